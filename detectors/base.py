@@ -1,0 +1,63 @@
+"""The detector contract: `fit` on the baseline window, then `score` batch after batch.
+
+A detector is a dataclass whose fields are its parameters.  A score is any float, higher is more suspicious;
+`NaN` abstains ("I cannot judge this event").  Scores are *causal*: they depend on no later event, and not on
+how the stream was cut into batches.  State that `score` learns is the detector's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import EventBatch
+
+Scores = Sequence[float] | npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a tuner may search for a parameter's value (bounds included)."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+def param(default: Any, low: float | None = None, high: float | None = None, *, log: bool = False, doc: str = "") -> Any:
+    """A dataclass field for a detector's parameter, with the range that a tuner may search."""
+    span = None if low is None or high is None else Range(low, high, log)
+    return field(default=default, metadata={"range": span, "doc": doc})
+
+
+class Detector:
+    """Base class of every detector; subclasses are dataclasses (`@dataclass`) when they have parameters.
+
+    `needs` names the knowledge it wants (`knowledge.KINDS`); results always say which knowledge was used.
+    """
+
+    name: ClassVar[str] = ""
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        """Learn from the baseline window: all its events, in order of arrival, as one batch."""
+
+    def score(self, batch: EventBatch) -> Scores:
+        """Suspicion of each event: shape `(len(batch),)`, higher is more suspicious, `NaN` abstains."""
+        raise NotImplementedError
+
+    def explain(self, batch: EventBatch, row: int) -> str:
+        """One sentence for the person on call: why event `row` of `batch` was scored as it was.
+
+        Called right after `score(batch)`, for events that raised an alert.
+        """
+        return ""
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name, as they were given."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init} if hasattr(self, "__dataclass_fields__") else {}

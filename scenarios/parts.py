@@ -1,0 +1,236 @@
+"""The parts of a scenario, each frozen and knowing no other keys than its fields.
+
+Changes and incidents take parameters from the catalogue, which are checked and completed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.documents import Problem, ScenarioError, shown, suggestion
+from scopedrift.scenarios.durations import parse_duration
+from scopedrift.scenarios.fields import (
+    DOMAIN,
+    Count,
+    Duration,
+    Flag,
+    Length,
+    Rate,
+    Share,
+    Size,
+    Text,
+    fail,
+    matching,
+)
+
+
+class Model(BaseModel):
+    """What every part has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Windows(Model):
+    """The windows before the test window, which is the rest of the horizon."""
+
+    baseline: Length = Field(description="What detectors learn from.")
+    calibration: Length = Field(description="What fixes the threshold for the alert budget; follows the baseline.")
+
+
+class Organisation(Model):
+    """The organisation that runs the platform."""
+
+    domain: Annotated[Text, matching(DOMAIN, "a trust domain, e.g. example.org")] | None = Field(
+        default=None, description="SPIFFE trust domain; a seeded name by default."
+    )
+    projects: Size = Field(default=6, description="Projects (accounts, subscriptions).")
+    tenants: Size = Field(default=12, description="Tenants of the shared platforms.")
+
+
+class Credential(Model):
+    """What identities prove themselves with."""
+
+    kind: Literal["x509-svid", "jwt-svid", "oauth", "static-key"] = Field(default="x509-svid", description="Its kind.")
+    ttl: Length | None = Field(default=None, description="Time to live; by default what is published for the kind.")
+
+
+class Downstream(Model):
+    """The tokens that an identity may mint for other services."""
+
+    breadth: Share = Field(default=0.5, description="Share of the identity's entitlement that a minted token carries.")
+    ttl: Length = Field(default=parse_duration("1h"), description="Time to live of a minted token.")
+
+
+class Identities(Model):
+    """Workload identities, and how tightly they are held."""
+
+    count: Size | None = Field(
+        default=None, description="About how many; scales family sizes that the scenario does not set."
+    )
+    sharing: Share = Field(default=0.2, description="Share of workloads that use an identity together with others.")
+    excess_privilege: Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
+        default=0.9, description="Share of the entitlement that the declared scope does not need."
+    )
+    credential: Credential = Field(default=Credential(), description="What they authenticate with.")
+    downstream: Downstream = Field(default=Downstream(), description="The tokens that they can mint.")
+
+
+class Platform(Model):
+    """The shared platform that workloads run on."""
+
+    gpus: Size = Field(default=64, description="GPUs in the shared pool.")
+    contention: Flag = Field(
+        default=True, description="Whether workloads wait for each other; off isolates them exactly."
+    )
+    policy: Literal["off", "log", "enforce"] = Field(
+        default="off", description="Run-time policy decision point: absent, logging what it would deny, or denying."
+    )
+
+
+class ChangeSpec(Model):
+    """Benign changes of one kind."""
+
+    kind: Text = Field(description="Kind of change, from the catalogue.")
+    per_month: Annotated[float, Strict(), Field(ge=0, le=10_000, allow_inf_nan=False)] | None = Field(
+        default=None, description="How many in 30 days, at random times; instead of count."
+    )
+    count: Count | None = Field(default=None, description="How many over the horizon; 1 when neither is given.")
+    announced: Share = Field(default=0.7, description="Share of them that stand in the change calendar.")
+    at: Duration | None = Field(
+        default=None, description="When, from the start of the horizon; a random time by default."
+    )
+    parameters: dict[str, Any] = Field(
+        default={}, alias="with", validate_default=True, description="Parameters of the kind."
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return _one_of(value, "kind of change", catalogue.changes())
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _resolved(cls, value: Any, info: ValidationInfo) -> Any:
+        return _resolve(catalogue.changes().get(info.data.get("kind", "")), value)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.per_month is not None and self.count is not None:
+            fail([Problem("expected per_month or count, not both", ("count",))])
+        if self.at is not None and (self.per_month is not None or self.instances != 1):
+            fail([Problem("only a single change can have a fixed time (count: 1)", ("at",))])
+        return self
+
+    @property
+    def instances(self) -> int | None:
+        """How many, or `None` where `per_month` says it."""
+        return 1 if self.count is None and self.per_month is None else self.count
+
+    @field_serializer("parameters", when_used="json")
+    def _parameters_text(self, value: dict[str, Any]) -> dict[str, Any]:
+        return catalogue.written(catalogue.changes()[self.kind], value)
+
+
+class IncidentSpec(Model):
+    """Incidents of one template: an attack chain or a drift."""
+
+    attack: Text | None = Field(default=None, description="Attack chain, from the catalogue; or drift.")
+    drift: Text | None = Field(default=None, description="Kind of scope drift, from the catalogue; or attack.")
+    count: Count = Field(default=1, description="How many over the test window.")
+    strength: Share = Field(default=0.3, description="From stealthy (0) to noisy (1).")
+    at: Duration | None = Field(
+        default=None, description="When, from the start of the horizon; a random time by default."
+    )
+    victim: dict[str, str] | None = Field(default=None, description="Which identities may be hit: {family: NAME}.")
+    parameters: dict[str, Any] = Field(default={}, alias="with", validate_default=True, description="Parameters of it.")
+
+    @field_validator("attack")
+    @classmethod
+    def _known_attack(cls, value: str | None) -> str | None:
+        return value if value is None else _one_of(value, "attack", catalogue.chains())
+
+    @field_validator("drift")
+    @classmethod
+    def _known_drift(cls, value: str | None) -> str | None:
+        return value if value is None else _one_of(value, "drift", catalogue.drifts())
+
+    @field_validator("victim")
+    @classmethod
+    def _known_victim(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        unknown = [key for key in value or {} if key != "family"]
+        if unknown:
+            fail([Problem(f"unknown key{suggestion(key, ['family'])}", (key,)) for key in unknown])
+        return value
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _resolved(cls, value: Any, info: ValidationInfo) -> Any:
+        attack, drift = info.data.get("attack"), info.data.get("drift")
+        return _resolve(catalogue.chains().get(attack) if attack else catalogue.drifts().get(drift or ""), value)
+
+    @model_validator(mode="after")
+    def _one_template(self) -> Self:
+        if (self.attack is None) == (self.drift is None):
+            raise ValueError("expected exactly one of attack and drift")
+        return self
+
+    @property
+    def template(self) -> str:
+        """The name of the attack chain or drift."""
+        return self.attack or self.drift or ""
+
+    @field_serializer("parameters", when_used="json")
+    def _parameters_text(self, value: dict[str, Any]) -> dict[str, Any]:
+        entries = catalogue.chains() if self.attack else catalogue.drifts()
+        return catalogue.written(entries[self.template], value)
+
+
+class StreamSpec(Model):
+    """One stream of telemetry, and how it fails."""
+
+    enabled: Flag = Field(default=True, description="Whether detectors see this stream.")
+    delay: Duration = Field(default=0, description="Median time from an event to its arrival.")
+    loss: Share = Field(default=0.0, description="Share of records that never arrive.")
+    duplication: Share = Field(default=0.0, description="Share of records that arrive twice.")
+    skew: Duration = Field(default=0, description="Size of the clock error of sources.")
+    level: Literal["Metadata", "Request", "RequestResponse"] | None = Field(
+        default=None, description="Audit level; images show from Request on (kubernetes_audit only)."
+    )
+    data_events: Flag = Field(default=True, description="Whether data access is logged (cloud_audit only).")
+    task_context: Share = Field(default=1.0, description="Share of tasks whose id is recorded.")
+
+
+class Evaluation(Model):
+    """How alerts are counted."""
+
+    alert_budget: Rate = Field(default=1.0, ge=0, description="False alarms that are accepted, over the whole fleet.")
+    cooldown: Duration = Field(default=parse_duration("1h"), description="An alert covers its identity for this long.")
+
+
+def _one_of(value: str, what: str, known: Mapping[str, Any]) -> str:
+    if value not in known:
+        raise ValueError(f"unknown {what} {shown(value)}{suggestion(value, known)}")
+    return value
+
+
+def _resolve(entry: catalogue.Entry | None, given: Any) -> Any:
+    """The parameters of `entry`, completed; unchanged where something else is wrong already."""
+    if entry is None or not isinstance(given, dict):
+        return given
+    try:
+        return catalogue.resolve(entry, given)
+    except ScenarioError as error:
+        fail(error.problems)

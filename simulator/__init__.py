@@ -1,0 +1,1 @@
+"""The simulated world: events, the SimPy platform, injections and telemetry."""

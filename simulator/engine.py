@@ -1,0 +1,168 @@
+"""`simulate`: a scenario and a seed become a log with its truth.
+
+World, processes, clock: SimPy decides what happens; the recorder expands it window by window; each window is
+renumbered by first arrival, hashed and written (or kept in memory).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from scopedrift.scenarios import Scenario
+from scopedrift.simulator.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
+from scopedrift.simulator.expansion import ArrivalCodes, Recorder, Window
+from scopedrift.simulator.families import module_of
+from scopedrift.simulator.injection.ledger import Ledger
+from scopedrift.simulator.injection.schedule import start_injections
+from scopedrift.simulator.log import Digest, EventLog
+from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.storage import LogWriter
+from scopedrift.simulator.telemetry.delivery import Delivery
+from scopedrift.simulator.truth import Truth
+from scopedrift.simulator.world import World
+
+WINDOW: Final = 500_000
+"""Events that are expanded together; the log does not depend on it."""
+TICK: Final = 15 * MINUTE
+"""How often the clock stops to see whether a window is full."""
+
+Progress = Callable[[float], None]
+"""Called with the share of the horizon that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One simulated world: its log, the truth about it, and what its deployment declares."""
+
+    scenario: Scenario
+    seed: int
+    log: EventLog
+    truth: Truth
+    deployment: Deployment
+
+
+def simulate(
+    scenario: Scenario,
+    seed: int,
+    *,
+    without: str | None = None,
+    out: Path | None = None,
+    window: int = WINDOW,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Simulate a scenario under a seed.
+
+    `without` names one incident that does not take place (its counterfactual twin).  With `out`, events go to
+    that directory window by window, so that memory is bounded by the window; otherwise they stay in memory.
+    Raises `ValueError` if there is no incident of the name `without`.
+    """
+    world = World(scenario, seed)
+    starts = [start for name, given in scenario.workloads.items() for start in module_of(name).build(world, given)]
+    ledger = Ledger(world)
+    delivery = Delivery(scenario, seed, world.operations)
+    recorder = Recorder(world, world.operations, delivery)
+    platform = Platform(world, recorder)
+    for start in starts:
+        platform.env.process(start(platform))
+    platform.env.process(platform.outages())
+    deployment = start_injections(platform, ledger, without)
+    recorder.prepare()
+    sink = _Disk(out, scenario, seed, world) if out is not None else _Memory(scenario, seed, world)
+    with sink:
+        now = scenario.start_us
+        while now < scenario.end_us:
+            now = min(now + TICK, scenario.end_us)
+            platform.env.run(until=now)
+            if recorder.count >= window:
+                sink.add(recorder.flush(now), ledger)
+            if progress is not None:
+                progress((now - scenario.start_us) / scenario.horizon)
+        sink.add(recorder.flush(scenario.end_us), ledger)
+        log = sink.finish()
+    return Simulation(scenario, seed, log, ledger.truth(), deployment)
+
+
+class _Sink:
+    """Takes windows in order: renumbers, hashes, notes the truth."""
+
+    def __init__(self, scenario: Scenario, seed: int, world: World) -> None:
+        self.vocabulary = Vocabulary()
+        self._codes = ArrivalCodes(world, lambda column, text: self.vocabulary[column].code(text))
+        self._digest = Digest()
+        self._written = 0
+        self._manifest = {
+            "scenario": scenario.name,
+            "scenario_digest": scenario.digest(),
+            "seed": seed,
+            "version": version("scopedrift"),
+        }
+
+    def add(self, window: Window | None, ledger: Ledger) -> None:
+        """Take the next window."""
+        if window is None:
+            return
+        columns, truth = window
+        columns = self._codes.translate(columns)
+        columns = {name: np.ascontiguousarray(columns[name], DTYPES[name]) for name in COLUMNS}
+        ledger.note(self._written, columns["time"], truth)
+        self._written += len(truth)
+        self._digest.update(columns)
+        self._keep(columns)
+
+    def _keep(self, columns: dict[str, Array]) -> None:
+        raise NotImplementedError
+
+    def manifest(self) -> dict[str, object]:
+        """What made the log, and its digest."""
+        return {**self._manifest, "events": self._written, "digest": self._digest.hexdigest(self.vocabulary)}
+
+
+class _Memory(_Sink):
+    def __init__(self, scenario: Scenario, seed: int, world: World) -> None:
+        super().__init__(scenario, seed, world)
+        self._windows: list[dict[str, Array]] = []
+
+    def __enter__(self) -> _Memory:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._windows.clear()
+
+    def _keep(self, columns: dict[str, Array]) -> None:
+        self._windows.append(columns)
+
+    def finish(self) -> EventLog:
+        """The log in memory."""
+        columns = {
+            name: np.concatenate([window[name] for window in self._windows] or [np.empty(0, DTYPES[name])])
+            for name in COLUMNS
+        }
+        return EventLog.from_columns(columns, self.vocabulary, self.manifest())
+
+
+class _Disk(_Sink):
+    def __init__(self, path: Path, scenario: Scenario, seed: int, world: World) -> None:
+        super().__init__(scenario, seed, world)
+        self._path = path
+        self._writer = LogWriter(path, self.vocabulary)
+
+    def __enter__(self) -> _Disk:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._writer.close()
+
+    def _keep(self, columns: dict[str, Array]) -> None:
+        self._writer.append(columns)
+
+    def finish(self) -> EventLog:
+        """The log on disk."""
+        self._writer.finish(self.manifest())
+        return EventLog.load(self._path)

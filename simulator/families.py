@@ -1,0 +1,92 @@
+"""A workload family's data: its activities compiled, its distributions tabulated.
+
+A family is one module under `simulator/workloads/` and one YAML file under `scenarios/data/workloads/` of the
+same name.  The module's `build(world, parameters)` makes the workloads and yields what to run; the YAML holds
+parameters, activities and calibration, each number with its source.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Mapping
+from importlib import import_module
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Protocol
+
+from scopedrift.scenarios import catalogue
+from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.events import SECOND
+from scopedrift.simulator.randomness import Quantiles
+
+if TYPE_CHECKING:
+    from scopedrift.simulator.platform import Platform
+    from scopedrift.simulator.world import World
+
+Process = Generator[Any, Any, None]
+Start = Callable[["Platform"], Process]
+"""What a family yields: called with the running platform, gives a SimPy process."""
+
+
+class FamilyModule(Protocol):
+    """What a module under `simulator/workloads/` offers."""
+
+    def build(self, world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+        """Make the family's workloads; yield the processes that drive them."""
+        ...
+
+
+class Family:
+    """The data of one family, ready to use."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.name = name
+        self._world = world
+        self._data = catalogue.families()[name].data
+        self._calibration: Mapping[str, Any] = self._data.get("calibration", {})
+        self._distributions: dict[str, Quantiles] = {}
+        for activity, spec in self._data["activities"].items():
+            world.activities.add(f"{name}/{activity}", spec)
+
+    def activity(self, name: str) -> Activity:
+        """One of its activities."""
+        return self._world.activities[f"{self.name}/{name}"]
+
+    def activities(self) -> list[Activity]:
+        """All of its activities."""
+        return [self.activity(name) for name in self._data["activities"]]
+
+    def start_up(self, credential_kind: str, name: str = "start_up") -> Activity:
+        """Its start-up flow for a kind of credential: `credential` in the list stands for how one is obtained."""
+        key = f"{self.name}/{name}@{credential_kind}"
+        if key not in self._world.activities:
+            flow = self._world.platform["credentials"][credential_kind]["flow"]
+            steps = [step for item in self._data[name] for step in (flow if item == "credential" else [item])]
+            self._world.activities.add(key, {"sequence": steps})
+        return self._world.activities[key]
+
+    def value(self, name: str) -> float:
+        """A calibrated number."""
+        return float(self._calibration[name]["value"])
+
+    def choice(self, name: str, u: float) -> float:
+        """One of the values of a calibrated discrete distribution, at probability `u`."""
+        spec = self._calibration[name]
+        edges = list(accumulate(spec["shares"]))
+        return float(spec["values"][min(bisect_right(edges, u * edges[-1]), len(edges) - 1)])
+
+    def seconds(self, name: str, u: float) -> int:
+        """A calibrated duration (the data are in seconds) at probability `u`, in microseconds."""
+        return max(round(self.distribution(name)(u) * 1000), 1) * (SECOND // 1000)
+
+    def distribution(self, name: str) -> Quantiles:
+        """A calibrated distribution."""
+        if name not in self._distributions:
+            spec = self._calibration[name]
+            self._distributions[name] = Quantiles.parse(spec["value"] if "value" in spec else spec)
+        return self._distributions[name]
+
+
+def module_of(name: str) -> FamilyModule:
+    """The module that drives a family."""
+    module: FamilyModule = import_module(f"scopedrift.simulator.workloads.{name}")
+    return module

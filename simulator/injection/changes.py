@@ -1,0 +1,178 @@
+"""Benign changes: sanctioned changes of behaviour, announced on the change calendar or not.
+
+A kind of change is a YAML file whose `effects` are made of a few mechanisms:
+
+- `migrate_registry`: workloads pull and create from another registry from now on;
+- `rebind: {slot: selector}`: workloads use other resources from now on;
+- `burst`: workloads additionally do an activity, once or repeatedly;
+- `restart`: workloads start again (credentials, secrets, images);
+- `surge`: their load is multiplied for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.durations import parse_duration
+from scopedrift.scenarios.parts import ChangeSpec
+from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.families import Process
+from scopedrift.simulator.injection.ledger import Ledger
+from scopedrift.simulator.injection.targets import select
+from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.policy import CalendarEntry, Grant
+from scopedrift.simulator.randomness import Quantiles, key
+from scopedrift.simulator.truth import BenignChange
+from scopedrift.simulator.world import Workload
+
+CHANGE_TASKS: Final = 1 << 33
+"""Task numbers from here on belong to changes."""
+
+
+def plan_change(
+    platform: Platform, ledger: Ledger, name: str, spec: ChangeSpec, at: int, announced: bool, rng: np.random.Generator
+) -> tuple[CalendarEntry | None, Process]:
+    """Decide whom a change concerns; return its calendar entry (if announced) and its process."""
+    world = platform.world
+    data = catalogue.changes()[spec.kind].data
+    workloads = _concerned(platform, data.get("scope", {}), rng)
+    lasts = parse_duration(data["lasts"])
+    end = min(at + lasts, world.scenario.end_us)
+    identities = tuple(sorted({workload.identity.name for workload in workloads}))
+    index = ledger.add_change(BenignChange(name, spec.kind, at, end, announced, identities))
+    truth = ledger.code("benign_change", index)
+    effects: list[dict[str, Any]] = data["effects"]
+    new: dict[str, Any] = {}
+    if any("migrate_registry" in effect for effect in effects):
+        new["registry"] = f"registry.{world.company}-{rng.integers(2, 9)}.example" if rng.random() < 0.5 else _public(platform, rng)
+    rebinds = {w.name: {s: select(platform, w, sel, 0.0, rng) for s, sel in e["rebind"].items()} for e in effects if "rebind" in e for w in workloads}
+    bursts: list[tuple[Mapping[str, Any], Activity]] = [
+        (effect["burst"], world.activities.add(f"change/{spec.kind}/{i}", effect["burst"]["activity"]))
+        for i, effect in enumerate(effects)
+        if "burst" in effect
+    ]
+    entry = None
+    if announced:
+        grants = {
+            Grant(operation.service, operation.access, project)
+            for workload in workloads
+            for project in _projects(platform, workload, rebinds)
+            for _, activity in bursts
+            for operation in activity.operations
+        }
+        for workload in workloads:
+            for slot, pool in rebinds.get(workload.name, {}).items():
+                used = {(o.service, o.access) for o in world.operations.all if o.slot == slot}
+                grants |= {Grant(s, a, p) for p in world.projects_of(pool) for s, a in used}
+        registries = frozenset([new["registry"]] if new else [])
+        entry = CalendarEntry(spec.kind, at, end, frozenset(identities), frozenset(grants), registries)
+    return entry, _change(platform, name, workloads, effects, bursts, rebinds, new, truth, at, rng)
+
+
+def _change(
+    platform: Platform,
+    name: str,
+    workloads: Sequence[Workload],
+    effects: Sequence[Mapping[str, Any]],
+    bursts: Sequence[tuple[Mapping[str, Any], Activity]],
+    rebinds: Mapping[str, Mapping[str, int]],
+    new: Mapping[str, Any],
+    truth: int,
+    at: int,
+    rng: np.random.Generator,
+) -> Process:
+    world = platform.world
+    yield platform.wait(max(at - platform.now, 1))
+    for effect in effects:
+        for workload in workloads:
+            if "migrate_registry" in effect:
+                _, _, path = workload.image.partition("/")
+                world.set_image(workload, f"{new['registry']}/{path}", truth)
+            if "rebind" in effect:
+                for slot, pool in rebinds[workload.name].items():
+                    world.rebind(workload, slot, pool, truth)
+            if "restart" in effect:
+                workload.restarts += 1
+            if "surge" in effect:
+                workload.load *= float(effect["surge"]["factor"])
+                platform.env.process(_calm(platform, workload, effect["surge"]))
+    tag = key(world.seed, "change", name) % (1 << 24)
+    for spec, activity in bursts:
+        for workload in workloads:
+            platform.env.process(_burst(platform, workload, spec, activity, truth, rng.random((64, 3)).tolist(), tag))
+
+
+def _calm(platform: Platform, workload: Workload, spec: Mapping[str, Any]) -> Process:
+    yield platform.wait(parse_duration(spec["lasts"]))
+    workload.load /= float(spec["factor"])
+
+
+def _burst(
+    platform: Platform,
+    workload: Workload,
+    spec: Mapping[str, Any],
+    activity: Activity,
+    truth: int,
+    draws: list[list[float]],
+    tag: int,
+) -> Process:
+    """`times` bursts of an activity by a workload, `every` so often; `tag` numbers the change's own tasks."""
+    count = Quantiles.parse(spec["count"])
+    length = parse_duration(spec["duration"])
+    every = parse_duration(spec.get("every", "1d"))
+    actor = next(iter(workload.actors.values()))
+    targets = {slot: select(platform, workload, selector, 0.0, None) for slot, selector in spec.get("targets", {}).items()}
+    number = _aimed(platform, actor, targets)
+    for i in range(min(int(spec.get("times", 1)), len(draws))):
+        row = draws[i]
+        job = CHANGE_TASKS + 64 * tag + i
+        session = workload.session(job)
+        lasts = max(round(length * (0.5 + row[0])), 1)
+        platform.emit(
+            activity.code, number, platform.now, lasts, max(round(count(row[1])), 1), job, 0, session, platform.now,
+            outcome=platform.outcome(), truth=truth,
+        )  # fmt: skip
+        yield platform.wait(round(every * (0.7 + 0.6 * row[2])))
+
+
+def _aimed(platform: Platform, actor: int, targets: Mapping[str, int]) -> int:
+    """The actor with its pools in some slots replaced."""
+    world = platform.world
+    changed = world.actors[actor]
+    for slot, pool in targets.items():
+        changed = changed.rebound(slot, pool)
+    return world.actors.add(changed) if targets else actor
+
+
+def _concerned(platform: Platform, scope: Mapping[str, Any], rng: np.random.Generator) -> list[Workload]:
+    """Workloads that a change concerns: of some families, in one project, everywhere, or just one."""
+    families = scope.get("families")
+    candidates = [w for w in platform.world.workloads.values() if not families or w.family in families]
+    if not candidates:
+        return []
+    first = candidates[int(rng.random() * len(candidates))]
+    reach = scope.get("reach", "project")
+    if reach == "one":
+        return [first]
+    if reach == "project":
+        candidates = [w for w in candidates if w.project.name == first.project.name]
+    share = float(scope.get("share", 1.0))
+    chosen = [w for w, u in zip(candidates, rng.random(len(candidates)), strict=True) if u < share]
+    return chosen or [first]
+
+
+def _projects(platform: Platform, workload: Workload, rebinds: Mapping[str, Mapping[str, int]]) -> set[str]:
+    projects = {workload.project.name}
+    for pool in rebinds.get(workload.name, {}).values():
+        projects |= platform.world.projects_of(pool)
+    return projects
+
+
+def _public(platform: Platform, rng: np.random.Generator) -> str:
+    registries: list[str] = platform.world.platform["world"]["public_registries"]
+    return registries[int(rng.random() * len(registries))]
+

@@ -1,0 +1,133 @@
+"""The running platform: the clock, the GPU pool, credentials, outages; what SimPy processes act on."""
+
+from __future__ import annotations
+
+import heapq
+from math import log
+from typing import Final
+
+import simpy
+
+from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.events import SECOND
+from scopedrift.simulator.expansion import NORMAL, OUTAGE, Recorder
+from scopedrift.simulator.families import Process
+from scopedrift.simulator.randomness import Draws, Quantiles
+from scopedrift.simulator.rhythm import WEEK
+from scopedrift.simulator.world import World
+
+URGENT, USUAL, IDLE = 0, 1, 2
+"""Priorities in the GPU queue."""
+BACKFILL: Final = 8
+"""How many waiting requests behind the first are tried when it does not fit (assumed)."""
+
+
+def exponential(u: float) -> float:
+    """A standard exponential from a uniform in [0, 1)."""
+    return -log(1.0 - u)
+
+
+class GpuPool:
+    """GPUs with gang scheduling: a request gets all that it asks for, or waits; by priority, with backfill.
+
+    A heap, so that thousands of waiting requests cost the logarithm of their number.
+    """
+
+    def __init__(self, env: simpy.Environment, gpus: int, contention: bool) -> None:
+        self._env = env
+        self._contention = contention
+        self.capacity = gpus
+        self.free = gpus
+        self._waiting: list[tuple[int, int, int, simpy.Event]] = []
+        self._number = 0
+
+    def request(self, gpus: int, priority: int = USUAL) -> simpy.Event:
+        """An event that succeeds once `gpus` (at most the capacity) are held."""
+        event = self._env.event()
+        if not self._contention:
+            return event.succeed()
+        self._number += 1
+        heapq.heappush(self._waiting, (priority, self._number, min(gpus, self.capacity), event))
+        self._serve()
+        return event
+
+    def release(self, gpus: int) -> None:
+        """Give GPUs back."""
+        if self._contention:
+            self.free += min(gpus, self.capacity)
+            self._serve()
+
+    def _serve(self) -> None:
+        passed: list[tuple[int, int, int, simpy.Event]] = []
+        while self._waiting and self.free and len(passed) <= BACKFILL:
+            request = heapq.heappop(self._waiting)
+            if request[2] <= self.free:
+                self.free -= request[2]
+                request[3].succeed()
+            else:
+                passed.append(request)
+        for request in passed:
+            heapq.heappush(self._waiting, request)
+
+
+class Novelty:
+    """How often a task also touches something that its workload has not used: at a falling rate (Heaps-like)."""
+
+    def __init__(self, world: World) -> None:
+        spec = world.platform["novelty"]
+        factor = world.scenario.novelty
+        self._floor = spec["floor"]["value"] * factor
+        self._start = spec["start"]["value"] * factor
+        self._scale = spec["scale"]["value"]
+        self.elsewhere: float = spec["elsewhere"]["value"]
+        self.refused: float = spec["refused"]["value"]
+
+    def chance(self, job: int) -> float:
+        """The chance for the `job`-th task of a workload (platform.yaml: floor + start / (1 + tasks / scale))."""
+        return self._floor + self._start / (1.0 + job / self._scale)
+
+
+class Platform:
+    """What runs: processes read the clock, wait, hold GPUs, and record stages."""
+
+    def __init__(self, world: World, recorder: Recorder) -> None:
+        self.world = world
+        self.env = simpy.Environment(initial_time=world.scenario.start_us)
+        self.gpus = GpuPool(self.env, world.scenario.platform.gpus, world.scenario.platform.contention)
+        self.emit = recorder.emit
+        self.novelty = Novelty(world)
+        self.renewal: dict[str, Activity] = {}
+        """By kind of credential: what its renewal logs."""
+        for kind, spec in world.platform["credentials"].items():
+            if spec["renewal"]:
+                steps = {"sequence": spec["renewal"], "spread": "even"}
+                self.renewal[kind] = world.activities.add(f"renewal@{kind}", steps)
+        self._outage_until = 0
+
+    @property
+    def now(self) -> int:
+        """The simulated time in microseconds since 1970 UTC."""
+        return int(self.env.now)
+
+    def wait(self, duration: int) -> simpy.Event:
+        """An event `duration` microseconds from now."""
+        return self.env.timeout(duration)
+
+    def arrival(self, rhythm: str, mean_gap: float, u: float) -> int:
+        """Microseconds to the next arrival of a Poisson process that follows a rhythm."""
+        return self.world.rhythms[rhythm].wait(self.now, exponential(u) * mean_gap / self.world.scenario.load)
+
+    def outcome(self) -> int:
+        """How calls end now: as usual, or as in an outage."""
+        return OUTAGE if self.env.now < self._outage_until else NORMAL
+
+    def outages(self) -> Process:
+        """Ordinary outages, at random times."""
+        spec = self.world.platform["outages"]
+        rate = spec["per_week"]["value"] * self.world.scenario.errors
+        length = Quantiles.parse(spec["duration"])
+        draws = Draws(self.world.seed, "outages", width=2)
+        while rate > 0:
+            row = draws.row()
+            yield self.wait(round(exponential(row[0]) * WEEK / rate))
+            self._outage_until = self.now + round(length(row[1])) * SECOND

@@ -1,0 +1,127 @@
+"""Keyed randomness: every draw belongs to a stable name, never to a place in a shared sequence.
+
+Three kinds of draw, all keyed by the scenario's seed:
+
+- `key(...)`: a 64-bit key for a name (a workload, an incident, a telemetry fault);
+- `Draws`: rows of uniforms for a SimPy process, one row a task, so that the draws of task *j* do not depend on when it ran;
+- `mix` and `hash64`: a counter-based hash over NumPy arrays, so that the value of event *i* of stage *s* of
+  task *j* is a function of those numbers alone, however the log is cut into windows.
+
+The hash is the SplitMix64 finaliser (Steele, Lea and Flood, OOPSLA 2014).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.simulator.events import Array
+
+_GOLDEN: Final = 0x9E3779B97F4A7C15
+_A: Final = 0xBF58476D1CE4E5B9
+_B: Final = 0x94D049BB133111EB
+_MASK: Final = (1 << 64) - 1
+TABLE: Final = 1024
+"""Length of a tabulated quantile function."""
+
+
+def key(seed: int, *names: object) -> int:
+    """A 64-bit key for a stable name under a seed."""
+    text = "\x1f".join([str(seed), *map(str, names)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def mix(left: int, right: int) -> int:
+    """One 64-bit hash of two integers."""
+    x = (left + (right + 1) * _GOLDEN) & _MASK
+    x = ((x ^ (x >> 30)) * _A) & _MASK
+    x = ((x ^ (x >> 27)) * _B) & _MASK
+    return x ^ (x >> 31)
+
+
+def hash64(left: Array, right: Array | int) -> Array:
+    """`mix`, element by element (uint64 in, uint64 out)."""
+    with np.errstate(over="ignore"):
+        x = (np.asarray(right).astype(np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN)
+        x = x + left
+        x ^= x >> np.uint64(30)
+        x *= np.uint64(_A)
+        x ^= x >> np.uint64(27)
+        x *= np.uint64(_B)
+        x ^= x >> np.uint64(31)
+    return x
+
+
+def generator(seed: int, *names: object) -> np.random.Generator:
+    """A generator of its own for a stable name."""
+    return np.random.Generator(np.random.Philox(key=key(seed, *names)))
+
+
+class Draws:
+    """Rows of uniform numbers in [0, 1) for one process: row *j* is the same whenever it is taken."""
+
+    __slots__ = ("_at", "_block", "_generator", "_rows", "_width")
+
+    def __init__(self, seed: int, *names: object, width: int, block: int = 32) -> None:
+        self._generator = generator(seed, *names)
+        self._width = width
+        self._block = block
+        self._rows: list[list[float]] = []
+        self._at = 0
+
+    def row(self) -> list[float]:
+        """The next row."""
+        if self._at == len(self._rows):
+            self._rows = self._generator.random((self._block, self._width)).tolist()
+            self._at = 0
+            self._block = min(2 * self._block, 512)
+        self._at += 1
+        return self._rows[self._at - 1]
+
+
+class Quantiles:
+    """A distribution of positive numbers by its tabulated quantile function: `q(u)` for u in [0, 1).
+
+    Given by anchors (probability -> value, interpolated on the log scale, the ends held) or as a log-normal.
+    A table, so that a draw is a look-up and the same on every machine.
+    """
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Sequence[float]) -> None:
+        self.table = list(table)
+
+    @classmethod
+    def parse(cls, spec: Mapping[str, Any] | float | int) -> Quantiles:
+        """From data: a number, `{quantiles: {p: value}}`, `{median:, sigma:}` or `{median:, p90:}`.
+
+        Raises `ValueError` for anything else.
+        """
+        points = (np.arange(TABLE) + 0.5) / TABLE
+        if isinstance(spec, (int, float)):
+            return cls([float(spec)] * TABLE)
+        if "quantiles" in spec:
+            anchors = sorted((float(p), float(v)) for p, v in spec["quantiles"].items())
+            logs = np.log([v for _, v in anchors])
+            return cls(np.exp(np.interp(points, [p for p, _ in anchors], logs)).tolist())
+        if "median" in spec and ("sigma" in spec or "p90" in spec):
+            median = float(spec["median"])
+            normal = NormalDist()
+            sigma = (
+                float(spec["sigma"])
+                if "sigma" in spec
+                else float(np.log(spec["p90"] / median)) / normal.inv_cdf(0.9)
+            )
+            return cls([float(median * np.exp(sigma * normal.inv_cdf(p))) for p in points])
+        raise ValueError(f"not a distribution: {spec!r} (expected a number, quantiles, or median with sigma or p90)")
+
+    def __call__(self, u: float) -> float:
+        return self.table[int(u * TABLE)]
+
+    def mean(self) -> float:
+        """The mean of the tabulated distribution."""
+        return sum(self.table) / TABLE

@@ -1,0 +1,119 @@
+"""The world's growing tables that stage rows point into: resource pools and actors.
+
+A *pool* is a list of resources that a caller may pick from.  An *actor* is a workload as the log sees it: its
+identity, image, credential and, for each slot, the pool that its operations pick from.  A release or a
+migration is a new actor; an attacker who holds a credential is another actor with the victim's identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from scopedrift.simulator.events import MISSING, Array
+
+
+class Pools:
+    """Lists of resource codes, end to end."""
+
+    def __init__(self) -> None:
+        self._items: list[int] = []
+        self._start: list[int] = []
+        self._known: dict[tuple[int, ...], int] = {}
+
+    def add(self, resources: Iterable[int]) -> int:
+        """The pool that holds these resource codes, in this order."""
+        items = tuple(resources)
+        pool = self._known.get(items)
+        if pool is None:
+            pool = self._known[items] = len(self._start)
+            self._start.append(len(self._items))
+            self._items.extend(items)
+        return pool
+
+    def items(self, pool: int) -> list[int]:
+        """The resource codes of one pool."""
+        stop = self._start[pool + 1] if pool + 1 < len(self._start) else len(self._items)
+        return self._items[self._start[pool] : stop]
+
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """All items, and each pool's start and length."""
+        start = np.array(self._start, np.int64)
+        return np.array(self._items, np.int32), start, np.diff(np.append(start, len(self._items)))
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A workload as the log sees it.  Codes are the world's own (see `World.names`)."""
+
+    key: int
+    """64-bit key of its draws."""
+    task_key: int
+    """64-bit key of its task ids: an intruder in a running task has the task's."""
+    credential_key: int
+    identity: int
+    credential_kind: int
+    half_life: int
+    """Microseconds after which its credential is renewed; 0: never."""
+    workload: int
+    task_kind: int
+    project: int
+    image: int
+    sources: int
+    """Pool of the addresses it calls from (codes of the column `source`)."""
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """Slot -> pool."""
+    changed: Mapping[str, int] = field(default_factory=dict)
+    """Slot -> truth code of the benign change that rebound it."""
+
+    def rebound(self, slot: str, pool: int, truth: int = 0) -> Actor:
+        """The same actor with another pool in one slot."""
+        changed = {**self.changed, slot: truth} if truth else self.changed
+        return replace(self, pools={**self.pools, slot: pool}, changed=changed)
+
+
+class Actors:
+    """All actors of a run, as arrays indexed by actor number."""
+
+    FIELDS = ("identity", "credential_kind", "half_life", "workload", "task_kind", "project", "image", "sources")
+
+    def __init__(self, slots: list[str]) -> None:
+        self._slots = {slot: i for i, slot in enumerate(slots)}
+        self.all: list[Actor] = []
+        self._fixed: list[tuple[int, ...]] = []
+        self._pools: list[list[int]] = []
+        self._changed: list[list[int]] = []
+        self._arrays: dict[str, Array] = {}
+
+    def add(self, actor: Actor) -> int:
+        """The number of a new actor."""
+        self._fixed.append((actor.key, actor.task_key, actor.credential_key, *(getattr(actor, f) for f in self.FIELDS)))
+        pools = [MISSING] * len(self._slots)
+        for slot, pool in actor.pools.items():
+            pools[self._slots[slot]] = pool
+        changed = [0] * len(self._slots)
+        for slot, truth in actor.changed.items():
+            changed[self._slots[slot]] = truth
+        self._pools.append(pools)
+        self._changed.append(changed)
+        self.all.append(actor)
+        return len(self.all) - 1
+
+    def __getitem__(self, number: int) -> Actor:
+        return self.all[number]
+
+    def arrays(self) -> Mapping[str, Array]:
+        """Every field as an array by actor number; `pools` and `changed` by actor number and slot."""
+        done = len(self._arrays.get("key", ()))
+        if done < len(self.all):  # only what is new is converted: worlds of 20,000 identities flush often
+            fresh = self._fixed[done:]
+            keys = ("key", "task_key", "credential_key")
+            new = {name: np.array([row[i] for row in fresh], np.uint64) for i, name in enumerate(keys)}
+            new |= {name: np.array([row[i + 3] for row in fresh], np.int64) for i, name in enumerate(self.FIELDS)}
+            new["pools"] = np.array(self._pools[done:], np.int64)
+            new["changed"] = np.array(self._changed[done:], np.int64)
+            held = self._arrays
+            self._arrays = {n: np.concatenate([held[n], column]) if held else column for n, column in new.items()}
+        return self._arrays

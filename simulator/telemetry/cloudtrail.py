@@ -1,0 +1,267 @@
+"""CloudTrail records to events.
+
+Who: the role behind an assumed-role session, the user's ARN, or the AWS service that called (`invokedBy`).  The
+session is the `task`; its name, without generated numbers, is the `workload`.  What: `eventSource` and
+`eventName`.  On what: the first ARN of `resources`, or the request parameter that names the object.
+Only the fields that events need are decoded, and what repeats (identities, operations) is remembered, since
+an import should cost little more than parsing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from scopedrift.simulator.telemetry.table import MEMO, Row, Table, opaque
+from scopedrift.simulator.telemetry.tree import at, child, first, first_text, image_of, text
+from scopedrift.simulator.telemetry.verbs import access_of
+
+NAME: Final = "cloudtrail"
+
+DENIED: Final = re.compile(
+    r"AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|AuthorizationError|InvalidClientTokenId"
+    r"|SignatureDoesNotMatch|ExpiredToken|InvalidAccessKeyId|OptInRequired|Failed authentication|NoPermission",
+    re.IGNORECASE,
+)
+TARGETS: Final = {
+    name: rank
+    for rank, name in enumerate(
+        "roleArn functionName secretId queueUrl topicArn streamName streamARN tableName modelId clusterName cluster"
+        " dBInstanceIdentifier dBSnapshotIdentifier dBClusterIdentifier userName roleName groupName policyArn"
+        " instanceProfileName keyId repositoryName logGroupName trailName trainingJobName endpointName"
+        " notebookInstanceName modelName stateMachineArn family jobDefinition jobName projectName stackName instanceId"
+        " target snapshotId volumeId groupId imageId routeTableId subnetId networkInterfaceId internetGatewayId vpcId"
+        " documentName resourceArn resourceARN resourceId name arn instancesSet resourcesSet snapshotSet names"
+        " instanceIds path".split()
+    )
+}
+"""Request parameters that name what a call is about, the most telling first."""
+_OTHER_TARGET: Final = re.compile(r"(?<!token)(?<!version)(?<!session)(arn|name|id|identifier)$", re.IGNORECASE)
+_GENERATED: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{16,}|\d{6,}", re.IGNORECASE
+)
+_PERSON_ROLE: Final = "/aws-reserved/sso.amazonaws.com/"
+_MEMO_BYTES: Final = 1_024
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Extra(msgspec.Struct):
+    """`additionalEventData`, as far as it is used."""
+
+    bytesTransferredOut: int | float | None = None
+
+
+class Record(msgspec.Struct):
+    """A record, as far as it is used; bodies stay undecoded."""
+
+    eventName: str | None = None
+    eventSource: str | None = None
+    eventTime: str | int | float | None = None
+    indexed: str | int | float | None = msgspec.field(default=None, name="@timestamp")
+    readOnly: bool | str | None = None
+    sourceIPAddress: str | None = None
+    errorCode: str | None = None
+    recipientAccountId: str | int | None = None
+    userIdentity: msgspec.Raw = msgspec.Raw(b"")
+    requestParameters: msgspec.Raw = msgspec.Raw(b"")
+    resources: msgspec.Raw = msgspec.Raw(b"")
+    additionalEventData: Extra | None = None
+    responseElements: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Mapper:
+    """Turns raw CloudTrail records into rows of one table."""
+
+    name = NAME
+    shape = Record
+
+    def __init__(self, table: Table) -> None:
+        self._codes = codes = table.codes
+        self._times = table.times
+        self._decode = msgspec.json.Decoder(Record).decode
+        self._stream = codes["stream"]["cloud_audit"]
+        self._actors: dict[bytes, tuple[Row, str | None]] = {}
+        self._actions: dict[Any, tuple[Row, bool]] = {}
+        self._targets: dict[Any, Row] = {}
+        self._outcomes: dict[str | None, int] = {None: codes["outcome"]["success"]}
+        self._project = codes["project"]
+        self._source = codes["source"]
+
+    def row(self, raw: bytes) -> Row | None:
+        """The row of one record; None if it is not CloudTrail.
+
+        Raises `Unreadable` for a record without a usable time, msgspec's errors for one of unexpected shape.
+        """
+        record = self._decode(raw)
+        name, service = record.eventName, record.eventSource
+        if name is None or service is None:
+            return None
+        time = self._times[record.eventTime if record.eventTime is not None else record.indexed]
+        who = bytes(record.userIdentity)
+        actor = self._actors.get(who)
+        if actor is None:
+            actor = self._actor(who)
+        act = (service, name, record.readOnly)
+        action = self._actions.get(act)
+        if action is None:
+            action = self._action(service, name, record.readOnly)
+        on = (bytes(record.requestParameters), bytes(record.resources), action[1])
+        target = self._targets.get(on)
+        if target is None:
+            target = self._target(on)
+        outcome = self._outcomes.get(record.errorCode)
+        if outcome is None:
+            outcome = self._outcome(record.errorCode)
+        if name == "ConsoleLogin" and b'"Failure"' in bytes(record.responseElements):
+            outcome = self._codes["outcome"]["denied"]
+        account = record.recipientAccountId
+        extra = record.additionalEventData
+        size = -1 if extra is None or extra.bytesTransferredOut is None else _size(extra.bytesTransferredOut)
+        return (
+            time,
+            time,
+            self._stream,
+            *actor[0],
+            *action[0],
+            target[0],
+            self._project[account if isinstance(account, str) else text(account) or actor[1]],
+            target[1],
+            self._source[record.sourceIPAddress],
+            outcome,
+            size,
+        )
+
+    def _actor(self, raw: bytes) -> tuple[Row, str | None]:
+        """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of; and the account."""
+        who = msgspec.json.decode(raw) if raw else None
+        codes = self._codes
+        identity, workload, task, behalf = principal(who)
+        key = text(child(who, "accessKeyId"))
+        kind = None if key is None else "static-key" if key.startswith("AKIA") else "session"
+        actor = (
+            codes["identity"][identity],
+            opaque(key),
+            codes["credential_kind"][kind],
+            codes["workload"][workload],
+            opaque(task),
+            -1,
+            codes["on_behalf_of"][behalf],
+        )
+        known = (actor, text(child(who, "accountId")))
+        return _remember(self._actors, raw, known, len(raw))
+
+    def _action(self, service: str, name: str, read_only: bool | str | None) -> tuple[Row, bool]:
+        """service, operation, access; and whether it may run an image."""
+        short = service.removesuffix(".cn").removesuffix(".amazonaws.com")
+        told = read_only if isinstance(read_only, bool) else {"true": True, "false": False}.get(str(read_only).lower())
+        access = access_of(short, name, told)
+        codes = self._codes
+        row = (codes["service"][short], codes["operation"][name], codes["access"][access])
+        known = (row, access not in ("read", "delete"))
+        return _remember(self._actions, (service, name, read_only), known, len(service) + len(name))
+
+    def _target(self, on: tuple[bytes, bytes, bool]) -> Row:
+        """resource, image."""
+        raw, listed, may_run = on
+        resource = image = None
+        if listed[:1] == b"[":
+            resource = next((arn for item in msgspec.json.decode(listed) if (arn := _arn(item))), None)
+        if raw and (may_run or resource is None):
+            parameters = msgspec.json.decode(raw)
+            resource = resource or target(parameters)
+            image = image_of(parameters) if may_run else None
+        row = (self._codes["resource"][resource], self._codes["image"][image])
+        return _remember(self._targets, on, row, len(on[0]) + len(on[1]))
+
+    def _outcome(self, error: str | None) -> int:
+        outcome = "success" if not error else "denied" if DENIED.search(error) else "error"
+        return _remember(self._outcomes, error, self._codes["outcome"][outcome], len(error or ""))
+
+
+def principal(who: Any) -> tuple[str | None, str | None, str | None, str | None]:
+    """Identity, workload, task and on whose behalf, of a `userIdentity`."""
+    kind, arn, account = child(who, "type"), text(child(who, "arn")), text(child(who, "accountId"))
+    context = child(who, "sessionContext")
+    issuer = text(at(context, "sessionIssuer.arn"))
+    behalf = first_text(who, ("sessionContext.sourceIdentity", "onBehalfOf.userId"))
+    if kind == "AssumedRole" and (arn or issuer):
+        started = text(at(context, "attributes.creationDate"))
+        role, workload = issuer or _role_of(arn), _workload(who, arn)
+        if role and _PERSON_ROLE in role:  # a person's session, named after them
+            workload, behalf = None, behalf or (arn or "").rpartition("/")[2] or None
+        return role, workload, f"{arn or issuer} {started}", behalf
+    if kind == "FederatedUser":
+        return arn or issuer, None, arn, behalf or issuer
+    name = first_text(who, ("userName", "principalId"))
+    if not arn and kind == "IAMUser" and name and account:
+        arn = f"arn:aws:iam::{account}:user/{name}"
+    return arn or first_text(who, ("invokedBy", "userName", "principalId", "accountId")), None, None, behalf
+
+
+def target(parameters: Any) -> str | None:
+    """What a request is about, by the parameter that names it."""
+    if not isinstance(parameters, dict):
+        return None
+    bucket, key = text(parameters.get("bucketName")), text(parameters.get("key"))
+    if bucket:
+        return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+    for name in sorted(filter(TARGETS.__contains__, parameters), key=TARGETS.__getitem__):
+        value = parameters[name]
+        if isinstance(value, dict):
+            value = first(child(value, "items"))
+        elif isinstance(value, list):
+            value = first(value)
+        if isinstance(value, dict):
+            value = next(iter(value.values()), None)  # {"instanceId": "i-..."}
+        if (found := text(value)) is not None:
+            return found
+    for name, value in parameters.items():  # a nested request (`CreateFlowLogsRequest`), or a name of another kind
+        if name.endswith("Request") and isinstance(value, dict) and (found := target(_lowered(value))):
+            return found
+        if _OTHER_TARGET.search(name) and isinstance(value, str) and value:
+            return value
+    return None
+
+
+def _lowered(value: dict[str, Any]) -> dict[str, Any]:
+    plain = {k[:1].lower() + k[1:]: first([v]) for k, v in value.items()}
+    return {k: v.get("content") if isinstance(v, dict) and "content" in v else v for k, v in plain.items()}
+
+
+def _arn(resource: Any) -> str | None:
+    return first_text(resource, ("ARN", "arn"))
+
+
+def _role_of(session: str | None) -> str | None:
+    """The role's ARN from a session's: `arn:aws:sts::1:assumed-role/R/S` gives `arn:aws:iam::1:role/R`."""
+    parts = (session or "").split("/")
+    if len(parts) < 2 or not parts[0].endswith(":assumed-role"):
+        return session
+    return parts[0].replace(":sts:", ":iam:", 1).removesuffix(":assumed-role") + f":role/{parts[1]}"
+
+
+def _workload(who: Any, session: str | None) -> str | None:
+    """What runs as the role: the function or instance it was issued to, or the session's name without numbers."""
+    issued = first_text(who, ("inScopeOf.sourceArn", "inScopeOf.credentialsIssuedTo"))
+    if issued:
+        return issued
+    name = session.rpartition("/")[2] if session and "/" in session else None
+    if not name or name.startswith("i-"):
+        return name
+    return _GENERATED.sub("*", name)
+
+
+def _size(value: int | float) -> int:
+    return int(value) if 0 <= value < 1 << 62 else -1
+
+
+def _remember(memo: dict[K, V], key: K, value: V, size: int) -> V:
+    if size <= _MEMO_BYTES:
+        if len(memo) > MEMO:
+            memo.clear()
+        memo[key] = value
+    return value

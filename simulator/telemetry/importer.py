@@ -1,0 +1,169 @@
+"""Reading audit records of any supported format into one `EventLog`, in order of arrival.
+
+    imported = import_log(Path("trail/"))
+    print("\\n".join(imported.report.summary()))
+    imported.original(17)          # the record behind event 17
+
+Files are streamed; what stays in memory is some 100 bytes an event and each column's distinct texts.  Where a
+record tells no delivery time, an event arrives when it happened.  A record that cannot be read is counted by
+reason and sampled in the report; `LogError` is raised only where nothing at all could be read.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scopedrift.simulator.events import Array
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.telemetry import cloudtrail, kubernetes
+from scopedrift.simulator.telemetry.origin import ITEM_BITS, Origins
+from scopedrift.simulator.telemetry.reader import BROKEN, Mapper, Reader
+from scopedrift.simulator.telemetry.reading import SUFFIXES, Source, find_files
+from scopedrift.simulator.telemetry.report import ImportReport, LogError, Unreadable
+from scopedrift.simulator.telemetry.splitting import values
+from scopedrift.simulator.telemetry.table import CHUNK, Table
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes read so far and the bytes of all files (as they are on disk)."""
+
+FORMATS: Final[Mapping[str, Callable[[Table], Mapper]]] = {
+    cloudtrail.NAME: cloudtrail.Mapper,
+    kubernetes.NAME: kubernetes.Mapper,
+}
+"""The formats that are recognised, in the order in which a first record is tried."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A log made of real records, how the import went, and the way back to each record."""
+
+    log: EventLog
+    report: ImportReport
+    _origins: Origins
+    _order: Array | None
+    _reader: Reader
+
+    def original(self, position: int) -> dict[str, Any]:
+        """The record behind the event at `position` of the log, read again from its file.
+
+        Raises `IndexError` for a position that the log does not have, `LogError` if the file has changed.
+        """
+        if not 0 <= position < len(self.log):
+            raise IndexError(f"no event {position}: the log has {len(self.log)} events")
+        number = position if self._order is None else int(self._order[position])
+        return self._reader.record(*self._origins.place(number))
+
+
+def import_log(
+    path: Path | Sequence[Path],
+    *,
+    format: str | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read every record of the files and folders at `path` (folders with all they hold) into one log.
+
+    `format` is one of `FORMATS`; without it each record is taken for what it looks like.  Raises `LogError`
+    where nothing could be read: a missing path, a folder without logs, files without a single record.
+    """
+    paths = [path] if isinstance(path, Path) else [Path(part) for part in path]
+    shown = ", ".join(str(part) for part in paths)
+    mappers = _mappers(format)
+    files, ignored = find_files(paths)
+    if not files:
+        raise LogError(f"{shown}: no log files in it (names that end in {', '.join(SUFFIXES)})")
+    report, table, origins = ImportReport(ignored=ignored), Table(), Origins()
+    reader = Reader([mapper(table) for mapper in mappers])
+    advance = _advance(progress, sum(file.stat().st_size for file in files))
+    for file in files:
+        origins.open(file)
+        _read(Source(file, advance), reader, table, origins, report)
+    report.events = len(table)
+    report.formats = +report.formats  # without those that took nothing
+    report.records += len(table)
+    if not len(table):
+        raise LogError(f"{shown}: {_nothing(report)}")
+    columns, vocabulary, order = table.finish()
+    manifest = {"source": "import", "formats": dict(report.formats), "files": report.files}
+    log = EventLog.from_columns(columns, vocabulary, manifest)
+    return Imported(log, report, origins, order, Reader([mapper(Table()) for mapper in mappers]))
+
+
+def _read(source: Source, reader: Reader, table: Table, origins: Origins, report: ImportReport) -> None:
+    """Add the records of one file.  The inner loop is where an import spends its time."""
+    rows, places = table.rows, origins.places
+    skipped, start = report.records, len(table)
+    current, counted = reader.current, start
+    for offset, line, raw, problem in values(source):
+        if problem is None:
+            try:
+                row = current.row(raw)
+            except (*BROKEN, Unreadable):
+                row = None
+            if row is not None:
+                rows.append(row)
+                places.append(offset << ITEM_BITS)
+                if len(rows) >= CHUNK:
+                    table.pack()
+                continue
+            report.formats[current.name] += len(table) - counted
+            for item, leaf in enumerate(reader.leaves(raw)):
+                if leaf.row is None:
+                    report.skip(source.path, offset, line, item if leaf.inside else None, leaf.reason, leaf.raw)
+                    continue
+                rows.append(leaf.row)
+                places.append(offset << ITEM_BITS | item)
+                if len(rows) >= CHUNK:
+                    table.pack()
+                report.formats[leaf.format] += 1
+                if leaf.repair:
+                    report.repaired[leaf.repair] += 1
+            current, counted = reader.current, len(table)
+        else:
+            report.skip(source.path, offset, line, None, problem, raw)
+    report.formats[current.name] += len(table) - counted
+    read, skipped = len(table) - start, report.records - skipped
+    report.files += bool(read or skipped)
+    if source.problem:
+        before = f" (read before: {read} events, {skipped} skipped records)" if read or skipped else ""
+        report.unreadable.append((source.path, source.problem + before))
+    elif not read and not skipped:
+        report.unreadable.append((source.path, "holds no record"))
+
+
+def _mappers(format: str | None) -> list[Callable[[Table], Mapper]]:
+    if format is None:
+        return list(FORMATS.values())
+    if format not in FORMATS:
+        close = difflib.get_close_matches(format, FORMATS, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise LogError(f"unknown format {format!r}: expected one of {', '.join(FORMATS)}{hint}")
+    return [FORMATS[format]]
+
+
+def _advance(progress: Progress | None, total: int) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    done = 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, total)
+
+    return advance
+
+
+def _nothing(report: ImportReport) -> str:
+    """Why an import gave no event, in one line."""
+    if report.skipped:
+        reason, count = report.skipped.most_common(1)[0]
+        which = next(sample for sample in report.samples if sample.reason == reason)
+        return f"none of {report.records} records could be read; most often ({count}): {reason}; for example {which}"
+    file, reason = report.unreadable[0]
+    return f"nothing could be read: {file.name}: {reason}" + (
+        f", and {len(report.unreadable) - 1} more files" if len(report.unreadable) > 1 else ""
+    )

@@ -1,0 +1,117 @@
+"""From JSON values to rows: which format a record has, what is wrapped around it, and what can be repaired.
+
+The mapper that took the last record is asked first.  A value that no mapper knows is unwrapped (`records`) and
+its parts are asked for in turn; what is not strict JSON, or has a field of an unexpected type, is repaired and
+asked for once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+
+from scopedrift.simulator.telemetry.origin import value_at
+from scopedrift.simulator.telemetry.records import DEPTH, fitted, lenient, repaired, unwrap
+from scopedrift.simulator.telemetry.report import LogError, Unreadable
+from scopedrift.simulator.telemetry.splitting import NOT_JSON, complete
+from scopedrift.simulator.telemetry.table import Row
+
+UNKNOWN: Final = "no known kind of audit record"
+NOT_AN_OBJECT: Final = "not a JSON object"
+IGNORED_FIELD: Final = "a field of an unexpected type was ignored"
+
+BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a mapper may raise beside `Unreadable`, for a record that is not strict JSON of the expected shape."""
+
+
+class Mapper(Protocol):
+    """What a format provides: raw record to row."""
+
+    name: str
+    shape: type[msgspec.Struct] | None
+    """The fields that are decoded with their types, if the format does so."""
+
+    def row(self, raw: bytes) -> Row | None:
+        """The row of one record; None if it is not of this format."""
+        ...
+
+
+class Leaf(NamedTuple):
+    """One record: its row, or the reason why it has none."""
+
+    raw: bytes
+    row: Row | None
+    reason: str = ""
+    format: str = ""
+    repair: str = ""
+    inside: bool = False
+    """Whether it was wrapped in something, or one of a list."""
+
+
+class Reader:
+    """Maps values to rows by trying the formats it was given."""
+
+    def __init__(self, mappers: Sequence[Mapper]) -> None:
+        self._mappers = list(mappers)
+        self._opened: tuple[tuple[Path, int], list[bytes]] | None = None
+
+    @property
+    def current(self) -> Mapper:
+        """The mapper that took the last record."""
+        return self._mappers[0]
+
+    def leaves(self, raw: bytes, depth: int = DEPTH, inside: bool = False) -> Iterator[Leaf]:
+        """The records in a value, in order."""
+        leaf = self._leaf(raw)
+        if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
+            parts = unwrap(leaf.raw)
+            if parts is not None:
+                for part in parts:
+                    yield from self.leaves(part, depth - 1, inside=True)
+                return
+        yield leaf._replace(inside=inside)
+
+    def record(self, file: Path, offset: int, item: int) -> dict[str, Any]:
+        """The record at a place that an import noted.
+
+        Raises `LogError` if it is not there any more.
+        """
+        if self._opened is None or self._opened[0] != (file, offset):
+            self._opened = ((file, offset), [leaf.raw for leaf in self.leaves(value_at(file, offset))])
+        found = self._opened[1]
+        record = lenient(found[item].decode("utf-8", "replace")) if item < len(found) else None
+        if not isinstance(record, dict):
+            raise LogError(f"{file}: the record at byte {offset} is not the one that was imported")
+        return record
+
+    def _leaf(self, raw: bytes) -> Leaf:
+        try:
+            try:
+                return self._strict(raw)
+            except BROKEN:
+                fixed, what = repaired(raw)
+                leaf = self._strict(fixed)
+                return leaf if leaf.row is None else leaf._replace(repair=what)
+        except Unreadable as error:
+            return Leaf(raw, None, str(error))
+        except BROKEN:
+            return Leaf(raw, None, NOT_JSON)
+
+    def _strict(self, raw: bytes) -> Leaf:
+        if raw.lstrip()[:1] == b"[":
+            if not complete(raw):
+                raise msgspec.DecodeError(NOT_JSON)
+            return Leaf(raw, None, NOT_AN_OBJECT)
+        for index, mapper in enumerate(self._mappers):
+            repair = ""
+            try:
+                row = mapper.row(raw)
+            except msgspec.ValidationError:
+                row, repair = mapper.row(fitted(raw, mapper.shape)), IGNORED_FIELD
+            if row is not None:
+                self._mappers.insert(0, self._mappers.pop(index))
+                return Leaf(raw, row, format=mapper.name, repair=repair)
+        return Leaf(raw, None, UNKNOWN)

@@ -1,0 +1,132 @@
+"""Files as streams of bytes: finding the logs in a folder, plain or gzip, never more than a piece in memory.
+
+A damaged gzip gives everything before the damage; `Source.problem` then says where it ended.  Only regular
+files are opened, and a folder is entered once however many links lead to it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from scopedrift.simulator.telemetry.report import LogError
+
+PIECE: Final = 1 << 20
+"""Bytes in memory at a time."""
+LIMIT: Final = 64 << 20
+"""Longest single record or whole document (bytes) that is held in memory."""
+
+SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".gz")
+GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+def find_files(paths: Sequence[Path]) -> tuple[list[Path], int]:
+    """The log files that `paths` name, in order of name within a folder, and how many others the folders hold.
+
+    A file that is named itself is taken whatever its name.  Raises `LogError` for a path that does not exist.
+    """
+    found: dict[str, Path] = {}
+    ignored = 0
+    for path in paths:
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            raise LogError(f"{path}: {error.strerror or error}") from None
+        if stat.S_ISDIR(mode):
+            for file in _walk(path):
+                if file.name.lower().endswith(SUFFIXES):
+                    found.setdefault(os.path.realpath(file), file)
+                else:
+                    ignored += 1
+        elif stat.S_ISREG(mode):
+            found.setdefault(os.path.realpath(path), path)
+        else:
+            raise LogError(f"{path}: neither a file nor a folder")
+    return list(found.values()), ignored
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Regular files below `folder`, in order of name; a folder that links lead to twice is entered once."""
+    entered: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        here = os.stat(root)
+        if (here.st_dev, here.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((here.st_dev, here.st_ino))
+        folders.sort()
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(root, name)
+
+
+class Source:
+    """One file's content, piece by piece."""
+
+    def __init__(self, path: Path, advance: Callable[[int], None] | None = None) -> None:
+        self.path = path
+        self.problem: str | None = None
+        """Why the file ended before its end, once the pieces are exhausted."""
+        self._advance = advance
+
+    def pieces(self, start: int = 0) -> Iterator[bytes]:
+        """The content from byte `start` on, unpacked if it is gzip (told by its first bytes, not by its name)."""
+        try:
+            if not stat.S_ISREG(os.stat(self.path).st_mode):
+                self.problem = "not a regular file"
+                return
+            with open(self.path, "rb") as file:
+                zipped = file.read(2) == GZIP_MAGIC
+                file.seek(0 if zipped else start)
+                packed = self._counted(iter(lambda: file.read(PIECE), b""))
+                if zipped:
+                    yield from _behind(self._unzip(packed), start)
+                else:
+                    yield from packed
+        except OSError as error:
+            self.problem = f"cannot be read: {error.strerror or error}"
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if self._advance is not None:
+                self._advance(len(piece))
+            yield piece
+
+    def _unzip(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        unpacker = zlib.decompressobj(wbits=31)
+        read = 0
+        for packed in pieces:
+            read += len(packed)
+            data = packed
+            while data:
+                if unpacker.eof:  # another member, or padding
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    unpacker = zlib.decompressobj(wbits=31)
+                try:
+                    unpacked = unpacker.decompress(data, PIECE)
+                except zlib.error as error:
+                    self.problem = f"damaged gzip near compressed byte {read - len(data)}: {error}"
+                    return
+                if unpacked:
+                    yield unpacked
+                data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+        while not unpacker.eof:  # what the unpacker still holds, or the end is missing
+            unpacked = unpacker.decompress(unpacker.unconsumed_tail, PIECE)
+            if not unpacked:
+                self.problem = f"truncated gzip: it ends at compressed byte {read} without an end mark"
+                return
+            yield unpacked
+
+
+def _behind(pieces: Iterator[bytes], start: int) -> Iterator[bytes]:
+    """The stream without its first `start` bytes."""
+    for piece in pieces:
+        if start < len(piece):
+            yield piece[start:]
+        start = max(start - len(piece), 0)

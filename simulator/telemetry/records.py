@@ -1,0 +1,122 @@
+"""From JSON values to records: opening what collectors wrap around records, and repairing what can be.
+
+A *value* is what a file holds (a line, an element, a whole document); a *record* is one audit record in it.
+`unwrap` opens one list or wrapper (CloudTrail `Records`, Kubernetes `items`, `CloudTrailEvent` strings, Elastic
+`_source`, EventBridge `detail`, CloudWatch `message`, OTLP `resourceSpans`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+import msgspec
+
+from scopedrift.simulator.telemetry.report import Unreadable
+from scopedrift.simulator.telemetry.splitting import NOT_JSON, TOO_DEEP
+
+LISTS: Final = ("Records", "items", "Events", "events", "entries", "logEvents", "value", "hits")
+WRAPPED: Final = ("CloudTrailEvent", "_source", "detail", "message", "log", "_raw", "event")
+DEPTH: Final = 4
+"""How many wrappers may be around a record."""
+
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_text = msgspec.json.Decoder(str).decode
+
+
+def unwrap(raw: bytes) -> list[bytes] | None:
+    """What a list or a known wrapper holds, or None if this is neither."""
+    try:
+        if raw.lstrip()[:1] == b"[":
+            return [bytes(element) for element in _elements(raw)]
+        fields = _fields(raw)
+        if "resourceSpans" in fields:
+            return _spans(msgspec.json.decode(fields["resourceSpans"]))
+        if "scopeSpans" in fields:
+            return _spans([msgspec.json.decode(raw)])
+        for name in LISTS:
+            inner = bytes(fields.get(name, b""))
+            if inner[:1] == b"[":
+                return [bytes(element) for element in _elements(inner)]
+            if name == "hits" and inner[:1] == b"{":
+                return [inner]
+        for name in WRAPPED:
+            inner = bytes(fields.get(name, b""))
+            if inner[:1] == b'"':
+                inner = _text(inner).strip().encode("utf-8", "replace")
+            if inner[:1] == b"{":
+                return [inner]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    return None
+
+
+def _spans(blocks: Any) -> list[bytes] | None:
+    """OTLP: each span as a record of its own, with its resource's attributes beside it as `resource`."""
+    spans = []
+    for block in _objects(blocks):
+        for scope in _objects(block.get("scopeSpans") or block.get("instrumentationLibrarySpans")):
+            for span in _objects(scope.get("spans")):
+                spans.append(msgspec.json.encode({**span, "resource": block.get("resource")}))
+    return spans
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def repaired(raw: bytes) -> tuple[bytes, str]:
+    """Strict JSON made of a record that is not quite, and what was wrong with it.
+
+    Raises `Unreadable` if it is not JSON by any reading.
+    """
+    what = "a number or text that JSON does not allow was replaced"
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text, what = raw.decode("utf-8", "replace"), "bytes that are not UTF-8 were replaced"
+    try:
+        value = lenient(text)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"), what
+    except RecursionError:
+        raise Unreadable(TOO_DEEP) from None
+    except ValueError:
+        raise Unreadable(NOT_JSON) from None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _integer(text: str) -> int | float | None:
+    return int(text) if len(text) < 19 else _finite(text)
+
+
+lenient_decoder: Final = json.JSONDecoder(
+    parse_constant=lambda _: None, parse_float=_finite, parse_int=_integer, strict=False
+)
+
+
+def lenient(text: str) -> Any:
+    """The value of JSON text in which NaN, infinities, control characters and huge numbers may occur."""
+    return lenient_decoder.decode(text.strip().lstrip("\ufeff"))
+
+
+def fitted(raw: bytes, shape: type[msgspec.Struct] | None) -> bytes:
+    """The record without those top-level fields that do not have the type that `shape` says.
+
+    Raises `Unreadable` if it is not an object.
+    """
+    record = msgspec.json.decode(raw)
+    if not isinstance(record, dict):
+        raise Unreadable("not a JSON object")
+    for item in msgspec.structs.fields(shape) if shape else ():
+        if item.encode_name in record and item.type is not msgspec.Raw:
+            try:
+                msgspec.convert(record[item.encode_name], item.type)
+            except msgspec.ValidationError:
+                record[item.encode_name] = None
+    return msgspec.json.encode(record)

@@ -1,0 +1,279 @@
+"""Cutting a stream of bytes into JSON values, by lines or by structure, in bounded memory.
+
+JSON lines are cut at line ends (fast).  Anything else is a *document*: if it is one value of at most `LIMIT`
+bytes it is given whole, otherwise arrays are entered and their elements given one by one, so that a single
+array of any size streams.  A value that is not JSON is skipped by matching its brackets, and reported.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+import msgspec
+
+from scopedrift.simulator.telemetry.reading import LIMIT, PIECE, Source
+
+NOT_JSON: Final = "not JSON"
+CUT_OFF: Final = "cut off: the file ends inside the record"
+TOO_LONG: Final = f"longer than {LIMIT >> 20} MiB"
+TOO_DEEP: Final = "nested too deeply"
+LOST: Final = "not JSON, and no way to tell where the next record begins: the rest of the file was not read"
+
+_BOM: Final = b"\xef\xbb\xbf"
+_EXCERPT: Final = 200
+_SAMPLE: Final = PIECE >> 2
+_PROBE: Final = 20
+_MARK: Final = re.compile(rb"[^\s,]")
+_TOKEN: Final = re.compile(rb'["{}\[\]]')
+_IN_STRING: Final = re.compile(rb'["\\]')
+_KEY: Final = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
+_WRAPPER: Final = re.compile(rb'"(?:Records|items|Events|events|entries|logEvents|value|resourceSpans)"\s*:\s*\[')
+_JUNK: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[^\[\]{},\n]+')
+
+
+Value = tuple[int, int | None, bytes, str | None]
+"""One JSON value of a file: offset, line (if it is one), content, and what kept it from being cut out, if so."""
+
+
+_validate = msgspec.json.Decoder(msgspec.Raw).decode
+_structure = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)  # only ends are wanted, not numbers
+
+
+def complete(raw: bytes) -> bool:
+    """Whether `raw` is exactly one JSON value."""
+    try:
+        _validate(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def find_end(data: bytes) -> int:
+    """Where the JSON value that `data` begins with ends, or -1 if it does not end in `data`."""
+    try:
+        text = data.decode("latin-1")  # one character a byte: positions are offsets
+        return _structure.raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))[1]
+    except (ValueError, RecursionError):
+        return -1
+
+
+def values(source: Source) -> Iterator[Value]:
+    """The JSON values of a file, in order.  `source.problem` is set if it is no text."""
+    pieces = source.pieces()
+    offset = 0
+    head = next(pieces, b"")
+    while head and head.isspace():
+        offset += len(head)
+        head = next(pieces, b"")
+    if head.startswith(_BOM):
+        head, offset = head[len(_BOM) :], offset + len(_BOM)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        source.problem = "UTF-16 text: convert it to UTF-8 first"
+    elif b"\0" in head[:4096]:
+        source.problem = f"not text (it begins with {head[:8]!r})"
+    elif _by_lines(head):
+        yield from _lines(chain((head,), pieces), offset)
+    else:
+        yield from _document(_Window(head, offset, pieces))
+
+
+def _by_lines(head: bytes) -> bool:
+    """Whether the lines are values of their own."""
+    lines = [line for line in head[:_SAMPLE].split(b"\n") if line and not line.isspace()]
+    if lines and lines[0].lstrip()[:1] not in (b"{", b"["):
+        return True
+    sample = lines[:_PROBE] if len(lines) <= _PROBE and len(head) < _SAMPLE else lines[:-1][:_PROBE]
+    good = sum(complete(line) for line in sample)
+    return bool(sample) and (complete(sample[0]) or good * 2 > len(sample))
+
+
+def _lines(pieces: Iterator[bytes], offset: int) -> Iterator[Value]:
+    number, size = 1, 0
+    held: list[bytes] = []
+    for piece in pieces:
+        cut = piece.rfind(b"\n") + 1
+        if cut and size > LIMIT:
+            end = piece.find(b"\n") + 1
+            yield offset, number, held[0][:_EXCERPT], TOO_LONG
+            offset, number = offset + size + end, number + 1
+            held, size = [], 0
+            piece, cut = piece[end:], cut - end
+        if cut:
+            for line in b"".join((*held, piece[: cut - 1])).split(b"\n"):
+                if line and not line.isspace():
+                    yield offset, number, line, None
+                offset, number = offset + len(line) + 1, number + 1
+            held, size = [], 0
+            piece = piece[cut:]
+        if piece:
+            if size <= LIMIT:
+                held.append(piece)
+            size += len(piece)
+    if size > LIMIT:
+        yield offset, number, held[0][:_EXCERPT], TOO_LONG
+    elif (last := b"".join(held)) and not last.isspace():
+        cut_off = last.lstrip()[:1] in (b"{", b"[") and not complete(last) and _scan(last, 0, 0, _OUTSIDE)[0] < 0
+        yield offset, number, last, CUT_OFF if cut_off else None
+
+
+class _Window:
+    """The part of a stream that is in memory: `data[at:]` is still to be read."""
+
+    def __init__(self, head: bytes, base: int, pieces: Iterator[bytes]) -> None:
+        self.data = head
+        self.at = 0
+        self.base = base
+        self.ended = False
+        self._pieces = pieces
+        self._text: str | None = None
+
+    @property
+    def offset(self) -> int:
+        return self.base + self.at
+
+    @property
+    def left(self) -> int:
+        return len(self.data) - self.at
+
+    def more(self) -> bool:
+        """Read on, about as much as is left unread; False at the end of the stream."""
+        parts, wanted = [self.data[self.at :]], max(self.left, PIECE)
+        for piece in self._pieces:
+            parts.append(piece)
+            wanted -= len(piece)
+            if wanted <= 0:
+                break
+        else:
+            self.ended = True
+        self.base, self.at, self._text = self.offset, 0, None
+        self.data = b"".join(parts)
+        return len(parts) > 1
+
+    def mark(self) -> bytes:
+        """The next byte that is neither space nor comma (`at` moves there); empty at the end."""
+        while True:
+            found = _MARK.search(self.data, self.at)
+            if found:
+                self.at = found.start()
+                return found[0]
+            self.at = len(self.data)
+            if self.ended or not self.more():
+                return b""
+
+    def value(self) -> tuple[int, str | None]:
+        """Where in `data` the value at `at` ends (-1: not in memory) and what is wrong with it."""
+        while True:
+            if self._text is None:
+                self._text = self.data.decode("latin-1")  # one character a byte: positions are offsets
+            problem = NOT_JSON
+            try:
+                return _structure.raw_decode(self._text, self.at)[1], None
+            except RecursionError:
+                problem = TOO_DEEP
+            except ValueError:
+                pass
+            end = _scan(self.data, self.at, 0, _OUTSIDE)[0]
+            if end >= 0:
+                return end, problem
+            if self.left > LIMIT:
+                return -1, TOO_LONG
+            if self.ended or not self.more():
+                return -1, CUT_OFF
+
+    def skip_value(self) -> bool:
+        """Move behind the value at `at`, whatever its length; False if the stream ends first."""
+        depth, state = 0, _OUTSIDE
+        if self.data[self.at : self.at + 1] not in (b"{", b"[", b'"'):
+            scalar = _JUNK.match(self.data, self.at)
+            self.at = scalar.end() if scalar else self.at + 1
+            return True
+        while True:
+            end, depth, state = _scan(self.data, self.at, depth, state)
+            if end >= 0:
+                self.at = end
+                return True
+            self.at = len(self.data)
+            if self.ended or not self.more():
+                return False
+
+
+_OUTSIDE, _INSIDE, _ESCAPED = range(3)
+
+
+def _scan(data: bytes, at: int, depth: int, state: int) -> tuple[int, int, int]:
+    """Where the bracket or string that begins at `at` ends, or -1 with the state to go on with."""
+    while True:
+        if state == _ESCAPED:
+            if at >= len(data):
+                return -1, depth, state
+            at, state = at + 1, _INSIDE
+        if state == _INSIDE:
+            found = _IN_STRING.search(data, at)
+            if not found:
+                return -1, depth, state
+            at = found.end()
+            state = _ESCAPED if found[0] == b"\\" else _OUTSIDE
+            if state == _OUTSIDE and depth == 0:
+                return at, depth, state
+            continue
+        found = _TOKEN.search(data, at)
+        if not found:
+            return -1, depth, state
+        at = found.end()
+        if found[0] == b'"':
+            state = _INSIDE
+        elif found[0] in b"{[":
+            depth += 1
+        else:
+            depth -= 1
+            if depth <= 0:
+                return at, depth, state
+
+
+def _document(window: _Window) -> Iterator[Value]:
+    while window.left <= LIMIT and window.more():
+        pass
+    if window.left <= LIMIT and complete(window.data):
+        window.mark()
+        yield window.offset, None, window.data[window.at :], None
+        return
+    entered: list[bytes] = []
+    while mark := window.mark():
+        offset, excerpt = window.offset, window.data[window.at : window.at + _EXCERPT]
+        if mark in (b"]", b"}") and entered:
+            entered.pop()
+            window.at += 1
+        elif entered and entered[-1] == b"{":
+            key = _KEY.match(window.data, window.at)
+            if key is None:
+                yield offset, None, excerpt, LOST
+                return
+            window.at = key.end()
+            if window.mark() == b"[":
+                window.at += 1
+                entered.append(b"[")
+            else:
+                window.skip_value()
+        elif mark == b"[":
+            window.at += 1
+            entered.append(mark)
+        elif mark == b"{":
+            end, problem = window.value()
+            if problem and not entered and _WRAPPER.search(window.data, window.at, window.at + _SAMPLE):
+                # one object around everything: its lists are entered
+                window.at += 1
+                entered.append(mark)
+                continue
+            if end >= 0:
+                raw, window.at = window.data[window.at : end], end
+                yield offset, None, raw, problem
+            else:
+                found = window.skip_value()
+                yield offset, None, excerpt, problem if found else CUT_OFF
+        else:
+            window.skip_value()
+            yield offset, None, excerpt[: window.offset - offset], NOT_JSON

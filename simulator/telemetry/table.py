@@ -1,0 +1,163 @@
+"""Rows of codes gathered into columns: texts become provisional codes at once, final ones once the order is known.
+
+A format's mapper turns each record into one `Row`, a tuple of integers in the order of `COLUMNS`.  Rows are
+packed chunk by chunk into the smallest integer type that holds them, so that millions fit in memory, and are
+sorted by arrival (stably: ties keep the order of files and records) only at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, MISSING, Array, Vocabulary
+from scopedrift.simulator.telemetry.report import Unreadable
+
+Row = tuple[int, ...]
+"""The values of one event in the order of `COLUMNS`, texts as provisional codes."""
+
+TEXT_LIMIT: Final = 2_048
+"""Longest text that a column holds (characters); the rest is cut."""
+CHUNK: Final = 16_384
+MEMO: Final = 30_000
+"""Entries after which a memo table is emptied: bounds memory, costs a little time."""
+
+NO_TIME: Final = "no event time"
+BAD_TIME: Final = "event time not understood"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_LATEST: Final = 253_402_300_800_000_000  # the year 10000
+
+
+class Codes(dict[str | None, int]):
+    """The provisional codes of one column's texts: `codes[text]`, -1 for None and empty text."""
+
+    def __init__(self) -> None:
+        super().__init__({None: MISSING, "": MISSING})
+        self.texts: list[str] = []
+
+    def __missing__(self, text: str | None) -> int:
+        assert text is not None
+        clean = text[:TEXT_LIMIT].encode("utf-8", "replace").decode("utf-8")
+        if clean != text:
+            return self[clean]
+        self[text] = code = len(self.texts)
+        self.texts.append(text)
+        return code
+
+
+class Times(dict[Any, int]):
+    """Event times in microseconds by what the record says, remembered; raises `Unreadable` for what is no time."""
+
+    def __missing__(self, value: Any) -> int:
+        if len(self) > MEMO:
+            self.clear()
+        self[value] = time = microseconds(value)
+        return time
+
+
+def microseconds(value: Any) -> int:
+    """Microseconds since 1970 UTC of ISO 8601 text, or of a number (seconds to nanoseconds, by its size).
+
+    Text without a zone is taken as UTC.  Raises `Unreadable` for anything else, and for times before 1970.
+    """
+    if value is None or value == "":
+        raise Unreadable(NO_TIME)
+    time = -1
+    try:
+        if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
+            moment = datetime.fromisoformat(value.strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            time = (moment - EPOCH) // _MICROSECOND
+        elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            number = float(value) if isinstance(value, float) or "." in str(value) else int(value)
+            time = _scaled(number)
+    except (ValueError, OverflowError):
+        pass
+    if not 0 <= time < _LATEST:
+        raise Unreadable(BAD_TIME)
+    return time
+
+
+def _scaled(number: int | float) -> int:
+    if number < 1e11:
+        return round(number * 1_000_000)
+    if number < 1e14:
+        return round(number * 1_000)
+    return round(number) if number < 1e17 else int(number) // 1_000
+
+
+def opaque(text: str | None) -> int:
+    """A stable id of 63 bits for a text (credential, task): the same in every import; -1 for none."""
+    if not text:
+        return MISSING
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
+
+
+class Table:
+    """Rows in the making."""
+
+    def __init__(self) -> None:
+        self.codes = {column: Codes() for column in CODED}
+        self.times = Times()
+        self.rows: list[Row] = []
+        """Rows that are not packed yet: append here, and `pack` when there are `CHUNK`."""
+        self._packed = 0
+        self._chunks: dict[str, list[Array]] = {column: [] for column in COLUMNS}
+
+    def __len__(self) -> int:
+        return self._packed + len(self.rows)
+
+    def pack(self) -> None:
+        """Turn the rows that were appended into columns."""
+        block = np.array(self.rows, np.int64).reshape(-1, len(COLUMNS))
+        for index, column in enumerate(COLUMNS):
+            values = block[:, index]
+            if not len(values):
+                continue
+            small = np.result_type(np.min_scalar_type(int(values.min())), np.min_scalar_type(-abs(int(values.max())) - 1))
+            self._chunks[column].append(values.astype(small))
+        self._packed += len(self.rows)
+        self.rows.clear()
+
+    def finish(self) -> tuple[dict[str, Array], Vocabulary, Array | None]:
+        """The columns in order of arrival, their vocabulary, and the row behind each position (None: unchanged)."""
+        self.pack()
+        arrived = self._column("arrived")
+        order = None
+        if len(arrived) and bool(np.any(np.diff(arrived) < 0)):
+            order = np.argsort(arrived, kind="stable")
+            arrived = arrived[order]
+        columns: dict[str, Array] = {}
+        texts: dict[str, list[str]] = {}
+        for column in COLUMNS:
+            values = arrived if column == "arrived" else self._column(column)
+            if order is not None and column != "arrived":
+                values = values[order]
+            if column in CODED:
+                values, texts[column] = _renumbered(values, self.codes[column].texts)
+            columns[column] = values
+        return columns, Vocabulary(texts), order
+
+    def _column(self, column: str) -> Array:
+        chunks = self._chunks.pop(column)
+        whole = np.empty(sum(map(len, chunks)), DTYPES[column])
+        at = 0
+        for chunk in chunks:
+            whole[at : at + len(chunk)] = chunk
+            at += len(chunk)
+        return whole
+
+
+def _renumbered(values: Array, texts: list[str]) -> tuple[Array, list[str]]:
+    """Codes numbered by first arrival, and the texts that occur, in that order."""
+    first = np.full(len(texts) + 1, len(values), np.int64)  # the last entry takes the missing ones (-1)
+    first[values[::-1]] = np.arange(len(values) - 1, -1, -1)
+    ranked = np.argsort(first[:-1], kind="stable")
+    ranked = ranked[: int(np.count_nonzero(first[:-1] < len(values)))]
+    final = np.full(len(texts) + 1, MISSING, np.int32)
+    final[ranked] = np.arange(len(ranked), dtype=np.int32)
+    return final[values], [texts[i] for i in ranked.tolist()]

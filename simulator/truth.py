@@ -1,0 +1,120 @@
+"""Ground truth, kept apart from the events and never given to a detector.
+
+The truth table is sparse: one row for each event that an injection caused, by the event's position in the
+log (order of arrival).  An event without a row is baseline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from scopedrift.simulator.events import Array
+
+LABELS: Final = ("baseline", "benign_change", "scope_drift", "attack")
+BASELINE, BENIGN_CHANGE, SCOPE_DRIFT, ATTACK = range(4)
+
+
+@dataclass(frozen=True)
+class StageTruth:
+    """One stage of an incident as it happened.  Times are microseconds since 1970 UTC."""
+
+    name: str
+    technique: str
+    started_at: int
+    ended_at: int
+    outcome: str
+    """`success`, `denied`, `expired` (credential) or `skipped`."""
+    in_entitlement: bool
+    in_scope: bool
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One injected instance of scope drift or of an attack chain: the unit of ground truth."""
+
+    id: str
+    label: str
+    """`scope_drift` or `attack`."""
+    template: str
+    """Id of the chain or drift in the catalogue."""
+    identity: str
+    """The identity that acts first; a chain may move on to others."""
+    workload: str
+    family: str
+    strength: float
+    intent_at: int
+    first_observable_at: int
+    """Event time of its first event: delay counts from here.  -1 if it left no event."""
+    impact_at: int
+    """When its objective's stage began; -1 if it never came so far."""
+    ended_at: int
+    end_reason: str
+    """`completed`, `denied`, `expired`, `contained` or `horizon`."""
+    stages: tuple[StageTruth, ...] = ()
+
+    @property
+    def in_entitlement(self) -> bool:
+        """Whether every stage stayed inside what the permissions allow."""
+        return all(stage.in_entitlement for stage in self.stages)
+
+    @property
+    def in_scope(self) -> bool:
+        """Whether every stage stayed inside the declared scope (service, access and project)."""
+        return all(stage.in_scope for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class BenignChange:
+    """One sanctioned change of behaviour."""
+
+    id: str
+    kind: str
+    start: int
+    end: int
+    announced: bool
+    identities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Which events were injected, and by what."""
+
+    event: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    """Positions of the injected events in the log, ascending."""
+    label: Array = field(default_factory=lambda: np.empty(0, np.int8))
+    """Index into `LABELS`."""
+    incident: Array = field(default_factory=lambda: np.empty(0, np.int32))
+    """Index into `incidents`, or into `changes` where the label is benign_change."""
+    stage: Array = field(default_factory=lambda: np.empty(0, np.int16))
+    """Position of the stage in its incident."""
+    technique: Array = field(default_factory=lambda: np.empty(0, np.int16))
+    """Index into `techniques`, or -1."""
+    techniques: tuple[str, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    changes: tuple[BenignChange, ...] = ()
+
+    def labels(self, start: int, stop: int) -> Array:
+        """The label (index into `LABELS`) of each event from position `start` to `stop`."""
+        dense = np.zeros(stop - start, np.int8)
+        first, last = np.searchsorted(self.event, [start, stop])
+        dense[self.event[first:last] - start] = self.label[first:last]
+        return dense
+
+    def incident_of(self, start: int, stop: int) -> Array:
+        """For each event from `start` to `stop`: the index of its incident, or -1 (benign changes: -1)."""
+        dense = np.full(stop - start, -1, np.int32)
+        first, last = np.searchsorted(self.event, [start, stop])
+        bad = self.label[first:last] >= SCOPE_DRIFT
+        dense[self.event[first:last][bad] - start] = self.incident[first:last][bad]
+        return dense
+
+    def change_of(self, start: int, stop: int) -> Array:
+        """For each event from `start` to `stop`: the index of its benign change, or -1."""
+        dense = np.full(stop - start, -1, np.int32)
+        first, last = np.searchsorted(self.event, [start, stop])
+        benign = self.label[first:last] == BENIGN_CHANGE
+        dense[self.event[first:last][benign] - start] = self.incident[first:last][benign]
+        return dense

@@ -1,0 +1,156 @@
+"""Training pipelines: prepare, train on queued GPUs with checkpoints, evaluate, register, deploy.
+
+The stages look like separate workloads and are one system: with `stage_identities` each runs under an identity
+of its own.  Runs fail, are cancelled, are retried from their checkpoint, and some are searches that start many
+trials at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from scopedrift.simulator.events import DAY, MINUTE, SECOND
+from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.platform import IDLE, URGENT, USUAL, Platform
+from scopedrift.simulator.randomness import Draws
+from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.world import Workload, World
+
+NAME: Final = "training"
+ROLES: Final = {
+    "prepare": ("submit", "prepare", "explore"),
+    "train": ("submit", "watch", "read", "checkpoint", "resume", "explore"),
+    "evaluate": ("evaluate", "register", "explore"),
+    "deploy": ("deploy",),
+}
+"""The stages of a pipeline and the activities that each is meant to do."""
+CHECKPOINTS: Final = 8
+"""A run is recorded in at most this many stretches between checkpoints."""
+MAX_READS: Final = 4_000
+WIDTH: Final = 24
+
+
+def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+    """Make `pipelines` pipelines; yield one process for each."""
+    family = Family(world, NAME)
+    for number in range(parameters["pipelines"]):
+        name = f"pipeline-{number:04d}"
+        project = world.home(NAME, number)
+        shared: Workload | None = None
+        parts: dict[str, Workload] = {}
+        bucket = f"s3://{world.company}-{project.name}"
+        for role, listed in ROLES.items():
+            activities = [family.activity(activity) for activity in listed]
+            start_up = family.start_up(world.scenario.identities.credential.kind)
+            workload = world.add_workload(
+                NAME,
+                f"{name}-{role}",
+                project,
+                activities=[*activities, start_up],
+                kinds=[role],
+                pools={
+                    "dataset": project.datasets[number % len(project.datasets)],
+                    "output": [f"{bucket}-features/{name}"],
+                    "checkpoint": [f"{bucket}-checkpoints/{name}/step-{k}" for k in range(4)],
+                    "model": [f"{bucket}-models/{name}"],
+                    "endpoint": [f"endpoint/{project.name}-{name}"],
+                },
+                parameters=parameters,
+                identity=None if parameters["stage_identities"] or shared is None else shared.identity,
+            )
+            world.allow_tools(role, [*activities, start_up])
+            shared = shared or workload
+            parts[role] = workload
+        yield partial(_pipeline, family=family, parts=parts, parameters=parameters)
+
+
+def _pipeline(platform: Platform, family: Family, parts: Mapping[str, Workload], parameters: Mapping[str, Any]) -> Process:
+    """Runs arrive in working hours, each as a process of its own."""
+    rate = parameters["runs_per_day"]
+    draws = Draws(platform.world.seed, NAME, parts["train"].name, width=WIDTH)
+    run = 0
+    while rate > 0:
+        row = draws.row()
+        gap = platform.arrival("working", DAY / rate, row[0]) / parts["train"].load
+        yield platform.wait(max(round(gap), 1))
+        platform.env.process(_run(platform, family, parts, parameters, run, row))
+        run += 1
+
+
+def _run(
+    platform: Platform,
+    family: Family,
+    parts: Mapping[str, Workload],
+    parameters: Mapping[str, Any],
+    run: int,
+    row: list[float],
+) -> Process:
+    start_up = family.start_up(parts["train"].identity.credential_kind)
+    task = Task(platform, parts["prepare"], "prepare", run)
+    yield platform.wait(task.start_up(start_up, row[1]))
+    length = family.seconds("prepare_s", row[2])
+    task.log(family.activity("prepare"), length, _reads(length, family))
+    task.explore(family.activity("explore"), row[3:8])
+    task.renew(platform.now + length)
+    yield platform.wait(length)
+    trials = 1
+    if row[8] < parameters["searches"]:
+        trials = round(family.distribution("trials")(row[9]))
+    finished = True
+    for trial in range(trials):
+        # a search reuses the run's draws, shifted: its trials differ and its length does not touch other runs
+        shifted = [(u + trial * 0.381966) % 1.0 for u in row[10:16]]
+        finished = yield from _train(platform, family, parts["train"], run * 64 + trial, shifted, trials)
+    if not finished:
+        return
+    task = Task(platform, parts["evaluate"], "evaluate", run)
+    yield platform.gpus.request(1, USUAL)
+    yield platform.wait(task.start_up(start_up, row[16]))
+    length = family.seconds("evaluate_s", row[17])
+    task.log(family.activity("evaluate"), length, _reads(length, family) + 4)
+    task.explore(family.activity("explore"), row[18:23])
+    yield platform.wait(length)
+    platform.gpus.release(1)
+    task.log(family.activity("register"), 5 * SECOND, 4)
+    if row[23] < family.value("deployed"):
+        task = Task(platform, parts["deploy"], "deploy", run)
+        yield platform.wait(task.start_up(start_up, row[16]))
+        task.log(family.activity("deploy"), 2 * MINUTE, 6)
+
+
+def _train(platform: Platform, family: Family, workload: Workload, job: int, u: list[float], trials: int) -> Any:
+    """One training job: queue for GPUs, start, read between checkpoints; returns whether it completed."""
+    gpus = int(family.choice("gpus", u[0]))
+    length = family.seconds("duration_s", u[1]) // trials
+    # how it ends: large jobs are mostly cancelled (Helios); at one GPU the pooled shares hold
+    share = (gpus - 1) / 63.0
+    unfinished = family.value("failed") + family.value("cancelled")
+    unfinished += (family.value("large_unfinished") - unfinished) * share
+    failed = u[2] < family.value("failed")
+    cancelled = not failed and u[2] < unfinished
+    runs = 2 if failed and u[3] < family.value("retried") else 1
+    task = Task(platform, workload, "train", job)
+    task.log(family.activity("submit"), 10 * SECOND, 4)
+    for attempt in range(runs):
+        yield platform.gpus.request(gpus, URGENT if gpus >= 16 else IDLE if trials > 1 else USUAL)
+        task.anchor = platform.now
+        yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), u[4]))
+        if attempt:
+            task.log(family.activity("resume"), 30 * SECOND, 2)
+        spent = length if not (failed and attempt == 0) and not cancelled else max(int(length * u[5]), SECOND)
+        stretches = min(max(spent // (10 * MINUTE), 1), CHECKPOINTS)
+        for _ in range(stretches):
+            stretch = spent // stretches
+            task.log(family.activity("read"), stretch, _reads(stretch, family))
+            task.renew(platform.now + stretch)
+            yield platform.wait(stretch)
+            if stretches > 1:
+                task.log(family.activity("checkpoint"), 20 * SECOND, 3)
+        platform.gpus.release(gpus)
+    return not cancelled and (not failed or runs == 2)
+
+
+def _reads(length: int, family: Family) -> int:
+    return min(max(round(length / SECOND * family.value("reads_per_s")), 3), MAX_READS)

@@ -1,0 +1,329 @@
+"""The simulated organisation: projects and their resources, identities, workloads.
+
+Built once per run from the scenario and the seed; the Faker library names things here and nowhere else.
+Names are registered in per-column lists (the world's codes); a log renumbers them by first arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from faker import Faker
+
+from scopedrift.scenarios import Scenario, catalogue
+from scopedrift.scenarios.durations import parse_duration
+from scopedrift.simulator.activities import Activities, Activity, Operations
+from scopedrift.simulator.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
+from scopedrift.simulator.identities import Identity
+from scopedrift.simulator.policy import Deployment, Grant, InventoryEntry, Scope
+from scopedrift.simulator.randomness import Quantiles, generator, key, mix
+from scopedrift.simulator.rhythm import Rhythm
+from scopedrift.simulator.tables import Actor, Actors, Pools
+
+ACCOUNT_SERVICES: Final = ("metadata", "spire", "oauth", "sts", "containerd", "process", "network")
+"""Services every workload calls to exist at all: part of every declared scope."""
+REGION: Final = "eu-west-1"
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project (account, namespace): its resources by slot, as pools."""
+
+    name: str
+    account: str
+    team: str
+    pools: Mapping[str, int]
+    datasets: tuple[int, ...]
+    """Pools, one a dataset."""
+    nodes: int
+    """Pool of its node addresses (column `source`)."""
+
+
+@dataclass
+class Workload:
+    """Something that runs.  Changes rebind its actors; its family's process drives it."""
+
+    number: int
+    name: str
+    family: str
+    project: Project
+    identity: Identity
+    image: str
+    actors: dict[str, int]
+    """Task kind -> actor number."""
+    parameters: Mapping[str, Any]
+    parts: dict[str, Workload] = field(default_factory=dict)
+    """Other workloads of the same system (the stages of a pipeline), by role."""
+    load: float = 1.0
+    """Multiplier of its arrivals; a traffic surge raises it."""
+    recent: tuple[int, int, int, int] | None = None
+    """Its latest task: actor, task number, credential session, and when that was issued."""
+    restarts: int = 0
+    """Raised by whatever makes it start again: a release, a crash, a rotation."""
+
+    def session(self, number: int) -> int:
+        """The number of a credential session: distinct for workloads that share an identity."""
+        return (self.number << 40) + number
+
+
+class World:
+    """Everything that exists; read by the processes, changed only by releases, changes and incidents."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.platform: Mapping[str, Any] = catalogue.platform()
+        self.operations = Operations(catalogue.operations())
+        self.activities = Activities(self.operations)
+        self.names = {column: Names() for column in CODED}
+        self.names["stream"] = Names(STREAMS)
+        self.names["access"] = Names(ACCESS)
+        self.names["outcome"] = Names(OUTCOMES)
+        self.names["service"] = self.operations.services
+        self.names["operation"] = self.operations.operations
+        self.pools = Pools()
+        self.actors = Actors(self.operations.slots.texts())
+        self.dataset_slot = self.operations.slots.find("dataset")
+        self.identities: dict[str, Identity] = {}
+        self.workloads: dict[str, Workload] = {}
+        self.rhythms = {name: Rhythm(spec) for name, spec in self.platform["rhythm"].items()}
+        self._resource_project: list[int] = []
+        self._resource_projects = np.empty(0, np.int32)
+        self._task_tools: dict[str, set[str]] = {}
+        self._fake = Faker()
+        self._fake.seed_instance(key(seed, "names"))
+        name = self._fake.unique.last_name().lower().replace("'", "").replace(" ", "-")
+        self.company = "".join(c for c in name if c.isalnum() or c == "-")
+        self.domain = scenario.organisation.domain or f"{self.company}.example"
+        self.projects = [self._project(i) for i in range(scenario.organisation.projects)]
+        self.external = self.pool("source", [self._fake.unique.ipv4_public() for _ in range(40)])
+        """Addresses on the Internet that ordinary callers use too (partners, hosted runners)."""
+        pairs = sorted({(o.service, o.access) for o in self.operations.all if o.stream != "agent"})
+        self.grant_universe = [Grant(s, a, p.name) for p in self.projects for s, a in pairs]
+
+    # --- names, resources, pools
+
+    def code(self, column: str, text: str) -> int:
+        """The world's code of a name."""
+        return self.names[column].code(text)
+
+    def resource(self, text: str, project: str | None) -> int:
+        """The code of a resource, which belongs to a project (or to none)."""
+        code = self.names["resource"].code(text)
+        if code == len(self._resource_project):
+            self._resource_project.append(MISSING if project is None else self.code("project", project))
+        return code
+
+    def resource_projects(self) -> Array:
+        """The project code of each resource code."""
+        if len(self._resource_projects) < len(self._resource_project):
+            self._resource_projects = np.array(self._resource_project, np.int32)
+        return self._resource_projects
+
+    def pool(self, column: str, texts: Iterable[str], project: str | None = None) -> int:
+        """A pool of resources (or of the names of another column, such as `source`)."""
+        if column == "resource":
+            return self.pools.add([self.resource(text, project) for text in texts])
+        return self.pools.add([self.code(column, text) for text in texts])
+
+    def _project(self, number: int) -> Project:
+        settings = self.platform["world"]
+        team = f"{self._fake.word().lower()}-{self._fake.random_element(('ml', 'ai', 'data', 'research', 'platform'))}"
+        name = f"{team}-{number:02d}"
+        account = f"{self._fake.random_number(digits=12, fix_len=True)}"
+        rng = generator(self.seed, "project", number)
+        shards = Quantiles.parse(settings["shards_per_dataset"])
+        bucket = f"s3://{self.company}-{name}"
+        datasets = []
+        for d in range(settings["datasets_per_project"]["value"]):
+            count = max(int(shards(rng.random()) * min(self.scenario.load, 1.0)), 2)
+            label = f"{self._fake.word().lower()}-v{rng.integers(1, 6)}-{d}"
+            datasets.append(self.pool("resource", (f"{bucket}-data/{label}/part-{k:04d}" for k in range(count)), name))
+
+        def pool(texts: Iterable[str]) -> int:
+            return self.pool("resource", texts, name)
+
+        nodes = settings["nodes_per_project"]["value"]
+        secrets = [f"secret:{name}/{self._fake.word().lower()}-{k}" for k in range(settings["secrets_per_project"]["value"])]
+        tables = [f"{name.replace('-', '_')}.{self._fake.word().lower()}_{k}" for k in range(settings["tables_per_project"]["value"])]
+        return Project(
+            name=name,
+            account=account,
+            team=team,
+            pools={
+                "account": pool([f"arn:aws:iam::{account}:root"]),
+                "namespace": pool([f"namespace/{name}"]),
+                "audience": pool([f"aud:{name}.{self.domain}"]),
+                "metadata": pool(["169.254.169.254"]),
+                "role": pool([f"arn:aws:iam::{account}:role/{name}-workloads"]),
+                "keyring": pool([f"key/{name}-{k}" for k in range(2)]),
+                "cluster": pool([f"cluster/{name}"]),
+                "secret": pool(secrets),
+                "table": pool(tables),
+                "llm": pool(f"foundation-model/{size}-text-{v}" for size in ("large", "small") for v in (1, 2)),
+                "peer": pool(f"{self._fake.word().lower()}.{self.domain}:443" for _ in range(6)),
+                "package": pool(f"pkg:{self._fake.word().lower()}" for _ in range(30)),
+                "repository": pool(f"git:{self.company}/{name}-{self._fake.word().lower()}" for _ in range(5)),
+            },
+            datasets=tuple(datasets),
+            nodes=self.pool("source", [f"10.{number % 250}.{k // 250}.{k % 250 + 2}" for k in range(nodes)]),
+        )
+
+    # --- workloads and identities
+
+    def home(self, *name: object) -> Project:
+        """The project that a new workload belongs to, by its name."""
+        return self.projects[key(self.seed, "home", *name) % len(self.projects)]
+
+    def _registry(self, workload: str, project: Project) -> str:
+        """Where a workload's image comes from: its project's registry, or for some a public one."""
+        u = key(self.seed, "registry", workload) / 2.0**64
+        share = self.platform["world"]["public_images"]["value"]
+        public = self.platform["world"]["public_registries"]
+        return public[int(u / share * len(public))] if u < share else f"{project.account}.dkr.ecr.{REGION}.amazonaws.com"
+
+    def add_workload(
+        self,
+        family: str,
+        name: str,
+        project: Project,
+        *,
+        activities: Iterable[Activity],
+        kinds: Sequence[str],
+        pools: Mapping[str, Sequence[str] | int],
+        parameters: Mapping[str, Any],
+        registry: str | None = None,
+        sources: int | None = None,
+        identity: Identity | None = None,
+    ) -> Workload:
+        """Make a workload, its identity (its own or, by the sharing knob, its project's) and declared scope.
+
+        `pools` adds to the project's pools by slot: resource names, or a pool number.  `identity` puts it under an
+        existing identity.
+        """
+        own = registry or self._registry(name, project)
+        image = f"{own}/{project.name}/{name}:1.{key(self.seed, 'tag', name) % 40}.0"
+        bound = dict(project.pools)
+        bound["job"] = self.pool("resource", [f"{project.name}/jobs/{name}"], project.name)
+        bound["self"] = self.pool("resource", [f"workload/{name}"], project.name)
+        bound["image"] = self.pool("resource", [image.rsplit(":", 1)[0]], None)
+        bound["dataset"] = project.datasets[key(self.seed, "dataset", name) % len(project.datasets)]
+        bound["secret"] = self.some(project.pools["secret"], 2, "secret", name)
+        bound["table"] = self.some(project.pools["table"], 5, "table", name)
+        for slot, given in pools.items():
+            bound[slot] = given if isinstance(given, int) else self.pool("resource", given, project.name)
+        identity = identity or self._identity(name, project)
+        workload = Workload(len(self.workloads), name, family, project, identity, image, {}, parameters)
+        identity.workloads.append(name)
+        if family not in identity.families:
+            identity.families.append(family)
+        identity.registries.add(registry_of(image))
+        for activity in activities:
+            self.declare(workload, activity, bound)
+        template = Actor(
+            key=key(self.seed, "workload", name),
+            task_key=key(self.seed, "task", name),
+            credential_key=identity.credential_key,
+            identity=identity.code,
+            credential_kind=self.code("credential_kind", identity.credential_kind),
+            half_life=identity.half_life,
+            workload=self.code("workload", name),
+            task_kind=MISSING,
+            project=self.code("project", project.name),
+            image=self.code("image", image),
+            sources=project.nodes if sources is None else sources,
+            pools=bound,
+        )
+        for kind in kinds:
+            actor = replace(template, task_kind=self.code("task_kind", kind), key=mix(template.key, key(0, kind)))
+            workload.actors[kind] = self.actors.add(actor)
+        self.workloads[name] = workload
+        return workload
+
+    def declare(self, workload: Workload, activity: Activity, pools: Mapping[str, int]) -> None:
+        """Add what an activity does on these pools to the declared scope."""
+        for operation in activity.operations:
+            if operation.stream == "agent":
+                continue
+            for project in self.projects_of(pools.get(operation.slot, MISSING)) or {workload.project.name}:
+                workload.identity.declared.add(Grant(operation.service, operation.access, project))
+
+    def allow_tools(self, kind: str, activities: Iterable[Activity]) -> None:
+        """Declare the operations that the intent of a kind of task needs."""
+        allowed = self._task_tools.setdefault(kind, set())
+        allowed.update(operation.operation for activity in activities for operation in activity.operations)
+
+    def projects_of(self, pool: int) -> set[str]:
+        """The projects that own the resources of a pool."""
+        if pool < 0:
+            return set()
+        owners = {self._resource_project[item] for item in self.pools.items(pool)[:64]}
+        return {self.names["project"][owner] for owner in owners if owner >= 0}
+
+    def some(self, pool: int, count: int, *name: object) -> int:
+        """A pool of `count` of a pool's resources, chosen by name."""
+        items = self.pools.items(pool)
+        chosen = generator(self.seed, "some", *name).permutation(len(items))[:count]
+        return self.pools.add([items[i] for i in chosen])
+
+    def _identity(self, workload: str, project: Project) -> Identity:
+        shared = key(self.seed, "shared", workload) / 2.0**64 < self.scenario.identities.sharing
+        path = f"ns/{project.name}/sa/{'default' if shared else workload}"
+        name = f"spiffe://{self.domain}/{path}"
+        known = self.identities.get(name)
+        if known is not None:
+            return known
+        spec = self.scenario.identities.credential
+        default = self.platform["credentials"][spec.kind]["ttl"]
+        ttl = spec.ttl if spec.ttl is not None else parse_duration(default) if default else 0
+        identity = Identity(
+            name=name,
+            code=self.code("identity", name),
+            project=project.name,
+            credential_kind=spec.kind,
+            ttl=0 if spec.kind == "static-key" else ttl,
+            shared=shared,
+            credential_key=key(self.seed, "credential", name),
+        )
+        for service, access in sorted({(o.service, o.access) for o in self.operations.all}):
+            if service in ACCOUNT_SERVICES and access in ("auth", "read"):
+                identity.declared.add(Grant(service, access, project.name))
+        self.identities[name] = identity
+        return identity
+
+    def rebind(self, workload: Workload, slot: str, pool: int, truth: int = 0) -> None:
+        """Give all actors of a workload another pool in one slot."""
+        for kind, number in workload.actors.items():
+            workload.actors[kind] = self.actors.add(self.actors[number].rebound(slot, pool, truth))
+
+    def set_image(self, workload: Workload, image: str, truth: int = 0) -> None:
+        """Roll out another image; `truth` marks its pulls and job creations as a benign change."""
+        repository = self.pool("resource", [image.rsplit(":", 1)[0]], None)
+        workload.image = image
+        for kind, number in workload.actors.items():
+            actor = self.actors[number].rebound("image", repository, truth)
+            if truth:
+                actor = replace(actor, changed={**actor.changed, "job": truth})
+            workload.actors[kind] = self.actors.add(replace(actor, image=self.code("image", image)))
+
+    def deployment(self, calendar: Sequence[Any] = ()) -> Deployment:
+        """What the deployment declares beside its log."""
+        everybody = self.identities.values()
+        return Deployment(
+            policy={i.name: Scope(frozenset(i.declared), frozenset(i.registries)) for i in everybody},
+            inventory={
+                i.name: InventoryEntry(
+                    i.name, i.project, self.team_of(i.project), tuple(i.families), tuple(i.workloads), i.credential_kind
+                )
+                for i in everybody
+            },
+            calendar=tuple(calendar),
+            task_tools={kind: frozenset(tools) for kind, tools in self._task_tools.items()},
+        )
+
+    def team_of(self, project: str) -> str:
+        """The team that owns a project."""
+        return next((p.team for p in self.projects if p.name == project), "")
