@@ -1,0 +1,88 @@
+# One command per chore; the same ones run in CI (.ci/run).
+#   make demo    a first run, with its report      make test   the tests
+#   make lint    style and import direction        make types  strict type check
+#   make bench   benchmarks (QUICK=1: a short one) make docs   the documentation
+#   make wheel-check   the built package, installed elsewhere
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := requirements/lock.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+WORKERS ?= 2
+SCENARIO ?= quickstart
+
+.PHONY: help demo test lint format types bench wheel-check docs lock clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -6
+
+# --- environment: stamps make repeated calls quick ---------------------------------------------------
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 11); ok or sys.stderr.write("scopedrift needs Python 3.11 or newer; %s is %d.%d. Name another one: make PYTHON=python3.12 ...\n" % (sys.executable, *sys.version_info[:2])); sys.exit(not ok)'
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml $(LOCK)
+	@echo "installing scopedrift into $(VENV) (once; takes a minute or two)"
+	@$(PIP) install --quiet --constraint $(LOCK) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml $(LOCK)
+	@echo "installing scopedrift with its tests and checks into $(VENV) (once; takes a minute or two)"
+	@$(PIP) install --quiet --constraint $(LOCK) --editable '.[dev]'
+	@touch $(VENV)/.runtime $@
+
+# A type checker cannot follow the mapping of folders to the namespace; a link on its path shows it.
+.types/scopedrift:
+	@mkdir -p .types && ln -sfn .. $@
+
+# --- chores ------------------------------------------------------------------------------------------
+
+demo: $(VENV)/.runtime
+	@$(BIN)/scopedrift run $(SCENARIO)
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.dev .types/scopedrift
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
+
+# Builds the package, installs it into a fresh environment, and uses it from another folder.
+wheel-check: $(VENV)/.made
+	@rm -rf build
+	@$(PIP) wheel --quiet --no-deps --wheel-dir build/wheel .
+	@$(PYTHON) -m venv build/venv
+	@build/venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(LOCK) build/wheel/*.whl
+	@mkdir -p build/elsewhere
+	@cd build/elsewhere && ../venv/bin/scopedrift list scenarios
+	@cd build/elsewhere && ../venv/bin/scopedrift run $(SCENARIO) --seeds 1 --detector first-seen --detector never --out result --no-track
+	@test -s build/elsewhere/result/report.html
+	@echo "the wheel works outside the repository"
+
+lock: ## resolves the newest versions that fit pyproject.toml and writes them down
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[dev]'
+	@{ sed -n '/^#/p' $(LOCK); build/lock/bin/python -m pip --disable-pip-version-check freeze --exclude-editable --exclude pip --exclude setuptools; } > build/lock.txt
+	@mv build/lock.txt $(LOCK)
+
+clean:
+	@rm -rf build .types .pytest_cache .mypy_cache .ruff_cache .hypothesis
