@@ -91,7 +91,9 @@ class Operations:
         self.data_event = np.array([o.data_event for o in everything])
         self.image = np.array([o.image for o in everything])
         self.sized = np.array([o.sizes is not None for o in everything])
-        self.sizes = np.array([o.sizes.table if o.sizes else [-1.0] * TABLE for o in everything]).round().astype(np.int64)
+        self.sizes = (
+            np.array([o.sizes.table if o.sizes else [-1.0] * TABLE for o in everything]).round().astype(np.int64)
+        )
 
     def thresholds(self, errors: float) -> tuple[Array, Array]:
         """Of 65,536: below the first a call is denied, below the second it fails.  `errors` scales both."""

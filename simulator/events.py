@@ -72,9 +72,7 @@ COLUMNS: Final = (
     "outcome",
     "bytes",
 )
-DTYPES: Final[Mapping[str, Any]] = {
-    name: np.dtype(np.int32 if name in CODED else np.int64) for name in COLUMNS
-}
+DTYPES: Final[Mapping[str, Any]] = {name: np.dtype(np.int32 if name in CODED else np.int64) for name in COLUMNS}
 
 STREAMS: Final = ("cloud_audit", "kubernetes_audit", "runtime", "issuance", "agent")
 ACCESS: Final = ("read", "write", "create", "delete", "auth", "admin")
@@ -258,7 +256,7 @@ class EventBatch:
 
     def __iter__(self) -> Iterator[Event]:
         columns = {name: column.tolist() for name, column in self.columns.items()}
-        texts = {name: [*self.names(name), None] for name in CODED if name in columns}
+        texts: dict[str, list[str | None]] = {name: [*self.names(name), None] for name in CODED if name in columns}
         for row in range(len(self)):
             yield Event(columns, texts, row)
 

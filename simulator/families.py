@@ -82,7 +82,7 @@ class Family:
         """A calibrated distribution."""
         if name not in self._distributions:
             spec = self._calibration[name]
-            self._distributions[name] = Quantiles.parse(spec["value"] if "value" in spec else spec)
+            self._distributions[name] = Quantiles.parse(spec.get("value", spec))
         return self._distributions[name]
 
 

@@ -154,7 +154,7 @@ class EventLog:
         """Events at positions `start` to `stop`, with the names that the stream had shown by then."""
         start, stop = max(0, start), min(stop, len(self))
         starts = self._chunks.starts
-        parts = []
+        parts: list[dict[str, Array]] = []
         chunk = max(bisect_right(starts, start) - 1, 0)
         while not parts or starts[chunk] < stop:
             if chunk >= len(starts) - 1:

@@ -76,9 +76,9 @@ class Novelty:
     def __init__(self, world: World) -> None:
         spec = world.platform["novelty"]
         factor = world.scenario.novelty
-        self._floor = spec["floor"]["value"] * factor
-        self._start = spec["start"]["value"] * factor
-        self._scale = spec["scale"]["value"]
+        self._floor: float = spec["floor"]["value"] * factor
+        self._start: float = spec["start"]["value"] * factor
+        self._scale: float = spec["scale"]["value"]
         self.elsewhere: float = spec["elsewhere"]["value"]
         self.refused: float = spec["refused"]["value"]
 

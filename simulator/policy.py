@@ -22,9 +22,7 @@ class Grant:
 
     def covers(self, service: str, access: str, project: str) -> bool:
         """Whether this grant allows the given access."""
-        return (
-            self.service in (ANY, service) and self.access in (ANY, access) and self.project in (ANY, project)
-        )
+        return self.service in (ANY, service) and self.access in (ANY, access) and self.project in (ANY, project)
 
 
 @dataclass(frozen=True)

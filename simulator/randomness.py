@@ -3,7 +3,8 @@
 Three kinds of draw, all keyed by the scenario's seed:
 
 - `key(...)`: a 64-bit key for a name (a workload, an incident, a telemetry fault);
-- `Draws`: rows of uniforms for a SimPy process, one row a task, so that the draws of task *j* do not depend on when it ran;
+- `Draws`: rows of uniforms for a SimPy process, one row a task, so that the draws of task *j* do not depend on when
+  it ran;
 - `mix` and `hash64`: a counter-based hash over NumPy arrays, so that the value of event *i* of stage *s* of
   task *j* is a function of those numbers alone, however the log is cut into windows.
 
@@ -112,14 +113,13 @@ class Quantiles:
             median = float(spec["median"])
             normal = NormalDist()
             sigma = (
-                float(spec["sigma"])
-                if "sigma" in spec
-                else float(np.log(spec["p90"] / median)) / normal.inv_cdf(0.9)
+                float(spec["sigma"]) if "sigma" in spec else float(np.log(spec["p90"] / median)) / normal.inv_cdf(0.9)
             )
             return cls([float(median * np.exp(sigma * normal.inv_cdf(p))) for p in points])
         raise ValueError(f"not a distribution: {spec!r} (expected a number, quantiles, or median with sigma or p90)")
 
     def __call__(self, u: float) -> float:
+        """The value at probability `u`, in [0, 1)."""
         return self.table[int(u * TABLE)]
 
     def mean(self) -> float:

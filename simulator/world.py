@@ -147,8 +147,13 @@ class World:
             return self.pool("resource", texts, name)
 
         nodes = settings["nodes_per_project"]["value"]
-        secrets = [f"secret:{name}/{self._fake.word().lower()}-{k}" for k in range(settings["secrets_per_project"]["value"])]
-        tables = [f"{name.replace('-', '_')}.{self._fake.word().lower()}_{k}" for k in range(settings["tables_per_project"]["value"])]
+        secrets = [
+            f"secret:{name}/{self._fake.word().lower()}-{k}" for k in range(settings["secrets_per_project"]["value"])
+        ]
+        tables = [
+            f"{name.replace('-', '_')}.{self._fake.word().lower()}_{k}"
+            for k in range(settings["tables_per_project"]["value"])
+        ]
         return Project(
             name=name,
             account=account,
@@ -183,7 +188,9 @@ class World:
         u = key(self.seed, "registry", workload) / 2.0**64
         share = self.platform["world"]["public_images"]["value"]
         public = self.platform["world"]["public_registries"]
-        return public[int(u / share * len(public))] if u < share else f"{project.account}.dkr.ecr.{REGION}.amazonaws.com"
+        return (
+            public[int(u / share * len(public))] if u < share else f"{project.account}.dkr.ecr.{REGION}.amazonaws.com"
+        )
 
     def add_workload(
         self,

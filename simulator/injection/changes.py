@@ -48,8 +48,15 @@ def plan_change(
     effects: list[dict[str, Any]] = data["effects"]
     new: dict[str, Any] = {}
     if any("migrate_registry" in effect for effect in effects):
-        new["registry"] = f"registry.{world.company}-{rng.integers(2, 9)}.example" if rng.random() < 0.5 else _public(platform, rng)
-    rebinds = {w.name: {s: select(platform, w, sel, 0.0, rng) for s, sel in e["rebind"].items()} for e in effects if "rebind" in e for w in workloads}
+        new["registry"] = (
+            f"registry.{world.company}-{rng.integers(2, 9)}.example" if rng.random() < 0.5 else _public(platform, rng)
+        )
+    rebinds = {
+        w.name: {s: select(platform, w, sel, 0.0, rng) for s, sel in e["rebind"].items()}
+        for e in effects
+        if "rebind" in e
+        for w in workloads
+    }
     bursts: list[tuple[Mapping[str, Any], Activity]] = [
         (effect["burst"], world.activities.add(f"change/{spec.kind}/{i}", effect["burst"]["activity"]))
         for i, effect in enumerate(effects)
@@ -125,7 +132,9 @@ def _burst(
     length = parse_duration(spec["duration"])
     every = parse_duration(spec.get("every", "1d"))
     actor = next(iter(workload.actors.values()))
-    targets = {slot: select(platform, workload, selector, 0.0, None) for slot, selector in spec.get("targets", {}).items()}
+    targets = {
+        slot: select(platform, workload, selector, 0.0, None) for slot, selector in spec.get("targets", {}).items()
+    }
     number = _aimed(platform, actor, targets)
     for i in range(min(int(spec.get("times", 1)), len(draws))):
         row = draws[i]
@@ -175,4 +184,3 @@ def _projects(platform: Platform, workload: Workload, rebinds: Mapping[str, Mapp
 def _public(platform: Platform, rng: np.random.Generator) -> str:
     registries: list[str] = platform.world.platform["world"]["public_registries"]
     return registries[int(rng.random() * len(registries))]
-

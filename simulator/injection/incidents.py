@@ -148,7 +148,7 @@ def _stage(
         actor = _act(platform, hold, pools, data.get("image") == "foreign")
         outcome = NORMAL if allowed and not expired else DENIED
         count = _volume(data, strength, rng) if outcome == NORMAL else ATTEMPTS
-        lasts = _length(data, strength, rng) if outcome == NORMAL else 20 * SECOND
+        lasts = _pace(data.get("pace", "seconds"), strength, rng) if outcome == NORMAL else 20 * SECOND
         gpus = int(data.get("gpus", 0)) if outcome == NORMAL else 0
         if gpus:
             yield platform.gpus.request(gpus, URGENT)
@@ -174,9 +174,7 @@ def _stage(
     return result
 
 
-def _permitted(
-    platform: Platform, hold: Foothold, activity: Activity, pools: Mapping[str, int]
-) -> tuple[bool, bool]:
+def _permitted(platform: Platform, hold: Foothold, activity: Activity, pools: Mapping[str, int]) -> tuple[bool, bool]:
     """Whether the platform allows a stage, and whether the declared scope does."""
     world = platform.world
     identity = hold.workload.identity
@@ -236,7 +234,12 @@ def _victim(platform: Platform, spec: IncidentSpec, template: Mapping[str, Any],
 
 
 def _foothold(
-    platform: Platform, name: str, victim: Workload, template: Mapping[str, Any], strength: float, rng: np.random.Generator
+    platform: Platform,
+    name: str,
+    victim: Workload,
+    template: Mapping[str, Any],
+    strength: float,
+    rng: np.random.Generator,
 ) -> Foothold:
     """Where the incident acts from: inside the victim's running task, or with its credential from elsewhere."""
     assert victim.recent is not None
@@ -267,20 +270,18 @@ def _foreign_image(platform: Platform, workload: Workload, strength: float, rng:
     return f"{registry}/{base[int(rng.random() * len(base))]}:{int(rng.integers(1, 30))}.{int(rng.integers(0, 9))}"
 
 
+def _between(low: float, high: float, rng: np.random.Generator) -> float:
+    """Drawn log-uniformly."""
+    return float(low * (high / low) ** rng.random())
+
+
 def _volume(data: Mapping[str, Any], strength: float, rng: np.random.Generator) -> int:
     low, high = data.get("count", (1, 1))
-    most = low * (high / low) ** rng.random()
-    return max(round(most * QUIET**strength), len(data["activity"].get("sequence", ())), 1)
-
-
-def _length(data: Mapping[str, Any], strength: float, rng: np.random.Generator) -> int:
-    low, high = PACES[data.get("pace", "seconds")]
-    return round(low * (high / low) ** rng.random() * STRETCH**strength)
+    return max(round(_between(low, high, rng) * float(QUIET**strength)), len(data["activity"].get("sequence", ())), 1)
 
 
 def _pace(pace: str, strength: float, rng: np.random.Generator) -> int:
-    low, high = PACES[pace]
-    return round(low * (high / low) ** rng.random() * STRETCH**strength)
+    return round(_between(*PACES[pace], rng) * float(STRETCH**strength))
 
 
 def _active(rhythm: Rhythm, now: int, wait: int, strength: float, rng: np.random.Generator) -> int:

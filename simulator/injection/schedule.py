@@ -66,5 +66,3 @@ def _instances(platform: Platform, specs: tuple[Any, ...], what: str) -> Iterato
             numbers[kind] += 1
             name = f"{kind}-{numbers[kind]}"
             yield name, spec, generator(seed, what, name)
-
-

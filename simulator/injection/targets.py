@@ -12,7 +12,9 @@ from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.world import Project, Workload, World
 
 
-def select(platform: Platform, workload: Workload, selector: str, strength: float, rng: np.random.Generator | None) -> int:
+def select(
+    platform: Platform, workload: Workload, selector: str, strength: float, rng: np.random.Generator | None
+) -> int:
     """The pool that a selector names.
 
     Raises `ValueError` naming the selector and the known ones if there is no such selector.

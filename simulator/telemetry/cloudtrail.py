@@ -25,18 +25,16 @@ DENIED: Final = re.compile(
     r"|SignatureDoesNotMatch|ExpiredToken|InvalidAccessKeyId|OptInRequired|Failed authentication|NoPermission",
     re.IGNORECASE,
 )
-TARGETS: Final = {
-    name: rank
-    for rank, name in enumerate(
-        "roleArn functionName secretId queueUrl topicArn streamName streamARN tableName modelId clusterName cluster"
-        " dBInstanceIdentifier dBSnapshotIdentifier dBClusterIdentifier userName roleName groupName policyArn"
-        " instanceProfileName keyId repositoryName logGroupName trailName trainingJobName endpointName"
-        " notebookInstanceName modelName stateMachineArn family jobDefinition jobName projectName stackName instanceId"
-        " target snapshotId volumeId groupId imageId routeTableId subnetId networkInterfaceId internetGatewayId vpcId"
-        " documentName resourceArn resourceARN resourceId name arn instancesSet resourcesSet snapshotSet names"
-        " instanceIds path".split()
-    )
-}
+_TARGETS: Final = """
+    roleArn functionName secretId queueUrl topicArn streamName streamARN tableName modelId clusterName cluster
+    dBInstanceIdentifier dBSnapshotIdentifier dBClusterIdentifier userName roleName groupName policyArn
+    instanceProfileName keyId repositoryName logGroupName trailName trainingJobName endpointName
+    notebookInstanceName modelName stateMachineArn family jobDefinition jobName projectName stackName instanceId
+    target snapshotId volumeId groupId imageId routeTableId subnetId networkInterfaceId internetGatewayId vpcId
+    documentName resourceArn resourceARN resourceId name arn instancesSet resourcesSet snapshotSet names instanceIds
+    path
+"""
+TARGETS: Final = {name: rank for rank, name in enumerate(_TARGETS.split())}
 """Request parameters that name what a call is about, the most telling first."""
 _OTHER_TARGET: Final = re.compile(r"(?<!token)(?<!version)(?<!session)(arn|name|id|identifier)$", re.IGNORECASE)
 _GENERATED: Final = re.compile(

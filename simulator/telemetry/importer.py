@@ -17,14 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from scopedrift.simulator.events import Array
 from scopedrift.simulator.log import EventLog
-from scopedrift.simulator.telemetry import cloudtrail, kubernetes
+from scopedrift.simulator.telemetry import cloudtrail, gcp, kubernetes, ocsf, otel
+from scopedrift.simulator.telemetry.delimited import Delimited
+from scopedrift.simulator.telemetry.fields import FieldMapper
+from scopedrift.simulator.telemetry.mapping import Mapped
+from scopedrift.simulator.telemetry.mapping_file import load_mapping
 from scopedrift.simulator.telemetry.origin import ITEM_BITS, Origins
-from scopedrift.simulator.telemetry.reader import BROKEN, Mapper, Reader
+from scopedrift.simulator.telemetry.reader import BROKEN, Layout, Mapper, Reader
 from scopedrift.simulator.telemetry.reading import SUFFIXES, Source, find_files
+from scopedrift.simulator.telemetry.records import unwrap
 from scopedrift.simulator.telemetry.report import ImportReport, LogError, Unreadable
-from scopedrift.simulator.telemetry.splitting import values
 from scopedrift.simulator.telemetry.table import CHUNK, Table
 
 Progress = Callable[[int, int], None]
@@ -33,6 +39,9 @@ Progress = Callable[[int, int], None]
 FORMATS: Final[Mapping[str, Callable[[Table], Mapper]]] = {
     cloudtrail.NAME: cloudtrail.Mapper,
     kubernetes.NAME: kubernetes.Mapper,
+    gcp.NAME: lambda table: FieldMapper(table, gcp.NAME, gcp.read),
+    ocsf.NAME: lambda table: FieldMapper(table, ocsf.NAME, ocsf.read),
+    otel.NAME: lambda table: FieldMapper(table, otel.NAME, otel.read),
 }
 """The formats that are recognised, in the order in which a first record is tried."""
 
@@ -62,25 +71,27 @@ def import_log(
     path: Path | Sequence[Path],
     *,
     format: str | None = None,
+    mapping: Path | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Read every record of the files and folders at `path` (folders with all they hold) into one log.
 
-    `format` is one of `FORMATS`; without it each record is taken for what it looks like.  Raises `LogError`
-    where nothing could be read: a missing path, a folder without logs, files without a single record.
+    `format` is one of `FORMATS`; without it each record is taken for what it looks like.  `mapping` is a file
+    that describes any other JSON or CSV (`mapping`).  Raises `LogError` where nothing could be read: a missing
+    path, a folder without logs, files without a single record, a mapping that makes no sense.
     """
     paths = [path] if isinstance(path, Path) else [Path(part) for part in path]
     shown = ", ".join(str(part) for part in paths)
-    mappers = _mappers(format)
+    mappers, layout = _formats(format, mapping)
     files, ignored = find_files(paths)
     if not files:
         raise LogError(f"{shown}: no log files in it (names that end in {', '.join(SUFFIXES)})")
     report, table, origins = ImportReport(ignored=ignored), Table(), Origins()
-    reader = Reader([mapper(table) for mapper in mappers])
+    reader = Reader([mapper(table) for mapper in mappers], layout)
     advance = _advance(progress, sum(file.stat().st_size for file in files))
     for file in files:
         origins.open(file)
-        _read(Source(file, advance), reader, table, origins, report)
+        _read(Source(file, advance), layout, reader, table, origins, report)
     report.events = len(table)
     report.formats = +report.formats  # without those that took nothing
     report.records += len(table)
@@ -89,15 +100,15 @@ def import_log(
     columns, vocabulary, order = table.finish()
     manifest = {"source": "import", "formats": dict(report.formats), "files": report.files}
     log = EventLog.from_columns(columns, vocabulary, manifest)
-    return Imported(log, report, origins, order, Reader([mapper(Table()) for mapper in mappers]))
+    return Imported(log, report, origins, order, Reader([mapper(Table()) for mapper in mappers], layout))
 
 
-def _read(source: Source, reader: Reader, table: Table, origins: Origins, report: ImportReport) -> None:
+def _read(source: Source, layout: Layout, reader: Reader, table: Table, origins: Origins, report: ImportReport) -> None:
     """Add the records of one file.  The inner loop is where an import spends its time."""
     rows, places = table.rows, origins.places
     skipped, start = report.records, len(table)
     current, counted = reader.current, start
-    for offset, line, raw, problem in values(source):
+    for offset, line, raw, problem in layout.values(source):
         if problem is None:
             try:
                 row = current.row(raw)
@@ -134,14 +145,33 @@ def _read(source: Source, reader: Reader, table: Table, origins: Origins, report
         report.unreadable.append((source.path, "holds no record"))
 
 
-def _mappers(format: str | None) -> list[Callable[[Table], Mapper]]:
+def _formats(format: str | None, mapping: Path | None) -> tuple[list[Callable[[Table], Mapper]], Layout]:
+    """The mappers to try, and how files are laid out."""
+    if mapping is not None:
+        if format is not None:
+            raise LogError("a mapping file describes the format itself: give either a format or a mapping")
+        mapped = load_mapping(mapping)
+        return [lambda table: FieldMapper(table, mapped.name, mapped.read)], _layout(mapped)
     if format is None:
-        return list(FORMATS.values())
+        return list(FORMATS.values()), Layout()
     if format not in FORMATS:
         close = difflib.get_close_matches(format, FORMATS, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise LogError(f"unknown format {format!r}: expected one of {', '.join(FORMATS)}{hint}")
-    return [FORMATS[format]]
+    return [FORMATS[format]], Layout()
+
+
+def _layout(mapped: Mapped) -> Layout:
+    if mapped.format == "csv":
+        rows = Delimited(mapped.delimiter, mapped.header)
+        return Layout(rows.values, rows.value_at, lambda raw: None)
+
+    def inside(raw: bytes) -> list[bytes] | None:
+        value = msgspec.json.decode(raw) if mapped.records and raw.lstrip()[:1] == b"{" else None
+        found = mapped.inside(value) if isinstance(value, dict) else None
+        return unwrap(raw) if found is None else [msgspec.json.encode(item) for item in found]
+
+    return Layout(unwrap=inside)
 
 
 def _advance(progress: Progress | None, total: int) -> Callable[[int], None] | None:

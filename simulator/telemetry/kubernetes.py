@@ -20,10 +20,22 @@ NAME: Final = "kubernetes"
 READ_VERBS: Final = frozenset({"get", "list", "watch", "head", "options", "proxy"})
 WRITE_VERBS: Final = {"create": "create", "post": "create", "delete": "delete", "deletecollection": "delete"}
 AUTH_RESOURCES: Final = frozenset(
-    "secrets serviceaccounts/token tokenreviews subjectaccessreviews selfsubjectaccessreviews selfsubjectrulesreviews"
-    " localsubjectaccessreviews selfsubjectreviews certificatesigningrequests".split()
+    {
+        "secrets",
+        "serviceaccounts/token",
+        "certificatesigningrequests",
+        "tokenreviews",
+        "subjectaccessreviews",
+        "selfsubjectaccessreviews",
+        "selfsubjectrulesreviews",
+        "localsubjectaccessreviews",
+        "selfsubjectreviews",
+    }
 )
-SHELLS: Final = frozenset({"pods/exec", "pods/attach", "pods/portforward", "nodes/proxy", "pods/proxy", "services/proxy"})
+"""Reading secrets and creating the others is authentication."""
+SHELLS: Final = frozenset(
+    {"pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "nodes/proxy", "services/proxy"}
+)
 ADMIN_GROUPS: Final = frozenset({"rbac.authorization.k8s.io", "admissionregistration.k8s.io", "policy"})
 ADMIN_VERBS: Final = frozenset({"escalate", "bind", "approve", "sign", "impersonate"})
 

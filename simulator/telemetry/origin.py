@@ -15,7 +15,6 @@ from scopedrift.simulator.telemetry.reading import LIMIT, Source
 from scopedrift.simulator.telemetry.report import LogError
 from scopedrift.simulator.telemetry.splitting import find_end
 
-
 ITEM_BITS: Final = 25
 """Enough for the records of one value, since a value has at most 64 MiB."""
 
@@ -64,5 +63,6 @@ def value_at(file: Path, offset: int) -> bytes:
     data = b"".join(held)
     end = find_end(data)
     if end < 0:
-        raise LogError(f"{file}: no record at byte {offset} any more" + (f" ({source.problem})" if source.problem else ""))
+        why = f" ({source.problem})" if source.problem else ""
+        raise LogError(f"{file}: no record at byte {offset} any more{why}")
     return data[:end]

@@ -7,16 +7,18 @@ asked for once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from scopedrift.simulator.telemetry.origin import value_at
+from scopedrift.simulator.telemetry.reading import Source
 from scopedrift.simulator.telemetry.records import DEPTH, fitted, lenient, repaired, unwrap
 from scopedrift.simulator.telemetry.report import LogError, Unreadable
-from scopedrift.simulator.telemetry.splitting import NOT_JSON, complete
+from scopedrift.simulator.telemetry.splitting import NOT_JSON, Value, complete, values
 from scopedrift.simulator.telemetry.table import Row
 
 UNKNOWN: Final = "no known kind of audit record"
@@ -30,13 +32,28 @@ BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Mapper(Protocol):
     """What a format provides: raw record to row."""
 
-    name: str
-    shape: type[msgspec.Struct] | None
-    """The fields that are decoded with their types, if the format does so."""
+    @property
+    def name(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def shape(self) -> type[msgspec.Struct] | None:
+        """The fields that are decoded with their types, if the format does so."""
+        ...
 
     def row(self, raw: bytes) -> Row | None:
         """The row of one record; None if it is not of this format."""
         ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is cut into values, and a value into what it holds; JSON with the known wrappers by default."""
+
+    values: Callable[[Source], Iterator[Value]] = values
+    value_at: Callable[[Path, int], bytes] = value_at
+    unwrap: Callable[[bytes], list[bytes] | None] = unwrap
 
 
 class Leaf(NamedTuple):
@@ -54,8 +71,9 @@ class Leaf(NamedTuple):
 class Reader:
     """Maps values to rows by trying the formats it was given."""
 
-    def __init__(self, mappers: Sequence[Mapper]) -> None:
+    def __init__(self, mappers: Sequence[Mapper], layout: Layout) -> None:
         self._mappers = list(mappers)
+        self._layout = layout
         self._opened: tuple[tuple[Path, int], list[bytes]] | None = None
 
     @property
@@ -67,7 +85,7 @@ class Reader:
         """The records in a value, in order."""
         leaf = self._leaf(raw)
         if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
-            parts = unwrap(leaf.raw)
+            parts = self._layout.unwrap(leaf.raw)
             if parts is not None:
                 for part in parts:
                     yield from self.leaves(part, depth - 1, inside=True)
@@ -80,7 +98,7 @@ class Reader:
         Raises `LogError` if it is not there any more.
         """
         if self._opened is None or self._opened[0] != (file, offset):
-            self._opened = ((file, offset), [leaf.raw for leaf in self.leaves(value_at(file, offset))])
+            self._opened = ((file, offset), [leaf.raw for leaf in self.leaves(self._layout.value_at(file, offset))])
         found = self._opened[1]
         record = lenient(found[item].decode("utf-8", "replace")) if item < len(found) else None
         if not isinstance(record, dict):

@@ -118,7 +118,8 @@ class Table:
             values = block[:, index]
             if not len(values):
                 continue
-            small = np.result_type(np.min_scalar_type(int(values.min())), np.min_scalar_type(-abs(int(values.max())) - 1))
+            least, most = int(values.min()), int(values.max())
+            small = np.result_type(np.min_scalar_type(least), np.min_scalar_type(-abs(most) - 1))  # signed
             self._chunks[column].append(values.astype(small))
         self._packed += len(self.rows)
         self.rows.clear()

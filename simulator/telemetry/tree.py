@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers", "containerDefinitions", "containerProperties")
 IMAGES: Final = ("image", "imageUri", "trainingImage")
 MACHINE_IMAGES: Final = "ec2.amazonaws.com/"
 """Registry given to machine images (`ami-...`), which name none."""

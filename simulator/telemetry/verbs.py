@@ -18,10 +18,11 @@ AUTH: Final = re.compile(
     r"|SendSSHPublicKey|SendSerialConsoleSSHPublicKey|CreateSshPublicKey$|RequestAccessToken|Login$",
     re.IGNORECASE,
 )
-ADMIN_SERVICES: Final = frozenset(
-    "iam organizations account sso sso-directory identitystore ram access-analyzer controltower cloudformation"
-    " cloudtrail config guardduty securityhub rolesanywhere signin iamcredentials cloudresourcemanager".split()
-)
+_ADMIN_SERVICES: Final = """
+    iam organizations account sso sso-directory identitystore ram access-analyzer controltower cloudformation
+    cloudtrail config guardduty securityhub rolesanywhere signin iamcredentials cloudresourcemanager orgpolicy
+"""
+ADMIN_SERVICES: Final = frozenset(_ADMIN_SERVICES.split())
 """Services whose every change is administration."""
 ADMIN: Final = re.compile(
     r"Polic(y|ies)|Permission|Acl$|Grant$|SecurityGroup(In|E)gress|LoggingConfiguration|FunctionUrlConfig|Lifecycle$"

@@ -59,7 +59,9 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         yield partial(run, family=family, workload=workload, per_day=per_day, trigger=trigger, parent=parent)
 
 
-def _rare(platform: Platform, family: Family, workload: Workload, per_day: float, trigger: int, parent: bool) -> Process:
+def _rare(
+    platform: Platform, family: Family, workload: Workload, per_day: float, trigger: int, parent: bool
+) -> Process:
     """One task an invocation; cold when the last one is longer ago than the platform keeps it warm."""
     draws = Draws(platform.world.seed, NAME, workload.name, width=13)
     idle = round(family.value("idle_min")) * MINUTE
@@ -90,10 +92,16 @@ def _rare(platform: Platform, family: Family, workload: Workload, per_day: float
         if trigger == TIMER:
             yield platform.wait(round(gap * (0.98 + 0.04 * row[12])))
         else:
-            yield platform.wait(platform.arrival("customers" if trigger == HTTP else "working", gap * platform.world.scenario.load, row[12]))
+            yield platform.wait(
+                platform.arrival(
+                    "customers" if trigger == HTTP else "working", gap * platform.world.scenario.load, row[12]
+                )
+            )
 
 
-def _busy(platform: Platform, family: Family, workload: Workload, per_day: float, trigger: int, parent: bool) -> Process:
+def _busy(
+    platform: Platform, family: Family, workload: Workload, per_day: float, trigger: int, parent: bool
+) -> Process:
     """One stage a window; the number of warm instances follows the load, and each new one starts cold."""
     draws = Draws(platform.world.seed, NAME, workload.name, width=13)
     rhythm = platform.world.rhythms["flat" if trigger == TIMER else "customers"]

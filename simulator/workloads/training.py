@@ -66,7 +66,9 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         yield partial(_pipeline, family=family, parts=parts, parameters=parameters)
 
 
-def _pipeline(platform: Platform, family: Family, parts: Mapping[str, Workload], parameters: Mapping[str, Any]) -> Process:
+def _pipeline(
+    platform: Platform, family: Family, parts: Mapping[str, Workload], parameters: Mapping[str, Any]
+) -> Process:
     """Runs arrive in working hours, each as a process of its own."""
     rate = parameters["runs_per_day"]
     draws = Draws(platform.world.seed, NAME, parts["train"].name, width=WIDTH)
