@@ -8,7 +8,7 @@ how the stream was cut into batches.  State that `score` learns is the detector'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +29,9 @@ class Range:
     log: bool = False
 
 
-def param(default: Any, low: float | None = None, high: float | None = None, *, log: bool = False, doc: str = "") -> Any:
+def param(
+    default: Any, low: float | None = None, high: float | None = None, *, log: bool = False, doc: str = ""
+) -> Any:
     """A dataclass field for a detector's parameter, with the range that a tuner may search."""
     span = None if low is None or high is None else Range(low, high, log)
     return field(default=default, metadata={"range": span, "doc": doc})
@@ -60,4 +62,4 @@ class Detector:
 
     def parameters(self) -> dict[str, Any]:
         """The parameters by name, as they were given."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init} if hasattr(self, "__dataclass_fields__") else {}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init} if is_dataclass(self) else {}

@@ -1,0 +1,100 @@
+"""Reading the columns of a batch as detectors need them: absent columns, derived codes, groups, segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from scopedrift.detectors._hashing import grown
+from scopedrift.simulator.events import MISSING, Array, EventBatch, Names
+
+
+def column(batch: EventBatch, name: str) -> Array | None:
+    """A column of the batch, or `None` if the log does not have it."""
+    try:
+        return batch[name]
+    except KeyError:
+        return None
+
+
+def texts(batch: EventBatch, names: Sequence[str], rows: Array) -> list[tuple[str | None, ...]]:
+    """The texts of several coded columns in some rows, row by row (`None` where missing)."""
+    found: list[list[str | None]] = []
+    for name in names:
+        codes = column(batch, name)
+        if codes is None:
+            found.append([None] * len(rows))
+            continue
+        known = batch.names(name)
+        found.append([None if code < 0 else known[code] for code in codes[rows].tolist()])
+    return list(zip(*found, strict=True))
+
+
+def text(batch: EventBatch, name: str, row: int) -> str | None:
+    """The text of one coded value, or `None` if it is missing."""
+    return texts(batch, (name,), np.array([row]))[0][0]
+
+
+class Derived:
+    """Codes computed from the texts of a coded column, once for each distinct text.
+
+    Several columns may share one `names`, so that equal texts get equal codes.
+    """
+
+    def __init__(self, column: str, function: Callable[[str], str], names: Names | None = None) -> None:
+        self.column = column
+        self.names = names if names is not None else Names()
+        self._function = function
+        self._table = np.full(64, MISSING, np.int32)
+        self._size = 0
+
+    def codes(self, batch: EventBatch) -> Array | None:
+        """The derived code of each event (-1 where missing), or `None` if the log lacks the column."""
+        source = column(batch, self.column)
+        if source is None:
+            return None
+        self._extend(batch, int(source.max(initial=-1)) + 1)
+        return np.asarray(self._table[source.astype(np.intp)])  # code -1 reads the last entry, which stays MISSING
+
+    def table(self) -> Array:
+        """The derived code of each code of the column met so far."""
+        return self._table[: self._size]
+
+    def _extend(self, batch: EventBatch, size: int) -> None:
+        if size <= self._size:
+            return
+        texts = batch.names(self.column)
+        self._table = grown(self._table, size + 1, MISSING)
+        fresh = [self.names.code(self._function(texts[code])) for code in range(self._size, size)]
+        self._table[self._size : size] = fresh
+        self._size = size
+
+
+def segments(values: Array, unit: int) -> Iterator[tuple[int, int, int]]:
+    """Cuts rows in order of `values` where `values // unit` changes: (start, stop, values // unit)."""
+    if not len(values):
+        return
+    first = int(values[0]) // unit
+    if int(values[-1]) // unit == first:
+        yield 0, len(values), first
+        return
+    bins = values // unit
+    cuts = [0, *(np.flatnonzero(np.diff(bins)) + 1).tolist(), len(values)]
+    for start, stop in pairwise(cuts):
+        yield start, stop, int(bins[start])
+
+
+def grouped(keys: Array) -> tuple[Array, Array, Array]:
+    """Sorts rows by a small non-negative key (below 2^40), stably.
+
+    Gives `order` (row numbers), `starts` (where each group begins in that order) and `lengths`.
+    """
+    bits = len(keys).bit_length()
+    packed = (keys.astype(np.int64) << bits) | np.arange(len(keys))
+    packed.sort()
+    order = packed & ((1 << bits) - 1)
+    packed >>= bits
+    starts = np.concatenate(([0], np.flatnonzero(packed[1:] != packed[:-1]) + 1)) if len(keys) else packed
+    return order, starts, np.diff(starts, append=len(keys))

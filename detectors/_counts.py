@@ -1,0 +1,70 @@
+"""Counts that settle at fixed times, so that what is learned never depends on batch cuts.
+
+`of` reads what was counted up to the last `settle`; what came since waits.  Detectors settle when the hour or
+the day of arrival changes, which is a property of the stream and not of its batches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scopedrift.detectors._hashing import Table, grown, mix
+from scopedrift.simulator.events import Array
+
+LIMIT = 2_000_000
+
+
+class Counts:
+    """Settled and waiting counts per fingerprint."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.table = Table()
+        self.settled = np.zeros(0)
+        self.waiting = np.zeros(0)
+        self._period = np.zeros(0, np.int64)
+        self._limit = limit
+
+    def rows(self, keys: Array) -> Array:
+        """The row of each fingerprint in `settled`, valid until the next `settle`."""
+        rows = self.table.add(keys)
+        self.settled = grown(self.settled, len(self.table))
+        self.waiting = grown(self.waiting, len(self.settled))
+        self._period = grown(self._period, len(self.settled), -1)
+        return rows
+
+    def add(self, rows: Array, amounts: Array | float = 1.0) -> None:
+        """Counts each of these rows once more (or by an amount)."""
+        np.add.at(self.waiting, rows, amounts)
+
+    def add_once(self, rows: Array, period: Array | int) -> Array:
+        """Counts each row at most once in a period; gives the positions that counted."""
+        stale = np.flatnonzero(self._period[rows] != period)
+        if len(stale):
+            when = np.broadcast_to(period, rows.shape)[stale]
+            stale = stale[np.sort(np.unique(mix(rows[stale], when), return_index=True)[1])]
+            self._period[rows[stale]] = np.broadcast_to(period, rows.shape)[stale]  # in order: the latest stays
+            np.add.at(self.waiting, rows[stale], 1.0)
+        return stale
+
+    def of(self, keys: Array) -> Array:
+        """The settled count of each fingerprint; 0 if it is not known."""
+        found = self.table.find(keys)
+        self.settled = grown(self.settled, 1)
+        return np.where(found >= 0, self.settled[found], 0.0)
+
+    def settle(self, keep: float = 1.0) -> Array | None:
+        """What waits counts from now on; what was settled fades to the share `keep`.
+
+        Gives a mask of the rows that stay if the lesser half had to be dropped, `None` if rows are as before.
+        """
+        self.settled *= keep
+        self.settled += self.waiting
+        self.waiting[:] = 0.0
+        size = len(self.table)
+        if size > self._limit:
+            kept: Array = self.settled[:size] > np.partition(self.settled[:size], size // 2)[size // 2]
+            self.table.keep(kept)
+            self.settled, self._period = self.settled[:size][kept], self._period[:size][kept]
+            self.waiting = np.zeros(len(self.settled))
+            return kept
+        return None

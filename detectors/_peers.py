@@ -1,0 +1,26 @@
+"""Peer groups from names: identities whose names differ only in numbers and ids are of one kind."""
+
+from __future__ import annotations
+
+import re
+
+_VARIABLE = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[-_.:@]+$|(?<=[-_.:@])[-_.:@]+")
+
+
+def stem(identity: str) -> str:
+    """The kind that a name suggests: its last segment without numbers and ids, or the segment before.
+
+    `spiffe://acme.example/ns/vision/sa/trainer-17` gives `trainer`; `.../task/0b5e33f1c2` gives `task`.
+    """
+    for segment in reversed(identity.split("/")):
+        kind = _SEPARATORS.sub("", _VARIABLE.sub("", segment)).strip("-_.:@")
+        if kind:
+            return kind
+    return ""
+
+
+def container(resource: str) -> str:
+    """What a resource lies in: its path without the last segment (a resource without a path is its own)."""
+    head, slash, _ = resource.rstrip("/").rpartition("/")
+    return head if slash and not head.endswith("/") else resource

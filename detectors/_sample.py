@@ -1,0 +1,120 @@
+"""A small made-up event log with the knowledge that goes with it, for conformance checks and tests.
+
+Twenty-four identities of four kinds run tasks over some days; records arrive late, out of order, and some
+lack parts.  It is no scenario: it has no incidents and no truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import DAY, DTYPES, HOUR, MINUTE, SECOND, Array, Vocabulary
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.policy import CalendarEntry, Grant, InventoryEntry, Scope
+
+START = 1_767_571_200 * SECOND  # 2026-01-05, a Monday
+_KINDS = ("trainer", "endpoint", "runner", "agent")
+_ACTIONS: tuple[tuple[str, str, str, str, str], ...] = (  # service, operation, access, stream, steps of which kinds
+    ("metadata", "GetMetadataToken", "auth", "runtime", "0123"),
+    ("iam", "AssumeRole", "auth", "issuance", "0123"),
+    ("secrets", "GetSecretValue", "read", "cloud_audit", "0123"),
+    ("storage", "GetObject", "read", "cloud_audit", "0123"),
+    ("storage", "PutObject", "write", "cloud_audit", "02"),
+    ("storage", "ListObjects", "read", "cloud_audit", "03"),
+    ("kubernetes", "create jobs", "create", "kubernetes_audit", "02"),
+    ("kubernetes", "get pods", "read", "kubernetes_audit", "12"),
+    ("models", "InvokeModel", "read", "cloud_audit", "13"),
+    ("analytics", "StartQuery", "read", "cloud_audit", "3"),
+    ("registry", "PullImage", "read", "runtime", "02"),
+    ("storage", "DeleteObject", "delete", "cloud_audit", "2"),
+)
+
+
+def sample_log(events: int = 2400, *, identities: int = 24, days: float = 4.0, seed: int = 0) -> EventLog:
+    """A made-up log of `events` records over `days` days."""
+    rng = np.random.default_rng(seed)
+    who = rng.choice(identities, events, p=_shares(identities))
+    time = START + np.sort(rng.uniform(0, days * DAY, events)).astype(np.int64)
+    arrived = time + rng.exponential(90 * SECOND, events).astype(np.int64)
+    order = np.argsort(arrived, kind="stable")
+    who, time, arrived = who[order], time[order], arrived[order]
+    kind = who % len(_KINDS)
+    menu = [[a for a, action in enumerate(_ACTIONS) if str(k) in action[4]] for k in range(len(_KINDS))]
+    pick = rng.random(events) ** 2
+    action = np.array([menu[k][int(u * len(menu[k]))] for k, u in zip(kind, pick, strict=True)])
+    stray = rng.random(events) < 0.01
+    action[stray] = rng.integers(0, len(_ACTIONS), int(stray.sum()))
+    project = np.where(rng.random(events) < 0.02, rng.integers(0, 4, events), who % 4)
+    task = who * 1_000_003 + (time - START) // (20 * MINUTE)
+    names = [identity_name(i) for i in range(identities)]
+
+    def told(texts: Sequence[str | None], share: float = 1.0) -> list[str | None]:
+        return [text if keep else None for text, keep in zip(texts, rng.random(events) < share, strict=True)]
+
+    part = zip(project, rng.integers(0, 5, events), rng.integers(0, 30, events), strict=True)
+    registry = np.where(rng.random(events) < 0.03, "registry.other.example", "registry.acme.example")
+    texts: dict[str, Sequence[str | None]] = {
+        "stream": [_ACTIONS[a][3] for a in action],
+        "identity": told([names[i] for i in who], 0.995),
+        "credential_kind": ["x509-svid" if i % 3 else "jwt-svid" for i in who],
+        "workload": [f"{_KINDS[i % 4]}-{i // 8}" for i in who],
+        "task_kind": told([f"{_KINDS[k]}-task" for k in kind], 0.8),
+        "on_behalf_of": told([names[(i + 1) % identities] for i in who], 0.1),
+        "service": [_ACTIONS[a][0] for a in action],
+        "operation": [_ACTIONS[a][1] for a in action],
+        "access": [_ACTIONS[a][2] for a in action],
+        "resource": told([f"project-{p}/data-{u}/part-{v}" for p, u, v in part], 0.95),
+        "project": told([f"project-{p}" for p in project], 0.98),
+        "image": [
+            f"{r}/team/{_KINDS[k]}:{k}" if a in (6, 10) else None
+            for r, k, a in zip(registry, kind, action, strict=True)
+        ],
+        "source": [f"10.0.{i}.{u}" for i, u in zip(who, rng.integers(0, 9, events), strict=True)],
+        "outcome": ["denied" if u < 0.02 else "error" if u < 0.04 else "success" for u in rng.random(events)],
+    }
+    vocabulary = Vocabulary()
+    columns: dict[str, Array] = {name: encode(vocabulary, name, values) for name, values in texts.items()}
+    columns |= {
+        "time": time,
+        "arrived": arrived,
+        "credential": who * 7_000_003 + (time - START) // HOUR,
+        "task": np.where(rng.random(events) < 0.9, task, -1),
+        "bytes": np.where(np.isin(action, (3, 4)), rng.lognormal(10, 2, events), -1).astype(np.int64),
+    }
+    return EventLog.from_columns(columns, vocabulary)
+
+
+def sample_knowledge(identities: int = 24, *, days: float = 4.0, seed: int = 0) -> Knowledge:
+    """What would be known beside `sample_log`."""
+    policy, inventory = {}, {}
+    names = [identity_name(i) for i in range(identities)]
+    for i, name in enumerate(names[:-2]):  # two identities have no declared scope
+        kind, project = _KINDS[i % 4], f"project-{i % 4}"
+        wanted = [action for action in _ACTIONS if str(i % 4) in action[4]]
+        grants = frozenset(Grant(service, access, project) for service, _, access, _, _ in wanted)
+        policy[name] = Scope(grants, frozenset({"registry.acme.example"}))
+        inventory[name] = InventoryEntry(name, project, "team", (kind,), (f"{kind}-{i // 8}",), "x509-svid")
+    tools = {f"{k}-task": frozenset(a[1] for a in _ACTIONS if str(n) in a[4]) for n, k in enumerate(_KINDS)}
+    begin = START + int(0.6 * days * DAY)
+    whose, where = frozenset({names[0]}), frozenset({"registry.other.example"})
+    move = CalendarEntry("registry-migration", begin, begin + 6 * HOUR, whose, registries=where)
+    return Knowledge(policy=policy, inventory=inventory, calendar=(move,), task_tools=tools, seed=seed)
+
+
+def identity_name(number: int) -> str:
+    """The SPIFFE ID of identity `number`."""
+    return f"spiffe://acme.example/ns/project-{number % 4}/sa/{_KINDS[number % 4]}-{number}"
+
+
+def encode(vocabulary: Vocabulary, column: str, texts: Iterable[str | None]) -> Array:
+    """Codes of `texts` in order of first appearance; new ones are added to the vocabulary."""
+    names = vocabulary[column]
+    return np.array([-1 if text is None else names.code(text) for text in texts], DTYPES[column])
+
+
+def _shares(identities: int) -> Array:
+    weights = 1.0 / np.arange(2, identities + 2)
+    return np.asarray(weights / weights.sum())

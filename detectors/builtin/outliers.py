@@ -1,0 +1,165 @@
+"""Outliers on windowed features: odd combinations of what an identity has done since the full hour.
+
+The features of `_profiles`, each relative to the identity's usual hour and rounded to half a power of two, are
+judged by histograms (one by one, as in HBOS) or by an isolation forest (all together; scikit-learn's).  The forest
+judges each combination once and remembers it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scopedrift.detectors._columns import column, text
+from scopedrift.detectors._hashing import Table, grown, splitmix
+from scopedrift.detectors._profiles import FEATURES, Profiles
+from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import HOUR, Array, EventBatch
+
+_LOW, _HIGH = -16, 47
+_CHUNK = 50_000
+_CACHE = 8_000
+
+
+class _Windowed:
+    """Relative, rounded features of each event."""
+
+    def __init__(self) -> None:
+        self._usual = np.zeros((0, len(FEATURES)))
+        self._fleet = np.zeros(len(FEATURES))
+        self._profiles = Profiles()
+
+    def learn(self, history: EventBatch) -> Array:
+        """Takes the usual hour of each identity; gives the features of the history."""
+        identity = column(history, "identity")
+        if identity is None or not np.any(identity >= 0):
+            return np.zeros((0, len(FEATURES)), np.int64)
+        rows = np.flatnonzero(identity >= 0)
+        size = int(identity.max()) + 1
+        sums, hours = np.zeros((size, len(FEATURES))), np.zeros(size)
+        for start in range(0, len(history), _CHUNK):
+            part = history.slice(start, start + _CHUNK)
+            who = part["identity"]
+            here = np.flatnonzero(who >= 0)
+            np.add.at(sums, who[here], self._profiles.amounts(part)[here])
+        active = np.unique(identity[rows].astype(np.int64) * (1 << 31) + history["arrived"][rows] // HOUR)
+        np.add.at(hours, active >> 31, 1.0)
+        self._usual = sums / np.maximum(hours, 1.0)[:, None]
+        self._fleet = np.median(self._usual[hours > 0], axis=0)
+        parts = [self.features(history.slice(start, start + _CHUNK)) for start in range(0, len(history), _CHUNK)]
+        return np.concatenate(parts)
+
+    def features(self, batch: EventBatch) -> Array:
+        """One row of small integers for each event that has an identity."""
+        identity = column(batch, "identity")
+        if identity is None:
+            return np.zeros((0, len(FEATURES)), np.int64)
+        rows = np.flatnonzero(identity >= 0)
+        who = identity[rows]
+        sums = self._profiles.follow(who, batch["arrived"][rows], self._profiles.amounts(batch)[rows])
+        usual = np.broadcast_to(self._fleet, sums.shape).copy()
+        known = who < len(self._usual)
+        usual[known] = self._usual[who[known]]
+        return np.clip(np.rint(2.0 * np.log2((sums + 1.0) / (usual + 1.0))), _LOW, _HIGH).astype(np.int64)
+
+
+class _Outliers(Detector):
+    """What both kinds of outlier detectors share."""
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        """Learns the usual hours and the distribution of features."""
+        self._windowed = _Windowed()
+        features = self._windowed.learn(history)
+        self._ready = len(features) > 0
+        if self._ready:
+            self._learn(features, knowledge.seed)
+
+    def score(self, batch: EventBatch) -> Scores:
+        """How odd the hour so far is; abstains on events without an identity, or without a baseline."""
+        identity = column(batch, "identity")
+        scores = np.full(len(batch), np.nan)
+        if identity is None or not self._ready:
+            return scores
+        self._features = self._windowed.features(batch)
+        scores[identity >= 0] = self._judge(self._features)
+        return scores
+
+    def explain(self, batch: EventBatch, row: int) -> str:
+        """Names the features furthest from the usual hour."""
+        identity = batch["identity"]
+        if not self._ready or identity[row] < 0:
+            return "not judged"
+        features = self._features[int(np.count_nonzero(identity[:row] >= 0))]
+        order = np.argsort(-np.abs(features), kind="stable")[:3]
+        parts = [f"{FEATURES[i]} {2.0 ** (features[i] / 2):.1f} times" for i in order if features[i]]
+        return f"{text(batch, 'identity', row)} in this hour so far: {', '.join(parts) or 'all as'} the usual"
+
+    def _learn(self, features: Array, seed: int) -> None:
+        raise NotImplementedError
+
+    def _judge(self, features: Array) -> Array:
+        raise NotImplementedError
+
+
+@dataclass
+class Histogram(_Outliers):
+    """Scores hours whose features, one by one, fall where the baseline seldom was (HBOS)."""
+
+    smoothing: float = param(1.0, 0.1, 10.0, log=True, doc="events added to every bin")
+
+    name = "histogram"
+
+    def _learn(self, features: Array, seed: int) -> None:
+        bins = _HIGH - _LOW + 1
+        counts = np.stack([np.bincount(column - _LOW, minlength=bins) for column in features.T]) + self.smoothing
+        self._bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))
+        self._least = float(self._bits.min(axis=1).sum())
+
+    def _judge(self, features: Array) -> Array:
+        total = np.zeros(len(features))
+        for number in range(features.shape[1]):
+            total += self._bits[number, features[:, number] - _LOW]
+        return total - self._least
+
+
+@dataclass
+class IsolationForest(_Outliers):
+    """Scores hours whose features together are easily isolated (scikit-learn's isolation forest)."""
+
+    trees: int = param(100, 20, 400, log=True, doc="trees in the forest")
+    sample: int = param(1024, 128, 8192, log=True, doc="events that each tree is grown on")
+
+    name = "isolation-forest"
+
+    def _learn(self, features: Array, seed: int) -> None:
+        try:
+            from sklearn.ensemble import IsolationForest as Forest
+        except ImportError as error:
+            raise ImportError("isolation-forest needs scikit-learn: pip install scikit-learn") from error
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(features), min(len(features), 50_000), replace=False)
+        self._forest = Forest(
+            n_estimators=self.trees, max_samples=min(self.sample, len(rows)), random_state=seed % (1 << 32)
+        ).fit(features[rows])
+        self._forget()
+
+    def _forget(self) -> None:
+        self._table = Table()
+        self._values = np.zeros(0)
+
+    def _judge(self, features: Array) -> Array:
+        if len(self._table) > _CACHE:
+            self._forget()
+        key = np.zeros(len(features), np.int64)
+        for number in range(features.shape[1]):
+            key = splitmix(key ^ (features[:, number] - _LOW + 64 * number)).view(np.int64)
+        known = len(self._table)
+        rows = self._table.add(key)
+        if len(self._table) > known:
+            self._values = grown(self._values, len(self._table))
+            fresh = np.flatnonzero(rows >= known)
+            at = fresh[np.unique(rows[fresh], return_index=True)[1]]
+            self._values[known : len(self._table)] = -self._forest.score_samples(features[at])
+        return np.asarray(self._values[rows])
