@@ -1,0 +1,110 @@
+"""From a matplotlib figure to files and to markup inside the page.
+
+A `Drawing` is a figure with the words that belong to it. Saved files (SVG, PDF) keep the light theme and carry no date.
+Inside the page the same SVG has its ids made unique, its colours replaced by CSS variables and its alternative text
+attached, and holds no reference to anything outside of itself. Widths are inches.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from scopedrift.reports.style import ROLES, matplotlib_settings
+
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, its file name (without ending), title, what to look for, and its content for who cannot see it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+
+
+def render(drawing: Drawing, folder: Path | None) -> Markup:
+    """Return the drawing as markup for the page; also save it as SVG and PDF in `folder`, unless that is None."""
+    with matplotlib_settings(), _quiet():
+        buffer = io.StringIO()
+        drawing.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "scopedrift"})
+        tree = ET.fromstring(buffer.getvalue())
+        _describe(tree, drawing)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            ET.register_namespace("", SVG)
+            ET.register_namespace("xlink", XLINK)
+            (folder / f"{drawing.name}.svg").write_bytes(ET.tostring(tree, encoding="utf-8", xml_declaration=True))
+            drawing.figure.savefig(
+                folder / f"{drawing.name}.pdf", metadata={"CreationDate": None, "Creator": "scopedrift"}
+            )
+    return _inline(tree, drawing)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A name in a script that the font lacks is boxes in the PDF; the page and the SVG show it. No reason to warn."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
+        yield
+
+
+def _describe(tree: ET.Element, drawing: Drawing) -> None:
+    for child in list(tree):
+        if child.tag == f"{{{SVG}}}metadata":
+            tree.remove(child)
+    for place, (tag, text) in enumerate((("title", drawing.title), ("desc", drawing.alt))):
+        element = ET.Element(f"{{{SVG}}}{tag}", {"id": tag})
+        element.text = text
+        tree.insert(place, element)
+    tree.set("role", "img")
+    tree.set("aria-labelledby", "title desc")
+
+
+def _inline(tree: ET.Element, drawing: Drawing) -> Markup:
+    for parent in list(tree.iter()):
+        for child in list(parent):
+            if child.tag == f"{{{SVG}}}style":
+                parent.remove(child)
+    for element in tree.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+        paint = [f"{name}: {attributes.pop(name)}" for name in ("fill", "stroke") if name in attributes]
+        if "style" in attributes or paint:
+            attributes["style"] = _themed("; ".join([*paint, *filter(None, [attributes.get("style")])]))
+        for name, value in attributes.items():
+            attributes[name] = _own_ids(name, value, drawing.name)
+        element.attrib.clear()
+        element.attrib.update(attributes)
+    tree.set("style", f"--natural: {float(tree.get('width', '0').removesuffix('pt')) / 72:.2f}in")
+    for name in ("width", "height"):
+        tree.attrib.pop(name, None)
+    return Markup(ET.tostring(tree, encoding="unicode"))  # ElementTree escapes
+
+
+def _themed(style: str) -> str:
+    style = re.sub(r"#[0-9a-f]{6}\b", lambda m: f"var(--{ROLES[m[0]]})" if m[0] in ROLES else m[0], style)
+    style = re.sub(r"font-family: [^;]+(; )?", "", style)
+    return re.sub(r"(font: [^;]*?px) [^;]+", r"\1 var(--font)", style)
+
+
+def _own_ids(name: str, value: str, prefix: str) -> str:
+    if name == "id":
+        return f"{prefix}-{value}"
+    if name == "href" and value.startswith("#"):
+        return f"#{prefix}-{value[1:]}"
+    if name == "aria-labelledby":
+        return " ".join(f"{prefix}-{part}" for part in value.split())
+    return re.sub(r"url\(#", f"url(#{prefix}-", value)

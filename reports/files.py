@@ -1,0 +1,85 @@
+"""Tables as files: CSV of what came in, and Markdown and LaTeX of what a paper would quote."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from scopedrift.reports.text import clean, slug
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\N{EN DASH}": "--",
+    "\N{MINUS SIGN}": "$-$",
+    "∞": r"$\infty$",
+    "…": r"\dots{}",
+}
+LATEX |= {c: f"\\{c}" for c in "&%$#_{}"} | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    os.replace(part, path)
+    return path
+
+
+def write_inputs(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[str]:
+    """Write each table as it came, as `<name>.csv`; return the file names."""
+    names = []
+    for name, frame in tables.items():
+        write_text(folder / f"{slug(name)}.csv", frame.to_csv(index=False))
+        names.append(f"{slug(name)}.csv")
+    return names
+
+
+def write_quotable(frames: Mapping[str, tuple[str, pd.DataFrame]], folder: Path) -> list[str]:
+    """Write each (title, table) as CSV, Markdown and LaTeX; return the file names."""
+    names = []
+    for name, (title, frame) in frames.items():
+        for ending, text in (
+            ("csv", frame.to_csv(index=False)),
+            ("md", markdown(frame, title)),
+            ("tex", latex(frame, title, name)),
+        ):
+            write_text(folder / f"{slug(name)}.{ending}", text)
+            names.append(f"{slug(name)}.{ending}")
+    return names
+
+
+def markdown(frame: pd.DataFrame, title: str) -> str:
+    """Return a table in Markdown, every name escaped."""
+    header = [_markdown(c) for c in frame.columns]
+    lines = [f"**{_markdown(title)}**", "", _line(header), _line(["---"] * len(header))]
+    lines += [_line([_markdown(v) for v in row]) for row in frame.itertuples(index=False, name=None)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(entries: list[str]) -> str:
+    return f"| {' | '.join(entries)} |"
+
+
+def _markdown(value: object) -> str:
+    text = re.sub(r"([\\`*_\[\]|~$!#])", r"\\\1", clean(value))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def latex(frame: pd.DataFrame, title: str, label: str) -> str:
+    """Return a table in LaTeX (package booktabs), every name escaped."""
+    body = [" & ".join(_latex(v) for v in row) + r" \\" for row in frame.itertuples(index=False, name=None)]
+    head = " & ".join(_latex(c) for c in frame.columns) + r" \\"
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(title)}}}", rf"\label{{tab:{slug(label)}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}", r"\toprule", head, r"\midrule", *body]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+
+
+def _latex(value: object) -> str:
+    return "".join(LATEX.get(c, c) for c in clean(value))

@@ -1,0 +1,121 @@
+"""The report of an experiment: one HTML page from the result tables, with its figures and tables beside it as files.
+
+The page needs nothing but itself: no font, script, style or image from anywhere else, and its content security policy
+forbids any connection. The same tables give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from scopedrift.reports.drawing import Drawing, render
+from scopedrift.reports.figures import FIGURES, time_line
+from scopedrift.reports.files import write_inputs, write_quotable, write_text
+from scopedrift.reports.page import render_page
+from scopedrift.reports.results import HEADINGS, causes_frame, recall_frame, results, results_frame
+from scopedrift.reports.style import Look, looks, matplotlib_settings
+from scopedrift.reports.tables import Tables, normalise
+from scopedrift.reports.text import slug
+from scopedrift.reports.words import summarise
+
+SCENARIOS_DRAWN = 6  # with figures; the tables hold all
+TIME_LINES, TIME_LINES_FOLDED = 12, 24  # per report, shared out over its scenarios
+ALERTS_PER_DETECTOR, ALERTS_SHOWN = 10, 120
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page."""
+
+    name: str
+    title: str
+    caption: str
+    markup: Markup
+    saved: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """The figures of one scenario: the main ones, and its time lines, shown and folded, out of `incidents`."""
+
+    scenario: str
+    pictures: tuple[Picture, ...]
+    time_lines: tuple[Picture, ...]
+    folded: tuple[Picture, ...]
+    incidents: int
+
+
+def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, meta: Mapping[str, str]) -> Path:
+    """Write `report.html` into the folder `out`, with `figures/` and `tables/` beside it; return the path of the page.
+
+    `tables` holds any of cells, summary, incidents, stages, alerts, curves and changes (`scopedrift.reports.tables`
+    names their columns); `meta` is shown at the end of the page (scenario, seeds, digest, versions).
+    """
+    data = normalise(tables)
+    chosen = looks(data.detectors)
+    sections = _sections(data, chosen, out / "figures")
+    alerts = _top_alerts(data)
+    files = write_inputs(tables, out / "tables")
+    files += write_quotable(
+        {
+            "results": ("Detectors at their alert budget, with 95 % intervals", results_frame(data)),
+            "recall-by-kind": ("Incidents caught, by kind", recall_frame(data)),
+            "false-alarm-causes": ("False alarms by cause", causes_frame(data)),
+        },
+        out / "tables",
+    )
+    html = render_page(
+        "report.html.j2",
+        title=title,
+        meta=meta,
+        words=[summarise(data.only(s), s) for s in data.scenarios] or [summarise(data, "")],
+        headings=HEADINGS,
+        rows=results(data),
+        several=len(data.scenarios) > 1,
+        sections=sections,
+        undrawn=max(0, len(data.scenarios) - SCENARIOS_DRAWN),
+        alerts=alerts.to_dict("records"),
+        alerts_total=len(data.alerts),
+        alerts_each=ALERTS_PER_DETECTOR,
+        files=files,
+    )
+    return write_text(out / "report.html", html)
+
+
+def _sections(data: Tables, chosen: dict[str, Look], folder: Path) -> list[Section]:
+    drawn = data.scenarios[:SCENARIOS_DRAWN]
+    sections = []
+    with matplotlib_settings():
+        for at, scenario in enumerate(drawn):
+            own = data.only(scenario)
+            suffix = f"--{at + 1}-{slug(scenario)}" if len(drawn) > 1 else ""
+            pictures = [_picture(d, suffix, folder) for draw in FIGURES if (d := draw(own, chosen)) is not None]
+            keys = time_line.informative(own)
+            show, fold = max(2, TIME_LINES // len(drawn)), TIME_LINES_FOLDED // len(drawn)
+            lines = [
+                _picture(d, suffix, folder if place < show else None)
+                for place, key in enumerate(keys[: show + fold])
+                if (d := time_line.draw(own, chosen, key)) is not None
+            ]
+            sections.append(Section(scenario, tuple(pictures), tuple(lines[:show]), tuple(lines[show:]), len(keys)))
+    return sections
+
+
+def _picture(drawing: Drawing, suffix: str, folder: Path | None) -> Picture:
+    named = Drawing(f"{drawing.name}{suffix}", drawing.title, drawing.caption, drawing.alt, drawing.figure)
+    return Picture(named.name, named.title, named.caption, render(named, folder), folder is not None)
+
+
+def _top_alerts(data: Tables) -> pd.DataFrame:
+    """The highest scores of each detector under test, detectors in turn of the tables."""
+    order = {d: i for i, d in enumerate(data.real_detectors or data.detectors)}
+    rows = data.alerts[data.alerts["detector"].isin(order)].copy()
+    rows["order"] = rows["detector"].map(order).astype(float)
+    rows = rows.sort_values(["order", "score", "opened_at"], ascending=[True, False, True], kind="stable")
+    rows = rows.groupby("detector", sort=False).head(ALERTS_PER_DETECTOR).head(ALERTS_SHOWN)
+    return rows.drop(columns="order")

@@ -1,0 +1,132 @@
+"""The main table: one row per scenario and detector, each value with its interval, to read and to sort by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from scopedrift.reports.survival import survival
+from scopedrift.reports.tables import REFERENCES, Tables
+from scopedrift.reports.text import DASH, cause_words, duration, number, percent
+from scopedrift.reports.words import Counts, count
+
+HEADINGS = (
+    "Detector", "Incidents caught", "Recall", "Precision", "False alarms a day", "Budget a day",
+    "Median time to detect", "Before impact", "Average precision", "Runs", "Knowledge used",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Value:
+    """One entry of a table: its text, its 95 % interval as text (or ""), and a number to sort by (or None for text)."""
+
+    text: str
+    interval: str = ""
+    sort: float | None = None
+
+    @property
+    def flat(self) -> str:
+        """Text and interval on one line."""
+        return f"{self.text} ({self.interval})" if self.interval else self.text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One detector in one scenario."""
+
+    scenario: str
+    detector: str
+    reference: bool
+    values: tuple[Value, ...]
+
+
+def results(data: Tables) -> list[Row]:
+    """Return the main table, scenario by scenario, references last."""
+    found = []
+    for scenario in data.scenarios:
+        own = data.only(scenario)
+        found += [Row(scenario, d, d in REFERENCES, _values(own, d)) for d in own.detectors]
+    return found
+
+
+def results_frame(data: Tables) -> pd.DataFrame:
+    """Return the main table as text, for files."""
+    rows = results(data)
+    frame = pd.DataFrame([[v.flat for v in row.values] for row in rows], columns=list(HEADINGS))
+    frame.insert(0, "Scenario", [row.scenario for row in rows])
+    return frame
+
+
+def recall_frame(data: Tables) -> pd.DataFrame:
+    """Return incidents caught out of those injected: kinds down, detectors across."""
+    if not len(data.incidents):
+        return pd.DataFrame(columns=["Kind of incident"])
+    groups = data.incidents.groupby(["template", "detector"])["detected"].agg(["sum", "size"])
+    text = groups["sum"].astype(str) + "/" + groups["size"].astype(str)
+    table = text.unstack("detector").reindex(
+        columns=[d for d in data.detectors if d in set(data.incidents["detector"])]
+    )
+    return table.fillna(DASH).rename_axis("Kind of incident").rename_axis(None, axis=1).reset_index()
+
+
+def causes_frame(data: Tables) -> pd.DataFrame:
+    """Return the number of false alarms by cause: causes down, detectors across."""
+    alarms = data.alerts[data.alerts["false_alarm"]]
+    if not len(alarms):
+        return pd.DataFrame(columns=["Cause"])
+    table = alarms.groupby(["cause", "detector"]).size().unstack("detector", fill_value=0)
+    table = table.reindex(columns=[d for d in data.detectors if d in table.columns])
+    table.index = table.index.map(cause_words)
+    return table.rename_axis("Cause").rename_axis(None, axis=1).reset_index()
+
+
+def _values(data: Tables, detector: str) -> tuple[Value, ...]:
+    total = count(data, detector)
+    cells = data.cells[(data.cells["detector"] == detector) & (data.cells["status"] != "failed")]
+    summary = data.summary[data.summary["detector"] == detector]
+    row = summary.iloc[0] if len(summary) else None
+    known = sorted({k.strip() for text in cells["knowledge"] for k in text.split(",") if k.strip()})
+    runs = f"{total.seeds} of {total.seeds + total.failed}" if total.failed else f"{total.seeds}"
+    caught = Value(f"{total.caught:,}/{total.incidents:,}" if total.seeds else DASH, "", float(total.caught))
+
+    def metric(name: str, show: Callable[[float], str]) -> Value:
+        return _metric(name, show, row, cells)
+
+    return (
+        Value(detector),
+        caught,
+        metric("recall", percent),
+        metric("precision", percent),
+        metric("realised_per_day", number),
+        metric("budget_per_day", number),
+        _median(data, detector, total, row),
+        metric("detected_before_impact", percent),
+        metric("average_precision", number),
+        Value(runs, "", float(total.seeds)),
+        Value(", ".join(known) or "log only"),
+    )
+
+
+def _metric(name: str, show: Callable[[float], str], row: pd.Series[float] | None, cells: pd.DataFrame) -> Value:
+    value, low, high = (math.nan if row is None else float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    if math.isnan(value):
+        value = float(cells[name].mean())
+    wide = math.isfinite(low) and math.isfinite(high) and show(low) != show(high)
+    return Value(show(value), f"{show(low).removesuffix(' %')} to {show(high)}" if wide else "", value)
+
+
+def _median(data: Tables, detector: str, total: Counts, row: pd.Series[float] | None) -> Value:
+    curve = survival(data.incidents[data.incidents["detector"] == detector])
+    median = curve.quantile(0.5) if curve.count or row is None else float(row["time_to_detect_median_s"])
+    if not total.seeds or not (curve.count or total.incidents):
+        return Value(DASH, "", math.inf)
+    if math.isnan(median):
+        return Value("not reached", "", math.inf)
+    low, high = (math.nan if row is None else float(row[f"time_to_detect_median_s{end}"]) for end in ("_low", "_high"))
+    upper = "not reached" if math.isnan(high) else duration(high)
+    if not low <= median or high < median or duration(low) == upper:
+        return Value(duration(median), "", median)
+    return Value(duration(median), f"{duration(low)} to {upper}", median)

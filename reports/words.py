@@ -1,0 +1,251 @@
+"""The results as sentences: what a tired reader should know before any figure.
+
+Counts are over all seeds. The time to detect is the Kaplan-Meier median over all incidents, caught or not, so a
+detector that misses the slow ones does not read as a fast one. What is too small to mean much says so, what failed says
+why, and the reference detectors are told apart from the detectors under test.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from scopedrift.reports.survival import survival
+from scopedrift.reports.tables import REFERENCES, Tables
+from scopedrift.reports.text import (
+    capital,
+    cause_words,
+    count_words,
+    duration_words,
+    listed,
+    number,
+    percent,
+    plural,
+    rate_words,
+    short,
+)
+
+FEW_INCIDENTS, FEW_CAUGHT = 30, 5  # below these, a sample is called small
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one detector achieved: the words before and after its name, and remarks on how far to trust them."""
+
+    lead: str
+    detector: str
+    rest: str
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The sentences as one text."""
+        return f"{self.lead}{self.detector}{self.rest}"
+
+
+@dataclass(frozen=True)
+class Words:
+    """The summary of one scenario."""
+
+    scenario: str
+    opening: str
+    findings: tuple[Finding, ...]
+    references: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """One detector's totals over the seeds in which it did not fail."""
+
+    seeds: int
+    failed: int
+    reason: str
+    incidents: int
+    caught: int
+    budget: float
+    realised: float
+    low: float
+    high: float
+
+
+def summarise(data: Tables, scenario: str) -> Words:
+    """Return the words for the rows of one scenario (`data` holds that scenario only)."""
+    totals = {d: count(data, d) for d in data.detectors}
+    findings = tuple(find(data, d, totals[d]) for d in data.real_detectors)
+    references = [_reference(d, totals[d]) for d in data.detectors if d in REFERENCES]
+    text = f"For comparison, on the same worlds: {'; '.join(references)}." if references else ""
+    return Words(scenario, _opening(data, totals), findings, text)
+
+
+def count(data: Tables, detector: str) -> Counts:
+    """Add up one detector's cells; without cells, its incidents."""
+    cells = data.cells[data.cells["detector"] == detector]
+    failed = cells[cells["status"] == "failed"]
+    fine = cells[cells["status"] != "failed"]
+    summary = data.summary[data.summary["detector"] == detector]
+    rows = data.incidents[data.incidents["detector"] == detector]
+    if fine["incidents"].notna().any():
+        incidents, caught = int(fine["incidents"].sum()), int(fine["detected"].sum())
+    else:
+        incidents, caught = len(rows), int(rows["detected"].sum())
+    realised = fine["realised_per_day"].fillna(fine["false_positives_per_day"]).mean()
+    return Counts(
+        seeds=len(fine) if len(cells) else rows["seed"].nunique(),
+        failed=len(failed),
+        reason=next((r for r in failed["reason"] if r), ""),
+        incidents=incidents,
+        caught=caught,
+        budget=float(fine["budget_per_day"].median()) if fine["budget_per_day"].notna().any() else math.nan,
+        realised=_first(summary, "realised_per_day", realised),
+        low=_first(summary, "recall_low") * incidents,
+        high=_first(summary, "recall_high") * incidents,
+    )
+
+
+def find(data: Tables, detector: str, total: Counts) -> Finding:
+    """Put one detector's results into words."""
+    if total.failed and not total.seeds:
+        where = "its only run" if total.failed == 1 else f"all {total.failed} runs"
+        return Finding("", detector, f" failed in {where} and has no result{_because(total.reason)}.")
+    rows = data.incidents[data.incidents["detector"] == detector]
+    if total.incidents:
+        lead = f"At a budget of {rate_words(total.budget)}, " if total.budget > 0 else ""
+        fast, slow = _speed(rows, total)
+        parts = [_share(total) + _interval(total), *fast, *_kinds(rows, total)]
+        sentences = [f" catches {', '.join(parts)}."]
+        if total.caught and rows["impact_at"].notna().any():
+            early = _part(int(rows.loc[rows["detected"], "before_impact"].sum()), total.caught)
+            sentences.append(
+                f"{capital(early)} of those {'was' if early == 'one' else 'were'} caught before the impact."
+            )
+        sentences += slow
+    else:
+        lead, sentences = "", [" had nothing to catch: no incident could be observed in the test window."]
+    sentences += _price(data, detector, total)
+    return Finding(lead, detector, " ".join(sentences), tuple(_remarks(total)))
+
+
+def _share(total: Counts) -> str:
+    noun = "incident" if total.incidents == 1 else "incidents"
+    if total.caught == 0:
+        return f"none of {total.incidents:,} {noun}"
+    if total.caught == total.incidents:
+        return f"the only {noun}" if total.incidents == 1 else f"all {total.incidents:,} {noun}"
+    return f"{total.caught:,} of {total.incidents:,} {noun}"
+
+
+def _interval(total: Counts) -> str:
+    if not (math.isfinite(total.low) and math.isfinite(total.high)):
+        return ""
+    return f" (95 % interval {round(total.low):,} to {round(total.high):,})"
+
+
+def _speed(rows: pd.DataFrame, total: Counts) -> tuple[list[str], list[str]]:
+    """How fast: part of the sentence when half of all incidents are caught, else a sentence on why it is not said."""
+    curve = survival(rows)
+    if not curve.count or not total.caught:
+        return [], []
+    median, quarter = curve.quantile(0.5), curve.quantile(0.25)
+    if total.incidents == 1 and math.isfinite(median):
+        return [_within(median)], []
+    if math.isfinite(median):
+        return [f"half of all {total.incidents:,} {_within(median)}"], []
+    sooner = f"; a quarter of all was caught {_within(quarter)}" if math.isfinite(quarter) else ""
+    return [], [f"Fewer than half were caught, so the median time to detect is not reached{sooner}."]
+
+
+def _within(seconds: float) -> str:
+    return "within a minute" if seconds <= 60 else f"within {duration_words(seconds)}"
+
+
+def _kinds(rows: pd.DataFrame, total: Counts) -> list[str]:
+    counts = rows.groupby("template")["detected"].agg(["sum", "size"])
+    if not total.caught or len(counts) < 2:
+        return []
+    missed = [f"the {plural(str(t))}" for t in counts.index[(counts["sum"] == 0)]]
+    return [f"and none of {listed(missed)}"] if missed else []
+
+
+def _part(part: int, whole: int) -> str:
+    return "none" if part == 0 else "all" if part == whole and whole > 1 else count_words(part)
+
+
+def _price(data: Tables, detector: str, total: Counts) -> list[str]:
+    sentences = []
+    if math.isfinite(total.realised):
+        sentences.append(f"In the test window it raised {_alarms(total.realised)} a day{_against(total)}.")
+    alarms = data.alerts[(data.alerts["detector"] == detector) & data.alerts["false_alarm"]]
+    causes = alarms["cause"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    if len(causes) and causes.index[0] != "":
+        cause, alone = str(causes.index[0]), len(causes) == 1
+        words = f"Alerts {cause}" if cause.startswith(("after", "before")) else capital(cause_words(cause))
+        verb = "causes" if cause == "baseline" else "make" if words.startswith("Alerts ") else "cause"
+        size = "all" if alone else percent(float(causes.iloc[0] / causes.sum()))
+        sentences.append(
+            f"{words} {verb} {size} of its false alarms."
+            if causes.sum() > 1
+            else f"{words} {verb} its only false alarm."
+        )
+    return sentences
+
+
+def _alarms(amount: float) -> str:
+    text = number(amount)
+    return "no false alarm" if text == "0" else f"{text} false alarm{'' if text == '1' else 's'}"
+
+
+def _against(total: Counts) -> str:
+    if not total.budget > 0 or math.isclose(total.realised, total.budget, rel_tol=0.1):
+        return ""
+    ratio = total.realised / total.budget
+    if ratio > 1:
+        return f", {number(ratio)} times its budget" if ratio >= 1.25 else ", a little over its budget"
+    return ", less than its budget"
+
+
+def _remarks(total: Counts) -> list[str]:
+    remarks = []
+    if total.failed:
+        runs = f"{total.failed} of {total.failed + total.seeds} runs"
+        remarks.append(f"Failed in {runs}{_because(total.reason)}; counts are over the others.")
+    if 0 < total.incidents < FEW_INCIDENTS:
+        remarks.append(f"Small sample: {count_words(total.incidents)} incident{'' if total.incidents == 1 else 's'}.")
+    elif 0 < total.caught < FEW_CAUGHT:
+        remarks.append(f"Small sample: only {count_words(total.caught)} caught.")
+    if total.seeds == 1 and total.incidents:
+        remarks.append("One world only: another seed may tell another story.")
+    return remarks
+
+
+def _because(reason: str) -> str:
+    return f" ({short(reason, 160)})" if reason else ""
+
+
+def _reference(detector: str, total: Counts) -> str:
+    if total.failed and not total.seeds:
+        return f"{detector} failed{_because(total.reason)}"
+    cost = "" if math.isnan(total.realised) else f" at {_alarms(total.realised)} a day"
+    cost = " without a false alarm" if total.realised == 0 else cost
+    caught = f"catches {_share(total)}" if total.incidents else "raises alerts"
+    return f"{detector}, which {REFERENCES[detector]}, {caught}{cost}"
+
+
+def _opening(data: Tables, totals: dict[str, Counts]) -> str:
+    incidents = max((t.incidents for t in totals.values()), default=0)
+    seeds = max((t.seeds + t.failed for t in totals.values()), default=0)
+    tested = len(data.real_detectors)
+    if not totals:
+        return "There is no result to report."
+    days = data.cells.groupby("seed")["test_days"].max().sum()
+    spent = f" over {number(days, 3)} days of test" if days > 0 else ""
+    worlds = f"{seeds} simulated worlds" if seeds != 1 else "one simulated world"
+    noun = "incident" if incidents == 1 else "incidents"
+    detectors = f"{capital(count_words(tested))} detector{'' if tested == 1 else 's'} under test"
+    return f"{detectors}, {incidents:,} {noun} in {worlds}{spent}."
+
+
+def _first(frame: pd.DataFrame, column: str, otherwise: float = math.nan) -> float:
+    value = float(frame[column].iloc[0]) if len(frame) else math.nan
+    return value if math.isfinite(value) else float(otherwise)

@@ -1,0 +1,67 @@
+"""Tables as files: what came in unchanged, what a paper quotes escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scopedrift.reports.files import latex, markdown, write_inputs, write_text
+from scopedrift.reports.results import causes_frame, recall_frame, results_frame
+from scopedrift.reports.tables import TEXTS, normalise
+
+HOSTILE = pd.DataFrame({"name": ["a|b\n# c", r"\input{x} 50% $y$ a_b & <i>"], "n": [1, 2]})
+
+
+def test_csv_is_what_came_in(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    names = write_inputs(tables, tmp_path)
+    assert names == [f"{t}.csv" for t in tables]
+    for name, frame in tables.items():
+        read = pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False, dtype=str)
+        again = pd.read_csv(tmp_path / f"{name}.csv")
+        assert list(read.columns) == list(frame.columns) and len(read) == len(frame)
+        for column in frame.select_dtypes("number"):
+            pd.testing.assert_series_equal(again[column].astype(float), frame[column].astype(float), check_exact=True)
+        for column in [c for c in TEXTS[name].split() if c != "seed"]:
+            assert read[column].tolist() == frame[column].fillna("").astype(str).tolist()
+
+
+def test_markdown_keeps_one_row_a_line_and_escapes() -> None:
+    lines = markdown(HOSTILE, "t*").splitlines()
+    assert lines[0] == r"**t\***"
+    assert len(lines) == 6
+    assert lines[4] == r"| a\|b \# c | 1 |"
+    assert "&lt;i&gt;" in lines[5] and r"\$y\$" in lines[5]
+
+
+def test_latex_escapes() -> None:
+    body = latex(HOSTILE, "100 %", "a b")
+    assert r"\caption{100 \%}" in body and r"\label{tab:a-b}" in body
+    assert r"\textbackslash{}input\{x\} 50\% \$y\$ a\_b \& \textless{}i\textgreater{} & 2 \\" in body
+
+
+def test_quotable_tables(tables: dict[str, pd.DataFrame]) -> None:
+    data = normalise(tables)
+    results = results_frame(data)
+    assert list(results["Detector"])[-4:] == ["never", "always", "random", "oracle"]
+    assert results.set_index("Detector").loc["never", "Median time to detect"] == "not reached"
+    assert results.set_index("Detector").loc["never", "Precision"] == "–"  # noqa: RUF001
+    assert results.set_index("Detector").loc["peer-group", "Runs"] == "4 of 5"
+    recall = recall_frame(data).set_index("Kind of incident")
+    assert recall.loc["copied-service-account", "first-seen"] == "0/20"
+    causes = causes_frame(data)
+    own = tables["alerts"][(tables["alerts"]["detector"] == "rate") & tables["alerts"]["false_alarm"]]
+    assert causes["rate"].sum() == len(own)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_text(tmp_path / "a" / "x.txt", "old")
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
