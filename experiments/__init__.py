@@ -1,0 +1,1 @@
+"""Running detectors over simulations: scoring, tracking, sweeps, and the command line."""

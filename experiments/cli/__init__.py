@@ -1,0 +1,87 @@
+"""The command line: `scopedrift run quickstart` and its siblings, one file a command.
+
+Each command imports what it works with when it is called, so that `--help` answers at once.  Results go to
+stdout (with `--json` nothing but JSON does), progress and remarks to stderr.  Exit codes: 0 done, 1 a check
+that did not pass, 2 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from scopedrift.experiments.cli.check import check
+from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
+from scopedrift.experiments.cli.list import list_things
+from scopedrift.experiments.cli.new import new_app
+from scopedrift.experiments.cli.run import run
+from scopedrift.experiments.cli.score import score
+from scopedrift.experiments.cli.show import show
+from scopedrift.experiments.cli.simulate import simulate_log
+from scopedrift.experiments.cli.ui import ui
+
+
+class _Group(TyperGroup):
+    """Turns what a user can put right into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with explained():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    name="scopedrift",
+    help="Simulates scope drift of AI workload identities and says which detectors find it.",
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run)
+app.command("simulate")(simulate_log)
+app.command("score")(score)
+app.command("list")(list_things)
+app.command("show")(show)
+app.command("check")(check)
+app.add_typer(new_app, name="new")
+app.command("ui")(ui)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("scopedrift"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; always ends the process."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # there is no SIGHUP on Windows
+            signal.signal(getattr(signal, name), _terminated)
+    try:
+        app()
+    except KeyboardInterrupt as interrupt:
+        sys.exit(exit_code(interrupt))
+    except BrokenPipeError:  # the reader of our output has gone, as in `scopedrift list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise Terminated(number)  # unwinds as Ctrl-C does, so that nothing half-written stays behind

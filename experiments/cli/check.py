@@ -1,0 +1,32 @@
+"""`scopedrift check DETECTOR`: does a detector keep the contract that makes its results comparable?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scopedrift.experiments.cli.output import print_json, print_table, progress, remark
+
+
+def check(
+    detector: Annotated[str, typer.Argument(help="A detector's name, module:Class or file.py[:Class].")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Check a detector against the interface; exit code 1 if it breaks it."""
+    from scopedrift.detectors import check as conformance
+    from scopedrift.detectors import registry
+
+    first = registry.load(detector)
+    with progress(f"checking {detector}"):
+        findings = conformance.check(lambda: type(first)(**first.parameters()))
+    broken = [finding for finding in findings if not finding.ok]
+    if as_json:
+        print_json({"detector": detector, "ok": not broken, "checks": [vars(finding) for finding in findings]})
+    else:
+        rows = [[finding.check.replace("_", " "), "passed" if finding.ok else "FAILED"] for finding in findings]
+        print_table(f"{detector}: the detector contract", ["check", "result"], rows)
+    for finding in broken:
+        remark(str(finding))
+    if broken:
+        raise typer.Exit(1)

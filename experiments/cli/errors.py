@@ -1,0 +1,69 @@
+"""What users can put right is said in one message on stderr; everything else is a bug and keeps its traceback."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn
+
+import typer
+
+BAD_INPUT: Final = 2
+
+_OURS: Final = (
+    ("scopedrift.scenarios.documents", "ScenarioError"),
+    ("scopedrift.detectors.registry", "DetectorError"),
+    ("scopedrift.simulator.telemetry.report", "LogError"),
+    ("scopedrift.simulator.storage", "LogFormatError"),
+    ("scopedrift.experiments.tracking", "TrackingError"),
+)
+"""Errors that say what the caller did wrong: module and name (a module that was never imported raised nothing)."""
+
+
+class UsageError(Exception):
+    """A command was asked for something that makes no sense; the text is the message."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end, by the signal whose number is the argument."""
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """The exit code of an interrupted command: 128 + the number of the signal."""
+    return 128 + int(interrupt.args[0] if isinstance(interrupt, Terminated) else signal.SIGINT)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Ends the command with a message and its exit code, if what is raised inside is the caller's to put right."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        _end("interrupted", exit_code(interrupt))
+    except BrokenPipeError:
+        raise
+    except UsageError as error:
+        _end(str(error), BAD_INPUT)
+    except OSError as error:
+        if error.filename is None and not error.strerror:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _end(f"{where}{error.strerror or error}", BAD_INPUT)
+    except Exception as error:
+        if isinstance(error, _callers_mistakes()):
+            _end(str(error), BAD_INPUT)
+        raise
+
+
+def _callers_mistakes() -> tuple[type[Exception], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, name in _OURS if module in sys.modules)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    from scopedrift.experiments.cli.output import printable
+
+    lines = [printable(line) for line in message.splitlines() if line.strip()] or ["it gives no reason"]
+    print(f"scopedrift: {lines[0]}", *(f"    {line}" for line in lines[1:]), sep="\n", file=sys.stderr)
+    raise typer.Exit(code)

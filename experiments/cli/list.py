@@ -1,0 +1,65 @@
+"""`scopedrift list`: what there is to run, to detect with and to simulate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from scopedrift.experiments.cli.output import print_json, print_table
+
+
+class Things(StrEnum):
+    """What can be listed."""
+
+    SCENARIOS = "scenarios"
+    DETECTORS = "detectors"
+    ATTACKS = "attacks"
+    DRIFTS = "drifts"
+    CHANGES = "changes"
+    WORKLOADS = "workloads"
+
+
+def list_things(
+    what: Annotated[Things | None, typer.Argument(help="One kind only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """List scenarios, detectors, attacks, drifts, benign changes and workload families."""
+    found = {kind.value: described(kind) for kind in ([what] if what else Things)}
+    if as_json:
+        print_json(found)
+        return
+    for i, (kind, items) in enumerate(found.items()):
+        if len(found) > 1:
+            print(f"\n{kind}:" if i else f"{kind}:")
+        print_table("", ["name", "description"], list(items.items()))
+    if what is None:
+        print("\n`scopedrift show NAME` says more about each of them.")
+
+
+def described(kind: Things) -> dict[str, str]:
+    """Everything of one kind by name, each with a line that says what it is."""
+    if kind is Things.SCENARIOS:
+        from scopedrift.scenarios.loader import descriptions
+
+        return descriptions()
+    if kind is Things.DETECTORS:
+        from scopedrift.detectors.registry import available
+
+        return {name: info.summary for name, info in available().items()}
+    return {name: entry.description for name, entry in catalogue_of(kind).items()}
+
+
+def catalogue_of(kind: Things) -> dict[str, Any]:
+    """The catalogue's entries of one kind by name."""
+    from scopedrift.scenarios import catalogue
+
+    sources: dict[Things, Callable[[], dict[str, catalogue.Entry]]] = {
+        Things.ATTACKS: catalogue.chains,
+        Things.DRIFTS: catalogue.drifts,
+        Things.CHANGES: catalogue.changes,
+        Things.WORKLOADS: catalogue.families,
+    }
+    return dict(sources[kind]())

@@ -1,0 +1,41 @@
+"""`scopedrift new detector NAME`: a working detector to start from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scopedrift.experiments.cli.errors import UsageError
+
+new_app = typer.Typer(help="Start something of your own from a template.", no_args_is_help=True)
+
+
+@new_app.callback()
+def _new() -> None:
+    pass
+
+
+@new_app.command("detector")
+def new_detector(
+    name: Annotated[str, typer.Argument(help="Its name, e.g. new-registry.")],
+    folder: Annotated[Path, typer.Option(help="Where to write the file.")] = Path(),
+) -> None:
+    """Write a small working detector, ready for `scopedrift check` and `scopedrift run --detector`."""
+    from scopedrift.detectors.template import detector_template
+
+    try:
+        text = detector_template(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.strip()).lower()
+    path = folder / f"{words}.py"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already and is left as it is") from None
+    shown = path if path.is_absolute() else f"./{path}"
+    print(f"wrote {path}\n\nnext:\n  scopedrift check {shown}\n  scopedrift run quickstart --detector {shown}")

@@ -1,0 +1,141 @@
+"""Where commands write: tables and JSON to stdout, progress and remarks to stderr.
+
+On a terminal there are colours, boxes and a bar with the time that is left; anywhere else plain lines, aligned
+by spaces.  Names come from logs that strangers wrote, so nothing reaches a terminal with control characters in
+it, and nothing is read as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+Progress = Callable[[float, str], None]
+"""Called with the share that is done (0 to 1) and what is being done."""
+
+_PAUSE_S: Final = 5.0
+"""Off a terminal, progress is a line at most this often."""
+
+
+def printable(text: object) -> str:
+    """The text on one line, with anything that would steer a terminal written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
+) -> None:
+    """A table on stdout; the columns named in `right` are aligned to the right."""
+    texts = [[printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_box(title, columns, texts, right)
+        return
+    widths = [max(len(column), *(len(row[i]) for row in texts), 0) for i, column in enumerate(columns)]
+    for row in [list(columns), *texts]:
+        cells = zip(row, columns, widths, strict=True)
+        print("  ".join(f"{c:>{w}}" if name in right else f"{c:<{w}}" for c, name, w in cells).rstrip())
+
+
+def _print_box(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for i, column in enumerate(columns):
+        number = column in right
+        table.add_column(column, justify="right" if number else "left", no_wrap=number or i == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def print_paragraph(text: str) -> None:
+    """A sentence or more on stdout, after an empty line; wrapped on a terminal."""
+    print()
+    width = min(shutil.get_terminal_size().columns, 100) if sys.stdout.isatty() else 0
+    print(textwrap.fill(printable(text), width) if width else printable(text))
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout; numbers that do not exist (NaN, infinities) are null."""
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_plain(item) for item in value)
+    if hasattr(value, "item") and callable(value.item):  # a NumPy scalar
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat() if value == value else None
+    return value
+
+
+def as_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Facts as a report shows them: lists joined by commas."""
+    return {name: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in facts.items()}
+
+
+def records(frame: Any) -> list[dict[str, Any]]:
+    """The rows of a pandas table, for `print_json`."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def remark(text: str) -> None:
+    """A line on stderr."""
+    print(printable(text), file=sys.stderr)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Progress]:
+    """Shows how far the work inside has come: a bar with an estimate on a terminal, else a line now and then."""
+    if sys.stderr.isatty():
+        with _bar(title) as show:
+            yield show
+        return
+    spoken = time.monotonic()
+
+    def speak(done: float, what: str) -> None:
+        nonlocal spoken
+        if time.monotonic() - spoken >= _PAUSE_S:
+            spoken = time.monotonic()
+            remark(f"{title}: {100 * done:3.0f} %  {what}")
+
+    yield speak
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.fields[title]}", markup=False),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+    )
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=1.0, title=printable(title), what="")
+
+        def show(done: float, what: str) -> None:
+            shown.update(task, completed=done, what=printable(what))
+
+        yield show

@@ -1,0 +1,177 @@
+"""`scopedrift run SCENARIO`: simulate worlds, run detectors over them, say how good each is, and keep the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from scopedrift.experiments.cli.folders import RUNS, new_folder, run_folder
+from scopedrift.experiments.cli.output import (
+    as_texts,
+    print_json,
+    print_paragraph,
+    print_table,
+    progress,
+    records,
+    remark,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scopedrift.experiments.tracking import Invocation
+    from scopedrift.scenarios.schema import Scenario
+
+MARKER: Final = "run.json"
+FINDINGS: Final = 3
+"""Detectors that are described in words, best recall first; the report describes all."""
+COLUMNS: Final = (
+    "Detector", "Incidents caught", "Precision", "Recall", "False alarms a day", "Median time to detect"
+)  # fmt: skip
+
+
+def run(
+    scenario: Annotated[str, typer.Argument(help="A scenario's name, or the path of a scenario file.")],
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="How many worlds: seeds 0 to N-1.")] = 5,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(help="A name, module:Class or file.py:Class; may be repeated. All built-in ones by default."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results. By default a new one in runs/.")] = None,
+    budget: Annotated[str | None, typer.Option(help="False alarms that are accepted, e.g. 3/week.")] = None,
+    track_cells: Annotated[bool, typer.Option("--track-cells", help="An MLflow run for every seed, too.")] = False,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Keep the result in MLflow.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Run detectors over simulated worlds and report how precise, how costly and how early they are."""
+    from scopedrift.scenarios.loader import load, override
+
+    chosen = load(scenario)
+    if budget is not None:
+        chosen = override(chosen, {"evaluation.alert_budget": budget})
+    from scopedrift.experiments.run import default_detectors, resolve, run_scenario
+
+    wanted = detector or default_detectors()
+    detectors = resolve(wanted)
+    started = datetime.now(UTC)
+    place = out or run_folder(chosen.name, started)
+    facts = _facts(chosen, seeds, list(detectors), started)
+    untracked = ""
+    with new_folder(place, MARKER) as folder, _tracked(track, chosen, facts) as parent:
+        with progress(f"running {chosen.name}") as show:
+            tables = run_scenario(chosen, wanted, range(seeds), show)
+            show(1.0, "writing the report")
+            _write(folder, tables, facts)
+        if parent:
+            parameters = {name: each.parameters() for name, each in detectors.items()}
+            untracked = _track(parent, tables, chosen, parameters, folder, each_cell=track_cells)
+    if as_json:
+        tables_as_records = {name: records(tables[name]) for name in ("summary", "cells", "worlds")}
+        print_json({**facts, "path": str(place), "report": str(place / "report.html"), **tables_as_records})
+    else:
+        _print_results(tables, chosen.name)
+        print(f"\nreport: {place / 'report.html'}")
+        if track and not untracked:
+            print("all runs so far: scopedrift ui")
+    problems = [*_failures(tables), *([untracked] if untracked else [])]
+    for problem in problems:
+        remark(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _facts(scenario: Scenario, seeds: int, detectors: Sequence[str], started: datetime) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "scenario": scenario.name,
+        "scenario_digest": scenario.digest(),
+        "seeds": seeds,
+        "detectors": list(detectors),
+        "alert_budget_per_day": scenario.evaluation.alert_budget,
+        "started": started.isoformat(timespec="seconds"),
+        "version": version("scopedrift"),
+    }
+
+
+def _write(folder: Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> None:
+    """Everything that stays: the report with its figures and tables, the tables as Parquet, and what was run."""
+    from scopedrift.reports import write_report
+
+    titles = {"version": "scopedrift", "alert_budget_per_day": "alert budget a day"}
+    meta = {titles.get(name, name.replace("_", " ")): text for name, text in as_texts(facts).items()}
+    write_report(tables, folder, title=str(facts["scenario"]), meta=meta)
+    (folder / "tables").mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
+    (folder / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _tracked(wanted: bool, scenario: Scenario, facts: Mapping[str, Any]) -> AbstractContextManager[Invocation | None]:
+    """The parent run, opened before anything is simulated; nothing if tracking is switched off."""
+    if not wanted:
+        return nullcontext()
+    from scopedrift.experiments.tracking import open_tracker
+
+    tags = {"scenario": scenario.name, "scenario_digest": scenario.digest()}
+    params = {name: value for name, value in facts.items() if name not in ("version", "started")}
+    return open_tracker(RUNS).invocation(f"run {scenario.name}", tags, params)
+
+
+def _track(
+    parent: Invocation,
+    tables: Mapping[str, pd.DataFrame],
+    scenario: Scenario,
+    parameters: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    *,
+    each_cell: bool,
+) -> str:
+    """Write the results to MLflow; what went wrong, if it did: the results themselves are safe by now."""
+    from scopedrift.experiments.tracking import TrackingError
+
+    terms = {
+        "version": scenario.version,
+        "scenario_digest": scenario.digest(),
+        "horizon_days": (scenario.end_us - scenario.start_us) / 86_400e6,
+        "alert_budget_per_day": scenario.evaluation.alert_budget,
+        "cooldown_s": scenario.evaluation.cooldown / 1e6,
+    }
+    try:
+        parent.log_results(tables, params=terms, detectors=parameters, cells=each_cell)
+        parent.log_files([folder / "report.html", folder / MARKER])
+        parent.log_files(sorted((folder / "tables").glob("*.parquet")), "tables")
+        parent.log_files(sorted((folder / "figures").glob("*.svg")), "figures")
+    except TrackingError as error:
+        return f"the results are kept, but {error}"
+    return ""
+
+
+def _failures(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """One line for each cell that failed."""
+    cells = tables["cells"]
+    failed = cells[cells["status"] == "failed"]
+    return [f"{c['detector']} failed on seed {c['seed']}: {c['reason']}" for c in failed.to_dict("records")]
+
+
+def _print_results(tables: Mapping[str, pd.DataFrame], scenario: str) -> None:
+    """The main table and the summary in words, as in the report."""
+    from scopedrift.reports.results import HEADINGS, results
+    from scopedrift.reports.tables import normalise
+    from scopedrift.reports.words import summarise
+
+    data = normalise(tables)
+    rows = [[row.values[HEADINGS.index(name)].flat for name in COLUMNS] for row in results(data)]
+    print_table(f"{scenario}, with 95 % intervals", COLUMNS, rows, right=COLUMNS[1:])
+    words = summarise(data, scenario)
+    told = words.findings[:FINDINGS]
+    for text in (words.opening, *(finding.text for finding in told)):
+        print_paragraph(text)
+    if len(words.findings) > len(told):
+        print_paragraph("The report says the same of the others.")

@@ -1,0 +1,85 @@
+"""`scopedrift score PATH`: detectors on a real log, fitted on its first part, with their highest alerts and reasons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from scopedrift.experiments.cli.folders import new_folder, run_folder
+from scopedrift.experiments.cli.output import as_texts, print_json, print_table, progress, records, remark
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARKER: Final = "score.json"
+SAMPLES: Final = 5
+"""Records that could not be read are shown up to this number; all of them are counted."""
+
+
+def score(
+    path: Annotated[Path, typer.Argument(help="A log file or folder (JSON, JSON lines, gzip), or a simulated log.")],
+    detector: Annotated[
+        list[str] | None, typer.Option(help="As for `run`; may be repeated. By default those that need the log only.")
+    ] = None,
+    fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of the log's time that is learned from.")] = 0.5,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many alerts each detector may raise.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results. By default a new one in runs/.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Score a real audit log: learn from its first part and show the most suspicious alerts of the rest."""
+    from scopedrift.experiments.real_logs import default_detectors, read_log, score_log
+    from scopedrift.reports.text import slug
+
+    with progress(f"reading {path}") as show:
+        log, imported = read_log(path, show)
+    with progress(f"scoring {path}") as show:
+        result = score_log(log, detector or default_detectors(), fit=fit, top=top, progress=show)
+    unread = {"unreadable_records": sum(imported.skipped.values())} if imported else {}
+    facts = {"path": str(path), **result.facts, **unread}
+    place = out or run_folder(f"score-{slug(path.absolute().name)}", datetime.now(UTC))
+    with new_folder(place, MARKER) as folder:
+        _write(folder, result.alerts, facts)
+    if as_json:
+        read = {"import": imported.asdict()} if imported else {}
+        found = {"failed": result.failed, "alerts": records(result.alerts)}
+        print_json({**facts, "report": str(place / "report.html"), **read, **found})
+    else:
+        _print(result.alerts, facts)
+        print(f"\nreport: {place / 'report.html'}")
+    for line in [*imported.summary(), *map(str, imported.samples[:SAMPLES])] if imported else []:
+        remark(line)
+    for name, reason in result.failed.items():
+        remark(f"{name} failed: {reason}")
+    if result.failed:
+        raise typer.Exit(1)
+
+
+def _write(folder: Path, alerts: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+    from scopedrift.reports import write_alert_report
+
+    write_alert_report(alerts, folder, title=f"Alerts in {Path(facts['path']).name}", meta=as_texts(facts))
+    (folder / "tables").mkdir(exist_ok=True)
+    alerts.to_parquet(folder / "tables" / "alerts.parquet", index=False)
+    (folder / MARKER).write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def _print(alerts: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+    print(
+        f"{facts['events']:,} events from {facts['first']} to {facts['last']}; "
+        f"learned from {facts['learned']:,}, scored {facts['scored']:,}"
+    )
+    columns = ["opened", "score", "events", "identity"]
+    for name, rows in alerts.groupby("detector", sort=False):
+        print()
+        table = [
+            [f"{a['opened_at']:%Y-%m-%d %H:%M:%S}", f"{a['score']:.3g}", a["events"], a["identity"], a["reason"]]
+            for a in rows.to_dict("records")
+        ]
+        print_table(str(name), [*columns, f"why ({name})"], table, right=["score", "events"])
+    if not len(alerts):
+        print("no alert")

@@ -1,0 +1,63 @@
+"""`scopedrift ui`: MLflow's own pages over what was tracked, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scopedrift.experiments.cli.errors import UsageError
+from scopedrift.experiments.cli.output import remark
+
+HOST = "127.0.0.1"
+
+
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
+    runs: Annotated[Path, typer.Option(help="The folder that holds mlflow.db.")] = Path("runs"),
+) -> None:
+    """Open the MLflow pages of the tracked runs (Ctrl-C ends them)."""
+    from scopedrift.experiments.tracking import database_of, quiet_environment, tracking_uri
+
+    uri = tracking_uri(runs)
+    if uri.startswith(("http://", "https://")):
+        print(f"MLFLOW_TRACKING_URI names a server that runs already: {uri}")
+        return
+    database = database_of(uri)
+    if database and not database.is_file():
+        raise UsageError(f"nothing has been tracked yet (no {database}): start with `scopedrift run quickstart`")
+    if not _free(port):
+        raise UsageError(f"port {port} is in use: name another one with --port")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    command += ["--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    if database:
+        command += ["--artifacts-destination", (database.parent / "artifacts").as_uri()]
+    print(f"http://{HOST}:{port}  (up in some seconds; Ctrl-C ends it)", flush=True)
+    server = subprocess.Popen(command, env={**os.environ, **quiet_environment()})
+    try:
+        code = server.wait()
+    except BaseException:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+        raise
+    if code:
+        remark(f"the MLflow server ended with exit code {code}")
+        raise typer.Exit(1)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,211 @@
+"""Detectors on a log without ground truth: fitted on its first part, asked for the top alerts of the rest.
+
+There is nothing to calibrate on, so the question is turned round: every detector may raise a given number of
+alerts, and gets the lowest threshold that keeps to it.  Where more alerts than that tie at a detector's highest
+score, the earliest are shown.  The reason of an alert is that of its highest-scored event, asked for in a second
+pass right after the batch that holds it, as on call.
+
+Units: times in microseconds.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from scopedrift.detectors import registry
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.experiments.alerts import Alerts, Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.scoring import DetectorError, checked, name_of
+from scopedrift.simulator.events import HOUR, MISSING, Array, EventBatch
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.storage import MANIFEST
+from scopedrift.simulator.telemetry.report import ImportReport, LogError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COOLDOWN_US: Final = HOUR
+BATCH: Final = 10_000
+COLUMNS: Final = (
+    "detector", "identity", "opened_at", "closed_at", "events", "score", "time", "operation", "resource", "reason"
+)  # fmt: skip
+TEXTS: Final = ("identity", "operation", "resource")
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The top alerts of several detectors on one log."""
+
+    alerts: pd.DataFrame
+    """Columns: `COLUMNS`; per detector, highest score first."""
+    facts: dict[str, Any]
+    failed: dict[str, str]
+    """Reason by detector."""
+
+
+def read_log(path: Path, progress: Progress | None = None) -> tuple[EventLog, ImportReport | None]:
+    """A log that `simulate` wrote, or real audit records of any supported format with the report of their import.
+
+    Raises `LogError` or `LogFormatError` if there is no event to be had, `OSError` if the path cannot be read.
+    """
+    if (path / MANIFEST).is_file():
+        log, report = EventLog.load(path), None
+    else:
+        from scopedrift.simulator.telemetry.importer import import_log
+
+        def share(done: int, whole: int) -> None:
+            if progress:
+                progress(done / max(whole, 1), "reading")
+
+        imported = import_log(path, progress=share)
+        log, report = imported.log, imported.report
+    if not len(log):
+        raise LogError(f"{path}: there is no event in it")
+    return log, report
+
+
+def default_detectors() -> list[str]:
+    """The built-in detectors that need nothing beside the log."""
+    return [name for name, info in registry.available().items() if not info.reference and not info.needs]
+
+
+def score_log(
+    log: EventLog, specs: Sequence[str], *, fit: float = 0.5, top: int = 20, progress: Progress | None = None
+) -> Scored:
+    """Fit each detector on the first `fit` of the log's time, and find its `top` alerts in the rest.
+
+    Raises `registry.DetectorError` if a detector cannot be found; one that fails later is in `failed`.
+    """
+    import pandas as pd
+
+    detectors = {spec: registry.load(spec) for spec in specs}
+    arrived = log.arrived
+    first, last = int(arrived[0]), int(arrived[-1])
+    split = log.position(first + round(fit * (last - first)))
+    found, failed = [], {}
+    for at, (spec, detector) in enumerate(detectors.items()):
+        if progress:
+            progress(at / len(detectors), spec)
+        try:
+            found.append(_top_alerts(spec, detector, log, split, top))
+        except DetectorError as error:
+            failed[spec] = str(error)
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+    edges = pd.to_datetime([first, last], unit="us", utc=True)
+    facts = {
+        "detectors": list(detectors),
+        "events": len(log),
+        "learned": split,
+        "scored": len(log) - split,
+        "first": edges[0].isoformat(timespec="seconds"),
+        "last": edges[1].isoformat(timespec="seconds"),
+        "digest": log.digest,
+    }
+    return Scored(table, facts, failed)
+
+
+def _top_alerts(spec: str, detector: Detector, log: EventLog, split: int, top: int) -> pd.DataFrame:
+    """One detector's top alerts, with reasons."""
+    import pandas as pd
+
+    passes = _Passes(detector, log, split)
+    scores = np.full(len(log) - split, np.nan)
+    identity = np.full(len(log) - split, MISSING, np.int64)
+    for at, batch, values, _ in passes.scored():
+        scores[at : at + len(batch)] = values
+        if "identity" in batch.columns:
+            identity[at : at + len(batch)] = batch["identity"]
+    raised = _raised(log.arrived[split:], identity, scores, top)
+    order = np.lexsort((raised.opening, -raised.score))[:top]
+    peaks = [int(row) for row in _peaks(raised, scores)[order]]
+    told = passes.told(peaks)
+    rows = [
+        {
+            "detector": spec,
+            "opened_at": raised.opened_at[alert],
+            "closed_at": raised.closed_at[alert],
+            "events": int(raised.events[alert]),
+            "score": float(raised.score[alert]),
+            **told[peak],
+        }
+        for alert, peak in zip(order.tolist(), peaks, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    for name in ("opened_at", "closed_at", "time"):
+        table[name] = pd.to_datetime(table[name].astype("int64"), unit="us", utc=True)
+    return table
+
+
+def _raised(arrived: Array, identity: Array, scores: Array, top: int) -> Alerts:
+    """At most `top` alerts; more only where they tie at the highest score."""
+    threshold = threshold_for_budget(Grouped.of(arrived, identity, scores, COOLDOWN_US), top)
+    highest = np.nanmax(scores) if np.isfinite(threshold) else threshold
+    if threshold >= highest > np.nanmin(scores):
+        threshold = float(np.nextafter(highest, -np.inf))
+    return alerts(arrived, identity, scores, threshold, COOLDOWN_US)
+
+
+def _peaks(raised: Alerts, scores: Array) -> Array:
+    """The position of the first highest-scored event of each alert."""
+    order = np.lexsort((raised.flagged, -scores[raised.flagged], raised.alert_of))
+    first = np.unique(raised.alert_of[order], return_index=True)[1]
+    return np.asarray(raised.flagged[order][first])
+
+
+@dataclass(frozen=True)
+class _Passes:
+    """Fresh copies of a detector, run over the same log; positions count from the split."""
+
+    detector: Detector
+    log: EventLog
+    split: int
+
+    def scored(self) -> Iterator[tuple[int, EventBatch, Array, Detector]]:
+        """Fit a copy and score the rest: position, batch, its scores, and the copy as it is then."""
+        name = name_of(self.detector)
+        with _blamed(name, "fit"):
+            running = copy.deepcopy(self.detector)
+            running.fit(self.log.batch(0, self.split), Knowledge())
+        at = 0
+        for batch in self.log.batches(BATCH, self.split):
+            with _blamed(name, "score"):
+                returned = running.score(batch)
+            yield at, batch, checked(returned, len(batch), name, "score"), running
+            at += len(batch)
+
+    def told(self, wanted: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """What there is to say of the events at the positions `wanted`."""
+        told: dict[int, dict[str, Any]] = {}
+        left = sorted(wanted)
+        for at, batch, _, running in self.scored() if left else ():
+            while left and left[0] < at + len(batch):
+                row = left.pop(0) - at
+                with _blamed(name_of(self.detector), "explain"):
+                    reason = str(running.explain(batch, row))
+                told[at + row] = {**_texts(batch, row), "time": int(batch["time"][row]), "reason": reason}
+            if not left:
+                break
+        return told
+
+
+def _texts(batch: EventBatch, row: int) -> dict[str, str]:
+    event = batch.slice(row, row + 1)
+    return {name: (event.text(name)[0] or "") if name in event.columns else "" for name in TEXTS}
+
+
+@contextmanager
+def _blamed(detector: str, phase: str) -> Iterator[None]:
+    """Whatever the detector raises becomes a `DetectorError`."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise DetectorError(detector, phase, f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,91 @@
+"""One scenario, several seeds, several detectors: every world is simulated once and shared by the detectors.
+
+A detector that fails costs its cell only: the cell is marked with the reason, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from scopedrift.detectors import registry
+from scopedrift.detectors.base import Detector
+from scopedrift.experiments.evaluate import evaluate_safely
+from scopedrift.experiments.scoring import name_of
+from scopedrift.experiments.tables import Tables, combine, tables
+from scopedrift.simulator.engine import simulate
+
+if TYPE_CHECKING:
+    from scopedrift.scenarios import Scenario
+
+REFERENCES: Final = ("never", "random", "always", "oracle")
+"""Detectors that stand beside every result."""
+SIMULATION_SHARE: Final = 0.5
+"""Of a world's work, for the progress bar (assumed)."""
+
+Progress = Callable[[float, str], None]
+"""Called with the share that is done (0 to 1) and what is being done."""
+
+
+def default_detectors() -> list[str]:
+    """The built-in detectors that run on defaults and need no extra package."""
+    return [name for name in registry.BUILTIN if name not in registry.REFERENCES and _runs_as_it_is(name)]
+
+
+def _runs_as_it_is(name: str) -> bool:
+    try:
+        registry.load(name)
+    except (registry.DetectorError, ImportError):
+        return False
+    return True
+
+
+def resolve(specs: Sequence[str]) -> dict[str, Detector]:
+    """The detectors that `specs` ask for, and the references, by the names that results show.
+
+    Raises `registry.DetectorError` for the first one that cannot be made.
+    """
+    found: dict[str, Detector] = {}
+    for spec in [*specs, *(name for name in REFERENCES if name not in specs)]:
+        detector = registry.load(spec)
+        label = label_of(spec, detector)
+        if label in found and spec not in specs[: specs.index(spec)]:
+            label = spec  # two files may name their detectors alike
+        found[label] = detector
+    return found
+
+
+def label_of(spec: str, detector: Detector) -> str:
+    """The name that results show: that of the detector itself, with the parameters that were given."""
+    target, given = registry.parse(spec)
+    name = name_of(detector) if ":" in target or target.endswith(".py") else target
+    inside = ", ".join(f"{key}={value}" for key, value in given.items())
+    return f"{name}({inside})" if inside else name
+
+
+def run_scenario(
+    scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], progress: Progress | None = None
+) -> Tables:
+    """All result tables (`tables.COLUMNS` and `summary`) of the detectors, with the references, on worlds 0, 1, ...
+
+    Raises `registry.DetectorError` before anything runs if a detector cannot be made.
+    """
+    chosen = resolve(detectors)
+    return combine(_cells(scenario, chosen, seeds, progress or (lambda done, what: None)))
+
+
+def _cells(
+    scenario: Scenario, detectors: Mapping[str, Detector], seeds: Sequence[int], progress: Progress
+) -> Iterator[Tables]:
+    for i, seed in enumerate(seeds):
+        simulating = partial(_simulating, progress, i / len(seeds), SIMULATION_SHARE / len(seeds), seed)
+        world = simulate(scenario, seed, progress=simulating)
+        for j, (name, detector) in enumerate(detectors.items()):
+            done = SIMULATION_SHARE + (1 - SIMULATION_SHARE) * j / len(detectors)
+            progress((i + done) / len(seeds), f"{name} on world {seed}")
+            yield tables(evaluate_safely(detector, world, name=name), world)
+
+
+def _simulating(progress: Progress, before: float, share: float, seed: int, done: float) -> None:
+    progress(before + share * done, f"simulating world {seed}")

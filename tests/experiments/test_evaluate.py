@@ -1,0 +1,144 @@
+"""One detector on one world: what is promised of thresholds, references and the figures of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.builtin.references import Always, Never, Oracle
+from scopedrift.experiments.evaluate import evaluate
+from scopedrift.simulator.events import HOUR, EventBatch
+
+
+def test_figures_of_a_cell(small: Callable[..., Any], an_incident: Callable[..., Any], by_bytes: Detector) -> None:
+    #        base  cal        test: false alarm, first event, caught (2 h), duplicate, end
+    hours = [1.0, 50.0, 60.0, 100.0, 110.0, 112.0, 114.0, 150.0]
+    bytes_ = [0, 3, 5, 7, 2, 9, 8, -1]
+    who = [0, 0, 1, 1, 0, 0, 0, 1]
+    onset = int(small(hours, who, bytes_).log.arrived[4])
+    one = an_incident(first_observable_at=onset, impact_at=onset + 4 * HOUR)
+    world = small(hours, who, bytes_, attacks=[(4, 0, 0), (5, 0, 0), (6, 0, 0)], incidents=[one])
+    found = evaluate(by_bytes, world.with_terms(0.5))
+    assert found.threshold == 3  # one alert in two days: the event of 5 bytes
+    expected = {
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": 2 / 3,
+        "incidents": 1,
+        "false_positives": 1,
+        "false_positives_per_day": 0.25,
+        "false_positives_per_identity_day": 0.125,
+        "time_to_detect_median_s": 7200.0,
+        "time_to_detect_restricted_mean_s": 7200.0,
+        "time_to_detect_median_events": 1,
+        "time_to_detect_median_of_allowed": 0.5,
+        "detected_before_impact": 1.0,
+        "detected_by_1h": 0.0,
+        "detected_by_1d": 1.0,
+        "alerts": 3,
+        "raw_alerts": 3,
+        "duplicates": 1,
+        "abstained": 1,
+        "average_precision": (1 / 1 + 2 / 2 + 3 / 4) / 3,
+        "average_precision_incidents": 1.0,
+        "calibration_alerts_per_day": 0.5,
+        "events": 7,
+        "identities": 2,
+        "test_days": 4.0,
+    }
+    assert {name: found.metrics[name] for name in expected} == pytest.approx(expected)
+    assert [opening.reason for opening in found.openings] == ["7 bytes", "9 bytes", "8 bytes"]
+    assert found.openings[0].operation == "get" and found.openings[0].resource == "r"
+    assert found.scores.tolist()[:-1] == [3, 5, 7, 2, 9, 8] and np.isnan(found.scores[-1])
+    assert found.test_scores().tolist()[:2] == [7, 2]
+    late = an_incident(first_observable_at=onset, impact_at=onset + HOUR)
+    world = small(hours, who, bytes_, attacks=[(4, 0, 0), (5, 0, 0), (6, 0, 0)], incidents=[late])
+    assert evaluate(by_bytes, world.with_terms(0.5)).metrics["detected_before_impact"] == 0
+    assert found.knowledge == () and set(found.timings) == {"fit", "score", "measure"}
+
+
+def test_references(randomly: Callable[..., Any]) -> None:
+    for seed in range(5):
+        world = randomly(seed)
+        never, always, oracle = (evaluate(d, world) for d in (Never(), Always(), Oracle()))
+        for silent in (never, always):  # always ties all events, and a tie never overspends
+            assert silent.metrics["recall"] == 0 and silent.metrics["false_positives"] == 0
+            assert np.isnan(silent.metrics["precision"]) and np.isnan(silent.metrics["time_to_detect_median_s"])
+            assert silent.metrics["time_to_detect_restricted_mean_s"] > 0
+        assert oracle.metrics["recall"] == 1 and oracle.metrics["precision"] == 1
+        assert oracle.metrics["average_precision"] == 1 and oracle.metrics["time_to_detect_median_s"] == 0
+
+
+def test_a_name_opens_no_door_to_the_truth(randomly: Callable[..., Any]) -> None:
+    class Impostor(Detector):
+        name = "oracle"
+
+        def score(self, batch: EventBatch) -> Any:
+            return np.zeros(len(batch))
+
+    assert evaluate(Impostor(), randomly(1)).metrics["recall"] == 0
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.3, 1.0, 5.0]))
+@settings(max_examples=60, deadline=None)
+def test_the_threshold_never_depends_on_the_test_window(
+    small: Callable[..., Any], by_bytes: Detector, seed: int, budget: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    hours = np.sort(rng.uniform(0, 192, 120))
+    who, bytes_ = rng.integers(0, 4, 120), rng.integers(-1, 30, 120)
+    other = np.where(hours >= 96, rng.integers(0, 3_000, 120), bytes_)
+    one, two = (evaluate(by_bytes, small(hours, who, b).with_terms(budget), batch_size=7) for b in (bytes_, other))
+    assert one.threshold == two.threshold
+    assert one.metrics["calibration_alerts_per_day"] <= budget
+
+
+def test_batches_do_not_change_the_figures(randomly: Callable[..., Any], by_bytes: Detector) -> None:
+    for seed in range(8):
+        one, two = (evaluate(by_bytes, randomly(seed), batch_size=size) for size in (3, 10_000))
+        assert np.array_equal(one.scores, two.scores, equal_nan=True) and one.openings == two.openings
+        del one.metrics["score_seconds"], two.metrics["score_seconds"]
+        assert one.metrics == pytest.approx(two.metrics, nan_ok=True)
+        assert one.curve == pytest.approx(two.curve) if not one.curve else len(one.curve) == len(two.curve)
+
+
+def test_withheld_knowledge_is_neither_given_nor_reported(randomly: Callable[..., Any]) -> None:
+    given_: list[Any] = []
+
+    class Needy(Detector):
+        name = "needy"
+        needs = frozenset({"policy", "calendar"})
+
+        def fit(self, history: EventBatch, knowledge: Any) -> None:
+            given_.append(knowledge)
+
+        def score(self, batch: EventBatch) -> Any:
+            return np.zeros(len(batch))
+
+    assert evaluate(Needy(), randomly(1), seed=77).knowledge == ("calendar", "policy")
+    assert evaluate(Needy(), randomly(1), withhold=["policy"], name="blind").knowledge == ("calendar",)
+    assert given_[0].policy is not None and given_[0].seed == 77
+    assert given_[1].policy is None and given_[1].calendar is not None
+
+
+def test_worlds_without_events_incidents_or_identities(small: Callable[..., Any], by_bytes: Detector) -> None:
+    empty = evaluate(by_bytes, small([], [], []))
+    assert empty.threshold == np.inf and empty.metrics["alerts"] == 0 and np.isnan(empty.metrics["recall"])
+    lone = evaluate(by_bytes, small([1, 50, 60, 100, 150], [-1] * 5, [1, 2, 3, 4, 5]).with_terms(0.1))
+    assert lone.metrics["identities"] == 0 and lone.metrics["false_positives"] == 2
+    assert np.isnan(lone.metrics["false_positives_per_identity_day"]) and np.isnan(lone.metrics["recall"])
+    assert lone.metrics["precision"] == 0
+    silent = evaluate(by_bytes, small([1, 50, 100], [0] * 3, [-1] * 3))
+    assert silent.metrics["abstained"] == 1 and silent.metrics["alerts"] == 0
+
+
+def test_nonsense_terms_are_refused(randomly: Callable[..., Any], by_bytes: Detector) -> None:
+    for terms in ({"budget_per_day": -1.0}, {"budget_per_day": float("nan")}, {"cooldown_us": -1}, {"batch_size": 0}):
+        with pytest.raises(ValueError, match="expected budget and cooldown"):
+            evaluate(by_bytes, randomly(1), **terms)

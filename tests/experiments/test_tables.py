@@ -1,0 +1,141 @@
+"""Result tables: their columns, their pooled estimates and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.builtin.references import Never, Oracle
+from scopedrift.experiments import tables as module
+from scopedrift.experiments.evaluate import evaluate, evaluate_safely
+from scopedrift.experiments.survival import median
+from scopedrift.experiments.tables import COLUMNS, SUMMARY, combine, summarise, tables
+
+
+class Raises(Detector):
+    name = "raises"
+
+    def score(self, batch: Any) -> Any:
+        raise RuntimeError("no")
+
+
+@pytest.fixture(scope="module")
+def swept(randomly: Callable[..., Any], by_bytes: Detector) -> dict[str, pd.DataFrame]:
+    parts = []
+    for seed in range(6):
+        world = randomly(seed).with_terms(3.0)
+        parts += [tables(evaluate_safely(d, world), world) for d in (by_bytes, Oracle(), Never(), Raises())]
+    return combine(parts)
+
+
+def test_every_table_has_its_columns_and_types(swept: dict[str, pd.DataFrame]) -> None:
+    for name, columns in COLUMNS.items():
+        assert tuple(swept[name].columns) == columns, name
+        assert len(swept[name]), name
+    assert tuple(swept["summary"].columns) == SUMMARY
+    for name, column in [
+        ("incidents", "detected_at"),
+        ("alerts", "opened_at"),
+        ("stages", "started_at"),
+        ("changes", "end"),
+    ]:
+        assert isinstance(swept[name][column].dtype, pd.DatetimeTZDtype), column
+    assert len(swept["cells"]) == 24 and len(swept["worlds"]) == 6 and len(swept["changes"]) == 6
+    assert len(swept["stages"]) == 6 * 3 * 2 and len(swept["incidents"]) == 6 * 3 * 3
+
+
+def test_rows_agree_with_each_other(swept: dict[str, pd.DataFrame]) -> None:
+    cells = swept["cells"].set_index(["detector", "seed"])
+    incidents, raised = (swept[name].groupby(["detector", "seed"]) for name in ("incidents", "alerts"))
+    for key, mine in incidents:
+        assert mine["detected"].sum() == cells.loc[key, "detected"]
+        assert (mine["delay_s"].isna() == ~mine["detected"].astype(bool)).all()
+        assert (mine["detected_at"].isna() == ~mine["detected"].astype(bool)).all()
+        expected = median(mine["delay_s"].to_numpy(float), mine["follow_up_s"].to_numpy(float))
+        assert cells.loc[key, "time_to_detect_median_s"] == pytest.approx(expected, nan_ok=True)
+    for key, mine in raised:
+        assert len(mine) == cells.loc[key, "alerts"]
+        assert mine["false_alarm"].sum() == cells.loc[key, "false_positives"]
+        assert ((mine["cause"] == "") == ~mine["false_alarm"].astype(bool)).all()
+        assert ((mine["incident"] == "") == mine["false_alarm"]).all()
+        assert (mine["reason"] != "").all()
+        point = swept["curves"].set_index(["detector", "seed", "threshold"]).loc[(*key, cells.loc[key, "threshold"])]
+        assert point["recall"] == cells.loc[key, "recall"]
+        assert point["false_positives_per_day"] == cells.loc[key, "false_positives_per_day"]
+    hits = swept["stage_hits"]
+    assert (hits["detected"] == (hits["flagged"] > 0)).all() and (hits["name"] != "").all()
+
+
+def test_a_failed_cell_is_shown_and_left_out_of_estimates(swept: dict[str, pd.DataFrame]) -> None:
+    failed = swept["cells"][swept["cells"]["detector"] == "raises"]
+    assert (failed["status"] == "failed").all() and failed["recall"].isna().all()
+    assert failed["reason"].str.contains("RuntimeError: no").all()
+    row = swept["summary"].set_index("detector").loc["raises"]
+    assert row["seeds"] == 0 and row["failed"] == 6 and np.isnan(row["recall"])
+
+
+def test_summary_pools_over_worlds(swept: dict[str, pd.DataFrame]) -> None:
+    cells, summary = swept["cells"], swept["summary"].set_index("detector")
+    mine = cells[cells["detector"] == "by-bytes"]
+    row = summary.loc["by-bytes"]
+    found, false = mine["detected"].sum(), mine["false_positives"].sum()
+    assert row["precision"] == pytest.approx(found / (found + false))
+    assert row["recall"] == pytest.approx(found / mine["incidents"].sum())
+    assert row["false_positives_per_day"] == pytest.approx(false / mine["test_days"].sum())
+    assert row["average_precision"] == pytest.approx(mine["average_precision"].mean())
+    for metric in ("precision", "recall", "f1", "false_positives_per_day", "time_to_detect_restricted_mean_s"):
+        assert row[f"{metric}_low"] <= row[metric] <= row[f"{metric}_high"], metric
+    assert row["interval"] == "worlds" and row["seeds"] == 6 and "too small" in row["sample"]
+    assert summary.loc["oracle", "recall_low"] == 1 and summary.loc["never", "recall_high"] == 0
+    assert np.isnan(summary.loc["never", "time_to_detect_median_s"]) and np.isnan(summary.loc["never", "precision"])
+
+
+def test_the_summary_is_deterministic(swept: dict[str, pd.DataFrame]) -> None:
+    again = summarise(swept["cells"], swept["incidents"])
+    pd.testing.assert_frame_equal(again, swept["summary"])
+
+
+def test_worlds_are_resampled_whole_for_time_to_detect(swept: dict[str, pd.DataFrame]) -> None:
+    cells, incidents = swept["cells"], swept["incidents"]
+    mine = cells[cells["detector"] == "by-bytes"].reset_index(drop=True)
+    theirs = incidents[incidents["detector"] == "by-bytes"]
+    weights = module._by_world(mine, theirs, 50, 0)
+    for world, columns in theirs.reset_index(drop=True).groupby("seed").groups.items():
+        assert (weights[:, columns] == weights[:, [columns[0]]]).all(), world
+    assert (weights.sum(axis=1) == len(theirs)).all()  # every world here has as many incidents
+
+
+def test_one_seed_resamples_its_incidents(randomly: Callable[..., Any], by_bytes: Detector) -> None:
+    world = randomly(3, attacks=8, events=900).with_terms(3.0)
+    row = combine([tables(evaluate(by_bytes, world), world)])["summary"].iloc[0]
+    assert row["interval"] == "incidents" and row["seeds"] == 1
+    assert row["recall_low"] < row["recall"] < row["recall_high"]
+    assert row["precision_low"] < row["precision"] < row["precision_high"]
+    assert np.isnan(row["false_positives_per_day_low"])
+    cell = combine([tables(evaluate(by_bytes, world), world)])["cells"].iloc[0]
+    found, false = (row[f"recall_{end}"] * cell["incidents"] for end in ("low", "high")), cell["false_positives"]
+    low, high = (hit / (hit + false) for hit in found)  # more incidents detected, the same false alarms
+    assert [row["precision_low"], row["precision_high"]] == pytest.approx([low, high])
+
+
+def test_an_upper_bound_that_half_the_replicates_do_not_reach_is_not_reached() -> None:
+    seeds = list(range(6))
+    cells = pd.DataFrame({**dict.fromkeys(COLUMNS["cells"], 1.0), "scenario": "s", "detector": "d", "seed": seeds})
+    cells["status"] = "ok"
+    incidents = pd.DataFrame({"scenario": "s", "detector": "d", "seed": seeds, "follow_up_s": 86_400.0})
+    incidents["delay_s"] = [60.0, 120.0, 180.0, np.nan, np.nan, np.nan]
+    row = summarise(cells, incidents).iloc[0]
+    assert row["time_to_detect_median_s"] == 180.0 and row["time_to_detect_median_s_low"] < 180.0
+    assert np.isnan(row["time_to_detect_median_s_high"])
+    assert row["time_to_detect_restricted_mean_s"] == pytest.approx((60 + 120 + 180 + 3 * 86_400) / 6)
+
+
+def test_no_evaluation_gives_empty_tables() -> None:
+    empty = combine([])
+    assert all(len(table) == 0 for table in empty.values())
+    assert tuple(empty["summary"].columns) == SUMMARY and tuple(empty["cells"].columns) == COLUMNS["cells"]
