@@ -1,0 +1,121 @@
+"""What holds for the repository as a whole: folders, packages, import direction, and what is committed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOP = ("detectors", "experiments", "reports", "scenarios", "simulator")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def tracked_files() -> list[Path]:
+    """The files that are, or would be, committed."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a Git repository")
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def packages_in_folders() -> set[str]:
+    found = {init.parent.relative_to(ROOT) for top in TOP for init in (ROOT / top).rglob("__init__.py")}
+    return {f"scopedrift.{'.'.join(folder.parts)}" for folder in found}
+
+
+def test_every_package_is_declared():
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages_in_folders()
+
+
+def test_every_folder_with_code_is_a_package():
+    bare = {
+        file.parent.relative_to(ROOT).as_posix()
+        for top in TOP
+        for file in (ROOT / top).rglob("*.py")
+        if not (file.parent / "__init__.py").is_file()
+    }
+    assert not bare, "Python files in folders without __init__.py are left out of the package"
+
+
+def test_every_data_file_is_in_the_package():
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+    endings = tuple(pattern.rpartition("*")[2] for pattern in patterns)
+    left_out = {
+        file.relative_to(ROOT).as_posix()
+        for file in tracked_files()
+        if file.relative_to(ROOT).parts[0] in TOP
+        and "published" not in file.parts
+        and not file.name.endswith((".py", ".md", *endings))
+    }
+    assert not left_out, f"not matched by package-data {patterns}"
+
+
+def test_imports_run_one_way():
+    lint = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run([sys.executable, "-c", lint], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 kept, 0 broken" in done.stdout
+
+
+def test_only_tracking_and_ui_know_mlflow():
+    users = {
+        file.relative_to(ROOT).as_posix()
+        for top in TOP
+        for file in (ROOT / top).rglob("*.py")
+        if re.search(r"^\s*(import mlflow|from mlflow)", file.read_text(), re.MULTILINE)
+    }
+    assert users == {"experiments/tracking.py"}
+
+
+HOSTS = re.compile(
+    r"--(extra-)?index-url|--find-links|--trusted-host|file:///|artifactory|nexus\.|pypi\.org/simple|@ (file|http)"
+)
+PLACES = re.compile(r"(?<![\w.])/(home|Users|root|work|opt|mnt)/[\w.-]+")
+
+
+def test_no_registry_and_no_machine_path_is_committed():
+    suspicious = []
+    for file in tracked_files():
+        if file == Path(__file__) or file.suffix in (".png", ".pdf", ".gz", ".parquet"):
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        hits = [*HOSTS.finditer(text)] if file.name in ("lock.txt", "Makefile", "pyproject.toml", "run") else []
+        hits += [*PLACES.finditer(text)]
+        suspicious += [f"{file.relative_to(ROOT)}: {hit.group()}" for hit in hits]
+    assert not suspicious
+
+
+def test_the_lock_pins_every_version():
+    lines = [line for line in (ROOT / "requirements" / "lock.txt").read_text().splitlines() if not line.startswith("#")]
+    assert lines
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+", line)] == []
+
+
+def test_the_lock_covers_what_is_installed_by_name():
+    lines = (ROOT / "requirements" / "lock.txt").read_text().splitlines()
+    locked = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
+    extras = PROJECT["project"]["optional-dependencies"]
+    wanted = [*PROJECT["project"]["dependencies"], *(need for needs in extras.values() for need in needs)]
+    names = {re.split(r"[\[><=!~; ]", need)[0].lower().replace("_", "-") for need in wanted} - {"scopedrift"}
+    assert names <= locked
+
+
+def test_make_targets_of_the_readme_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    mentioned = set(re.findall(r"^\s*(?:\$ )?make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    mentioned |= set(re.findall(r"make ([a-z-]+)", (ROOT / ".ci" / "run").read_text()))
+    assert mentioned <= targets
+
+
+def test_ci_script_is_sound():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111, "must be executable"
+    assert script.read_text().startswith("#!/usr/bin/env bash")
+    assert "set -euo pipefail" in script.read_text()
+    assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
