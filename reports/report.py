@@ -26,6 +26,7 @@ from scopedrift.reports.words import summarise
 SCENARIOS_DRAWN = 6  # with figures; the tables hold all
 TIME_LINES, TIME_LINES_FOLDED = 12, 24  # per report, shared out over its scenarios
 ALERTS_PER_DETECTOR, ALERTS_SHOWN = 10, 120
+FINDINGS_TOLD = 5  # in words; the others fold away
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         title=title,
         meta=meta,
         words=[summarise(data.only(s), s) for s in data.scenarios] or [summarise(data, "")],
+        told=FINDINGS_TOLD,
         headings=HEADINGS,
         rows=results(data),
         several=len(data.scenarios) > 1,

@@ -17,12 +17,12 @@ from scopedrift.reports.tables import REFERENCES, Tables
 from scopedrift.reports.text import (
     capital,
     cause_words,
+    clean,
     count_words,
     duration_words,
     listed,
     number,
     percent,
-    plural,
     rate_words,
     short,
 )
@@ -164,8 +164,9 @@ def _kinds(rows: pd.DataFrame, total: Counts) -> list[str]:
     counts = rows.groupby("template")["detected"].agg(["sum", "size"])
     if not total.caught or len(counts) < 2:
         return []
-    missed = [f"the {plural(str(t))}" for t in counts.index[(counts["sum"] == 0)]]
-    return [f"and none of {listed(missed)}"] if missed else []
+    missed = [clean(t) for t in counts.index[(counts["sum"] == 0)]]
+    kinds = "kind" if len(missed) == 1 else "the kinds"
+    return [f"and none of {kinds} {listed(missed)}"] if missed else []
 
 
 def _part(part: int, whole: int) -> str:

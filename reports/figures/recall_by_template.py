@@ -8,7 +8,7 @@ from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, canvas
 from scopedrift.reports.style import INK, MUTED, ON_DARK, SEQUENCE, SURFACE, Look
 from scopedrift.reports.tables import REFERENCES, Tables
-from scopedrift.reports.text import listed, plural, short
+from scopedrift.reports.text import listed, short
 
 DARK_FROM = 6  # the first step of the sequence on which text is light
 
@@ -29,6 +29,7 @@ def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
     axes = figure.subplots()
     gap = len([d for d in detectors if d not in REFERENCES])
     place = {d: i + (0.25 if i >= gap > 0 else 0.0) for i, d in enumerate(detectors)}
+    size = min(9.0, 110 / len(detectors))
     for _, found in groups.reset_index().iterrows():
         x, y = place[str(found["detector"])], templates.index(str(found["template"]))
         step = round(10 * found["sum"] / found["size"])
@@ -40,6 +41,7 @@ def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
             ha="center",
             va="center",
             color=ON_DARK if step >= DARK_FROM else INK,
+            fontsize=size,
         )
     axes.set_xlim(-0.55, max(place.values()) + 0.55)
     axes.set_ylim(len(templates) - 0.45, -0.55)
@@ -53,7 +55,7 @@ def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
         label.set_color(MUTED if detector in REFERENCES else INK)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    never = [plural(t) for t in templates if float(mean.get(t, 0.0)) == 0.0]
+    never = [t for t in templates if float(mean.get(t, 0.0)) == 0.0]
     caption = "Incidents caught out of those injected, per kind; the kinds that are hardest to catch stand on top."
     caption += " References stand apart on the right." if 0 < gap < len(detectors) else ""
     alt = (

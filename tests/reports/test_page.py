@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from scopedrift.reports import write_alert_report, write_report
-from scopedrift.reports.report import TIME_LINES
+from scopedrift.reports.report import FINDINGS_TOLD, TIME_LINES
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 FIGURES = [
@@ -234,6 +234,19 @@ def test_many_detectors(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_
 
 
 @pytest.mark.usefixtures("quick")
+def test_only_the_first_findings_are_told_at_once(
+    make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path
+) -> None:
+    tables = make_world(seeds=1, detectors=("first-seen",), each=1)
+    for name in ("cells", "summary", "incidents", "alerts", "curves"):
+        copies = [tables[name].assign(detector=f"detector-{i:02}") for i in range(FINDINGS_TOLD + 3)]
+        tables[name] = pd.concat(copies, ignore_index=True)
+    text = write_report(tables, tmp_path, title="t", meta={}).read_text(encoding="utf-8")
+    told, _, folded = text.partition("<summary>3 more detectors</summary>")
+    assert told.count("<li><p>") == FINDINGS_TOLD
+    assert folded.count("<li><p>") == 3
+
+
 def test_alert_report(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     own = tables["alerts"][tables["alerts"]["detector"] == "rate"].drop(
         columns=["incident", "false_alarm", "cause", "scenario", "seed"]
