@@ -64,6 +64,11 @@ class Family:
             self._world.activities.add(key, {"sequence": steps})
         return self._world.activities[key]
 
+    def listing(self, name: str) -> Mapping[str, Any]:
+        """A section of its own kind, as it is written (a family may have tables that only it reads)."""
+        section: Mapping[str, Any] = self._data[name]
+        return section
+
     def value(self, name: str) -> float:
         """A calibrated number."""
         return float(self._calibration[name]["value"])
