@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scopedrift.experiments.cli.audit import audit_scenario
 from scopedrift.experiments.cli.check import check
 from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
 from scopedrift.experiments.cli.list import list_things
@@ -48,6 +49,7 @@ app.command("score")(score)
 app.command("list")(list_things)
 app.command("show")(show)
 app.command("check")(check)
+app.command("audit")(audit_scenario)
 app.add_typer(new_app, name="new")
 app.command("ui")(ui)
 

@@ -1,0 +1,58 @@
+"""Density and placement: Wu and Keogh's unrealistic density and run-to-failure bias."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
+from scopedrift.experiments.windows import Windows, World
+from scopedrift.simulator.events import DAY
+from scopedrift.simulator.truth import SCOPE_DRIFT
+
+MOST_EVENTS: Final = 0.1
+"""Share of a test window's events that may belong to incidents (assumed: above it, anomalies are no exception)."""
+MOST_IDENTITY_DAYS: Final = 0.25
+"""Share of identity-days that may hold an incident's event (assumed)."""
+
+
+def incidents_are_rare(subject: Subject) -> Row:
+    """Incidents are an exception, in events and in identity-days."""
+    shares = np.array([_density(world) for world in subject.worlds])
+    events, days = shares.mean(axis=0).tolist()
+    good = events <= MOST_EVENTS and days <= MOST_IDENTITY_DAYS
+    return Row(
+        "density",
+        "pass" if good else "fail",
+        f"{events:.2%} of events and {days:.2%} of identity-days in the test window belong to incidents",
+        f"at most {MOST_EVENTS:.0%} and {MOST_IDENTITY_DAYS:.0%}",
+    )
+
+
+def _density(world: World) -> tuple[float, float]:
+    test = Windows.of(world.scenario, world.log).test
+    bad = world.truth.labels(test.start, test.stop) >= SCOPE_DRIFT
+    batch = world.log.batch(test.start, test.stop)
+    cells = batch["identity"].astype(np.int64) * 100_000 + (batch["arrived"] - test.began_us) // DAY
+    return float(bad.mean()) if len(bad) else 0.0, len(np.unique(cells[bad])) / max(len(np.unique(cells)), 1)
+
+
+def onsets_are_uniform(subject: Subject) -> Row:
+    """Incidents begin anywhere in the test window and at any hour, not towards its end."""
+    from scipy.stats import kstest
+
+    expected = f"a uniform place in the test window and time of day (Kolmogorov-Smirnov, p at least {ALPHA / 2:g} each)"
+    fixed = {spec.template for spec in subject.scenario.incidents if spec.at is not None}
+    places, hours = [], []
+    for world in subject.worlds:
+        test = Windows.of(world.scenario, world.log).test
+        for incident in world.truth.incidents:
+            if incident.template not in fixed and incident.intent_at >= test.began_us:
+                places.append((incident.intent_at - test.began_us) / (test.ended_us - test.began_us))
+                hours.append(incident.intent_at % DAY / DAY)
+    if len(places) < ENOUGH:
+        return Row("onsets", "too small", f"{len(places)} incidents without a fixed time", expected)
+    place, hour = float(kstest(places, "uniform").pvalue), float(kstest(hours, "uniform").pvalue)
+    seen = f"{len(places)} onsets: p = {place:.2g} in the test window, {hour:.2g} over the day"
+    return Row("onsets", "pass" if min(place, hour) >= ALPHA / 2 else "fail", seen, expected)

@@ -1,0 +1,57 @@
+"""Running the audit: worlds, results, and every row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from scopedrift.experiments.audit import labels, leakage, look_alikes, placement, triviality, verdicts
+from scopedrift.experiments.audit.subject import Check, Row, Subject
+from scopedrift.experiments.evaluate import evaluate_safely
+from scopedrift.experiments.run import resolve
+from scopedrift.experiments.tables import combine, tables
+from scopedrift.simulator.engine import simulate
+
+if TYPE_CHECKING:
+    from scopedrift.experiments.windows import World
+    from scopedrift.scenarios.schema import Scenario
+
+CHECKS: Final[Sequence[tuple[Check, str]]] = (
+    (labels.labels_are_sane, "a detector that is right would be called wrong"),
+    (labels.twins_differ_by_the_incident, "alerts could not be attributed, and attacks would disturb the background"),
+    (leakage.no_field_leaks, "detectors would learn the generator, not the behaviour"),
+    (triviality.no_one_liner_solves_it, "the scenario would not tell good detectors from bad ones"),
+    (placement.incidents_are_rare, "precision would look better than it can be in production"),
+    (placement.onsets_are_uniform, "a detector that grows more suspicious with time would look good"),
+    (look_alikes.every_technique_has_a_look_alike, "novelty alone would have perfect precision"),
+    (verdicts.references_hold, "the measurement itself would be wrong"),
+    (verdicts.detectors_stand_in_the_useful_range, "a scenario that is too easy or too hard ranks nobody"),
+    (verdicts.no_detector_looks_ahead, "what uses later events cannot run in production"),
+    (verdicts.equals_are_called_equal, "differences between detectors would be luck"),
+)
+"""Every row of the audit, with the reason why it matters."""
+
+Progress = Callable[[float, str], None]
+
+
+def audit(scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], progress: Progress) -> list[Row]:
+    """Audit a scenario on the worlds of some seeds, with detectors by name (the references are added)."""
+    chosen = resolve(detectors)
+    worlds: list[World] = []
+    for i, seed in enumerate(seeds):
+        progress(0.3 * i / len(seeds), f"simulating world {seed}")
+        worlds.append(simulate(scenario, seed))
+    cells = [(world, name, detector) for world in worlds for name, detector in chosen.items()]
+    results = []
+    for i, (world, name, detector) in enumerate(cells):
+        progress(0.3 + 0.3 * i / len(cells), f"{name} on world {world.seed}")
+        results.append(tables(evaluate_safely(detector, world, name=name), world))
+    return list(rows(Subject(scenario, worlds, chosen, combine(results)), progress))
+
+
+def rows(subject: Subject, progress: Progress = lambda done, what: None) -> Iterator[Row]:
+    """Every row for a subject, in order."""
+    for i, (check, why) in enumerate(CHECKS):
+        progress(0.6 + 0.4 * i / len(CHECKS), check.__name__.replace("_", " "))
+        yield replace(check(subject), why=why)
