@@ -1,9 +1,11 @@
 """Detectors on a log without ground truth: fitted on its first part, asked for the top alerts of the rest.
 
-There is nothing to calibrate on, so the question is turned round: every detector may raise a given number of
-alerts, and gets the lowest threshold that keeps to it.  Where more alerts than that tie at a detector's highest
-score, the earliest are shown.  The reason of an alert is that of its highest-scored event, asked for in a second
-pass right after the batch that holds it, as on call.
+The first part is a share of the *events*, not of the time: a real collection has gaps, and one wrong clock would
+leave nothing to learn from.  There is nothing to calibrate on, so the question is turned round: every detector may
+raise a given number of alerts, and gets the lowest threshold that keeps to it.  Where more alerts than that tie at a
+detector's highest score, the earliest are shown.  The reason of an alert is that of its highest-scored event, asked
+for in a second pass right after the batch that holds it, as on call; the identity that it begins with is left out,
+since it stands beside it.
 
 Units: times in microseconds.
 """
@@ -52,12 +54,15 @@ class Scored:
     """Reason by detector."""
 
 
-def read_log(path: Path, progress: Progress | None = None) -> tuple[EventLog, ImportReport | None]:
-    """A log that `simulate` wrote, or real audit records of any supported format with the report of their import.
+def read_log(
+    path: Path, progress: Progress | None = None, *, format: str | None = None, mapping: Path | None = None
+) -> tuple[EventLog, ImportReport | None]:
+    """A log that `simulate` wrote, or real audit records with the report of their import.
 
+    `format` and `mapping` say what the records are, as for `import_log`; by default each is what it looks like.
     Raises `LogError` or `LogFormatError` if there is no event to be had, `OSError` if the path cannot be read.
     """
-    if (path / MANIFEST).is_file():
+    if (path / MANIFEST).is_file() and format is None and mapping is None:
         log, report = EventLog.load(path), None
     else:
         from scopedrift.simulator.telemetry.importer import import_log
@@ -66,7 +71,7 @@ def read_log(path: Path, progress: Progress | None = None) -> tuple[EventLog, Im
             if progress:
                 progress(done / max(whole, 1), "reading")
 
-        imported = import_log(path, progress=share)
+        imported = import_log(path, format=format, mapping=mapping, progress=share)
         log, report = imported.log, imported.report
     if not len(log):
         raise LogError(f"{path}: there is no event in it")
@@ -81,16 +86,16 @@ def default_detectors() -> list[str]:
 def score_log(
     log: EventLog, specs: Sequence[str], *, fit: float = 0.5, top: int = 20, progress: Progress | None = None
 ) -> Scored:
-    """Fit each detector on the first `fit` of the log's time, and find its `top` alerts in the rest.
+    """Fit each detector on the first `fit` (0 to 1) of the log's events, and find its `top` alerts in the rest.
 
+    At least one event is scored; a log of one event leaves nothing to learn from.
     Raises `registry.DetectorError` if a detector cannot be found; one that fails later is in `failed`.
     """
     import pandas as pd
 
     detectors = {spec: registry.load(spec) for spec in specs}
     arrived = log.arrived
-    first, last = int(arrived[0]), int(arrived[-1])
-    split = log.position(first + round(fit * (last - first)))
+    split = min(max(round(fit * len(log)), 1), len(log) - 1)
     found, failed = [], {}
     for at, (spec, detector) in enumerate(detectors.items()):
         if progress:
@@ -100,14 +105,16 @@ def score_log(
         except DetectorError as error:
             failed[spec] = str(error)
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
-    edges = pd.to_datetime([first, last], unit="us", utc=True)
+    edges = pd.to_datetime([int(arrived[i]) for i in (0, split, -1)], unit="us", utc=True)
+    first, scored, last = (edge.isoformat(timespec="seconds") for edge in edges)
     facts = {
         "detectors": list(detectors),
         "events": len(log),
         "learned": split,
         "scored": len(log) - split,
-        "first": edges[0].isoformat(timespec="seconds"),
-        "last": edges[1].isoformat(timespec="seconds"),
+        "first": first,
+        "scored_from": scored,
+        "last": last,
         "digest": log.digest,
     }
     return Scored(table, facts, failed)
@@ -191,7 +198,12 @@ class _Passes:
                 row = left.pop(0) - at
                 with _blamed(name_of(self.detector), "explain"):
                     reason = str(running.explain(batch, row))
-                told[at + row] = {**_texts(batch, row), "time": int(batch["time"][row]), "reason": reason}
+                texts = _texts(batch, row)
+                told[at + row] = {
+                    **texts,
+                    "time": int(batch["time"][row]),
+                    "reason": _without(texts["identity"], reason),
+                }
             if not left:
                 break
         return told
@@ -200,6 +212,15 @@ class _Passes:
 def _texts(batch: EventBatch, row: int) -> dict[str, str]:
     event = batch.slice(row, row + 1)
     return {name: (event.text(name)[0] or "") if name in event.columns else "" for name in TEXTS}
+
+
+def _without(identity: str, reason: str) -> str:
+    """The reason without the identity that it (or, of an ensemble, the member that is quoted) begins with."""
+    for lead in (f"{identity}: ", f"{identity} "):
+        if reason.startswith(lead):
+            return reason.removeprefix(lead)
+        reason = reason.replace(f": {lead}", ": ")
+    return reason
 
 
 @contextmanager

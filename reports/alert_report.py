@@ -19,13 +19,14 @@ from scopedrift.reports.text import count_words, listed, short
 ALERTS_SHOWN, IDENTITIES_SHOWN = 200, 50
 
 
-def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Mapping[str, str]) -> Path:
+def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Mapping[str, str], lead: str = "") -> Path:
     """Write `report.html` into the folder `out`, with `figures/` and `tables/` beside it; return the path of the page.
 
-    `alerts` has the columns of the alerts table; those that need a ground truth are not used.
+    `alerts` has the columns of the alerts table; those that need a ground truth are not used.  `lead` is said
+    first: what was read, learned from and scored.
     """
     data = normalise_one("alerts", alerts)
-    ranked = data.sort_values(["score", "opened_at"], ascending=[False, True], kind="stable").reset_index(drop=True)
+    ranked = by_rank(data)
     detectors = sorted(set(data["detector"]))
     counts = by_identity(data)
     pictures = []
@@ -39,7 +40,7 @@ def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Map
         "alerts.html.j2",
         title=title,
         meta=meta,
-        opening=opening(ranked, counts),
+        opening=f"{lead} {opening(ranked, counts)}".strip(),
         alerts=ranked.head(ALERTS_SHOWN).to_dict("records"),
         alerts_total=len(ranked),
         several=len(detectors) > 1,
@@ -51,17 +52,39 @@ def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Map
     return write_text(out / "report.html", html)
 
 
+def by_rank(alerts: pd.DataFrame) -> pd.DataFrame:
+    """Return the alerts with each detector's highest first, since scores of different detectors are on no one scale."""
+    place = alerts.groupby("detector")["score"].rank(ascending=False, method="min").rename("place")
+    ordered = alerts.assign(place=place).sort_values(
+        ["place", "detector" if alerts["detector"].nunique() > 1 else "opened_at", "opened_at"], kind="stable"
+    )
+    return ordered.drop(columns="place").reset_index(drop=True)
+
+
 def by_identity(alerts: pd.DataFrame) -> pd.DataFrame:
-    """Return alerts, flagged events, highest score, first and last alert per identity, most alerts first."""
-    groups = alerts.groupby("identity").agg(
+    """Return one row per identity: those that most detectors raise first.
+
+    Columns: `identity`, `detectors` (how many raise it), `alerts`, `events` (flagged, by the detector that flags most),
+    `score` (highest), `first` and `last` (alerts opened), `place` (best rank among a detector's alerts), `reason` and
+    `by` (of the alert with that rank).
+    """
+    data = by_rank(alerts)
+    data["place"] = data.groupby("detector").cumcount() + 1
+    flagged = data.groupby(["identity", "detector"])["events"].sum().groupby("identity").max()
+    groups = data.sort_values("place", kind="stable").groupby("identity")
+    counts = groups.agg(
+        detectors=("detector", "nunique"),
         alerts=("score", "size"),
-        events=("events", "sum"),
         score=("score", "max"),
         first=("opened_at", "min"),
         last=("opened_at", "max"),
+        place=("place", "first"),
+        reason=("reason", "first"),
+        by=("detector", "first"),
     )
-    return groups.reset_index().sort_values(
-        ["alerts", "score", "identity"], ascending=[False, False, True], kind="stable"
+    counts.insert(2, "events", flagged)
+    return counts.reset_index().sort_values(
+        ["detectors", "alerts", "place", "identity"], ascending=[False, False, True, True], kind="stable"
     )
 
 
@@ -72,11 +95,23 @@ def opening(ranked: pd.DataFrame, counts: pd.DataFrame) -> str:
     alerts = f"{len(ranked):,} alert{'' if len(ranked) == 1 else 's'}"
     about = f"{count_words(len(counts))} identit{'y' if len(counts) == 1 else 'ies'}"
     text = f"{alerts} about {about}."
-    if len(counts) > 1:
-        busiest = [f"{short(r.identity or '(no identity)', 60)} ({r.alerts})" for r in counts.head(3).itertuples()]
-        text += f" Most alerts: {listed(busiest)}."
-    top = ranked.iloc[0]
-    if top["reason"]:
-        about = short(top["identity"] or "(no identity)", 60)
-        text += f" The highest score is about {about}: {short(top['reason'], 200).rstrip('.')}."
+    several = ranked["detector"].nunique()
+    if several > 1:
+        top, by = counts.iloc[0], counts.iloc[0]["by"]
+        text += f" Look first at {_named(top)}, which {top['detectors']} of {several} detectors raise."
+        text += f" {by}: {_reason(top)}." if top["reason"] else ""
+    else:
+        top = ranked.iloc[0]
+        if len(counts) > 1:
+            busiest = [f"{_named(row)} ({row['alerts']})" for _, row in counts.head(3).iterrows()]
+            text += f" Most alerts: {listed(busiest)}."
+        text += f" The highest score is about {_named(top)}: {_reason(top)}." if top["reason"] else ""
     return text + " This log has no ground truth, so nothing here says which alerts are right."
+
+
+def _named(row: pd.Series) -> str:
+    return short(row["identity"] or "(no identity)", 60)
+
+
+def _reason(row: pd.Series) -> str:
+    return short(row["reason"], 200).rstrip(".")

@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from scopedrift.experiments.cli.folders import new_folder, run_folder
-from scopedrift.experiments.cli.output import as_texts, print_json, print_table, progress, records, remark
+from scopedrift.experiments.cli.output import (
+    as_texts,
+    print_json,
+    print_paragraph,
+    print_table,
+    progress,
+    records,
+    remark,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MARKER: Final = "score.json"
+ENOUGH: Final = 100
+"""Events below which what was learned is hardly a baseline, which is then said."""
+IDENTITIES: Final = 20
 SAMPLES: Final = 5
 """Records that could not be read are shown up to this number; all of them are counted."""
 
@@ -26,8 +37,12 @@ def score(
     detector: Annotated[
         list[str] | None, typer.Option(help="As for `run`; may be repeated. By default those that need the log only.")
     ] = None,
-    fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of the log's time that is learned from.")] = 0.5,
+    fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of the events that is learned from.")] = 0.5,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many alerts each detector may raise.")] = 20,
+    format: Annotated[
+        str | None, typer.Option(help="What the records are: cloudtrail, kubernetes, gcp, ocsf, otel. By default told.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A mapping file (YAML) for any other JSON, or CSV.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results. By default a new one in runs/.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
@@ -36,11 +51,12 @@ def score(
     from scopedrift.reports.text import slug
 
     with progress(f"reading {path}") as show:
-        log, imported = read_log(path, show)
+        log, imported = read_log(path, show, format=format, mapping=mapping)
     with progress(f"scoring {path}") as show:
         result = score_log(log, detector or default_detectors(), fit=fit, top=top, progress=show)
-    unread = {"unreadable_records": sum(imported.skipped.values())} if imported else {}
-    facts = {"path": str(path), **result.facts, **unread}
+    facts = {"path": str(path), **result.facts}
+    if imported:
+        facts |= {"unreadable_records": sum(imported.skipped.values()), "read": imported.summary()}
     place = out or run_folder(f"score-{slug(path.absolute().name)}", datetime.now(UTC))
     with new_folder(place, MARKER) as folder:
         _write(folder, result.alerts, facts)
@@ -62,24 +78,44 @@ def score(
 def _write(folder: Path, alerts: pd.DataFrame, facts: Mapping[str, Any]) -> None:
     from scopedrift.reports import write_alert_report
 
-    write_alert_report(alerts, folder, title=f"Alerts in {Path(facts['path']).name}", meta=as_texts(facts))
+    meta = as_texts({**facts, "read": "; ".join(facts["read"])} if "read" in facts else facts)
+    title = f"Alerts in {Path(facts['path']).absolute().name}"
+    write_alert_report(alerts, folder, title=title, meta=meta, lead=_told(facts))
     (folder / "tables").mkdir(exist_ok=True)
     alerts.to_parquet(folder / "tables" / "alerts.parquet", index=False)
     (folder / MARKER).write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
 
 
+def _told(facts: Mapping[str, Any]) -> str:
+    """What was read, learned from and scored, in words."""
+    events, learned, scored = facts["events"], facts["learned"], facts["scored"]
+    text = f"{events:,} event{'' if events == 1 else 's'} from {facts['first']} to {facts['last']}: "
+    text += f"the first {learned:,} were learned from, the {scored:,} from {facts['scored_from']} on were scored."
+    if learned < ENOUGH:
+        text += f" {learned:,} events are too few to learn what is usual: most of what is scored is new."
+    if unread := facts.get("unreadable_records"):
+        text += f" {unread:,} record{'' if unread == 1 else 's'} could not be read."
+    return text
+
+
 def _print(alerts: pd.DataFrame, facts: Mapping[str, Any]) -> None:
-    print(
-        f"{facts['events']:,} events from {facts['first']} to {facts['last']}; "
-        f"learned from {facts['learned']:,}, scored {facts['scored']:,}"
-    )
-    columns = ["opened", "score", "events", "identity"]
+    from scopedrift.reports.alert_report import by_identity
+
+    print_paragraph(_told(facts))
+    if alerts["detector"].nunique() > 1:
+        print_paragraph("Identities, those that most detectors raise first:")
+        people = [
+            [p["detectors"], p["alerts"], f"{p['first']:%Y-%m-%d %H:%M:%S}", p["identity"], f"{p['by']}: {p['reason']}"]
+            for p in by_identity(alerts).head(IDENTITIES).to_dict("records")
+        ]
+        print_table("", ["detectors", "alerts", "first", "identity", "why"], people, right=["detectors", "alerts"])
     for name, rows in alerts.groupby("detector", sort=False):
         print()
         table = [
             [f"{a['opened_at']:%Y-%m-%d %H:%M:%S}", f"{a['score']:.3g}", a["events"], a["identity"], a["reason"]]
             for a in rows.to_dict("records")
         ]
-        print_table(str(name), [*columns, f"why ({name})"], table, right=["score", "events"])
+        columns = ["opened", "score", "events", "identity", f"why ({name})"]
+        print_table(str(name), columns, table, right=["score", "events"])
     if not len(alerts):
         print("no alert")

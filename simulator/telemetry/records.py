@@ -2,7 +2,7 @@
 
 A *value* is what a file holds (a line, an element, a whole document); a *record* is one audit record in it.
 `unwrap` opens one list or wrapper (CloudTrail `Records`, Kubernetes `items`, `CloudTrailEvent` strings, Elastic
-`_source`, EventBridge `detail`, CloudWatch `message`, OTLP `resourceSpans`).
+`_source`, EventBridge `detail`, CloudWatch `message`, ECS `event.original`, OTLP `resourceSpans`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scopedrift.simulator.telemetry.report import Unreadable
 from scopedrift.simulator.telemetry.splitting import NOT_JSON, TOO_DEEP
 
 LISTS: Final = ("Records", "items", "Events", "events", "entries", "logEvents", "value", "hits")
-WRAPPED: Final = ("CloudTrailEvent", "_source", "detail", "message", "log", "_raw", "event")
+WRAPPED: Final = ("CloudTrailEvent", "_source", "detail", "message", "log", "_raw", "event", "original")
 DEPTH: Final = 4
 """How many wrappers may be around a record."""
 

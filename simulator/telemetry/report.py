@@ -74,14 +74,14 @@ class ImportReport:
 
     def summary(self) -> list[str]:
         """The report as plain lines."""
-        lines = [f"{self.events} events from {self.records} records in {_files(self.files)}"]
+        lines = [f"{_many(self.events, 'event')} from {_many(self.records, 'record')} in {_many(self.files, 'file')}"]
         if self.formats:
             lines[0] += " (" + ", ".join(f"{name} {count}" for name, count in self.formats.most_common()) + ")"
         lines += [f"skipped {count}: {reason}" for reason, count in self.skipped.most_common()]
         lines += [f"repaired {count}: {what}" for what, count in self.repaired.most_common()]
         lines += [f"{file}: {reason}" for file, reason in self.unreadable]
         if self.ignored:
-            lines.append(f"{_files(self.ignored)} not read: the name is not that of a log")
+            lines.append(f"{_many(self.ignored, 'file')} not read: the name is not that of a log")
         return lines
 
     def asdict(self) -> dict[str, Any]:
@@ -103,5 +103,5 @@ class ImportReport:
         }  # fmt: skip
 
 
-def _files(count: int) -> str:
-    return f"{count} file" if count == 1 else f"{count} files"
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

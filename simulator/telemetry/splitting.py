@@ -23,6 +23,7 @@ TOO_LONG: Final = f"longer than {LIMIT >> 20} MiB"
 TOO_DEEP: Final = "nested too deeply"
 LOST: Final = "not JSON, and no way to tell where the next record begins: the rest of the file was not read"
 
+_PADDING: Final = b"\0 \t\r\n"
 _BOM: Final = b"\xef\xbb\xbf"
 _EXCERPT: Final = 200
 _SAMPLE: Final = PIECE >> 2
@@ -65,16 +66,19 @@ def values(source: Source) -> Iterator[Value]:
     """The JSON values of a file, in order.  `source.problem` is set if it is no text."""
     pieces = source.pieces()
     offset = 0
-    head = next(pieces, b"")
-    while head and head.isspace():
+    head = first = next(pieces, b"")
+    while head and not head.strip(_PADDING):
         offset += len(head)
         head = next(pieces, b"")
+    if head[:1] == b"\0":  # what a log that was emptied while it was written begins with
+        offset += len(head) - len(head := head.lstrip(_PADDING))
     if head.startswith(_BOM):
         head, offset = head[len(_BOM) :], offset + len(_BOM)
+    binary = b"\0" in head[:4] or (b"\0" in first[:4096] and head.lstrip()[:1] not in (b"{", b"["))
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         source.problem = "UTF-16 text: convert it to UTF-8 first"
-    elif b"\0" in head[:4096]:
-        source.problem = f"not text (it begins with {head[:8]!r})"
+    elif binary:
+        source.problem = f"not text (it begins with {first[:8]!r})"
     elif _by_lines(head):
         yield from _lines(chain((head,), pieces), offset)
     else:

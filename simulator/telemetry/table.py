@@ -29,7 +29,7 @@ NO_TIME: Final = "no event time"
 BAD_TIME: Final = "event time not understood"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_LATEST: Final = 253_402_300_800_000_000  # the year 10000
+_LATEST: Final = 9_214_646_400_000_000  # the year 2262: tables with nanoseconds go no further
 
 
 class Codes(dict[str | None, int]):
@@ -62,7 +62,7 @@ class Times(dict[Any, int]):
 def microseconds(value: Any) -> int:
     """Microseconds since 1970 UTC of ISO 8601 text, or of a number (seconds to nanoseconds, by its size).
 
-    Text without a zone is taken as UTC.  Raises `Unreadable` for anything else, and for times before 1970.
+    Text without a zone is taken as UTC.  Raises `Unreadable` for anything else, and for times before 1970 or from 2262 on.
     """
     if value is None or value == "":
         raise Unreadable(NO_TIME)
