@@ -1,12 +1,14 @@
 """Activities: what one stage of a task writes to the log, compiled from data into look-up tables.
 
-An activity is a *sequence* of operations (a start-up flow) or a *mix* with weights (a training epoch).  The
-tables turn 10 random bits into an operation, so that expanding a stage is array indexing.
+An activity is a *sequence* of operations (a start-up flow) or a *mix* with weights (a training epoch).  An entry of
+a mix may be a chain of operations (`a > b > c`: an agent's turn), all of the same length; with `stay`, an entry is
+followed by itself more often than its weight says (a Markov chain).  The tables turn 10 random bits into an
+operation, so that expanding a stage is array indexing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,6 +53,24 @@ class Activity:
     operations: tuple[Operation, ...]
     steps: int
     """Length of the sequence; 0 for a mix."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All activities, as arrays by activity code."""
+
+    operation: Array
+    """`TABLE` operation codes; part *k* of a chain is the row `code + k`."""
+    steps: Array
+    """Length of the sequence; 0 for a mix."""
+    spread: Array
+    """Index into `SPREADS`."""
+    per_task: Array
+    """Events per task; 0: all belong to one."""
+    parts: Array
+    """Length of the chains in a mix."""
+    stay: Array
+    """Of 65,536: how often an entry follows itself whatever the weights say."""
 
 
 class Operations:
@@ -107,43 +127,56 @@ class Activities:
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
-        self._all: list[Activity] = []
         self._by_name: dict[str, Activity] = {}
         self._tables: list[Array] = []
         self._spread: list[int] = []
         self._per_task: list[int] = []
+        self._steps: list[int] = []
+        self._parts: list[int] = []
+        self._stay: list[int] = []
 
     def add(self, name: str, spec: Mapping[str, Any]) -> Activity:
-        """Compile `{sequence: [...]}` or `{mix: {operation: weight}}` (with `spread`, `per_task`).
+        """Compile `{sequence: [...]}` or `{mix: {entry: weight}}` (with `spread`, `per_task`, `stay`).
 
-        Raises `ValueError` naming the activity for an unknown operation, a bad spread or an empty list.
+        Raises `ValueError` naming the activity for an unknown operation, a bad spread, chains of unequal length or
+        an empty list.
         """
         if name in self._by_name:
             return self._by_name[name]
         sequence: Sequence[str] = spec.get("sequence", ())
         mix: Mapping[str, float] = spec.get("mix", {})
-        listed = list(sequence) or list(mix)
-        if not listed or len(listed) > MAX_STEPS:
+        entries = [[step] for step in sequence] or [entry.split(" > ") for entry in mix]
+        if not entries or len(entries) > MAX_STEPS:
             raise ValueError(f"activity {name}: expected 1 to {MAX_STEPS} operations under `sequence` or `mix`")
-        if unknown := [o for o in listed if o not in self._operations.by_name]:
+        if unknown := [o for entry in entries for o in entry if o not in self._operations.by_name]:
             raise ValueError(f"activity {name}: unknown operations {', '.join(unknown)}")
-        spread = spec.get("spread", "front" if sequence else "uniform")
+        parts = len(entries[0])
+        if any(len(entry) != parts for entry in entries):
+            raise ValueError(f"activity {name}: expected chains of one length, {parts} as in the first")
+        spread = spec.get("spread", "front" if sequence else "even" if parts > 1 else "uniform")
         if spread not in SPREADS:
             raise ValueError(f"activity {name}: spread {spread!r} is none of {', '.join(SPREADS)}")
-        operations = tuple(self._operations.by_name[o] for o in listed)
-        codes = np.array([o.code for o in operations], np.int16)
+        operations = [[self._operations.by_name[o] for o in entry] for entry in entries]
         if sequence:
-            table = codes[np.arange(TABLE) % len(codes)]
+            place = np.arange(TABLE) % len(entries)
         else:
-            edges = np.cumsum([float(mix[o]) for o in listed])
-            table = codes[np.searchsorted(edges / edges[-1], (np.arange(TABLE) + 0.5) / TABLE)]
-        activity = Activity(len(self._all), name, operations, len(sequence))
-        self._all.append(activity)
+            edges = np.cumsum([float(weight) for weight in mix.values()])
+            place = np.searchsorted(edges / edges[-1], (np.arange(TABLE) + 0.5) / TABLE)
+        flat = dict.fromkeys(operation for entry in operations for operation in entry)
+        listed = tuple(entry[0] for entry in operations) if sequence else tuple(flat)
+        activity = Activity(len(self._tables), name, listed, len(sequence))
         self._by_name[name] = activity
-        self._tables.append(table)
-        self._spread.append(SPREADS.index(spread))
-        self._per_task.append(int(spec.get("per_task", 0)))
+        for part in range(parts):
+            self._tables.append(np.array([entry[part].code for entry in operations], np.int16)[place])
+            self._spread.append(SPREADS.index(spread))
+            self._per_task.append(int(spec.get("per_task", 0)))
+            self._steps.append(len(sequence))
+            self._parts.append(parts)
+            self._stay.append(round(float(spec.get("stay", 0.0)) * 65536))
         return activity
+
+    def __iter__(self) -> Iterator[Activity]:
+        return iter(self._by_name.values())
 
     def __contains__(self, name: str) -> bool:
         return name in self._by_name
@@ -151,11 +184,13 @@ class Activities:
     def __getitem__(self, name: str) -> Activity:
         return self._by_name[name]
 
-    def arrays(self) -> tuple[Array, Array, Array, Array]:
-        """By activity code: operation table (of `TABLE` codes), steps, spread, events per task (0: one task)."""
-        return (
-            np.array(self._tables, np.int16).reshape(-1, TABLE),
-            np.array([a.steps for a in self._all], np.int64),
-            np.array(self._spread, np.int8),
-            np.array(self._per_task, np.int64),
+    def tables(self) -> Tables:
+        """All of them, for look-up by activity code."""
+        return Tables(
+            operation=np.array(self._tables, np.int16).reshape(-1, TABLE),
+            steps=np.array(self._steps, np.int64),
+            spread=np.array(self._spread, np.int8),
+            per_task=np.array(self._per_task, np.int64),
+            parts=np.array(self._parts, np.int64),
+            stay=np.array(self._stay, np.int64),
         )

@@ -31,6 +31,8 @@ ROW: Final = (
 NORMAL, DENIED, OUTAGE = 0, 1, 2
 """How a stage's calls end: at the usual rates, all denied, or failing eight times as often."""
 OUTAGE_FACTOR: Final = 8
+REFUSALS: Final = 4
+"""Added to the outcome of a stage for each number of the set of operations that a policy refuses it."""
 
 Window = tuple[dict[str, Array], Array]
 """The columns of a window (world codes) and the truth code of each event."""
@@ -57,16 +59,21 @@ class Recorder:
         self._operations = operations
         self._delivery = delivery
         self._denied, self._failed = operations.thresholds(world.scenario.errors)
+        self._refusals: dict[tuple[int, ...], int] = {(): 0}
         self._flat: list[int] = []
         self.count = 0
         """Events in the rows collected since the last window."""
         self._rows = np.empty((0, len(ROW)), np.int64)
         self._pending: _Pending | None = None
-        self._tables = world.activities.arrays()
+        self._tables = world.activities.tables()
 
     def prepare(self) -> None:
         """Compile the activities; call once the world and its injections are complete."""
-        self._tables = self._world.activities.arrays()
+        self._tables = self._world.activities.tables()
+
+    def refuse(self, operations: tuple[int, ...]) -> int:
+        """What to add to a stage's outcome so that its calls of these operations are denied."""
+        return REFUSALS * self._refusals.setdefault(operations, len(self._refusals))
 
     def emit(
         self,
@@ -134,7 +141,7 @@ class Recorder:
 
     def _expand(self, rows: Array, offset: int) -> _Pending:
         """When each event of new rows happens, arrives, and which operation it is."""
-        table, steps, spread, _ = self._tables
+        tables = self._tables
         count = rows[:, 4]
         row = np.repeat(np.arange(len(rows), dtype=np.int32), count)
         starts = np.cumsum(count) - count
@@ -143,7 +150,7 @@ class Recorder:
         first = hash64(keys, index * 2)
         # time within the stage
         unit = (first >> np.uint64(32)) * 2.0**-32
-        duration, mode = rows[:, 3], spread[rows[:, 0]]
+        duration, mode = rows[:, 3], tables.spread[rows[:, 0]]
         if (mode == 0).any():
             even = (mode == 0)[row]
             unit = np.where(even, (index + unit) * (1.0 / np.maximum(count, 1))[row], unit)
@@ -152,22 +159,29 @@ class Recorder:
             placed = (index + unit) * (1.0 / np.maximum(count, 1))[row]
             unit = np.where(front, placed * placed, unit)
         time = rows[:, 2][row] + (unit * duration[row]).astype(np.int64)
-        # operation; a failed call is tried again: event i + 1 repeats event i
+        # operation; a failed call outside a sequence or chain is tried again: event i + 1 repeats event i
+        tie = hash64(keys, index * 2 + 1)
         bits = (first & np.uint64(TABLE - 1)).astype(np.int16)
-        length = steps[rows[:, 0]]
+        length = tables.steps[rows[:, 0]]
         if length.any():
             at = length[row]
             bits = np.where(at > 0, index % np.maximum(at, 1), bits).astype(np.int16)
         activity = rows[:, 0][row]
-        operation = table[activity, bits]
+        parts = tables.parts[rows[:, 0]]
+        if (parts > 1).any() or tables.stay[rows[:, 0]].any():
+            part = index % parts[row]
+            moves = ((tie >> np.uint64(10)) & np.uint64(0xFFFF)).astype(np.int64) >= tables.stay[activity]
+            begins = (part == 0) & (moves | (index == 0))
+            bits = bits[np.maximum.accumulate(np.where(begins, np.arange(len(row)), 0))]
+            activity = activity + part
+        operation = tables.operation[activity, bits]
         bad = self._fails(operation, first, rows[:, 10][row])[0]
         again = np.zeros(len(row), bool)
-        again[1:] = bad[:-1] & (index[1:] > 0) & (length[row[1:]] == 0)
+        again[1:] = bad[:-1] & (index[1:] > 0) & ((length == 0) & (parts == 1))[row[1:]]
         moved = np.flatnonzero(again)
         operation[moved] = operation[moved - 1]
-        picked = index - again
+        picked = index - again - np.where(parts[row] > 1, index % parts[row], 0)  # a chain is about one thing
         faults = self._delivery.faults(keys, index * 2)
-        tie = hash64(keys, index * 2 + 1)
         arrived = time + self._delivery.delay(operation, faults)
         events = _Pending(row + np.int32(offset), index, picked, operation, time, arrived, tie)
         kept = self._delivery.kept(operation, faults)
@@ -190,8 +204,14 @@ class Recorder:
     def _fails(self, operation: Array, first: Array, outcome: Array) -> tuple[Array, Array]:
         """Whether each call is denied or fails, and whether it is denied."""
         draw = ((first >> np.uint64(10)) & np.uint64(0xFFFF)).astype(np.int64)
-        factor = np.where(outcome == OUTAGE, OUTAGE_FACTOR, 1)
-        denied = (draw < self._denied[operation]) | (outcome == DENIED)
+        how = outcome % REFUSALS
+        factor = np.where(how == OUTAGE, OUTAGE_FACTOR, 1)
+        denied = (draw < self._denied[operation]) | (how == DENIED)
+        if len(self._refusals) > 1:
+            refused = np.zeros((len(self._refusals), len(self._denied)), bool)
+            for operations, number in self._refusals.items():
+                refused[number, list(operations)] = True
+            denied |= refused[outcome // REFUSALS, operation]
         return denied | (draw < self._failed[operation] * factor), denied
 
     def _columns(self, rows: Array, events: _Pending) -> Window:
@@ -199,7 +219,6 @@ class Recorder:
         actors = self._world.actors.arrays()
         operations = self._operations
         items, pool_start, pool_length = self._world.pools.arrays()
-        _, _, _, per_task = self._tables
         row, operation = events.row, events.operation
         actor_of = rows[:, 1]
         keys = self._keys(rows)[row]
@@ -230,7 +249,7 @@ class Recorder:
         job = rows[:, 5]
         task_key = actors["task_key"][actor_of]
         jobs = job[row]
-        grouped = per_task[rows[:, 0]]
+        grouped = self._tables.per_task[rows[:, 0]]
         if grouped.any():
             size = grouped[row]
             jobs = np.where(size > 0, jobs + events.index // np.maximum(size, 1), jobs)
@@ -240,10 +259,12 @@ class Recorder:
         source = np.where(sources >= 0, items[np.minimum(pool_start[sources] + place, len(items) - 1)], MISSING)
         recorded = (jobs >= 0) & self._delivery.context(operation, task_id)
         half_life = actors["half_life"][actor_of]
-        age = np.maximum(events.time - rows[:, 8][row], 0) // np.maximum(half_life, 1)[row]
+        made_at = actors["key_made_at"][actor_of]  # a standing key belongs to no session
+        begun = np.where(made_at >= 0, made_at, rows[:, 8])
+        age = np.maximum(events.time - begun[row], 0) // np.maximum(half_life, 1)[row]
         fixed = rows[:, 9][row]
         epoch = np.where(fixed >= 0, fixed, np.where(half_life[row] > 0, age, 0))
-        session = hash64(actors["credential_key"][actor_of], rows[:, 7])
+        session = hash64(actors["credential_key"][actor_of], np.where(made_at >= 0, 0, rows[:, 7]))
         credential = (hash64(session[row], epoch) >> np.uint64(1)).astype(np.int64)
 
         def per_row(name: str) -> Array:

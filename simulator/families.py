@@ -57,12 +57,14 @@ class Family:
 
     def start_up(self, credential_kind: str, name: str = "start_up") -> Activity:
         """Its start-up flow for a kind of credential: `credential` in the list stands for how one is obtained."""
-        key = f"{self.name}/{name}@{credential_kind}"
-        if key not in self._world.activities:
-            flow = self._world.platform["credentials"][credential_kind]["flow"]
-            steps = [step for item in self._data[name] for step in (flow if item == "credential" else [item])]
-            self._world.activities.add(key, {"sequence": steps})
-        return self._world.activities[key]
+        key = f"{self.name}/{name}@"
+        if key + credential_kind not in self._world.activities:
+            for kind, spec in self._world.platform["credentials"].items():
+                steps = [
+                    step for item in self._data[name] for step in (spec["flow"] if item == "credential" else [item])
+                ]
+                self._world.activities.add(key + kind, {"sequence": steps})
+        return self._world.activities[key + credential_kind]
 
     def listing(self, name: str) -> Mapping[str, Any]:
         """A section of its own kind, as it is written (a family may have tables that only it reads)."""
