@@ -29,6 +29,7 @@ TEXTS: dict[str, str] = {
     "alerts": "scenario seed detector identity incident cause operation resource reason",
     "curves": "scenario seed detector",
     "changes": "scenario seed change kind",
+    "ablation": "scenario detector kind removed sample",
 }
 TIMES: dict[str, str] = {
     "incidents": "intent_at first_observable_at impact_at ended_at detected_at",
@@ -49,6 +50,7 @@ NUMBERS: dict[str, str] = {
     "alerts": "events score",
     "curves": "threshold false_positives_per_day recall precision",
     "changes": "identities",
+    "ablation": "recall recall_without difference low high worlds",
 }
 REFERENCES: dict[str, str] = {
     "never": "alerts on nothing",
@@ -60,7 +62,7 @@ REFERENCES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Tables:
-    """The seven result tables, ready for display; `detectors` is the order in which everything lists them."""
+    """The result tables, ready for display; `detectors` is the order in which everything lists them."""
 
     cells: pd.DataFrame
     summary: pd.DataFrame
@@ -69,6 +71,7 @@ class Tables:
     alerts: pd.DataFrame
     curves: pd.DataFrame
     changes: pd.DataFrame
+    ablation: pd.DataFrame
 
     @property
     def scenarios(self) -> list[str]:

@@ -47,6 +47,9 @@ def run(
     budget: Annotated[str | None, typer.Option(help="False alarms that are accepted, e.g. 3/week.")] = None,
     track_cells: Annotated[bool, typer.Option("--track-cells", help="An MLflow run for every seed, too.")] = False,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Keep the result in MLflow.")] = True,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Also without each piece of knowledge and each stream: takes far longer.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Run detectors over simulated worlds and report how precise, how costly and how early they are."""
@@ -55,7 +58,7 @@ def run(
     chosen = load(scenario)
     if budget is not None:
         chosen = override(chosen, {"evaluation.alert_budget": budget})
-    from scopedrift.experiments.run import default_detectors, resolve, run_scenario
+    from scopedrift.experiments.run import REFERENCES, default_detectors, resolve, run_scenario
 
     wanted = detector or default_detectors()
     detectors = resolve(wanted)
@@ -66,6 +69,11 @@ def run(
     with new_folder(place, MARKER) as folder, _tracked(track, chosen, facts) as parent:
         with progress(f"running {chosen.name}") as show:
             tables = run_scenario(chosen, wanted, range(seeds), show)
+            if ablate:
+                from scopedrift.experiments.ablation import ablation
+
+                tested = {name: d for name, d in detectors.items() if name not in REFERENCES}
+                tables["ablation"] = ablation(chosen, tested, range(seeds), tables["cells"], show)
             show(1.0, "writing the report")
             _write(folder, tables, facts)
         if parent:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures import (
+    ablation,
     calendar,
     cost,
     false_alarm_causes,
@@ -28,5 +29,6 @@ FIGURES: tuple[Callable[[Tables, dict[str, Look]], Drawing | None], ...] = (
     false_alarm_causes.draw,
     calendar.draw,
     realised_alarms.draw,
+    ablation.draw,
     cost.draw,
 )

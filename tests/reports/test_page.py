@@ -233,6 +233,17 @@ def test_many_detectors(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_
     assert "5 more detectors" in Page(write_report(tables, tmp_path, title="t", meta={})).text
 
 
+def test_ablation_is_drawn_where_it_was_run(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
+    tables = make_world(seeds=1, detectors=("first-seen",), each=1)
+    row = {"scenario": tables["cells"]["scenario"].iloc[0], "detector": "first-seen", "kind": "stream"}
+    lost = {**row, "removed": "cloud_audit", "difference": -0.4, "low": -0.6, "high": -0.1}
+    tables["ablation"] = pd.DataFrame([lost, {**row, "removed": "agent", "difference": 0.0}])
+    text = write_report(tables, tmp_path, title="t", meta={}).read_text(encoding="utf-8")
+    assert "first-seen without cloud audit stream \N{MINUS SIGN}40" in text
+    assert "without agent" not in text
+    assert (tmp_path / "figures" / "ablation.svg").is_file()
+
+
 @pytest.mark.usefixtures("quick")
 def test_only_the_first_findings_are_told_at_once(
     make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path
