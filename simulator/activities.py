@@ -128,12 +128,15 @@ class Activities:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         self._by_name: dict[str, Activity] = {}
+        self._coded: list[Activity] = []
         self._tables: list[Array] = []
         self._spread: list[int] = []
         self._per_task: list[int] = []
         self._steps: list[int] = []
         self._parts: list[int] = []
         self._stay: list[int] = []
+        for operation in operations.all:
+            self.add(f"call/{operation.name}", {"mix": {operation.name: 1}, "spread": "even"})
 
     def add(self, name: str, spec: Mapping[str, Any]) -> Activity:
         """Compile `{sequence: [...]}` or `{mix: {entry: weight}}` (with `spread`, `per_task`, `stay`).
@@ -167,6 +170,7 @@ class Activities:
         activity = Activity(len(self._tables), name, listed, len(sequence))
         self._by_name[name] = activity
         for part in range(parts):
+            self._coded.append(activity)
             self._tables.append(np.array([entry[part].code for entry in operations], np.int16)[place])
             self._spread.append(SPREADS.index(spread))
             self._per_task.append(int(spec.get("per_task", 0)))
@@ -183,6 +187,14 @@ class Activities:
 
     def __getitem__(self, name: str) -> Activity:
         return self._by_name[name]
+
+    def coded(self, code: int) -> Activity:
+        """The activity of a code."""
+        return self._coded[code]
+
+    def single(self, operation: Operation) -> Activity:
+        """The activity that is one operation again and again."""
+        return self._by_name[f"call/{operation.name}"]
 
     def tables(self) -> Tables:
         """All of them, for look-up by activity code."""

@@ -55,16 +55,20 @@ class Family:
         """All of its activities."""
         return [self.activity(name) for name in self._data["activities"]]
 
-    def start_up(self, credential_kind: str, name: str = "start_up") -> Activity:
-        """Its start-up flow for a kind of credential: `credential` in the list stands for how one is obtained."""
+    def start_up(self, credential_kind: str | Mapping[str, float], name: str = "start_up") -> Activity:
+        """Its start-up flow for a kind of credential: `credential` in the list stands for how one is obtained.
+
+        For kinds with their shares: all that the flow of any kind does, to be declared.
+        """
         key = f"{self.name}/{name}@"
-        if key + credential_kind not in self._world.activities:
-            for kind, spec in self._world.platform["credentials"].items():
-                steps = [
-                    step for item in self._data[name] for step in (spec["flow"] if item == "credential" else [item])
-                ]
-                self._world.activities.add(key + kind, {"sequence": steps})
-        return self._world.activities[key + credential_kind]
+        kind = credential_kind if isinstance(credential_kind, str) else "any"
+        if key + kind not in self._world.activities:
+            flows = {each: spec["flow"] for each, spec in self._world.platform["credentials"].items()}
+            flows["any"] = list(dict.fromkeys(step for flow in flows.values() for step in flow))
+            for each, flow in flows.items():
+                steps = [step for item in self._data[name] for step in (flow if item == "credential" else [item])]
+                self._world.activities.add(key + each, {"sequence": steps})
+        return self._world.activities[key + kind]
 
     def listing(self, name: str) -> Mapping[str, Any]:
         """A section of its own kind, as it is written (a family may have tables that only it reads)."""

@@ -13,7 +13,7 @@ from scopedrift.simulator.injection.changes import plan_change
 from scopedrift.simulator.injection.incidents import plan_incident
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.policy import CalendarEntry, Deployment
+from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.randomness import generator
 
 MONTH: Final = 30 * DAY
@@ -25,7 +25,7 @@ def start_injections(platform: Platform, ledger: Ledger, without: str | None) ->
     Raises `ValueError` if `without` names no incident of the scenario.
     """
     scenario = platform.world.scenario
-    calendar: list[CalendarEntry] = []
+    calendar = list(platform.world.calendar)
     deployment = platform.world.deployment()  # as declared before anything changes
     for name, spec, rng in _instances(platform, scenario.changes, "change"):
         at = scenario.start_us + (spec.at if spec.at is not None else int(rng.random() * scenario.horizon))

@@ -1,0 +1,129 @@
+"""Evaluation suites: planned campaigns, each a burst of storage reads and analytics queries for a new candidate model.
+
+A campaign is planned when the world is built, so that it can stand in the change calendar; when its time comes it
+submits all its jobs at once, and they wait for GPUs behind training (lowest priority).  Every campaign reads a
+candidate that nobody has read before, and some borrow a benchmark of another project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+from scopedrift.simulator.events import HOUR, SECOND
+from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.identities import allows
+from scopedrift.simulator.platform import IDLE, Platform, exponential
+from scopedrift.simulator.policy import CalendarEntry, Grant
+from scopedrift.simulator.randomness import Draws
+from scopedrift.simulator.rhythm import WEEK
+from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.world import Workload, World
+
+NAME: Final = "evaluation"
+JOBS: Final = 1024
+"""Job numbers of one campaign."""
+MAX_EVENTS: Final = 2_000
+
+
+@dataclass(frozen=True)
+class _Campaign:
+    """One planned burst of a suite."""
+
+    number: int
+    start: int
+    jobs: int
+    candidate: int
+    """Pool of the model that it evaluates."""
+    benchmark: int
+    """Pool of what it reads."""
+    owner: str
+    """The project that the benchmark belongs to."""
+
+
+def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+    """Make `suites` suites and plan their campaigns; yield one process for each suite."""
+    family = Family(world, NAME)
+    start_up = family.start_up(world.scenario.identities.credential.kind)
+    for number in range(parameters["suites"]):
+        project = world.home(NAME, number)
+        name = f"suite-{number:04d}"
+        bucket = f"s3://{world.company}-{project.name}"
+        suite = world.add_workload(
+            NAME,
+            name,
+            project,
+            activities=[*family.activities(), start_up],
+            kinds=["evaluation"],
+            pools={
+                "output": [f"{bucket}-reports/{name}/{k}" for k in range(4)],
+                "model": [f"{bucket}-models/{name}-reference"],
+                "table": world.some(project.pools["table"], 8, "results", name),
+            },
+            parameters=parameters,
+        )
+        world.allow_tools("evaluation", [*family.activities(), start_up])
+        campaigns = list(_plan(world, family, suite, parameters))
+        yield partial(_suite, family=family, suite=suite, campaigns=campaigns)
+
+
+def _plan(world: World, family: Family, suite: Workload, parameters: Mapping[str, Any]) -> Iterator[_Campaign]:
+    """The campaigns of a suite over the horizon, in working hours; announced ones enter the calendar."""
+    rate = parameters["campaigns_per_week"] * world.scenario.load
+    draws = Draws(world.seed, NAME, suite.name, "plan", width=6)
+    at, number = world.scenario.start_us, 0
+    while rate > 0:
+        row = draws.row()
+        at += world.rhythms["working"].wait(at, exponential(row[0]) * WEEK / rate)
+        if at >= world.scenario.end_us:
+            return
+        projects = world.projects if row[1] < parameters["borrowed"] else [suite.project]
+        project = projects[int(row[2] * len(projects))]
+        bucket = f"s3://{world.company}-{suite.project.name}-models/{suite.name}"
+        candidate = world.pool("resource", [f"{bucket}-candidate-{number:03d}"], suite.project.name)
+        benchmark = project.datasets[int(row[3] * len(project.datasets))]
+        if row[4] < parameters["announced"]:
+            places = {suite.project.name, project.name}
+            grants = {Grant(o.service, o.access, p) for o in family.activity("burst").operations for p in places}
+            end = min(at + round(family.value("lasts_h") * HOUR), world.scenario.end_us)
+            entry = CalendarEntry("evaluation", at, end, frozenset([suite.identity.name]), frozenset(grants))
+            world.calendar.append(entry)
+        jobs = min(round(family.distribution("jobs")(row[5])), JOBS)
+        yield _Campaign(number, at, jobs, candidate, benchmark, project.name)
+        number += 1
+
+
+def _suite(platform: Platform, family: Family, suite: Workload, campaigns: list[_Campaign]) -> Process:
+    for campaign in campaigns:
+        yield platform.wait(max(campaign.start - platform.now, 0))
+        platform.world.rebind(suite, "model", campaign.candidate)
+        if not allows(suite.identity.entitled(platform.world), "s3", "read", campaign.owner):
+            campaign = replace(campaign, benchmark=suite.project.datasets[0])  # what nobody lends is not borrowed
+        draws = Draws(platform.world.seed, NAME, suite.name, campaign.number, width=12)
+        for index in range(campaign.jobs):
+            row = draws.row()
+            platform.env.process(_job(platform, family, suite, campaign, index, row))
+            yield platform.wait(family.seconds("spacing_s", row[0]))
+
+
+def _job(
+    platform: Platform, family: Family, suite: Workload, campaign: _Campaign, index: int, row: list[float]
+) -> Process:
+    """One job: queue for GPUs behind training, start, load the candidate, burst, report."""
+    gpus = int(family.choice("gpus", row[1]))
+    yield platform.gpus.request(gpus, IDLE)
+    task = Task(platform, suite, "evaluation", campaign.number * JOBS + index)
+    yield platform.wait(task.start_up(family.start_up(suite.identity.credential_kind), row[2]))
+    task.log(family.activity("load"), 20 * SECOND, 4)
+    length = family.seconds("duration_s", row[3])
+    failed = row[4] < family.value("failed")
+    spent = max(round(length * row[5]), SECOND) if failed else length
+    events = min(max(round(spent / SECOND * family.value("reads_per_s")), 4), MAX_EVENTS)
+    task.log(family.activity("burst"), spent, events, data=campaign.benchmark)
+    task.explore(family.activity("explore"), row[6:11], campaign.number * 8)
+    yield platform.wait(spent)
+    if not failed:
+        task.log(family.activity("report"), 15 * SECOND, 6)
+    platform.gpus.release(gpus)

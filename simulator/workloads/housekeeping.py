@@ -1,0 +1,96 @@
+"""Housekeeping: what runs on timers, whatever anybody does.
+
+Schedulers, lease controllers, scrapers, feature stores, drift monitors, backups: one service is one kind with an
+interval, a length and a number of calls.  Those that serve every project act on one after the other, so that
+their identities legitimately reach far.  Short intervals are recorded in one stage each; a missed run is made up
+for by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from scopedrift.scenarios.durations import parse_duration
+from scopedrift.simulator.events import DAY
+from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.randomness import Draws
+from scopedrift.simulator.rhythm import WEEK
+from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.world import Project, Workload, World
+
+NAME: Final = "housekeeping"
+WIDTH: Final = 10
+
+
+def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+    """Make `services` services, kind after kind; yield one process for each."""
+    family = Family(world, NAME)
+    kinds = family.listing("kinds")
+    start_up = family.start_up(world.scenario.identities.credential.kind)
+    for number in range(parameters["services"]):
+        kind = list(kinds)[number % len(kinds)]
+        project = world.home(NAME, number)
+        name = f"{kind}-{number // len(kinds):03d}"
+        runs = family.activity(kinds[kind]["runs"])
+        service = world.add_workload(
+            NAME,
+            name,
+            project,
+            activities=[runs, family.activity("explore"), start_up],
+            kinds=[kind],
+            pools=_pools(world, project, name),
+            parameters=parameters,
+        )
+        world.allow_tools(kind, [runs, family.activity("explore"), start_up])
+        served = world.projects if kinds[kind]["reach"] == "all" else [project]
+        own = world.actors[service.actors[kind]]
+        for each in served:
+            pools = {**each.pools, **_pools(world, each, name)}
+            world.declare(service, runs, pools)
+            service.actors[each.name] = world.actors.add(replace(own, pools={**own.pools, **pools}))
+        yield partial(_service, family=family, service=service, kind=kind, served=served)
+
+
+def _pools(world: World, project: Project, name: str) -> dict[str, int]:
+    """The resources of one project that housekeeping touches: some of everything."""
+    bucket = f"s3://{world.company}-{project.name}"
+    every = [world.pools.items(dataset)[0] for dataset in project.datasets]
+    return {
+        "dataset": world.pools.add(every),
+        "output": world.pool("resource", [f"{bucket}-backup/{name}/{k}" for k in range(3)], project.name),
+        "model": world.pool("resource", [f"{bucket}-models/{name}"], project.name),
+        "store": world.pool("resource", [f"features/{project.name}-{k}" for k in range(3)], project.name),
+        "secret": project.pools["secret"],
+    }
+
+
+def _service(platform: Platform, family: Family, service: Workload, kind: str, served: list[Project]) -> Process:
+    world, spec = platform.world, family.listing("kinds")[kind]
+    draws = Draws(world.seed, NAME, service.name, width=WIDTH)
+    every, lasts = parse_duration(spec["every"]), parse_duration(spec["lasts"])
+    activity = family.activity(spec["runs"])
+    row = draws.row()
+    due = parse_duration(spec["at"]) if "at" in spec else 0
+    jitter = service.parameters["jitter"]
+    crash = family.value("restarts_per_week") * every / WEEK
+    yield platform.wait(due + round(row[0] * min(every, DAY // 24)))
+    run, session, began = 0, 0, platform.now
+    restarts = service.restarts - 1  # it starts now
+    while True:
+        row = draws.row()
+        begins = restarts != service.restarts or row[1] < crash
+        if begins:
+            restarts, session, began = service.restarts, session + 1, platform.now
+        if begins or row[2] >= service.parameters["missed"]:
+            task = Task(platform, service, served[run % len(served)].name, run, session=session)
+            task.anchor = began
+            if begins:
+                task.start_up(family.start_up(service.identity.credential_kind), row[3])
+            task.log(activity, round(lasts * (0.6 + 0.4 * row[4])), max(round(spec["calls"] * (0.7 + 0.6 * row[5])), 1))
+            task.explore(family.activity("explore"), row[5:10])
+        run += 1
+        yield platform.wait(max(round(every * (1.0 + jitter * (2.0 * row[6] - 1.0))), 1))
