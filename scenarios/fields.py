@@ -71,6 +71,12 @@ def _positive(value: int) -> int:
     return value
 
 
+def _a_minute(value: int) -> int:
+    if value < parse_duration("1m"):
+        raise ValueError("expected at least 1m")
+    return value
+
+
 def _written(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
 
@@ -98,6 +104,8 @@ Duration = Annotated[
 """Integer microseconds, written `90m`."""
 Length = Annotated[Duration, AfterValidator(_positive)]
 """A duration above zero."""
+Lifetime = Annotated[Duration, AfterValidator(_a_minute)]
+"""A duration of a minute or more: what is renewed more often would be most of the log."""
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),

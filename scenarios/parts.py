@@ -6,14 +6,16 @@ Changes and incidents take parameters from the catalogue, which are checked and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     ValidationInfo,
+    WithJsonSchema,
     field_serializer,
     field_validator,
     model_validator,
@@ -28,6 +30,7 @@ from scopedrift.scenarios.fields import (
     Duration,
     Flag,
     Length,
+    Lifetime,
     Rate,
     Share,
     Size,
@@ -35,6 +38,9 @@ from scopedrift.scenarios.fields import (
     fail,
     matching,
 )
+
+CREDENTIALS: Final = ("x509-svid", "jwt-svid", "oauth", "static-key")
+"""Kinds of credential; what each is like stands in the catalogue (`platform.yaml`)."""
 
 
 class Model(BaseModel):
@@ -60,29 +66,79 @@ class Organisation(Model):
     tenants: Size = Field(default=12, description="Tenants of the shared platforms.")
 
 
+def _kind(value: Any) -> str | dict[str, float]:
+    """One kind of credential, or the share of identities that hold each kind."""
+    if isinstance(value, str):
+        if value not in CREDENTIALS:
+            raise ValueError(f"unknown choice {shown(value)}{suggestion(value, CREDENTIALS)}")
+        return value
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"expected a kind of credential, or a share for each kind, not {shown(value)}")
+    problems = []
+    for kind, share in value.items():
+        if kind not in CREDENTIALS:
+            problems.append(Problem(f"unknown kind of credential{suggestion(kind, CREDENTIALS)}", (kind,)))
+        elif isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            problems.append(Problem(f"expected a share from 0 to 1, not {shown(share)}", (kind,)))
+    if problems:
+        fail(problems)
+    total = sum(value.values())
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"expected shares that add up to 1, not to {total:g}")
+    return {kind: float(share) for kind, share in value.items()}
+
+
+_KIND_SCHEMA: Final = {
+    "anyOf": [
+        {"enum": list(CREDENTIALS)},
+        {
+            "type": "object",
+            "properties": {kind: {"type": "number", "minimum": 0, "maximum": 1} for kind in CREDENTIALS},
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
 class Credential(Model):
     """What identities prove themselves with."""
 
-    kind: Literal["x509-svid", "jwt-svid", "oauth", "static-key"] = Field(default="x509-svid", description="Its kind.")
-    ttl: Length | None = Field(default=None, description="Time to live; by default what is published for the kind.")
+    kind: Annotated[str | dict[str, float], PlainValidator(_kind), WithJsonSchema(_KIND_SCHEMA)] = Field(
+        default="x509-svid", description="Its kind, or the share of identities that hold each kind."
+    )
+    ttl: Lifetime | None = Field(
+        default=None, description="Time to live, but of static keys; by default what is published for the kind."
+    )
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The share of identities that hold each kind."""
+        return {self.kind: 1.0} if isinstance(self.kind, str) else self.kind
 
 
 class Downstream(Model):
     """The tokens that an identity may mint for other services."""
 
-    breadth: Share = Field(default=0.5, description="Share of the identity's entitlement that a minted token carries.")
-    ttl: Length = Field(default=parse_duration("1h"), description="Time to live of a minted token.")
+    breadth: Share = Field(
+        default=0.5, description="Share of all the organisation's permissions that a minted token carries."
+    )
+    ttl: Lifetime = Field(default=parse_duration("1h"), description="Time to live of a minted token.")
 
 
 class Identities(Model):
     """Workload identities, and how tightly they are held."""
 
     count: Size | None = Field(
-        default=None, description="About how many; scales family sizes that the scenario does not set."
+        default=None,
+        description="About how many, were none shared; scales the family sizes that the scenario does not set, "
+        "or all of them where it sets each.",
     )
     sharing: Share = Field(default=0.2, description="Share of workloads that use an identity together with others.")
     excess_privilege: Annotated[float, Strict(), Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
         default=0.9, description="Share of the entitlement that the declared scope does not need."
+    )
+    orphaned: Share = Field(
+        default=0.01, description="Off-boarded identities whose keys still work, relative to those in use."
     )
     credential: Credential = Field(default=Credential(), description="What they authenticate with.")
     downstream: Downstream = Field(default=Downstream(), description="The tokens that they can mint.")

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.scenarios import Scenario
+from scopedrift.simulator import orphans
 from scopedrift.simulator.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
 from scopedrift.simulator.expansion import ArrivalCodes, Recorder, Window
 from scopedrift.simulator.families import module_of
@@ -23,6 +24,7 @@ from scopedrift.simulator.injection.schedule import start_injections
 from scopedrift.simulator.log import Digest, EventLog
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.sizes import sizes
 from scopedrift.simulator.storage import LogWriter
 from scopedrift.simulator.telemetry.delivery import Delivery
 from scopedrift.simulator.truth import Truth
@@ -64,7 +66,8 @@ def simulate(
     Raises `ValueError` if there is no incident of the name `without`.
     """
     world = World(scenario, seed)
-    starts = [start for name, given in scenario.workloads.items() for start in module_of(name).build(world, given)]
+    starts = [start for name, given in sizes(scenario).items() for start in module_of(name).build(world, given)]
+    starts += orphans.build(world)
     ledger = Ledger(world)
     delivery = Delivery(scenario, seed, world.operations)
     recorder = Recorder(world, world.operations, delivery)
@@ -72,7 +75,9 @@ def simulate(
     for start in starts:
         platform.env.process(start(platform))
     platform.env.process(platform.outages())
+    platform.env.process(platform.rotations())
     deployment = start_injections(platform, ledger, without)
+    platform.decide_by(deployment)
     recorder.prepare()
     sink = _Disk(out, scenario, seed, world) if out is not None else _Memory(scenario, seed, world)
     with sink:

@@ -2,7 +2,7 @@
 
 The declared scope of an identity is what its workloads' planned activities do (service, access, project).  Its
 entitlement adds *excess privilege*: grants that are never used, drawn near first (its own project, then
-adjacent ones) until they are the stated share of all.
+adjacent ones) until they are the stated share of all.  What a downstream token carries is drawn in the same way.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from scopedrift.simulator.events import MISSING
 from scopedrift.simulator.policy import Grant
 from scopedrift.simulator.randomness import generator
 
@@ -30,9 +31,15 @@ class Identity:
     project: str
     credential_kind: str
     ttl: int
-    """Microseconds; 0: does not expire."""
+    """Microseconds that its credential works; 0: it does not end."""
     shared: bool
     credential_key: int
+    made_at: int = MISSING
+    """When its standing key was made (microseconds since 1970 UTC); -1: its credentials belong to sessions."""
+    exchanges: bool = False
+    """Whether it exchanges its token for one of another service in ordinary work."""
+    orphaned: bool = False
+    """Whether its workload is gone and no inventory lists it."""
     workloads: list[str] = field(default_factory=list)
     families: list[str] = field(default_factory=list)
     declared: set[Grant] = field(default_factory=set)
@@ -41,24 +48,42 @@ class Identity:
 
     @property
     def half_life(self) -> int:
-        """When the credential is renewed, in microseconds after issue (SPIRE: at half of its TTL); 0: never."""
-        return self.ttl // 2
+        """When the credential is replaced, in microseconds after issue; 0: never.
+
+        At half of its time to live (SPIRE), but for a standing key, which its rotation ends.
+        """
+        return self.ttl if self.made_at >= 0 else self.ttl // 2
+
+    def copied(self, anchor: int, now: int) -> tuple[int, int]:
+        """Of a copy that somebody makes now: its number in the session begun at `anchor`, and its end (-1: none)."""
+        half = self.half_life
+        if not half:
+            return 0, MISSING
+        begun = self.made_at if self.made_at >= 0 else anchor
+        number = (now - begun) // half
+        return number, begun + number * half + self.ttl
 
     def entitled(self, world: World) -> frozenset[Grant]:
         """What its permissions allow."""
         if self._entitled is None:
-            self._entitled = frozenset(self.declared | self._excess(world))
+            share = world.scenario.identities.excess_privilege
+            unused = [grant for grant in world.grant_universe if grant not in self.declared]
+            wanted = round(len(self.declared) * share / (1.0 - share))
+            self._entitled = frozenset(self.declared).union(self._nearest(world, "excess", unused, wanted))
         return self._entitled
 
-    def _excess(self, world: World) -> set[Grant]:
-        """Unused grants: the first k of a fixed preference, so that more excess privilege only ever adds."""
-        share = world.scenario.identities.excess_privilege
-        universe = [grant for grant in world.grant_universe if grant not in self.declared]
-        wanted = min(round(len(self.declared) * share / (1.0 - share)), len(universe))
-        draw = generator(world.seed, "excess", self.name).random(len(universe))
-        weight = [OWN_PROJECT_FIRST if grant.project == self.project else 1.0 for grant in universe]
-        order = sorted(range(len(universe)), key=lambda i: draw[i] ** (1.0 / weight[i]), reverse=True)
-        return {universe[i] for i in order[:wanted]}
+    def downstream(self, world: World) -> frozenset[Grant]:
+        """What a token that it mints carries."""
+        universe = world.grant_universe
+        wanted = round(len(universe) * world.scenario.identities.downstream.breadth)
+        return frozenset(self._nearest(world, "downstream", universe, wanted))
+
+    def _nearest(self, world: World, what: str, grants: list[Grant], count: int) -> list[Grant]:
+        """The first `count` of a fixed order of preference, so that a larger count only ever adds."""
+        draw = generator(world.seed, what, self.name).random(len(grants))
+        weight = [OWN_PROJECT_FIRST if grant.project == self.project else 1.0 for grant in grants]
+        order = sorted(range(len(grants)), key=lambda i: draw[i] ** (1.0 / weight[i]), reverse=True)
+        return [grants[i] for i in order[:count]]
 
 
 def allows(grants: frozenset[Grant] | set[Grant], service: str, access: str, project: str) -> bool:

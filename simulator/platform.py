@@ -8,10 +8,13 @@ from typing import Final
 
 import simpy
 
-from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.credentials import Cycle, cycles
+from scopedrift.simulator.decisions import DecisionPoint
 from scopedrift.simulator.events import SECOND
 from scopedrift.simulator.expansion import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.families import Process
+from scopedrift.simulator.identities import Identity
+from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.randomness import Draws, Quantiles
 from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.world import World
@@ -95,13 +98,14 @@ class Platform:
         self.env = simpy.Environment(initial_time=world.scenario.start_us)
         self.gpus = GpuPool(self.env, world.scenario.platform.gpus, world.scenario.platform.contention)
         self.emit = recorder.emit
+        self._decisions: DecisionPoint | None = None
+        if world.scenario.platform.policy != "off":
+            self._decisions = DecisionPoint(world, recorder, world.scenario.platform.policy, lambda: self.now)
+            self.emit = self._decisions.emit
         self.novelty = Novelty(world)
-        self.renewal: dict[str, Activity] = {}
-        """By kind of credential: what its renewal logs."""
-        for kind, spec in world.platform["credentials"].items():
-            if spec["renewal"]:
-                steps = {"sequence": spec["renewal"], "spread": "even"}
-                self.renewal[kind] = world.activities.add(f"renewal@{kind}", steps)
+        self._cycles: dict[tuple[str, int, bool], tuple[Cycle, ...]] = {}
+        for identity in world.identities.values():
+            self.cycles(identity)
         self._outage_until = 0
 
     @property
@@ -112,6 +116,30 @@ class Platform:
     def wait(self, duration: int) -> simpy.Event:
         """An event `duration` microseconds from now."""
         return self.env.timeout(duration)
+
+    def decide_by(self, deployment: Deployment) -> None:
+        """Hold requests against what is declared, if the scenario has a policy decision point."""
+        if self._decisions is not None:
+            self._decisions.load(deployment)
+
+    def cycles(self, identity: Identity) -> tuple[Cycle, ...]:
+        """What an identity does again and again to keep its credentials."""
+        case = (identity.credential_kind, identity.half_life, identity.exchanges)
+        if case not in self._cycles:
+            self._cycles[case] = cycles(self.world, *case)
+        return self._cycles[case]
+
+    def rotations(self) -> Process:
+        """Rotated keys: the workloads of their identities start again with the new one."""
+        ends = []
+        for identity in self.world.identities.values():
+            if identity.made_at >= 0 and identity.half_life:
+                number, _ = identity.copied(0, self.now)
+                ends.append((identity.made_at + (number + 1) * identity.half_life, identity.name))
+        for end, name in sorted(ends):
+            yield self.wait(max(end - self.now, 0))
+            for workload in self.world.identities[name].workloads:
+                self.world.workloads[workload].restarts += 1
 
     def arrival(self, rhythm: str, mean_gap: float, u: float) -> int:
         """Microseconds to the next arrival of a Poisson process that follows a rhythm."""

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-ANY = "*"
+ANY: Final = "*"
+UNGUARDED: Final = frozenset(
+    ("metadata", "containerd", "process", "network", "spire", "agent", "git", "ci-cache", "packages", "policy")
+)
+"""Services that no cloud permission guards: being on the host, or in the pipeline, is enough."""
 
 
 @dataclass(frozen=True, order=True)
@@ -44,6 +49,8 @@ class InventoryEntry:
     families: tuple[str, ...]
     workloads: tuple[str, ...]
     credential_kind: str
+    key_made_at: int = -1
+    """When its static key was made, in microseconds since 1970 UTC; -1: it has none."""
 
 
 @dataclass(frozen=True)

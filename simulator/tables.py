@@ -56,7 +56,9 @@ class Actor:
     identity: int
     credential_kind: int
     half_life: int
-    """Microseconds after which its credential is renewed; 0: never."""
+    """Microseconds after which its credential is replaced; 0: never."""
+    key_made_at: int
+    """When its standing key was made; -1: its credentials belong to sessions."""
     workload: int
     task_kind: int
     project: int
@@ -77,7 +79,17 @@ class Actor:
 class Actors:
     """All actors of a run, as arrays indexed by actor number."""
 
-    FIELDS = ("identity", "credential_kind", "half_life", "workload", "task_kind", "project", "image", "sources")
+    FIELDS = (
+        "identity",
+        "credential_kind",
+        "half_life",
+        "key_made_at",
+        "workload",
+        "task_kind",
+        "project",
+        "image",
+        "sources",
+    )
 
     def __init__(self, slots: list[str]) -> None:
         self._slots = {slot: i for i, slot in enumerate(slots)}
@@ -86,6 +98,7 @@ class Actors:
         self._pools: list[list[int]] = []
         self._changed: list[list[int]] = []
         self._arrays: dict[str, Array] = {}
+        self._variants: dict[tuple[int, str, int], int] = {}
 
     def add(self, actor: Actor) -> int:
         """The number of a new actor."""
@@ -100,6 +113,13 @@ class Actors:
         self._changed.append(changed)
         self.all.append(actor)
         return len(self.all) - 1
+
+    def variant(self, number: int, slot: str, pool: int) -> int:
+        """The number of an actor that differs in one slot, which is made once."""
+        case = (number, slot, pool)
+        if case not in self._variants:
+            self._variants[case] = self.add(self.all[number].rebound(slot, pool))
+        return self._variants[case]
 
     def __getitem__(self, number: int) -> Actor:
         return self.all[number]

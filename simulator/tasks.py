@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.activities import Activity, Operation
+from scopedrift.simulator.credentials import NEXT_START
 from scopedrift.simulator.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.expansion import DENIED
+from scopedrift.simulator.identities import allows
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.world import Workload
+from scopedrift.simulator.policy import UNGUARDED
+from scopedrift.simulator.world import Project, Workload
 
-RENEWALS: Final = 1_000
-"""Stage numbers from here on are renewals, so that their number does not shift the other stages'."""
 EXPLORE_DRAWS: Final = 5
 UNRECORDED: Final = -2
 """Task *j* without context is numbered -2 - j: its draws are its own, and its records carry no task."""
@@ -22,12 +23,12 @@ class Task:
     """A running task: task id, credential session, and the number of its next stage."""
 
     __slots__ = (
+        "_anchor",
         "_behalf",
+        "_held",
         "_platform",
-        "_renewed",
         "_stage",
         "actor",
-        "anchor",
         "job",
         "number",
         "session",
@@ -54,15 +55,24 @@ class Task:
         """
         self._platform = platform
         self._stage = 0
-        self._renewed = 0
         self._behalf = behalf
         self.workload = workload
         self.actor = workload.actors[kind]
         self.number = job
         self.job = job if context else UNRECORDED - job
+        self._held = held is not None
         own = workload.session(job + 1 if session is None else session), platform.now
         self.session, self.anchor = own if held is None else held
-        workload.recent = (self.actor, self.job, self.session, self.anchor)
+
+    @property
+    def anchor(self) -> int:
+        """When its credential session began."""
+        return self._anchor
+
+    @anchor.setter
+    def anchor(self, begun: int) -> None:
+        self._anchor = begun
+        self.workload.recent = (self.actor, self.job, self.session, begun)
 
     def log(
         self,
@@ -74,37 +84,55 @@ class Task:
         data: int = MISSING,
     ) -> None:
         """Record a stage that begins now: `count` events within `duration` microseconds."""
-        platform = self._platform
-        how = platform.outcome() if outcome is None else outcome
-        platform.emit(
-            activity.code, self.actor, platform.now, duration, count, self.job, self._stage,
-            self.session, self.anchor, -1, how, 0, self._behalf, data,
-        )  # fmt: skip
-        self._stage += 1
+        how = self._platform.outcome() if outcome is None else outcome
+        self._record(activity, self.actor, duration, count, how, data)
+
+    def attempt(self, operation: Operation, duration: int, count: int, project: Project | None = None) -> None:
+        """Record calls that its declared purpose does not list: refused unless the identity is entitled to them.
+
+        `project` is whose resources they go for (default: those that the task uses anyway).
+        """
+        world, identity, actor = self._platform.world, self.workload.identity, self.actor
+        where = self.workload.project if project is None else project
+        if project is not None:
+            pool = project.pools.get(operation.slot, project.datasets[0] if operation.slot == "dataset" else MISSING)
+            actor = actor if pool == MISSING else world.actors.variant(actor, operation.slot, pool)
+        allowed = operation.service in UNGUARDED or allows(
+            identity.entitled(world), operation.service, operation.access, where.name
+        )
+        how = self._platform.outcome() if allowed else DENIED
+        self._record(world.activities.single(operation), actor, duration, count, how, MISSING)
 
     def start_up(self, activity: Activity, u: float) -> int:
-        """Record a start-up flow that begins now; returns how long it takes (microseconds; assumed 1 to 9 s)."""
+        """Record a start-up flow that begins now; returns how long it takes (microseconds; assumed 1 to 9 s).
+
+        What starts again has a credential session of its own.
+        """
+        if not self._held:
+            if self._stage:
+                self.session += NEXT_START
+            self.anchor = self._platform.now
+            sessions, identity = self.workload.sessions, self.workload.identity
+            sessions.start(self.session, self._platform.cycles(identity), self.anchor)
         duration = round((1.0 + 8.0 * u * u) * SECOND)
         self.log(activity, duration, len(activity.operations))
         return duration
 
     def renew(self, until: int) -> None:
-        """Record the credential's renewals at each half-life that lies between now and `until`."""
-        identity = self.workload.identity
-        half = identity.half_life
-        activity = self._platform.renewal.get(identity.credential_kind)
-        if not half or activity is None:
-            return
-        first = max((self._platform.now - self.anchor) // half + 1, self._renewed + 1)
-        last = (until - self.anchor) // half
-        if last < first:
-            return
-        count = last - first + 1
+        """Record what keeps its credentials alive from now to `until`; whoever records stages need not call it."""
+        if not self._held:
+            self.workload.sessions.keep(
+                self._platform, self.workload, until,
+                actor=self.actor, job=self.job, session=self.session, anchor=self.anchor, behalf=self._behalf,
+            )  # fmt: skip
+
+    def _record(self, activity: Activity, actor: int, duration: int, count: int, outcome: int, data: int) -> None:
+        self.renew(self._platform.now + duration)
         self._platform.emit(
-            activity.code, self.actor, self.anchor + first * half, count * half, count * len(activity.operations),
-            self.job, RENEWALS + first, self.session, self.anchor, behalf=self._behalf,
+            activity.code, actor, self._platform.now, duration, count, self.job, self._stage,
+            self.session, self.anchor, -1, outcome, 0, self._behalf, data,
         )  # fmt: skip
-        self._renewed = last
+        self._stage += 1
 
     def explore(self, activity: Activity, draws: Sequence[float], tasks: int | None = None, within: int = HOUR) -> None:
         """Now and then, also touch something new to the workload; `draws` are `EXPLORE_DRAWS` uniforms.

@@ -6,8 +6,10 @@ Names are registered in per-column lists (the world's codes); a log renumbers th
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -16,9 +18,10 @@ from faker import Faker
 from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.activities import Activities, Activity, Operations
+from scopedrift.simulator.credentials import STANDING, Sessions, StandingKey, standing_key
 from scopedrift.simulator.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
 from scopedrift.simulator.identities import Identity
-from scopedrift.simulator.policy import Deployment, Grant, InventoryEntry, Scope
+from scopedrift.simulator.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope
 from scopedrift.simulator.randomness import Quantiles, generator, key, mix
 from scopedrift.simulator.rhythm import Rhythm
 from scopedrift.simulator.tables import Actor, Actors, Pools
@@ -63,6 +66,15 @@ class Workload:
     """Its latest task: actor, task number, credential session, and when that was issued."""
     restarts: int = 0
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
+    sessions: Sessions = field(default_factory=Sessions)
+    """Its credential sessions."""
+
+    def holds_credential(self, now: int) -> bool:
+        """Whether its latest task has a credential that it would use now."""
+        if self.recent is None or self.identity.made_at >= 0:
+            return self.recent is not None
+        _, _, session, anchor = self.recent
+        return self.sessions.until(session, anchor) > now
 
     def session(self, number: int) -> int:
         """The number of a credential session: distinct for workloads that share an identity."""
@@ -89,6 +101,8 @@ class World:
         self.dataset_slot = self.operations.slots.find("dataset")
         self.identities: dict[str, Identity] = {}
         self.workloads: dict[str, Workload] = {}
+        self.calendar: list[CalendarEntry] = []
+        """What workload families plan and announce; changes add theirs."""
         self.rhythms = {name: Rhythm(spec) for name, spec in self.platform["rhythm"].items()}
         self._resource_project: list[int] = []
         self._resource_projects = np.empty(0, np.int32)
@@ -101,8 +115,11 @@ class World:
         self.projects = [self._project(i) for i in range(scenario.organisation.projects)]
         self.external = self.pool("source", [self._fake.unique.ipv4_public() for _ in range(40)])
         """Addresses on the Internet that ordinary callers use too (partners, hosted runners)."""
-        pairs = sorted({(o.service, o.access) for o in self.operations.all if o.stream != "agent"})
-        self.grant_universe = [Grant(s, a, p.name) for p in self.projects for s, a in pairs]
+        pairs = sorted({(o.service, o.access) for o in self.operations.all})
+        guarded = [(s, a) for s, a in pairs if s not in ("agent", "policy")]
+        self.grant_universe = [Grant(s, a, p.name) for p in self.projects for s, a in guarded]
+        self._account = [(s, a) for s, a in pairs if s in ACCOUNT_SERVICES and a in ("auth", "read")]
+        self._teams = {project.name: project.team for project in self.projects}
 
     # --- names, resources, pools
 
@@ -222,7 +239,7 @@ class World:
         bound["table"] = self.some(project.pools["table"], 5, "table", name)
         for slot, given in pools.items():
             bound[slot] = given if isinstance(given, int) else self.pool("resource", given, project.name)
-        identity = identity or self._identity(name, project)
+        identity = identity or self.add_identity(name, project)
         workload = Workload(len(self.workloads), name, family, project, identity, image, {}, parameters)
         identity.workloads.append(name)
         if family not in identity.families:
@@ -237,6 +254,7 @@ class World:
             identity=identity.code,
             credential_kind=self.code("credential_kind", identity.credential_kind),
             half_life=identity.half_life,
+            key_made_at=identity.made_at,
             workload=self.code("workload", name),
             task_kind=MISSING,
             project=self.code("project", project.name),
@@ -276,30 +294,47 @@ class World:
         chosen = generator(self.seed, "some", *name).permutation(len(items))[:count]
         return self.pools.add([items[i] for i in chosen])
 
-    def _identity(self, workload: str, project: Project) -> Identity:
-        shared = key(self.seed, "shared", workload) / 2.0**64 < self.scenario.identities.sharing
+    def add_identity(
+        self, workload: str, project: Project, *, kind: str | None = None, orphaned: bool = False
+    ) -> Identity:
+        """The identity of a workload: its own or, by the sharing knob, that of its project.
+
+        `kind` is that of its credential, instead of one by the scenario's shares.
+        """
+        shared = not orphaned and key(self.seed, "shared", workload) / 2.0**64 < self.scenario.identities.sharing
         path = f"ns/{project.name}/sa/{'default' if shared else workload}"
         name = f"spiffe://{self.domain}/{path}"
         known = self.identities.get(name)
         if known is not None:
             return known
-        spec = self.scenario.identities.credential
-        default = self.platform["credentials"][spec.kind]["ttl"]
-        ttl = spec.ttl if spec.ttl is not None else parse_duration(default) if default else 0
+        kind = kind or self._credential_kind(name)
+        life = self.platform["credential_life"]
+        if kind == STANDING:
+            made = standing_key(life, self.seed, name, self.scenario.start_us)
+        else:
+            made = StandingKey(MISSING, 0)
+        given, default = self.scenario.identities.credential.ttl, self.platform["credentials"][kind]["ttl"]
         identity = Identity(
             name=name,
             code=self.code("identity", name),
             project=project.name,
-            credential_kind=spec.kind,
-            ttl=0 if spec.kind == "static-key" else ttl,
+            credential_kind=kind,
+            ttl=made.rotation if kind == STANDING else given or parse_duration(default),
             shared=shared,
             credential_key=key(self.seed, "credential", name),
+            made_at=made.made_at,
+            exchanges=kind != STANDING and key(self.seed, "exchanges", name) / 2.0**64 < life["exchanges"]["value"],
+            orphaned=orphaned,
+            declared={Grant(service, access, project.name) for service, access in self._account},
         )
-        for service, access in sorted({(o.service, o.access) for o in self.operations.all}):
-            if service in ACCOUNT_SERVICES and access in ("auth", "read"):
-                identity.declared.add(Grant(service, access, project.name))
         self.identities[name] = identity
         return identity
+
+    def _credential_kind(self, identity: str) -> str:
+        shares = self.scenario.identities.credential.shares
+        edges = list(accumulate(shares.values()))
+        u = key(self.seed, "credential kind", identity) / 2.0**64 * edges[-1]
+        return list(shares)[bisect_right(edges[:-1], u)]
 
     def rebind(self, workload: Workload, slot: str, pool: int, truth: int = 0) -> None:
         """Give all actors of a workload another pool in one slot."""
@@ -318,19 +353,21 @@ class World:
 
     def deployment(self, calendar: Sequence[Any] = ()) -> Deployment:
         """What the deployment declares beside its log."""
-        everybody = self.identities.values()
+        everybody = [identity for identity in self.identities.values() if not identity.orphaned]
         return Deployment(
             policy={i.name: Scope(frozenset(i.declared), frozenset(i.registries)) for i in everybody},
             inventory={
                 i.name: InventoryEntry(
-                    i.name, i.project, self.team_of(i.project), tuple(i.families), tuple(i.workloads), i.credential_kind
+                    i.name,
+                    i.project,
+                    self._teams[i.project],
+                    tuple(i.families),
+                    tuple(i.workloads),
+                    i.credential_kind,
+                    i.made_at,
                 )
                 for i in everybody
             },
             calendar=tuple(calendar),
             task_tools={kind: frozenset(tools) for kind, tools in self._task_tools.items()},
         )
-
-    def team_of(self, project: str) -> str:
-        """The team that owns a project."""
-        return next((p.team for p in self.projects if p.name == project), "")

@@ -23,8 +23,8 @@ from scopedrift.simulator.identities import allows
 from scopedrift.simulator.injection.ledger import Ledger, OpenIncident
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.platform import URGENT, Platform
-from scopedrift.simulator.policy import Grant
-from scopedrift.simulator.randomness import generator, key
+from scopedrift.simulator.policy import UNGUARDED, Grant
+from scopedrift.simulator.randomness import key
 from scopedrift.simulator.rhythm import Rhythm
 from scopedrift.simulator.truth import Incident, StageTruth
 from scopedrift.simulator.world import Workload
@@ -42,8 +42,8 @@ QUIET: Final = 0.12
 """At strength 1 a stage has this share of the volume it has at strength 0 (assumed)."""
 ATTEMPTS: Final = 3
 """Calls made before a refusal is believed (assumed)."""
-UNSCOPED: Final = ("metadata", "containerd", "process", "network", "spire", "agent", "git", "ci-cache", "packages")
-"""Services that no cloud permission guards: being on the host, or in the pipeline, is enough."""
+PATIENCE: Final = 48 * HOUR
+"""How long a thief waits for a victim to hold a credential that works (assumed)."""
 
 
 @dataclass
@@ -60,7 +60,9 @@ class Foothold:
     expires: int
     """When the held credential stops working; -1: never."""
     grants: frozenset[Grant] = frozenset()
-    """What tokens minted on the way additionally allow."""
+    """What a token minted on the way additionally allows."""
+    grants_until: int = MISSING
+    """When that token ends."""
     image: str | None = None
     stages: int = 0
     tried: list[str] = field(default_factory=list)
@@ -104,6 +106,8 @@ def _incident(
         end_reason="",
     )
     incident = ledger.open_incident(record)
+    if template.get("foothold", "workload") != "workload":
+        yield from _awake(platform, victim)
     hold = _foothold(platform, name, victim, template, spec.strength, rng)
     ended = "completed"
     for number, stage in enumerate(template["stages"]):
@@ -144,9 +148,9 @@ def _stage(
         if data.get("image") == "foreign" and hold.image is None:
             hold.image = _foreign_image(platform, hold.workload, strength, rng)
         allowed, in_scope = _permitted(platform, hold, activity, pools)
-        expired = 0 <= hold.expires <= platform.now
+        expired = 0 <= hold.expires <= platform.now and not allowed
         actor = _act(platform, hold, pools, data.get("image") == "foreign")
-        outcome = NORMAL if allowed and not expired else DENIED
+        outcome = NORMAL if allowed else DENIED
         count = _volume(data, strength, rng) if outcome == NORMAL else ATTEMPTS
         lasts = _pace(data.get("pace", "seconds"), strength, rng) if outcome == NORMAL else 20 * SECOND
         gpus = int(data.get("gpus", 0)) if outcome == NORMAL else 0
@@ -178,34 +182,26 @@ def _permitted(platform: Platform, hold: Foothold, activity: Activity, pools: Ma
     """Whether the platform allows a stage, and whether the declared scope does."""
     world = platform.world
     identity = hold.workload.identity
-    entitled = identity.entitled(world)
+    entitled = frozenset() if 0 <= hold.expires <= platform.now else identity.entitled(world)
+    minted = hold.grants if platform.now < hold.grants_until else frozenset()
     bound = {**world.actors[hold.actor].pools, **pools}
     allowed = in_scope = True
     for operation in activity.operations:
-        if operation.service in UNSCOPED:
+        if operation.service in UNGUARDED:
             continue
         for project in world.projects_of(bound.get(operation.slot, MISSING)) or {hold.workload.project.name}:
-            declared = allows(identity.declared, operation.service, operation.access, project)
-            in_scope &= declared
-            if world.scenario.platform.policy == "enforce" and not declared:
-                allowed = False
-            granted = allows(entitled, operation.service, operation.access, project)
-            allowed &= granted or allows(hold.grants, operation.service, operation.access, project)
+            in_scope &= allows(identity.declared, operation.service, operation.access, project)
+            allowed &= any(allows(g, operation.service, operation.access, project) for g in (entitled, minted))
     if hold.image is not None and registry_of(hold.image) not in identity.registries:
         in_scope = False
-    return allowed, in_scope
+    return allowed and (in_scope or world.scenario.platform.policy != "enforce"), in_scope
 
 
 def _gain(platform: Platform, hold: Foothold, data: Mapping[str, Any], rng: np.random.Generator) -> None:
     """What a successful technique yields: a downstream token, whose breadth and TTL are the scenario's."""
     if data.get("yields") == "token":
-        world = platform.world
-        downstream = world.scenario.identities.downstream
-        order = generator(world.seed, "downstream", hold.workload.identity.name).permutation(len(world.grant_universe))
-        reach = order[: round(downstream.breadth * len(order))]
-        hold.grants = frozenset(world.grant_universe[i] for i in reach)
-        if hold.expires >= 0:
-            hold.expires = max(hold.expires, platform.now + downstream.ttl)
+        hold.grants = hold.workload.identity.downstream(platform.world)
+        hold.grants_until = platform.now + platform.world.scenario.identities.downstream.ttl
 
 
 def _act(platform: Platform, hold: Foothold, pools: Mapping[str, int], foreign: bool) -> int:
@@ -250,12 +246,17 @@ def _foothold(
     inside = template.get("foothold", "workload") == "workload"
     epoch, expires = MISSING, MISSING
     if not inside:
-        half = identity.half_life
-        epoch = (platform.now - anchor) // half if half else 0
-        expires = anchor + epoch * half + identity.ttl if half else MISSING
+        epoch, expires = identity.copied(anchor, platform.now)
         if rng.random() < 0.7 * (1.0 - strength):
             actor = replace(actor, sources=world.external)
     return Foothold(victim, world.actors.add(actor), job, session, anchor, epoch, expires)
+
+
+def _awake(platform: Platform, victim: Workload) -> Process:
+    """Wait until the victim holds a credential that works: what is stolen is what it uses."""
+    patience = platform.now + PATIENCE
+    while not victim.holds_credential(platform.now) and platform.now < patience:
+        yield platform.wait(MINUTE)
 
 
 def _foreign_image(platform: Platform, workload: Workload, strength: float, rng: np.random.Generator) -> str:

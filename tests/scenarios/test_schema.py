@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from scopedrift.scenarios import Scenario, ScenarioError, load_text
+from scopedrift.scenarios import Scenario, ScenarioError, load_text, override
 from scopedrift.scenarios.durations import LONGEST, format_duration
+from scopedrift.scenarios.parts import CREDENTIALS
 
 DAY = 86_400_000_000
 HEAD = "name: mine\nhorizon: 14d\nwindows: {baseline: 7d, calibration: 3d}\n"
@@ -45,7 +46,16 @@ incidents = st.one_of(
 ).flatmap(
     lambda parts: some(strength=shares, count=st.integers(0, 9), at=within).map(lambda g: parts[0] | parts[1] | g)
 )
-stream = some(enabled=st.booleans(), delay=lengths, loss=shares, task_context=shares)
+lifetimes = st.integers(60_000_000, LONGEST).map(format_duration)
+kinds = st.one_of(
+    st.sampled_from(CREDENTIALS),
+    shares.map(lambda share: {"jwt-svid": share, "static-key": 1 - share}),
+)
+common = {"enabled": st.booleans(), "delay": lengths, "loss": shares, "duplication": shares, "skew": lengths}
+common |= {"task_context": shares}
+stream = some(**common)
+cloud = some(**common, data_events=st.booleans())
+kubernetes = some(**common, level=st.sampled_from(["Metadata", "Request", "RequestResponse"]))
 scenarios = st.fixed_dictionaries(
     {
         "name": st.just("mine"),
@@ -59,14 +69,19 @@ scenarios = st.fixed_dictionaries(
         "identities": some(
             count=st.integers(1, 9999) | st.none(),
             sharing=shares,
-            credential=some(kind=st.sampled_from(["oauth", "static-key"]), ttl=lengths | st.none()),
+            excess_privilege=st.floats(0, 1, exclude_max=True),
+            orphaned=shares,
+            credential=some(kind=kinds, ttl=lifetimes | st.none()),
+            downstream=some(breadth=shares, ttl=lifetimes),
         ),
         "platform": some(gpus=st.integers(1, 99), policy=st.sampled_from(["off", "log", "enforce"])),
         "novelty": st.floats(0, 1000),
         "workloads": some(training=training, inference=some(models=st.integers(1, 9)), serverless=st.just("off")),
         "changes": st.lists(changes, max_size=2),
         "incidents": st.lists(incidents, max_size=2),
-        "telemetry": some(cloud_audit=stream, kubernetes_audit=stream, agent=stream),
+        "telemetry": some(
+            cloud_audit=cloud, kubernetes_audit=kubernetes, runtime=stream, issuance=stream, agent=stream
+        ),
         "evaluation": some(cooldown=lengths, alert_budget=st.floats(0, 1e6).map(lambda rate: f"{rate!r}/day")),
     },
 )
@@ -102,6 +117,51 @@ def test_every_stream_has_its_defaults() -> None:
     assert (telemetry["cloud_audit"].delay, telemetry["cloud_audit"].loss) == (300_000_000, 0.1)
     assert telemetry["kubernetes_audit"].level == "Request"
     assert telemetry["runtime"].level is None
+
+
+def test_kinds_of_credential_can_be_mixed() -> None:
+    text = "identities: {credential: {kind: {x509-svid: 0.75, static-key: 0.25}, ttl: 30m}}"
+    credential = load_text(HEAD + text).identities.credential
+    assert credential.shares == credential.kind == {"x509-svid": 0.75, "static-key": 0.25}
+    assert load_text(HEAD).identities.credential.shares == {"x509-svid": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("identities.count", 20_000),
+        ("identities.sharing", 1.0),
+        ("identities.excess_privilege", 0.0),
+        ("identities.orphaned", 0.1),
+        ("identities.credential.kind", "jwt-svid"),
+        ("identities.credential.kind", {"oauth": 0.5, "static-key": 0.5}),
+        ("identities.credential.ttl", "5m"),
+        ("identities.downstream.breadth", 0.0),
+        ("identities.downstream.ttl", "10m"),
+        ("platform.policy", "enforce"),
+        ("platform.contention", False),
+        ("organisation.projects", 40),
+        ("organisation.tenants", 40),
+        ("load", 0.25),
+        ("telemetry.cloud_audit.data_events", False),
+        ("telemetry.cloud_audit.enabled", False),
+        ("telemetry.kubernetes_audit.level", "Metadata"),
+        ("telemetry.runtime.delay", "10m"),
+        ("telemetry.issuance.loss", 0.1),
+        ("telemetry.agent.duplication", 0.1),
+        ("telemetry.runtime.skew", "3s"),
+        ("telemetry.agent.task_context", 0.0),
+    ],
+)
+def test_every_knob_can_be_swept(key: str, value: Any) -> None:
+    before = load_text(HEAD)
+    after = override(before, {key: value})
+    written: Any = after.plain()
+    for part in key.split("."):
+        written = written[part]
+    assert written == value
+    assert after.digest() != before.digest()
+    assert override(after, {key: None}) == before
 
 
 def test_what_the_file_sets_is_remembered() -> None:
@@ -153,8 +213,19 @@ def test_digests_tell_scenarios_apart_and_not_their_spelling() -> None:
         ("identities: 3", "4: identities: expected a mapping (key: value), not 3"),
         ("identities: {credential: {ttl: 90}}", "4: identities.credential.ttl: a duration needs a unit, e.g. 90m"),
         ("identities: {credential: {ttl: '90'}}", "4: identities.credential.ttl: a duration needs a unit, e.g. 90m"),
-        ("identities: {credential: {ttl: 0s}}", "4: identities.credential.ttl: expected more than 0s"),
-        ("identities: {credential: {kind: jwt}}", "4: identities.credential.kind: unknown choice 'jwt'; did you mean"),
+        ("identities: {credential: {ttl: 0s}}", "4: identities.credential.ttl: expected at least 1m"),
+        ("identities: {downstream: {ttl: 59s}}", "4: identities.downstream.ttl: expected at least 1m"),
+        ("identities: {downstream: {bredth: 1}}", "4: identities.downstream.bredth: unknown key; did you mean 'breadth'?"),
+        ("identities: {orphaned: 2}", "4: identities.orphaned: expected at most 1"),
+        ("identities: {credential: {kind: jwt}}", "4: identities.credential.kind: unknown choice 'jwt'; did you mean 'jwt-svid'?"),
+        ("identities: {credential: {kind: 3}}", "4: identities.credential.kind: expected a kind of credential, or a share for each kind, not 3"),
+        ("identities: {credential: {kind: {}}}", "4: identities.credential.kind: expected a kind of credential, or a share for each kind"),
+        ("identities:\n  credential:\n    kind:\n      jwt: 1", "7: identities.credential.kind.jwt: unknown kind of credential; did you mean 'jwt-svid'?"),
+        ("identities: {credential: {kind: {oauth: 2}}}", "4: identities.credential.kind.oauth: expected a share from 0 to 1, not 2"),
+        ("identities: {credential: {kind: {oauth: true}}}", "4: identities.credential.kind.oauth: expected a share from 0 to 1, not true"),
+        ("identities: {credential: {kind: {oauth: .nan}}}", "4: identities.credential.kind.oauth: expected a share from 0 to 1, not nan"),
+        ("identities: {credential: {kind: {oauth: 0.5, static-key: 0.4}}}", "4: identities.credential.kind: expected shares that add up to 1, not to 0.9"),
+        ("platform: {policy: enforced}", "4: platform.policy: unknown choice 'enforced'; did you mean 'enforce'?"),
         ("platform: {contention: off}", "4: platform.contention: expected true or false, not 'off'"),
         ("load: 0", "4: load: expected more than 0"),
         ("start: soon", "4: start: expected a date and time, e.g. 2026-01-05T00:00:00Z, not 'soon'"),

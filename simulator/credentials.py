@@ -1,0 +1,138 @@
+"""The life of credentials: what obtaining and keeping them logs, and how old standing keys are.
+
+A short-lived credential belongs to a *session*: obtained when a task starts, replaced at half of its time to
+live for as long as the task acts.  Beside it, the holder assumes its cloud role again before that session ends,
+and some holders exchange their token for a downstream one.  A static key has no session: one key, made long ago,
+serves all workloads of its identity until it is rotated, if ever.
+
+Times are microseconds since 1970 UTC, periods microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.events import DAY, MINUTE, MISSING, SECOND
+from scopedrift.simulator.randomness import Quantiles, key
+
+if TYPE_CHECKING:
+    from scopedrift.simulator.platform import Platform
+    from scopedrift.simulator.world import Workload, World
+
+STANDING: Final = "static-key"
+"""The kind that has no sessions."""
+LEAD: Final = 2 * SECOND
+"""A successor is obtained this long before it is used (assumed)."""
+RENEWALS: Final = 1_000_000
+"""Stage numbers from here on are renewals, so that their number does not shift the other stages'."""
+NEXT_START: Final = 1 << 36
+"""Between the sessions of one task that starts again."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Something that a credential's holder does again and again."""
+
+    activity: Activity
+    period: int
+    renews: bool = False
+    """Whether it replaces the credential itself."""
+    at_start: bool = True
+    """Whether the start-up flow does it the first time."""
+
+
+def cycles(world: World, kind: str, half_life: int, exchanges: bool) -> tuple[Cycle, ...]:
+    """What holders of a kind of credential repeat; the renewal of the credential comes first."""
+    spec, life = world.platform["credentials"][kind], world.platform["credential_life"]
+    if kind == STANDING:
+        return ()
+
+    def activity(name: str, steps: list[str]) -> Activity:
+        return world.activities.add(f"credentials/{name}@{kind}", {"sequence": steps, "spread": "even"})
+
+    listed = [Cycle(activity("renewal", spec["renewal"]), half_life, renews=True)]
+    if spec["role"]:
+        listed.append(Cycle(activity("role", spec["role"]), round(life["role_minutes"]["value"] * MINUTE)))
+    if exchanges:
+        period = world.scenario.identities.downstream.ttl // 2
+        listed.append(Cycle(activity("exchange", ["issuance.exchange"]), period, at_start=False))
+    return tuple(listed)
+
+
+class Sessions:
+    """The credential sessions of one workload: until when each has what it needs.
+
+    A session whose periods are all over is forgotten: should it act again, it obtains everything anew either way.
+    """
+
+    __slots__ = ("_due", "_limit")
+
+    def __init__(self) -> None:
+        self._due: dict[int, list[int]] = {}
+        self._limit = 64
+
+    def start(self, session: int, cycles: tuple[Cycle, ...], now: int) -> None:
+        """Note that a start-up flow has just obtained what it obtains."""
+        self._note(session, [now + c.period if c.at_start else now for c in cycles], now)
+
+    def until(self, session: int, anchor: int) -> int:
+        """When the newest credential of a session that was begun at `anchor` is due to be replaced."""
+        due = self._due.get(session)
+        return due[0] if due else anchor
+
+    def keep(
+        self,
+        platform: Platform,
+        workload: Workload,
+        until: int,
+        *,
+        actor: int,
+        job: int,
+        session: int,
+        anchor: int,
+        behalf: int = MISSING,
+    ) -> None:
+        """Record what keeps a session that began at `anchor` alive from now to `until`."""
+        due = self._due.get(session)
+        if due is not None and until < min(due, default=until + 1):
+            return
+        now, cycles = platform.now, platform.cycles(workload.identity)
+        if due is None:
+            due = [anchor] * len(cycles)
+            self._note(session, due, now)
+        for lane, cycle in enumerate(cycles):
+            period = cycle.period
+            number = (max(due[lane], now) - anchor) // period
+            while anchor + number * period <= until:
+                steps = len(cycle.activity.operations)
+                start = max(anchor + number * period - LEAD, now)
+                platform.emit(
+                    cycle.activity.code, actor, start, LEAD, steps, job, RENEWALS * (lane + 1) + number,
+                    session, anchor, number if cycle.renews else -1, 0, 0, behalf,
+                )  # fmt: skip
+                number += 1
+            due[lane] = anchor + number * period
+
+    def _note(self, session: int, due: list[int], now: int) -> None:
+        self._due[session] = due
+        if len(self._due) > self._limit:
+            self._due = {each: when for each, when in self._due.items() if max(when, default=now) >= now}
+            self._limit = 2 * len(self._due) + 64
+
+
+@dataclass(frozen=True)
+class StandingKey:
+    """A key that does not end by itself: when it was made, and how often it is replaced (0: never)."""
+
+    made_at: int
+    rotation: int
+
+
+def standing_key(life: Mapping[str, Any], seed: int, identity: str, start: int) -> StandingKey:
+    """The age of an identity's key at the time `start`, and whether it is under a rotation policy."""
+    days = Quantiles.parse(life["key_age_days"])(key(seed, "key age", identity) / 2.0**64)
+    period = life["rotation_days"]["value"]
+    return StandingKey(start - round(days * DAY), period * DAY if days < period else 0)

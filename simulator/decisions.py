@@ -1,0 +1,115 @@
+"""The run-time policy decision point: each request is held against the declared scope before it is made.
+
+`log` notes what it would deny, one record for each stage of a task and kind of resource (decisions are cached for
+as long as a stage lasts), in the stream `runtime` under the service `policy`.  `enforce` denies it: the refused
+calls of a stage, and only those, end as denied.  An announced change updates the policy when it begins, an
+unannounced one does not; an identity that no policy knows may do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from scopedrift.simulator.events import MISSING, SECOND, registry_of
+from scopedrift.simulator.expansion import DENIED, NORMAL, Recorder
+from scopedrift.simulator.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
+from scopedrift.simulator.tables import Actor
+
+if TYPE_CHECKING:
+    from scopedrift.simulator.world import World
+
+DECISIONS: Final = 1 << 40
+"""Stage numbers from here on are decision records: 64 for each stage."""
+
+
+class DecisionPoint:
+    """Decides on every stage that is emitted, by `mode`: `log` or `enforce`."""
+
+    def __init__(self, world: World, recorder: Recorder, mode: str, clock: Callable[[], int]) -> None:
+        self._world = world
+        self._recorder = recorder
+        self._clock = clock
+        self._enforce = mode == "enforce"
+        self._scopes: dict[int, tuple[set[Grant], set[str]]] = {}
+        self._coming: list[CalendarEntry] = []
+        self._known: dict[tuple[int, int, int], tuple[int, ...]] = {}
+        self._decision = world.activities.add("policy/decision", {"sequence": ["policy.decision"], "spread": "even"})
+
+    def load(self, deployment: Deployment) -> None:
+        """Take over the declared policy, and the changes that will update it."""
+        codes = self._world.names["identity"]
+        for name, scope in deployment.policy.items():
+            self._allow(codes.find(name), scope)
+        self._coming = sorted(deployment.calendar, key=lambda entry: entry.start, reverse=True)
+
+    def emit(
+        self,
+        activity: int,
+        actor: int,
+        start: int,
+        duration: int,
+        count: int,
+        job: int,
+        stage: int,
+        session: int = 0,
+        anchor: int = 0,
+        epoch: int = -1,
+        outcome: int = NORMAL,
+        truth: int = 0,
+        behalf: int = MISSING,
+        data: int = MISSING,
+    ) -> None:
+        """`Recorder.emit`, decided upon."""
+        while self._coming and self._coming[-1].start <= self._clock():
+            self._announced(self._coming.pop())
+        refused = self._refused(activity, actor, data)
+        if refused and self._enforce:
+            outcome += self._recorder.refuse(refused)
+        self._recorder.emit(
+            activity, actor, start, duration, count, job, stage, session, anchor, epoch, outcome, truth, behalf, data
+        )
+        if refused and not self._enforce and count > 0:
+            caller = self._world.actors[actor]
+            asked = {self._pool(caller, self._world.operations.all[code].slot, data) for code in refused}
+            for number, pool in enumerate(sorted(asked)):
+                self._recorder.emit(
+                    self._decision.code, self._world.actors.variant(actor, "request", pool), start,
+                    min(duration, SECOND), 1, job, DECISIONS + 64 * stage + number, session, anchor, epoch,
+                    DENIED, truth, behalf,
+                )  # fmt: skip
+
+    def _announced(self, entry: CalendarEntry) -> None:
+        codes = self._world.names["identity"]
+        for name in entry.identities or self._world.identities:
+            self._allow(codes.find(name), Scope(entry.grants, entry.registries))
+        self._known.clear()
+
+    def _allow(self, identity: int, scope: Scope) -> None:
+        grants, registries = self._scopes.setdefault(identity, (set(), set()))
+        grants |= scope.grants
+        registries |= scope.registries
+
+    def _refused(self, activity: int, actor: int, data: int) -> tuple[int, ...]:
+        """The operations of an activity that its caller may not call there."""
+        case = (activity, actor, data)
+        known = self._known.get(case)
+        if known is None:
+            caller = self._world.actors[actor]
+            grants, registries = self._scopes.get(caller.identity, (set(), set()))
+            image = self._world.names["image"][caller.image] if caller.image >= 0 else ""
+            foreign = bool(image) and registry_of(image) not in registries
+            refused = set()
+            for operation in self._world.activities.coded(activity).operations:
+                if operation.service in UNGUARDED:
+                    continue
+                pool = self._pool(caller, operation.slot, data)
+                places = self._world.projects_of(pool) or {self._world.names["project"][caller.project]}
+                wanted = {Grant(operation.service, operation.access, place) for place in places}
+                if not wanted <= grants or (operation.image and foreign):
+                    refused.add(operation.code)
+            known = self._known[case] = tuple(sorted(refused))
+        return known
+
+    def _pool(self, caller: Actor, slot: str, data: int) -> int:
+        return data if data >= 0 and slot == "dataset" else caller.pools.get(slot, MISSING)

@@ -1,0 +1,54 @@
+"""Off-boarded identities that still work (OWASP NHI1): the workload is gone, its key is not.
+
+Their keys are static ones, since short-lived credentials end with their workload.  No inventory lists them and
+no policy knows them, and something forgotten still uses them now and then: an unknown identity is not an attack,
+and yet nobody would miss it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.credentials import STANDING
+from scopedrift.simulator.events import MINUTE
+from scopedrift.simulator.families import Process, Start
+from scopedrift.simulator.platform import Platform, exponential
+from scopedrift.simulator.randomness import Draws, Quantiles, key
+from scopedrift.simulator.rhythm import WEEK
+from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.world import Workload, World
+
+NAME: Final = "retired"
+"""What stands where other workloads name their family."""
+
+
+def build(world: World) -> Iterator[Start]:
+    """Leave behind the scenario's share of orphaned identities; yield one process for each."""
+    data: Mapping[str, Any] = world.platform["orphans"]
+    activity = world.activities.add(f"{NAME}/use", data["activity"])
+    rate = Quantiles.parse(data["uses_per_week"])
+    calls = Quantiles.parse(data["calls"])
+    for number in range(round(len(world.identities) * world.scenario.identities.orphaned)):
+        name = f"legacy-{number:04d}"
+        project = world.home(NAME, number)
+        identity = world.add_identity(name, project, kind=STANDING, orphaned=True)
+        workload = world.add_workload(
+            NAME, name, project, activities=[activity], kinds=["script"], pools={}, parameters={}, identity=identity
+        )
+        per_week = rate(key(world.seed, "uses", name) / 2.0**64)
+        yield partial(_script, workload=workload, activity=activity, gap=WEEK / per_week, calls=calls)
+
+
+def _script(platform: Platform, workload: Workload, activity: Activity, gap: float, calls: Quantiles) -> Process:
+    """What nobody switched off."""
+    draws = Draws(platform.world.seed, NAME, workload.name, width=3)
+    number = 0
+    while True:
+        row = draws.row()
+        yield platform.wait(max(round(exponential(row[0]) * gap), MINUTE))
+        task = Task(platform, workload, "script", number)
+        task.log(activity, round((0.2 + row[1]) * MINUTE), round(calls(row[2])))
+        number += 1

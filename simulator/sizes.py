@@ -1,0 +1,46 @@
+"""How large each workload family is: what the scenario says, or what its number of identities asks for.
+
+A family's data name the parameter that is its size, how many identities one unit brings, and which other
+parameters grow with it: `size: {parameter: pools, identities: 1, along: [tenants]}`.  Where the number of
+identities depends on a switch, `identities: {stage_identities: 4}` says how many there are when it is on (else 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scopedrift.scenarios import Scenario, catalogue
+
+
+def sizes(scenario: Scenario) -> dict[str, Mapping[str, Any]]:
+    """The parameters of each family that runs, with its size scaled to `identities.count` if that is given.
+
+    Sizes that the scenario sets stay as they are, unless it sets all of them: then they keep their proportions.
+    """
+    given: dict[str, Mapping[str, Any]] = dict(scenario.workloads)
+    wanted = scenario.identities.count
+    described = {name: catalogue.families()[name].data.get("size") for name in given}
+    sized = {name: size for name, size in described.items() if size is not None}
+    if wanted is None or not sized:
+        return given
+    free = [name for name, size in sized.items() if not scenario.is_given(name, size["parameter"])] or list(sized)
+    count = {name: given[name][size["parameter"]] * _each(size, given[name]) for name, size in sized.items()}
+    fixed = sum(number for name, number in count.items() if name not in free)
+    factor = (wanted - fixed) / max(sum(count[name] for name in free), 1)
+    for name in free:
+        scaled = (sized[name]["parameter"], *sized[name].get("along", ()))
+        given[name] = {**given[name], **{p: _scaled(given[name][p], factor) for p in scaled}}
+    return given
+
+
+def _each(size: Mapping[str, Any], parameters: Mapping[str, Any]) -> int:
+    each = size.get("identities", 1)
+    if isinstance(each, Mapping):
+        return max([number for switch, number in each.items() if parameters[switch]], default=1)
+    return int(each)
+
+
+def _scaled(value: int, factor: float) -> int:
+    """At least one of what there was any of."""
+    return max(round(value * factor), min(value, 1))
