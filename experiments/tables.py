@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from scopedrift.detectors.registry import REFERENCES
 from scopedrift.experiments.evaluate import Evaluation
 from scopedrift.experiments.statistics import (
     REPLICATES,
     cluster_bootstrap,
     percentile_interval,
     pooled,
+    rank_table,
     ratio,
     resample,
 )
@@ -57,8 +59,10 @@ SUMMARIES: Final = tuple(metric for metric in METRICS if metric not in _MEDIANS)
 SUMMARY: Final = (
     *("scenario", "detector"),
     *(f"{metric}{end}" for metric in SUMMARIES for end in ("", "_low", "_high")),
-    *("seeds", "failed", "interval", "sample"),
+    *("seeds", "failed", "interval", "sample", "rank", "tied_with"),
 )
+RANKED_BY: Final = "f1"
+"""The metric of `rank`: recall alone would reward spending more false alarms than the budget."""
 INCIDENTS: Final = _names(
     """scenario seed detector incident label template family strength identity intent_at first_observable_at
     impact_at ended_at end_reason in_entitlement in_scope detected detected_at delay_s follow_up_s
@@ -146,7 +150,8 @@ def summarise(
     Kaplan-Meier curve of all incidents together, other metrics are means.  Intervals resample worlds
     (`interval` = "worlds").  With a single world they resample its incidents ("incidents"), and only metrics
     that depend on incidents have one.  A NaN upper bound of time to detect was not reached.  `seeds` counts
-    finished cells, `failed` the others; `sample` says if there are too few worlds, or incidents, to conclude from.
+    finished cells, `failed` the others; `rank` is 1 + the number of detectors under test that are significantly better
+    in f1 (Holm over all pairs), and `tied_with` names those that cannot be told from it; `sample` says if there are too few worlds, or incidents, to conclude from.
     """
     rows = []
     for (scenario, detector), mine in cells.groupby(["scenario", "detector"], sort=False):
@@ -163,7 +168,17 @@ def summarise(
                 "sample": _sample(done),
             }
         )
-    return _frame(rows, SUMMARY)
+    return _ranked(_frame(rows, SUMMARY), cells, seed)
+
+
+def _ranked(summary: pd.DataFrame, cells: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Add the rank of each detector under test in its scenario: 1 + how many are significantly better."""
+    ranks: dict[tuple[str, str], tuple[float, str]] = {}
+    for scenario, mine in cells[~cells["detector"].isin(REFERENCES)].groupby("scenario", sort=False):
+        for row in rank_table(mine, RANKED_BY, seed=seed).to_dict("records"):
+            ranks[str(scenario), row["detector"]] = float(row["rank"]), row["tied_with"]
+    found = [ranks.get(key, (NAN, "")) for key in zip(summary["scenario"], summary["detector"], strict=True)]
+    return summary.assign(rank=[rank for rank, _ in found], tied_with=[tied for _, tied in found])
 
 
 def _sample(done: pd.DataFrame) -> str:

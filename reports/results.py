@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from scopedrift.reports.text import DASH, cause_words, duration, number, percent
 from scopedrift.reports.words import Counts, count
 
 HEADINGS = (
-    "Detector", "Incidents caught", "Recall", "Precision", "False alarms a day", "Budget a day",
+    "Detector", "Rank", "Incidents caught", "Recall", "Precision", "False alarms a day", "Budget a day",
     "Median time to detect", "Before impact", "Average precision", "Runs", "Knowledge used",
 )  # fmt: skip
 
@@ -97,6 +98,7 @@ def _values(data: Tables, detector: str) -> tuple[Value, ...]:
 
     return (
         Value(detector),
+        _rank(row),
         caught,
         metric("recall", percent),
         metric("precision", percent),
@@ -108,6 +110,14 @@ def _values(data: Tables, detector: str) -> tuple[Value, ...]:
         Value(runs, "", float(total.seeds)),
         Value(", ".join(known) or "log only"),
     )
+
+
+def _rank(row: pd.Series[Any] | None) -> Value:
+    """The rank, and how many share it because nothing tells them apart."""
+    if row is None or math.isnan(float(row["rank"])):
+        return Value(DASH, "", math.inf)
+    ties = len([name for name in str(row["tied_with"]).split(", ") if name])
+    return Value(number(float(row["rank"])), f"level with {ties}" if ties else "", float(row["rank"]))
 
 
 def _metric(name: str, show: Callable[[float], str], row: pd.Series[float] | None, cells: pd.DataFrame) -> Value:

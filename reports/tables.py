@@ -23,7 +23,7 @@ METRICS = (
 )
 TEXTS: dict[str, str] = {
     "cells": "scenario seed detector status reason knowledge",
-    "summary": "scenario detector",
+    "summary": "scenario detector tied_with",
     "incidents": "scenario seed detector incident label template family identity end_reason",
     "stages": "scenario seed incident stage name technique outcome",
     "alerts": "scenario seed detector identity incident cause operation resource reason",
@@ -45,7 +45,9 @@ FLAGS: dict[str, str] = {
 }
 NUMBERS: dict[str, str] = {
     "cells": f"threshold {METRICS}",
-    "summary": " ".join([f"{m}{end}" for m in METRICS.split() for end in ("", "_low", "_high")] + ["seeds", "failed"]),
+    "summary": " ".join(
+        [f"{m}{end}" for m in METRICS.split() for end in ("", "_low", "_high")] + ["seeds", "failed", "rank"]
+    ),
     "incidents": "strength delay_s follow_up_s stages_passed",
     "alerts": "events score",
     "curves": "threshold false_positives_per_day recall precision",

@@ -95,6 +95,17 @@ def test_summary_pools_over_worlds(swept: dict[str, pd.DataFrame]) -> None:
     assert np.isnan(summary.loc["never", "time_to_detect_median_s"]) and np.isnan(summary.loc["never", "precision"])
 
 
+def test_the_better_detector_ranks_first_and_references_have_no_rank(swept: dict[str, pd.DataFrame]) -> None:
+    cells = swept["cells"]
+    mine = cells[cells["detector"] == "by-bytes"].assign(incidents=10, false_positives=2, status="ok")
+    worlds = [mine.assign(seed=mine["seed"] + 100 * lap) for lap in range(2)]  # 12 worlds
+    named = {"good": 9, "as good": 9, "bad": 1, "never": 0}
+    made = [w.assign(detector=name, detected=found) for name, found in named.items() for w in worlds]
+    table = summarise(pd.concat(made, ignore_index=True), swept["incidents"]).set_index("detector")
+    assert table["rank"].to_dict() == pytest.approx({"good": 1, "as good": 1, "bad": 3, "never": np.nan}, nan_ok=True)
+    assert table["tied_with"].to_dict() == {"good": "as good", "as good": "good", "bad": "", "never": ""}
+
+
 def test_the_summary_is_deterministic(swept: dict[str, pd.DataFrame]) -> None:
     again = summarise(swept["cells"], swept["incidents"])
     pd.testing.assert_frame_equal(again, swept["summary"])

