@@ -39,7 +39,8 @@ def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
     axes.grid(axis="x", color=GRID)
     rest = len(found) - len(shown)
     caption = "At the same alert budget, without one piece of knowledge or one stream of telemetry; lines are 95 %"
-    caption += f" intervals over worlds.{f' {rest} smaller effects are in the table, and so is what changed nothing.' if rest else ''}"
+    caption += " intervals over worlds."
+    caption += f" {rest} smaller effects, and what changed nothing, are in the table." if rest else ""
     return Drawing("ablation", "What each piece of knowledge is worth", caption, f"{listed(facts, 12)}.", figure)
 
 
