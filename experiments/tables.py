@@ -151,7 +151,8 @@ def summarise(
     (`interval` = "worlds").  With a single world they resample its incidents ("incidents"), and only metrics
     that depend on incidents have one.  A NaN upper bound of time to detect was not reached.  `seeds` counts
     finished cells, `failed` the others; `rank` is 1 + the number of detectors under test that are significantly better
-    in f1 (Holm over all pairs), and `tied_with` names those that cannot be told from it; `sample` says if there are too few worlds, or incidents, to conclude from.
+    in f1 (Holm over all pairs), and `tied_with` names those that cannot be told from it; `sample` says if there are too
+    few worlds, or incidents, to conclude from.
     """
     rows = []
     for (scenario, detector), mine in cells.groupby(["scenario", "detector"], sort=False):
