@@ -186,18 +186,14 @@ class EventLog:
     @cached_property
     def _first_seen(self) -> dict[str, Array]:
         """For each coded column: the position at which each of its codes first arrived."""
-        first: dict[str, Array] = {}
-        for name in CODED:
-            if name not in self._chunks.names:
-                continue
-            size = len(self.vocabulary[name])
-            positions = np.full(size, len(self), np.int64)
-            for chunk, origin in enumerate(self._chunks.starts[:-1]):
-                codes = self._read(chunk)[name] if len(self._chunks.starts) == 2 else self._chunks.read(chunk)[name]
-                highest = np.maximum.accumulate(codes) if len(codes) else codes
-                at = np.searchsorted(highest, np.arange(size), side="left")
-                positions = np.minimum(positions, np.where(at < len(codes), origin + at, len(self)))
-            first[name] = positions
+        named = [name for name in CODED if name in self._chunks.names]
+        first: dict[str, Array] = {name: np.full(len(self.vocabulary[name]), len(self), np.int64) for name in named}
+        for chunk, origin in enumerate(self._chunks.starts[:-1]):
+            columns = self._read(chunk)
+            for name, positions in first.items():
+                codes = columns[name]
+                at = np.searchsorted(np.maximum.accumulate(codes), np.arange(len(positions)), side="left")
+                positions[:] = np.minimum(positions, np.where(at < len(codes), origin + at, len(self)))
         return first
 
 

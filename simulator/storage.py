@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,12 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, TIMES, Array, Vocabulary
+from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, MISSING, TIMES, Array, Vocabulary
 
 FORMAT: Final = "scopedrift-log/1"
 ROW_GROUP: Final = 524_288
 SMALL: Final = 2_048
 EVENTS, VOCABULARY, MANIFEST = "events.parquet", "vocabulary.parquet", "manifest.json"
+_VOCABULARY: Final = pa.schema([("column", pa.string()), ("text", pa.string())])
 
 
 class LogFormatError(ValueError):
@@ -77,13 +79,13 @@ class LogWriter:
         self._writer.close()
         self._writer = None
         texts = self._vocabulary.texts()
-        table = pa.table(
-            {
-                "column": pa.array([name for name, values in texts.items() for _ in values], pa.string()),
-                "text": pa.array([text for values in texts.values() for text in values], pa.string()),
-            }
-        )
-        pq.write_table(table, self._path / VOCABULARY, compression="zstd")
+        pairs = {
+            "column": [name for name, values in texts.items() for _ in values],
+            "text": [text for values in texts.values() for text in values],
+        }
+        table = pa.table(pairs, schema=_VOCABULARY)
+        (self._path / MANIFEST).unlink(missing_ok=True)  # what was here is no log until its successor is whole
+        pq.write_table(table, self._path / VOCABULARY, compression="zstd", write_page_checksum=True)
         self._partial.replace(self._path / EVENTS)
         record = {"format": FORMAT, **manifest}
         (self._path / MANIFEST).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -121,41 +123,60 @@ def _parquet_writer(path: Path, names: tuple[str, ...]) -> pq.ParquetWriter:
         column_encoding={name: "DELTA_BINARY_PACKED" for name in names if name in TIMES},
         dictionary_pagesize_limit=1 << 26,
         write_statistics=[name for name in names if name in TIMES],
+        write_page_checksum=True,
     )
 
 
 class ParquetChunks:
-    """A log on disk: one chunk a row group."""
+    """A log on disk: one chunk a row group.
+
+    Everything raises `LogFormatError` where the file turns out to be damaged.
+    """
 
     def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
-        self._file = pq.ParquetFile(path)
+        self._path = path
         self._vocabulary = vocabulary
-        meta = self._file.metadata
+        with _damage_of(path):
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+        meta, schema = self._file.metadata, self._file.schema_arrow
         sizes = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
         self.starts = [0, *np.cumsum(sizes).tolist()] if sizes else [0, 0]
-        self.names = tuple(name for name in COLUMNS if name in self._file.schema_arrow.names)
+        self.names = tuple(name for name in COLUMNS if name in schema.names)
+        if missing := [name for name in TIMES if name not in self.names]:
+            raise LogFormatError(f"{path}: damaged log (no column {', '.join(missing)})")
+        for name in self.names:
+            if schema.field(name).type != _type(name):
+                found = schema.field(name).type
+                raise LogFormatError(f"{path}: damaged log (column {name}: expected {_type(name)}, not {found})")
 
     def read(self, chunk: int) -> Mapping[str, Array]:
         """The columns of one row group."""
         if not self._file.metadata.num_row_groups:
             return {name: np.empty(0, DTYPES[name]) for name in self.names}
-        table = self._file.read_row_group(chunk, columns=list(self.names))
+        with _damage_of(self._path):
+            table = self._file.read_row_group(chunk, columns=list(self.names))
         return {name: self._values(name, table.column(name)) for name in self.names}
 
     def column(self, name: str) -> Array:
         """One whole column."""
-        return self._values(name, self._file.read(columns=[name]).column(name))
+        with _damage_of(self._path):
+            column = self._file.read(columns=[name]).column(name)
+        return self._values(name, column)
 
     def _values(self, name: str, column: pa.ChunkedArray) -> Array:
-        if name in TIMES:
-            return np.asarray(column.cast(pa.int64()).to_numpy())
         if name not in CODED:
-            return np.asarray(column.to_numpy())
+            if column.null_count:
+                raise LogFormatError(f"{self._path}: damaged log (column {name} has nulls)")
+            return np.asarray((column.cast(pa.int64()) if name in TIMES else column).to_numpy())
         names = self._vocabulary[name]
         parts = []
         for chunk in column.chunks:
-            codes = np.array([names.find(text) for text in chunk.dictionary.to_pylist()] + [-1], np.int32)
-            parts.append(codes[chunk.indices.fill_null(-1).to_numpy()])
+            texts = chunk.dictionary.to_pylist()
+            codes = np.array([*(names.find(text) for text in texts), MISSING], np.int32)
+            if (codes[:-1] == MISSING).any():
+                text = texts[int(np.argmax(codes == MISSING))]
+                raise LogFormatError(f"{self._path}: damaged log (column {name}: {text!r} is not in its vocabulary)")
+            parts.append(codes[chunk.indices.fill_null(MISSING).to_numpy()])
         return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
 
@@ -164,17 +185,30 @@ def open_log(path: Path) -> tuple[ParquetChunks, Vocabulary, dict[str, Any]]:
 
     Raises `LogFormatError` if it is not a log of this format, or cannot be read.
     """
-    try:
+    for name in (MANIFEST, VOCABULARY, EVENTS):
+        if not (path / name).is_file():
+            raise LogFormatError(f"{path}: not a saved log ({name} is missing)")
+    with _damage_of(path / MANIFEST):
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise LogFormatError(f"{path / MANIFEST}: expected the format {FORMAT!r}")
-        table = pq.read_table(path / VOCABULARY).to_pydict()
-        texts: dict[str, list[str]] = {}
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise LogFormatError(f"{path / MANIFEST}: expected the format {FORMAT!r}")
+    with _damage_of(path / VOCABULARY):
+        table = pq.read_table(path / VOCABULARY, schema=_VOCABULARY, page_checksum_verification=True).to_pydict()
+        texts: dict[str, list[str]] = {name: [] for name in CODED}
         for column, text in zip(table["column"], table["text"], strict=True):
-            texts.setdefault(column, []).append(text)
-        vocabulary = Vocabulary(texts)
-        return ParquetChunks(path / EVENTS, vocabulary), vocabulary, manifest
-    except FileNotFoundError as error:
-        raise LogFormatError(f"{path}: not a saved log ({error.filename or 'a file'} is missing)") from None
-    except (pa.ArrowException, json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
-        raise LogFormatError(f"{path}: damaged log ({error})") from None
+            texts[column].append(text)
+        for column, listed in texts.items():
+            if None in listed or len(set(listed)) < len(listed):
+                raise ValueError(f"column {column} has a text twice, or none")
+    vocabulary = Vocabulary(texts)
+    return ParquetChunks(path / EVENTS, vocabulary), vocabulary, manifest
+
+
+@contextmanager
+def _damage_of(path: Path) -> Iterator[None]:
+    """Says where the damage is, whatever the library that met it."""
+    try:
+        yield
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise LogFormatError(f"{path}: damaged log ({reason})") from None
