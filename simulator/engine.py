@@ -16,6 +16,7 @@ import numpy as np
 
 from scopedrift.scenarios import Scenario
 from scopedrift.simulator import orphans
+from scopedrift.simulator.detours import wander
 from scopedrift.simulator.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
 from scopedrift.simulator.expansion import ArrivalCodes, Recorder, Window
 from scopedrift.simulator.families import module_of
@@ -76,6 +77,8 @@ def simulate(
         platform.env.process(start(platform))
     platform.env.process(platform.outages())
     platform.env.process(platform.rotations())
+    for workload in list(world.workloads.values()):
+        platform.env.process(wander(platform, workload))
     deployment = start_injections(platform, ledger, without)
     platform.decide_by(deployment)
     recorder.prepare()

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scopedrift.simulator.events import MISSING
+import numpy as np
+
+from scopedrift.simulator.events import MISSING, Array
 from scopedrift.simulator.policy import Grant
 from scopedrift.simulator.randomness import generator
 
@@ -67,23 +69,28 @@ class Identity:
         """What its permissions allow."""
         if self._entitled is None:
             share = world.scenario.identities.excess_privilege
-            unused = [grant for grant in world.grant_universe if grant not in self.declared]
+            needed = [world.grant_place[grant] for grant in self.declared if grant in world.grant_place]
+            unused = np.delete(np.arange(len(world.grant_universe)), needed)
             wanted = round(len(self.declared) * share / (1.0 - share))
             self._entitled = frozenset(self.declared).union(self._nearest(world, "excess", unused, wanted))
         return self._entitled
 
     def downstream(self, world: World) -> frozenset[Grant]:
         """What a token that it mints carries."""
-        universe = world.grant_universe
-        wanted = round(len(universe) * world.scenario.identities.downstream.breadth)
-        return frozenset(self._nearest(world, "downstream", universe, wanted))
+        everything = np.arange(len(world.grant_universe))
+        wanted = round(len(everything) * world.scenario.identities.downstream.breadth)
+        return frozenset(self._nearest(world, "downstream", everything, wanted))
 
-    def _nearest(self, world: World, what: str, grants: list[Grant], count: int) -> list[Grant]:
-        """The first `count` of a fixed order of preference, so that a larger count only ever adds."""
-        draw = generator(world.seed, what, self.name).random(len(grants))
-        weight = [OWN_PROJECT_FIRST if grant.project == self.project else 1.0 for grant in grants]
-        order = sorted(range(len(grants)), key=lambda i: draw[i] ** (1.0 / weight[i]), reverse=True)
-        return [grants[i] for i in order[:count]]
+    def _nearest(self, world: World, what: str, places: Array, count: int) -> list[Grant]:
+        """The first `count` of a fixed order of preference, so that a larger count only ever adds.
+
+        `places` are positions in the world's list of grants; arrays, since that list is long where projects are many.
+        """
+        draw = generator(world.seed, what, self.name).random(len(places))
+        own = world.grant_projects[places] == world.code("project", self.project)
+        late = 1.0 - np.where(own, draw ** (1.0 / OWN_PROJECT_FIRST), draw)
+        first = np.argpartition(late, count)[:count] if count < len(late) else np.arange(len(late))
+        return [world.grant_universe[i] for i in places[first].tolist()]
 
 
 def allows(grants: frozenset[Grant] | set[Grant], service: str, access: str, project: str) -> bool:

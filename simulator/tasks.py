@@ -7,6 +7,7 @@ from typing import Final
 
 from scopedrift.simulator.activities import Activity, Operation
 from scopedrift.simulator.credentials import NEXT_START
+from scopedrift.simulator.detours import SPAN, Detour
 from scopedrift.simulator.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.expansion import DENIED
 from scopedrift.simulator.identities import allows
@@ -15,6 +16,8 @@ from scopedrift.simulator.policy import UNGUARDED
 from scopedrift.simulator.world import Project, Workload
 
 EXPLORE_DRAWS: Final = 5
+SHORT: Final = 10 * SECOND
+"""Stages shorter than this have no room for a detour."""
 UNRECORDED: Final = -2
 """Task *j* without context is numbered -2 - j: its draws are its own, and its records carry no task."""
 
@@ -82,15 +85,32 @@ class Task:
         *,
         outcome: int | None = None,
         data: int = MISSING,
+        span: int = 0,
+        clump: int = 1,
     ) -> None:
-        """Record a stage that begins now: `count` events within `duration` microseconds."""
-        how = self._platform.outcome() if outcome is None else outcome
-        self._record(activity, self.actor, duration, count, how, data)
+        """Record a stage that begins now: `count` events within `duration` microseconds.
 
-    def attempt(self, operation: Operation, duration: int, count: int, project: Project | None = None) -> None:
+        `span` and `clump` pace a stage of many tasks: see `Recorder.emit`.
+        """
+        if self.workload.detour is not None and duration >= SHORT:
+            self._wander(self.workload.detour, duration)
+        how = self._platform.outcome() if outcome is None else outcome
+        self._record(activity, self.actor, duration, count, how, data, span=span, clump=clump)
+
+    def _wander(self, detour: Detour, duration: int) -> None:
+        """Make the calls of a detour, one kind after the other, within `duration`."""
+        self.workload.detour = None
+        each = min(duration // len(detour.calls), SPAN)
+        for number, operation in enumerate(detour.calls):
+            self.attempt(operation, each, detour.times, detour.project, after=number * each)
+
+    def attempt(
+        self, operation: Operation, duration: int, count: int, project: Project | None = None, after: int = 0
+    ) -> None:
         """Record calls that its declared purpose does not list: refused unless the identity is entitled to them.
 
-        `project` is whose resources they go for (default: those that the task uses anyway).
+        `project` is whose resources they go for (default: those that the task uses anyway); they begin `after`
+        microseconds from now.
         """
         world, identity, actor = self._platform.world, self.workload.identity, self.actor
         where = self.workload.project if project is None else project
@@ -101,7 +121,7 @@ class Task:
             identity.entitled(world), operation.service, operation.access, where.name
         )
         how = self._platform.outcome() if allowed else DENIED
-        self._record(world.activities.single(operation), actor, duration, count, how, MISSING)
+        self._record(world.activities.single(operation), actor, duration, count, how, MISSING, after=after)
 
     def start_up(self, activity: Activity, u: float) -> int:
         """Record a start-up flow that begins now; returns how long it takes (microseconds; assumed 1 to 9 s).
@@ -126,11 +146,24 @@ class Task:
                 actor=self.actor, job=self.job, session=self.session, anchor=self.anchor, behalf=self._behalf,
             )  # fmt: skip
 
-    def _record(self, activity: Activity, actor: int, duration: int, count: int, outcome: int, data: int) -> None:
-        self.renew(self._platform.now + duration)
+    def _record(
+        self,
+        activity: Activity,
+        actor: int,
+        duration: int,
+        count: int,
+        outcome: int,
+        data: int,
+        *,
+        after: int = 0,
+        span: int = 0,
+        clump: int = 1,
+    ) -> None:
+        start = self._platform.now + after
+        self.renew(start + duration)
         self._platform.emit(
-            activity.code, actor, self._platform.now, duration, count, self.job, self._stage,
-            self.session, self.anchor, -1, outcome, 0, self._behalf, data,
+            activity.code, actor, start, duration, count, self.job, self._stage,
+            self.session, self.anchor, -1, outcome, 0, self._behalf, data, span, clump,
         )  # fmt: skip
         self._stage += 1
 
@@ -143,11 +176,16 @@ class Task:
         novelty = self._platform.novelty
         if draws[0] >= novelty.chance(self.number if tasks is None else tasks):
             return
-        world = self._platform.world
-        elsewhere = draws[1] < novelty.elsewhere
-        project = world.projects[int(draws[2] * len(world.projects))] if elsewhere else self.workload.project
+        world, identity, project = self._platform.world, self.workload.identity, self.workload.project
+        refused = False
+        if draws[1] < novelty.elsewhere:
+            # mostly where permissions reach, else anywhere: and where they do not, it is refused
+            within_reach = {g.project for g in identity.entitled(world) if (g.service, g.access) == ("s3", "read")}
+            known = [p for p in world.projects if p.name in within_reach]
+            choice = known if known and draws[4] >= novelty.refused else world.projects
+            project = choice[int(draws[2] * len(choice))]
+            refused = project.name not in within_reach
         items = world.pools.items(project.datasets[int(draws[3] * len(project.datasets))])
         few = world.pools.add(items[: 1 + int(draws[4] * min(len(items), 6))])
-        refused = elsewhere and draws[4] < novelty.refused
         duration = min((20 + round(300 * draws[4])) * SECOND, within)
         self.log(activity, duration, 1 + round(6 * draws[3]), outcome=DENIED if refused else None, data=few)

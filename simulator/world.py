@@ -19,6 +19,7 @@ from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.activities import Activities, Activity, Operations
 from scopedrift.simulator.credentials import STANDING, Sessions, StandingKey, standing_key
+from scopedrift.simulator.detours import Detour, published, published_tools
 from scopedrift.simulator.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
 from scopedrift.simulator.identities import Identity
 from scopedrift.simulator.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope
@@ -68,6 +69,8 @@ class Workload:
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
     sessions: Sessions = field(default_factory=Sessions)
     """Its credential sessions."""
+    detour: Detour | None = None
+    """What its next task also does, outside what is declared."""
 
     def holds_credential(self, now: int) -> bool:
         """Whether its latest task has a credential that it would use now."""
@@ -106,6 +109,7 @@ class World:
         self.rhythms = {name: Rhythm(spec) for name, spec in self.platform["rhythm"].items()}
         self._resource_project: list[int] = []
         self._resource_projects = np.empty(0, np.int32)
+        self._pool_projects: dict[int, frozenset[str]] = {}
         self._task_tools: dict[str, set[str]] = {}
         self._fake = Faker()
         self._fake.seed_instance(key(seed, "names"))
@@ -118,7 +122,12 @@ class World:
         pairs = sorted({(o.service, o.access) for o in self.operations.all})
         guarded = [(s, a) for s, a in pairs if s not in ("agent", "policy")]
         self.grant_universe = [Grant(s, a, p.name) for p in self.projects for s, a in guarded]
+        self.grant_place = {grant: place for place, grant in enumerate(self.grant_universe)}
+        self.grant_projects = np.array([self.code("project", grant.project) for grant in self.grant_universe])
         self._account = [(s, a) for s, a in pairs if s in ACCOUNT_SERVICES and a in ("auth", "read")]
+        given = scenario.identities.credential.ttl
+        default = {kind: spec["ttl"] for kind, spec in self.platform["credentials"].items() if spec["ttl"]}
+        self._ttl = {kind: given or parse_duration(ttl) for kind, ttl in default.items()}
         self._teams = {project.name: project.team for project in self.projects}
 
     # --- names, resources, pools
@@ -281,12 +290,14 @@ class World:
         allowed = self._task_tools.setdefault(kind, set())
         allowed.update(operation.operation for activity in activities for operation in activity.operations)
 
-    def projects_of(self, pool: int) -> set[str]:
+    def projects_of(self, pool: int) -> frozenset[str]:
         """The projects that own the resources of a pool."""
-        if pool < 0:
-            return set()
-        owners = {self._resource_project[item] for item in self.pools.items(pool)[:64]}
-        return {self.names["project"][owner] for owner in owners if owner >= 0}
+        known = self._pool_projects.get(pool)
+        if known is None:
+            owners = {self._resource_project[item] for item in self.pools.items(pool)} if pool >= 0 else set()
+            known = frozenset(self.names["project"][owner] for owner in owners if owner >= 0)
+            self._pool_projects[pool] = known
+        return known
 
     def some(self, pool: int, count: int, *name: object) -> int:
         """A pool of `count` of a pool's resources, chosen by name."""
@@ -313,13 +324,12 @@ class World:
             made = standing_key(life, self.seed, name, self.scenario.start_us)
         else:
             made = StandingKey(MISSING, 0)
-        given, default = self.scenario.identities.credential.ttl, self.platform["credentials"][kind]["ttl"]
         identity = Identity(
             name=name,
             code=self.code("identity", name),
             project=project.name,
             credential_kind=kind,
-            ttl=made.rotation if kind == STANDING else given or parse_duration(default),
+            ttl=made.rotation if kind == STANDING else self._ttl[kind],
             shared=shared,
             credential_key=key(self.seed, "credential", name),
             made_at=made.made_at,
@@ -355,7 +365,7 @@ class World:
         """What the deployment declares beside its log."""
         everybody = [identity for identity in self.identities.values() if not identity.orphaned]
         return Deployment(
-            policy={i.name: Scope(frozenset(i.declared), frozenset(i.registries)) for i in everybody},
+            policy={i.name: Scope(published(self, i), frozenset(i.registries)) for i in everybody},
             inventory={
                 i.name: InventoryEntry(
                     i.name,
@@ -369,5 +379,5 @@ class World:
                 for i in everybody
             },
             calendar=tuple(calendar),
-            task_tools={kind: frozenset(tools) for kind, tools in self._task_tools.items()},
+            task_tools=published_tools(self, self._task_tools),
         )

@@ -1,0 +1,125 @@
+"""Detours: benign work outside what is declared, so that no declaration is ever complete.
+
+Now and then somebody debugs a running workload, a library looks around, a crashed process reads its secrets again:
+calls that the purpose of the task does not list and that may lie outside the identity's declared scope, mostly
+where its entitlement allows them (the rest is refused).  Some become a habit.  Beside that, declarations lag
+behind: the published scope of some identities, and the tool list of some kinds of task, miss things that are done
+every day.
+
+One process a workload decides when; the workload's next task does it (`Task.log`), so that every family has
+detours without a line of its own.  The scenario's `novelty` scales all of it; sources: `platform.yaml`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from math import log
+from typing import TYPE_CHECKING, Any, Final
+
+from scopedrift.simulator.activities import Operation
+from scopedrift.simulator.events import DAY, SECOND
+from scopedrift.simulator.identities import allows
+from scopedrift.simulator.policy import UNGUARDED, Grant
+from scopedrift.simulator.randomness import Draws, key
+from scopedrift.simulator.rhythm import WEEK
+
+if TYPE_CHECKING:
+    from scopedrift.simulator.families import Process
+    from scopedrift.simulator.identities import Identity
+    from scopedrift.simulator.platform import Platform
+    from scopedrift.simulator.world import Project, Workload, World
+
+WIDTH: Final = 8
+SPAN: Final = 40 * SECOND
+"""A detour takes this long for each of its calls (assumed)."""
+
+
+@dataclass(frozen=True)
+class Detour:
+    """Calls that a workload's next task also makes."""
+
+    calls: tuple[Operation, ...]
+    times: int
+    """How often it makes each."""
+    project: Project | None
+    """Whose resources they go for; `None`: the workload's own."""
+
+
+def wander(platform: Platform, workload: Workload) -> Process:
+    """One workload's detours over the horizon, in working hours."""
+    world = platform.world
+    spec = world.platform["detours"]
+    rate = spec["per_week"]["value"] * world.scenario.novelty
+    draws = Draws(world.seed, "detours", workload.name, width=WIDTH, block=4)
+    while rate > 0:
+        row = draws.row()
+        gap = world.rhythms["working"].wait(platform.now, -log(1.0 - row[0]) * WEEK / rate)
+        yield platform.wait(gap)
+        workload.detour = choose(world, workload, row[1:6])
+        if row[6] < spec["habit"]["value"]:
+            platform.env.process(_again(platform, workload, workload.detour, row[7]))
+
+
+def _again(platform: Platform, workload: Workload, detour: Detour, u: float) -> Process:
+    """A habit: the same, about daily, for the rest of the horizon."""
+    while True:
+        yield platform.wait(round(DAY * (0.6 + 0.8 * u)))
+        workload.detour = detour
+        u = (u + 0.618034) % 1.0
+
+
+def choose(world: World, workload: Workload, u: list[float]) -> Detour:
+    """What a workload's next detour is: one that its entitlement allows, or (seldom) whatever comes to mind."""
+    spec = world.platform["detours"]
+    project = world.projects[int(u[0] * len(world.projects))] if u[1] < spec["elsewhere"]["value"] else None
+    where = workload.project if project is None else project
+    kinds = [_calls(world, kind["calls"]) for kind in spec["kinds"].values()]
+    shares = [kind["share"] for kind in spec["kinds"].values()]
+    if u[2] >= spec["careless"]["value"]:
+        entitled = workload.identity.entitled(world)
+        shares = [
+            share * all(o.service in UNGUARDED or allows(entitled, o.service, o.access, where.name) for o in calls)
+            for share, calls in zip(shares, kinds, strict=True)
+        ]
+        if not any(shares):
+            return Detour(kinds[0][:1], 1, None)
+    edges = list(accumulate(shares))
+    return Detour(kinds[bisect_right(edges, u[3] * edges[-1])], 1 + int(3.0 * u[4]), project)
+
+
+def _calls(world: World, names: Iterable[str]) -> tuple[Operation, ...]:
+    return tuple(world.operations.by_name[name] for name in names)
+
+
+def published(world: World, identity: Identity) -> frozenset[Grant]:
+    """The declared scope as the policy files have it: for some identities, a grant that they use is missing."""
+    if _lags(world, "stale_scopes", identity.name):
+        used = sorted(
+            grant for grant in identity.declared if grant.service not in world.platform["detours"]["never_stale"]
+        )
+        if used:
+            return frozenset(identity.declared - {used[key(world.seed, "stale grant", identity.name) % len(used)]})
+    return frozenset(identity.declared)
+
+
+def published_tools(world: World, tools: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    """The tool lists of the kinds of task, as declared: here and there, an operation is missing.
+
+    What keeps credentials alive is the platform's business and on every list.
+    """
+    life = {"issuance.exchange"}
+    for spec in world.platform["credentials"].values():
+        life.update(spec["flow"], spec["renewal"], spec["role"])
+    common = {operation.operation for operation in _calls(world, life)}
+    return {
+        kind: frozenset(tool for tool in listed if not _lags(world, "stale_tools", kind, tool)) | common
+        for kind, listed in tools.items()
+    }
+
+
+def _lags(world: World, what: str, *name: Any) -> bool:
+    share = world.platform["detours"][what]["value"] * min(world.scenario.novelty, 1.0)
+    return bool(key(world.seed, what, *name) / 2.0**64 < share)
