@@ -49,7 +49,8 @@ class Counts:
     def of(self, keys: Array) -> Array:
         """The settled count of each fingerprint; 0 if it is not known."""
         found = self.table.find(keys)
-        self.settled = grown(self.settled, 1)
+        if not len(self.settled):
+            return np.zeros(len(keys))
         return np.where(found >= 0, self.settled[found], 0.0)
 
     def settle(self, keep: float = 1.0) -> Array | None:

@@ -26,7 +26,6 @@ _MULTIPLIERS = np.array(
     np.uint64,
 ).view(np.int64)
 _OFFSET = np.int64(0x2545F4914F6CDD1D)
-_EMPTY = 0
 
 
 def mix(*columns: Array | int) -> Array:
@@ -91,15 +90,15 @@ class Table:
         miss = held != keys
         if not miss.any():
             return rows
+        left = np.flatnonzero(miss & (rows >= 0))
         rows[miss] = -1
-        left = np.flatnonzero(miss & (held != _EMPTY))
         wanted, slot = keys[left], slot[left]
         while len(left):
             slot = (slot + 1) & self._mask
-            held = self._keys[slot]
+            held, row = self._keys[slot], self._rows[slot]
             hit = held == wanted
-            rows[left[hit]] = self._rows[slot[hit]]
-            go = ~hit & (held != _EMPTY)
+            rows[left[hit]] = row[hit]
+            go = ~hit & (row >= 0)
             left, wanted, slot = left[go], wanted[go], slot[go]
         return rows
 
@@ -129,7 +128,7 @@ class Table:
     def _place(self, keys: Array, rows: Array) -> None:
         slot = self._home(keys)
         while len(keys):
-            free = self._keys[slot] == _EMPTY
+            free = self._rows[slot] < 0
             self._keys[slot[free]] = keys[free]  # of several for one slot, the last stays
             landed = self._keys[slot] == keys
             self._rows[slot[landed]] = rows[landed]
