@@ -210,6 +210,7 @@ def _judge(world: World, windows: Windows, scored: scoring.Scored, budget: float
     values = {
         "threshold": scored.threshold,
         **_counted(matching, raised, scored, test, people),
+        **_of_changes(matching, world),
         **_delays(matching, test),
         "average_precision": metrics.average_precision(scores[bad], scores[~bad]),
         "average_precision_incidents": metrics.average_precision(best, slots),
@@ -260,6 +261,15 @@ def _counted(matching: Matching, raised: Alerts, scored: scoring.Scored, test: W
         "duplicates": matching.duplicates,
         "identities": people,
         "test_days": test.days,
+    }
+
+
+def _of_changes(matching: Matching, world: World) -> dict[str, float]:
+    """False alarms on benign changes, by whether the change calendar announced them."""
+    announced = [world.truth.changes[index].announced for index in matching.change[matching.change >= 0].tolist()]
+    return {
+        "false_positives_announced": float(sum(announced)),
+        "false_positives_unannounced": float(len(announced) - sum(announced)),
     }
 
 

@@ -79,6 +79,8 @@ class Matching:
     """For false alarms: the kind of a benign change; `before incident`, `during incident` or `after incident` for
     ordinary behaviour of an identity at most one cooldown before, between, or at most one cooldown after its
     incident events; `baseline` for all other.  Empty for true alerts."""
+    change: Array
+    """Index of the benign change whose event opened the alert, or -1."""
 
     @property
     def false_alarm(self) -> Array:
@@ -126,7 +128,8 @@ def match(
     for row in np.flatnonzero(label == BENIGN_CHANGE).tolist():
         cause[row] = truth.changes[injection[row]].kind
     cause[opened_by >= 0] = ""
-    return Matching(tuple(detections), unobserved, warm_up, opened_by, tuple(cause.tolist()))
+    change = np.where(label == BENIGN_CHANGE, injection, -1)
+    return Matching(tuple(detections), unobserved, warm_up, opened_by, tuple(cause.tolist()), change)
 
 
 def _injected(truth: Truth, position: Array) -> tuple[Array, Array]:

@@ -44,7 +44,8 @@ METRICS: Final = _names(
     incidents_in_warm_up false_positives_cold_start average_precision_incidents partial_area partial_area_10
     false_positive_rate precision_at_prevalence_1e-06 precision_at_prevalence_1e-05
     precision_at_prevalence_1e-04 precision_at_prevalence_1e-03 precision_at_prevalence_1e-02
-    time_to_detect_median_events time_to_detect_median_of_allowed detected_by_1h detected_by_1d detected_by_7d"""
+    time_to_detect_median_events time_to_detect_median_of_allowed detected_by_1h detected_by_1d detected_by_7d
+    false_positives_announced false_positives_unannounced"""
 )
 """Numbers of a cell that `summary` repeats with intervals, except for per-cell medians that cannot be averaged."""
 _MEDIANS: Final = ("time_to_detect_median_events", "time_to_detect_median_of_allowed")
@@ -73,7 +74,7 @@ STAGES: Final = _names(
 )
 STAGE_HITS: Final = _names("scenario seed detector incident stage name technique events flagged detected flagged_at")
 ALERTS: Final = _names(
-    """scenario seed detector identity opened_at closed_at events score incident false_alarm cause operation
+    """scenario seed detector identity opened_at closed_at events score incident false_alarm cause announced operation
     resource reason cold_start"""
 )
 CURVES: Final = _names("scenario seed detector threshold false_positives_per_day recall precision")
@@ -315,7 +316,7 @@ def _alerts(evaluation: Evaluation, world: World) -> pd.DataFrame:
     raised, matching = evaluation.alerts, evaluation.matching
     if raised is None or matching is None:
         return _frame([], ALERTS)
-    names, incidents = world.log.vocabulary["identity"], world.truth.incidents
+    names, incidents, changes = world.log.vocabulary["identity"], world.truth.incidents, world.truth.changes
     columns: dict[str, Any] = {
         "identity": [names[code] if code >= 0 else "" for code in raised.identity.tolist()],
         "opened_at": raised.opened_at,
@@ -325,6 +326,9 @@ def _alerts(evaluation: Evaluation, world: World) -> pd.DataFrame:
         "incident": [incidents[index].id if index >= 0 else "" for index in matching.incident.tolist()],
         "false_alarm": matching.false_alarm,
         "cause": matching.cause,
+        "announced": [
+            str(changes[index].announced).lower() if index >= 0 else "" for index in matching.change.tolist()
+        ],
         **{
             name: [getattr(opening, name) for opening in evaluation.openings]
             for name in ("operation", "resource", "reason", "cold_start")

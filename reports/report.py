@@ -17,7 +17,7 @@ from scopedrift.reports.drawing import Drawing, render
 from scopedrift.reports.figures import FIGURES, time_line
 from scopedrift.reports.files import write_inputs, write_quotable, write_text
 from scopedrift.reports.page import render_page
-from scopedrift.reports.results import HEADINGS, causes_frame, recall_frame, results, results_frame
+from scopedrift.reports.results import HEADINGS, causes_frame, recall_frame, results, results_frame, slices_frame
 from scopedrift.reports.style import Look, looks, matplotlib_settings
 from scopedrift.reports.tables import Tables, normalise
 from scopedrift.reports.text import slug
@@ -66,6 +66,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         {
             "results": ("Detectors at their alert budget, with 95 % intervals", results_frame(data)),
             "recall-by-kind": ("Incidents caught, by kind", recall_frame(data)),
+            "recall-by-slice": ("Incidents caught, by what they are like", slices_frame(data)),
             "false-alarm-causes": ("False alarms by cause", causes_frame(data)),
         },
         out / "tables",
@@ -75,6 +76,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         title=title,
         meta=meta,
         words=[summarise(data.only(s), s) for s in data.scenarios] or [summarise(data, "")],
+        slices=slices_frame(data),
         told=FINDINGS_TOLD,
         headings=HEADINGS,
         rows=results(data),

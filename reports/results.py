@@ -19,6 +19,9 @@ HEADINGS = (
     "Median time to detect", "Before impact", "Average precision", "Runs", "Knowledge used",
 )  # fmt: skip
 
+STRENGTHS = (0.0, 0.33, 0.67, 1.0)
+STRENGTH_WORDS = ("low (up to 0.33)", "middling", "high (above 0.67)")
+
 
 @dataclass(frozen=True)
 class Value:
@@ -73,14 +76,39 @@ def recall_frame(data: Tables) -> pd.DataFrame:
     return table.fillna(DASH).rename_axis("Kind of incident").rename_axis(None, axis=1).reset_index()
 
 
+def slices_frame(data: Tables) -> pd.DataFrame:
+    """Return incidents caught out of those injected by other properties than their kind: one slice a row.
+
+    In-scope and out-of-scope incidents stand apart because only the latter break the declared policy at all.
+    """
+    found = data.incidents
+    if not len(found):
+        return pd.DataFrame(columns=["Incidents", "Slice"])
+    slices = {
+        "label": found["label"].str.replace("_", " "),
+        "inside the declared scope": found["in_scope"].map({True: "yes", False: "no"}),
+        "inside the entitlement": found["in_entitlement"].map({True: "yes", False: "no"}),
+        "family": found["family"],
+        "strength": pd.cut(found["strength"], STRENGTHS, labels=STRENGTH_WORDS, include_lowest=True).astype(object),
+    }
+    parts = []
+    for name, values in slices.items():
+        groups = found.assign(slice=values.fillna("unknown")).groupby(["slice", "detector"])["detected"]
+        text = groups.sum().astype(int).astype(str) + "/" + groups.size().astype(str)
+        parts.append(text.unstack("detector").assign(Incidents=name))
+    table = pd.concat(parts).fillna(DASH).rename_axis("Slice").rename_axis(None, axis=1).reset_index()
+    return table[["Incidents", "Slice", *(d for d in data.detectors if d in table.columns)]]
+
+
 def causes_frame(data: Tables) -> pd.DataFrame:
-    """Return the number of false alarms by cause: causes down, detectors across."""
-    alarms = data.alerts[data.alerts["false_alarm"]]
+    """Return the number of false alarms by cause, announced changes apart: causes down, detectors across."""
+    alarms = data.alerts[data.alerts["false_alarm"]].copy()
     if not len(alarms):
         return pd.DataFrame(columns=["Cause"])
+    told = alarms["announced"].map({"true": ", announced", "false": ", not announced"}).fillna("")
+    alarms["cause"] = alarms["cause"].map(cause_words) + told
     table = alarms.groupby(["cause", "detector"]).size().unstack("detector", fill_value=0)
     table = table.reindex(columns=[d for d in data.detectors if d in table.columns])
-    table.index = table.index.map(cause_words)
     return table.rename_axis("Cause").rename_axis(None, axis=1).reset_index()
 
 

@@ -26,7 +26,7 @@ TEXTS: dict[str, str] = {
     "summary": "scenario detector tied_with",
     "incidents": "scenario seed detector incident label template family identity end_reason",
     "stages": "scenario seed incident stage name technique outcome",
-    "alerts": "scenario seed detector identity incident cause operation resource reason",
+    "alerts": "scenario seed detector identity incident cause announced operation resource reason",
     "curves": "scenario seed detector",
     "changes": "scenario seed change kind",
     "ablation": "scenario detector kind removed sample",

@@ -84,6 +84,7 @@ def test_causes(small: Callable[..., Any], an_incident: Callable[..., Any]) -> N
     )
     found = matched(world, 5)
     assert found.cause == ("migration", "baseline", "during incident", "after incident", "baseline", "baseline")
+    assert found.change.tolist() == [0, -1, -1, -1, -1, -1]
     assert found.detected == 0 and found.false_alarm.all()
 
 

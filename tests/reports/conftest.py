@@ -39,6 +39,7 @@ DETECTORS: dict[str, tuple[tuple[float, float, float], float, float, float]] = {
     "random": ((0.05, 0.1, 0.05), 40_000, 1.0, 0.2),
     "oracle": ((1.0, 1.0, 1.0), 1, 0.0, 0.1),
 }
+ANNOUNCED = {"registry-migration": "true", "new-dataset": "true", "break-glass": "false"}
 CAUSES = ["baseline", "registry-migration", "new-dataset", "break-glass", "before incident"]
 
 
@@ -179,6 +180,7 @@ def _run(
                     "incident": incident["incident"],
                     "false_alarm": False,
                     "cause": "",
+                    "announced": "",
                     "operation": "GetObject",
                     "resource": "s3://quay-training/eval/shard-0042",
                     "reason": "first read of this bucket by this identity",
@@ -197,7 +199,8 @@ def _run(
                 "score": float(draw.gamma(3)),
                 "incident": "",
                 "false_alarm": True,
-                "cause": str(draw.choice(CAUSES, p=[0.2, 0.5, 0.15, 0.1, 0.05])),
+                "cause": (cause := str(draw.choice(CAUSES, p=[0.2, 0.5, 0.15, 0.1, 0.05]))),
+                "announced": ANNOUNCED.get(cause, ""),
                 "operation": "PullImage",
                 "resource": "registry.quay.example/ml/trainer:v9",
                 "reason": "image from a registry that the identity has not used before",

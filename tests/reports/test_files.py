@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from scopedrift.reports.files import latex, markdown, write_inputs, write_text
-from scopedrift.reports.results import causes_frame, recall_frame, results_frame
+from scopedrift.reports.results import causes_frame, recall_frame, results_frame, slices_frame
 from scopedrift.reports.tables import TEXTS, normalise
 
 HOSTILE = pd.DataFrame({"name": ["a|b\n# c", r"\input{x} 50% $y$ a_b & <i>"], "n": [1, 2]})
@@ -53,6 +53,16 @@ def test_quotable_tables(tables: dict[str, pd.DataFrame]) -> None:
     causes = causes_frame(data)
     own = tables["alerts"][(tables["alerts"]["detector"] == "rate") & tables["alerts"]["false_alarm"]]
     assert causes["rate"].sum() == len(own)
+    migrations = causes.set_index("Cause").loc["registry migrations, announced", "rate"]
+    assert migrations == (own["cause"] == "registry-migration").sum()
+    slices = slices_frame(data).set_index(["Incidents", "Slice"])
+    rows = tables["incidents"][tables["incidents"]["detector"] == "rate"]
+    for label in ("yes", "no"):
+        mine = rows[rows["in_scope"].astype(bool) == (label == "yes")]
+        if len(mine):
+            shown = slices.loc[("inside the declared scope", label), "rate"]
+            assert shown == f"{int(mine['detected'].sum())}/{len(mine)}"
+    assert set(slices.index.get_level_values(0)) >= {"label", "family", "strength", "inside the entitlement"}
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_ids_are_unique_and_references_resolve(page: Path) -> None:
 def test_tables_and_figures_speak_to_a_screen_reader(page: Path) -> None:
     read = Page(page)
     tags = Counter(t for t, _ in read.elements)
-    assert tags["caption"] == tags["table"] == 2
+    assert tags["caption"] == tags["table"] == 3
     assert all(a.get("scope") in ("col", "row") for t, a in read.elements if t == "th")
     pictures = [a for t, a in read.elements if t == "svg"]
     assert all(a["role"] == "img" and a["aria-labelledby"] for a in pictures)
