@@ -1,0 +1,118 @@
+"""Keyed draws: a value belongs to a name and a number, never to the order in which values are taken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scopedrift.simulator.randomness import TABLE, Draws, Quantiles, generator, hash64, key, mix
+
+U64 = st.integers(0, 2**64 - 1)
+NAMES = st.lists(st.text(st.characters(exclude_categories=["C"]), max_size=4) | st.integers(), max_size=3)
+
+
+@settings(max_examples=50)
+@given(st.integers(), NAMES, NAMES)
+def test_a_key_is_stable_and_belongs_to_one_name(seed, names, others):
+    assert key(seed, *names) == key(seed, *names)
+    assert 0 <= key(seed, *names) < 2**64
+    assert key(seed, *names) != key(seed + 1, *names)
+    if list(map(str, names)) != list(map(str, others)):
+        assert key(seed, *names) != key(seed, *others)
+
+
+def test_a_key_does_not_change_between_versions():
+    assert key(7, "workload", "pipeline-0001") == 4429306644485228376
+
+
+def test_names_are_not_run_together():
+    assert key(1, "ab", "c") != key(1, "a", "bc") != key(1, "abc")
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(U64, st.integers(0, 2**63 - 1)), min_size=1, max_size=20), st.randoms())
+def test_the_vectorised_hash_is_the_scalar_one_in_any_order(pairs, random):
+    def hashed(items):
+        left, right = zip(*items, strict=True)
+        return hash64(np.array(left, np.uint64), np.array(right, np.uint64)).tolist()
+
+    assert hashed(pairs) == [mix(left, right) for left, right in pairs]
+    shuffled = random.sample(pairs, len(pairs))
+    assert dict(zip(shuffled, hashed(shuffled), strict=True)) == dict(zip(pairs, hashed(pairs), strict=True))
+
+
+def test_the_bits_of_the_hash_are_even_and_neighbours_unrelated():
+    hashed = hash64(np.full(40_000, key(3, "a"), np.uint64), np.arange(40_000))
+    bits = np.unpackbits(hashed.view(np.uint8)).reshape(-1, 64)
+    band = 5 * 0.5 / np.sqrt(len(hashed))  # five standard errors of a fair coin
+    assert np.abs(bits.mean(axis=0) - 0.5).max() < band
+    assert np.abs((bits[1:] ^ bits[:-1]).mean(axis=0) - 0.5).max() < band
+    assert len(np.unique(hashed)) == len(hashed)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 5), st.integers(1, 40), st.integers(0, 300))
+def test_row_j_of_a_process_is_the_same_however_many_are_read_at_once(width, block, number):
+    one = Draws(5, "training", "pipeline", width=width, block=block)
+    other = Draws(5, "training", "pipeline", width=width, block=7)
+    noise = Draws(5, "training", "another", width=width)
+    for _ in range(number + 1):
+        row = one.row()
+        noise.row()  # what others draw meanwhile changes nothing
+    for _ in range(number + 1):
+        same = other.row()
+    assert row == same and len(row) == width and all(0.0 <= u < 1.0 for u in row)
+
+
+def test_generators_of_different_names_differ():
+    first, again, other = (generator(1, name).random(8).tolist() for name in ("a", "a", "b"))
+    assert first == again != other
+
+
+# --- tabulated distributions
+
+POSITIVE = st.floats(1e-3, 1e6)
+
+
+@given(POSITIVE, st.floats(0.0, 1.0, exclude_max=True))
+def test_a_number_is_that_number_always(value, u):
+    assert Quantiles.parse(value)(u) == value
+    assert Quantiles.parse(value).mean() == pytest.approx(value)
+
+
+@given(
+    st.dictionaries(st.integers(1, 99).map(lambda p: p / 100), POSITIVE, min_size=1, max_size=6).map(
+        lambda anchors: dict(zip(sorted(anchors), sorted(anchors.values()), strict=True))
+    )
+)
+def test_anchors_are_reproduced_within_a_cell_of_the_table(anchors):
+    table = Quantiles.parse({"quantiles": anchors})
+    assert table.table == sorted(table.table) and len(table.table) == TABLE
+    for p, value in anchors.items():
+        below, above = table(p - 1 / TABLE), table(p + 1 / TABLE)
+        assert below * (1 - 1e-9) <= value <= above * (1 + 1e-9)
+    low, high = min(anchors.values()), max(anchors.values())
+    assert table(0.0) == pytest.approx(low) and table(1 - 1e-9) == pytest.approx(high)
+
+
+@given(POSITIVE, st.floats(1.01, 1000.0))
+def test_a_log_normal_has_its_median_and_its_ninetieth_percentile(median, ratio):
+    for spec in ({"median": median, "p90": median * ratio}, {"median": median, "sigma": np.log(ratio) / 1.2815516}):
+        table = Quantiles.parse(spec)
+        assert table(0.5) == pytest.approx(median, rel=0.003 * np.log(ratio) + 1e-9)
+        assert table(0.9) == pytest.approx(median * ratio, rel=0.006 * np.log(ratio) + 1e-9)
+        assert table.table == sorted(table.table)
+
+
+def test_the_order_of_the_anchors_in_the_file_does_not_matter():
+    assert (
+        Quantiles.parse({"quantiles": {0.9: 5, 0.1: 1}}).table == Quantiles.parse({"quantiles": {0.1: 1, 0.9: 5}}).table
+    )
+
+
+@pytest.mark.parametrize("spec", [{}, {"median": 1}, {"p90": 2}, {"mean": 1, "sigma": 1}])
+def test_what_is_no_distribution_is_refused(spec):
+    with pytest.raises(ValueError, match=r"not a distribution.*median with sigma or p90"):
+        Quantiles.parse(spec)
