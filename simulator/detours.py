@@ -64,9 +64,13 @@ def wander(platform: Platform, workload: Workload) -> Process:
 
 
 def _again(platform: Platform, workload: Workload, detour: Detour, u: float) -> Process:
-    """A habit: the same, about daily, for the rest of the horizon."""
+    """A habit: the same, about daily, until it is given up."""
+    lasts = platform.world.platform["detours"]["habit_days"]["value"]
+    until = platform.now + round(-log(1.0 - u) * lasts * DAY)
     while True:
         yield platform.wait(round(DAY * (0.6 + 0.8 * u)))
+        if platform.now > until:
+            return
         workload.detour = detour
         u = (u + 0.618034) % 1.0
 
