@@ -254,6 +254,7 @@ class World:
         if family not in identity.families:
             identity.families.append(family)
         identity.registries.add(registry_of(image))
+        identity.declared.update(Grant(service, access, project.name) for service, access in self._account)
         for activity in activities:
             self.declare(workload, activity, bound)
         template = Actor(
@@ -308,13 +309,17 @@ class World:
     def add_identity(
         self, workload: str, project: Project, *, kind: str | None = None, orphaned: bool = False
     ) -> Identity:
-        """The identity of a workload: its own or, by the sharing knob, that of its project.
+        """The identity of a workload: its own or, by the sharing knob, one that serves several projects.
 
         `kind` is that of its credential, instead of one by the scenario's shares.
         """
         shared = not orphaned and key(self.seed, "shared", workload) / 2.0**64 < self.scenario.identities.sharing
-        path = f"ns/{project.name}/sa/{'default' if shared else workload}"
-        name = f"spiffe://{self.domain}/{path}"
+        account = workload
+        if shared:
+            accounts = max(round(len(self.projects) / self.platform["world"]["projects_per_account"]["value"]), 1)
+            number = key(self.seed, "account", workload) % accounts
+            project, account = self.projects[number], f"shared-{number:02d}"
+        name = f"spiffe://{self.domain}/ns/{project.name}/sa/{account}"
         known = self.identities.get(name)
         if known is not None:
             return known
@@ -335,7 +340,6 @@ class World:
             made_at=made.made_at,
             exchanges=kind != STANDING and key(self.seed, "exchanges", name) / 2.0**64 < life["exchanges"]["value"],
             orphaned=orphaned,
-            declared={Grant(service, access, project.name) for service, access in self._account},
         )
         self.identities[name] = identity
         return identity

@@ -262,7 +262,7 @@ def _awake(platform: Platform, victim: Workload) -> Process:
 def _foreign_image(platform: Platform, workload: Workload, strength: float, rng: np.random.Generator) -> str:
     """An image from a registry that the workload never used; ordinary for somebody else if one is at hand."""
     world = platform.world
-    own = workload.identity.registries
+    own = {registry_of(workload.image)}  # where the identity is shared, another workload's registry is in its scope
     used = sorted({registry_of(w.image) for w in world.workloads.values()} - own)
     public = [r for r in world.platform["world"]["public_registries"] if r not in own]
     pick = used if used and rng.random() < 0.5 + 0.5 * strength else public or used

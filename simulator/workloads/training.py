@@ -1,8 +1,8 @@
-"""Training pipelines: prepare, train on queued GPUs with checkpoints, evaluate, register, deploy.
+"""Training pipelines: prepare, train on queued GPUs with checkpoints, evaluate, register, deploy, monitor.
 
 The stages look like separate workloads and are one system: with `stage_identities` each runs under an identity
 of its own.  Runs fail, are cancelled, are retried from their checkpoint, and some are searches that start many
-trials at once.
+trials at once, which give way to whoever waits with a higher priority.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ ROLES: Final = {
     "train": ("submit", "watch", "read", "checkpoint", "resume", "explore"),
     "evaluate": ("evaluate", "register", "explore"),
     "deploy": ("deploy",),
+    "monitor": ("monitor", "explore"),
 }
 """The stages of a pipeline and the activities that each is meant to do."""
 CHECKPOINTS: Final = 8
-"""A run is recorded in at most this many stretches between checkpoints."""
+"""A run is recorded in at most this many stretches between checkpoints, one that can be pre-empted in four times as many."""
+TRIALS: Final = 64
+"""Job numbers of one run."""
 MAX_READS: Final = 4_000
 WIDTH: Final = 24
 
@@ -56,6 +59,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
                     "checkpoint": [f"{bucket}-checkpoints/{name}/step-{k}" for k in range(4)],
                     "model": [f"{bucket}-models/{name}"],
                     "endpoint": [f"endpoint/{project.name}-{name}"],
+                    "store": [f"features/{project.name}-{number % 3}"],
                 },
                 parameters=parameters,
                 identity=None if parameters["stage_identities"] or shared is None else shared.identity,
@@ -89,9 +93,9 @@ def _run(
     run: int,
     row: list[float],
 ) -> Process:
-    start_up = family.start_up(parts["train"].identity.credential_kind)
+    flow = {role: family.start_up(part.identity.credential_kind) for role, part in parts.items()}
     task = Task(platform, parts["prepare"], "prepare", run)
-    yield platform.wait(task.start_up(start_up, row[1]))
+    yield platform.wait(task.start_up(flow["prepare"], row[1]))
     length = family.seconds("prepare_s", row[2])
     task.log(family.activity("prepare"), length, _reads(length, family))
     task.explore(family.activity("explore"), row[3:8])
@@ -99,17 +103,19 @@ def _run(
     yield platform.wait(length)
     trials = 1
     if row[8] < parameters["searches"]:
-        trials = round(family.distribution("trials")(row[9]))
-    finished = True
+        trials = min(round(family.distribution("trials")(row[9])), TRIALS)
+    jobs = []
     for trial in range(trials):
         # a search reuses the run's draws, shifted: its trials differ and its length does not touch other runs
         shifted = [(u + trial * 0.381966) % 1.0 for u in row[10:16]]
-        finished = yield from _train(platform, family, parts["train"], run * 64 + trial, shifted, trials)
-    if not finished:
+        job = _train(platform, family, parts["train"], run * TRIALS + trial, shifted, trials)
+        jobs.append(platform.env.process(job))
+    yield platform.env.all_of(jobs)
+    if not any(job.value for job in jobs):
         return
     task = Task(platform, parts["evaluate"], "evaluate", run)
     yield platform.gpus.request(1, USUAL)
-    yield platform.wait(task.start_up(start_up, row[16]))
+    yield platform.wait(task.start_up(flow["evaluate"], row[16]))
     length = family.seconds("evaluate_s", row[17])
     task.log(family.activity("evaluate"), length, _reads(length, family) + 4)
     task.explore(family.activity("explore"), row[18:23])
@@ -118,8 +124,24 @@ def _run(
     task.log(family.activity("register"), 5 * SECOND, 4)
     if row[23] < family.value("deployed"):
         task = Task(platform, parts["deploy"], "deploy", run)
-        yield platform.wait(task.start_up(start_up, row[16]))
+        yield platform.wait(task.start_up(flow["deploy"], row[16]))
         task.log(family.activity("deploy"), 2 * MINUTE, 6)
+        yield platform.wait(2 * MINUTE)
+        platform.env.process(_monitor(platform, family, parts["monitor"], run))
+
+
+def _monitor(platform: Platform, family: Family, workload: Workload, run: int) -> Process:
+    """Watch what was deployed, at a fixed interval for a few days; a later deployment is watched beside it."""
+    draws = Draws(platform.world.seed, NAME, workload.name, run, width=7, block=8)
+    every = round(family.value("monitor_every_min") * MINUTE)
+    until = platform.now + round(family.value("monitor_days") * DAY)
+    task = Task(platform, workload, "monitor", run)
+    yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), draws.row()[0]))
+    while platform.now < until:
+        row = draws.row()
+        task.log(family.activity("monitor"), round((1.0 + 3.0 * row[0]) * MINUTE), 6 + round(12 * row[1]))
+        task.explore(family.activity("explore"), row[2:7], run * 10)
+        yield platform.wait(every)
 
 
 def _train(platform: Platform, family: Family, workload: Workload, job: int, u: list[float], trials: int) -> Any:
@@ -133,23 +155,29 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
     failed = u[2] < family.value("failed")
     cancelled = not failed and u[2] < unfinished
     runs = 2 if failed and u[3] < family.value("retried") else 1
+    priority = URGENT if gpus >= 16 else IDLE if trials > 1 else USUAL
     task = Task(platform, workload, "train", job)
     task.log(family.activity("submit"), 10 * SECOND, 4)
     for attempt in range(runs):
-        yield platform.gpus.request(gpus, URGENT if gpus >= 16 else IDLE if trials > 1 else USUAL)
-        task.anchor = platform.now
-        yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), u[4]))
-        if attempt:
-            task.log(family.activity("resume"), 30 * SECOND, 2)
         spent = length if not (failed and attempt == 0) and not cancelled else max(int(length * u[5]), SECOND)
-        stretches = min(max(spent // (10 * MINUTE), 1), CHECKPOINTS)
-        for _ in range(stretches):
-            stretch = spent // stretches
+        most = 4 * CHECKPOINTS if priority == IDLE else CHECKPOINTS
+        stretches = min(max(spent // (10 * MINUTE), 1), most)
+        stretch = spent // stretches
+        holds = False
+        for done in range(stretches):
+            if not holds:
+                yield platform.gpus.request(gpus, priority)
+                holds = True
+                yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), u[4]))
+                if attempt or done:
+                    task.log(family.activity("resume"), 30 * SECOND, 2)
             task.log(family.activity("read"), stretch, _reads(stretch, family))
-            task.renew(platform.now + stretch)
             yield platform.wait(stretch)
             if stretches > 1:
                 task.log(family.activity("checkpoint"), 20 * SECOND, 3)
+            if done + 1 < stretches and priority == IDLE and platform.gpus.wanted(IDLE):
+                platform.gpus.release(gpus)
+                holds = False
         platform.gpus.release(gpus)
     return not cancelled and (not failed or runs == 2)
 
