@@ -74,7 +74,7 @@ def values(source: Source) -> Iterator[Value]:
         offset += len(head) - len(head := head.lstrip(_PADDING))
     if head.startswith(_BOM):
         head, offset = head[len(_BOM) :], offset + len(_BOM)
-    binary = b"\0" in head[:4] or (b"\0" in first[:4096] and head.lstrip()[:1] not in (b"{", b"["))
+    binary = b"\0" in head[:2] or (b"\0" in first[:4096] and head.lstrip()[:1] not in (b"{", b"["))
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         source.problem = "UTF-16 text: convert it to UTF-8 first"
     elif binary:
@@ -267,7 +267,9 @@ def _document(window: _Window) -> Iterator[Value]:
             entered.append(mark)
         elif mark == b"{":
             end, problem = window.value()
-            if problem and not entered and _WRAPPER.search(window.data, window.at, window.at + _SAMPLE):
+            after = window.data.find(b"\n{", window.at) if problem == CUT_OFF else -1
+            before = after if after >= 0 else window.at + _SAMPLE
+            if problem and not entered and _WRAPPER.search(window.data, window.at, before):
                 # one object around everything: its lists are entered
                 window.at += 1
                 entered.append(mark)
@@ -275,6 +277,9 @@ def _document(window: _Window) -> Iterator[Value]:
             if end >= 0:
                 raw, window.at = window.data[window.at : end], end
                 yield offset, None, raw, problem
+            elif after >= 0:
+                window.at = after + 1  # it did not end, but others begin after it
+                yield offset, None, excerpt, NOT_JSON
             else:
                 found = window.skip_value()
                 yield offset, None, excerpt, problem if found else CUT_OFF

@@ -62,7 +62,7 @@ class Times(dict[Any, int]):
 def microseconds(value: Any) -> int:
     """Microseconds since 1970 UTC of ISO 8601 text, or of a number (seconds to nanoseconds, by its size).
 
-    Text without a zone is taken as UTC.  Raises `Unreadable` for anything else, and for times before 1970 or from 2262 on.
+    Text without a zone is taken as UTC.  Raises `Unreadable` for anything else, and before 1970 or from 2262 on.
     """
     if value is None or value == "":
         raise Unreadable(NO_TIME)

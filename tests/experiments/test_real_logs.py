@@ -1,0 +1,86 @@
+"""Detectors on a log without ground truth: what is learned, what is scored, and why an alert was raised."""
+
+import json
+
+import numpy as np
+import pytest
+
+from scopedrift.detectors import Detector
+from scopedrift.experiments import real_logs
+from scopedrift.experiments.real_logs import read_log, score_log
+from scopedrift.simulator.events import DAY, HOUR, Vocabulary
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.telemetry.table import Codes
+
+
+def log_of(times, operations=None, identities=None):
+    """A log of the given times (microseconds), with texts."""
+    count = len(times)
+    names = {"operation": operations or ["Get"] * count, "identity": identities or ["ann"] * count}
+    codes = {name: Codes() for name in names}
+    columns = {name: np.array([codes[name][text] for text in texts]) for name, texts in names.items()}
+    moments = np.array(times)
+    texts = {name: code.texts for name, code in codes.items()}
+    return EventLog.from_columns({"time": moments, "arrived": moments, **columns}, Vocabulary(texts))
+
+
+class Fitted(Detector):
+    """Scores an event by how many it learned from; tells its identity twice."""
+
+    def fit(self, history, knowledge):
+        self.learned = len(history)
+
+    def score(self, batch):
+        return (batch["operation"] != 0).astype(float) * self.learned
+
+    def explain(self, batch, row):
+        return f"member: {batch.text('identity')[row]}: odd"
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    monkeypatch.setattr(real_logs.registry, "load", lambda spec: Fitted())
+
+
+def test_the_first_part_is_a_share_of_the_events_whatever_the_clock_says(fitted):
+    times = [*range(0, 90 * HOUR, HOUR), *(10_000 * DAY + i for i in range(10))]
+    operations = ["Get"] * 95 + ["Put"] * 5
+    found = score_log(log_of(times, operations), ["x"], fit=0.5)
+    assert (found.facts["learned"], found.facts["scored"]) == (50, 50)
+    assert found.facts["scored_from"].startswith("1970-01-03T02:00")
+    assert found.alerts["score"].tolist() == [50.0]
+    assert found.alerts["events"].tolist() == [5]
+
+
+@pytest.mark.parametrize(("count", "fit", "learned"), [(1, 0.5, 0), (2, 0.01, 1), (2, 0.99, 1), (100, 0.99, 99)])
+def test_something_is_learned_and_something_is_scored(fitted, count, fit, learned):
+    facts = score_log(log_of(list(range(count))), ["x"], fit=fit).facts
+    assert (facts["learned"], facts["scored"]) == (learned, count - learned)
+
+
+def test_a_reason_does_not_repeat_the_identity_beside_it(fitted):
+    found = score_log(log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]), ["x"])
+    assert found.alerts.iloc[0][["identity", "operation", "reason"]].tolist() == ["ann", "Put", "member: odd"]
+
+
+def test_a_detector_that_fails_costs_only_itself(monkeypatch):
+    class Broken(Detector):
+        def score(self, batch):
+            raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr(real_logs.registry, "load", lambda spec: Broken() if spec == "broken" else Fitted())
+    found = score_log(log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]), ["broken", "good"])
+    assert "ZeroDivisionError: odd" in found.failed["broken"]
+    assert found.alerts["detector"].tolist() == ["good"]
+
+
+def test_a_log_by_format_and_by_mapping(tmp_path):
+    (tmp_path / "log.json").write_text(json.dumps({"at": "2024-03-01T01:00:00Z", "who": "ann"}))
+    (tmp_path / "map.yaml").write_text("columns: {time: at, identity: who}\n")
+    with pytest.raises(LogError, match="no known kind"):
+        read_log(tmp_path / "log.json")
+    log, report = read_log(tmp_path / "log.json", mapping=tmp_path / "map.yaml")
+    assert log.frame()["identity"].tolist() == ["ann"] and report.events == 1
+    with pytest.raises(LogError, match="unknown format"):
+        read_log(tmp_path / "log.json", format="syslog")

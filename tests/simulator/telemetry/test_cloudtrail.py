@@ -1,0 +1,177 @@
+"""Who, what, on what and with what outcome, as CloudTrail records say it."""
+
+import json
+
+import pytest
+
+from scopedrift.simulator.telemetry import cloudtrail
+from scopedrift.simulator.telemetry.cloudtrail import Mapper, principal, target
+from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.telemetry.report import LogError
+
+ROLE = "arn:aws:iam::111122223333:role/trainer"
+SESSION = {
+    "type": "AssumedRole",
+    "principalId": "AROAEXAMPLE:job-20240301",
+    "arn": "arn:aws:sts::111122223333:assumed-role/trainer/job-20240301",
+    "accountId": "111122223333",
+    "accessKeyId": "ASIAEXAMPLE",
+    "sessionContext": {
+        "sessionIssuer": {"type": "Role", "arn": ROLE, "accountId": "111122223333", "userName": "trainer"},
+        "attributes": {"creationDate": "2024-03-01T00:00:00Z", "mfaAuthenticated": "false"},
+    },
+}
+
+
+def record(**changed):
+    return {
+        "eventVersion": "1.09",
+        "userIdentity": SESSION,
+        "eventTime": "2024-03-01T01:00:00Z",
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "GetObject",
+        "sourceIPAddress": "10.0.0.1",
+        "readOnly": True,
+        "requestParameters": {"bucketName": "data", "key": "a/b"},
+        "recipientAccountId": "111122223333",
+        **changed,
+    }
+
+
+def event(tmp_path, **changed):
+    (tmp_path / "log.jsonl").write_text(json.dumps(record(**changed)))
+    (only,) = import_log(tmp_path / "log.jsonl").log.batch(0, 1)
+    return only
+
+
+def test_a_role_session_is_its_role_its_task_and_a_workload_without_numbers(tmp_path):
+    found = event(tmp_path)
+    assert (found.identity, found.workload) == (ROLE, "job-*")
+    assert (found.service, found.operation, found.access) == ("s3", "GetObject", "read")
+    assert (found.resource, found.project, found.source) == ("arn:aws:s3:::data/a/b", "111122223333", "10.0.0.1")
+    assert (found.outcome, found.stream, found.credential_kind) == ("success", "cloud_audit", "session")
+    assert found.credential and found.task and found.bytes is None
+
+
+def test_two_sessions_of_a_role_are_two_tasks_of_one_identity(tmp_path):
+    later = json.loads(json.dumps(SESSION))
+    later["sessionContext"]["attributes"]["creationDate"] = "2024-03-02T00:00:00Z"
+    first, second = event(tmp_path), event(tmp_path, userIdentity=later)
+    assert first.identity == second.identity and first.task != second.task
+
+
+@pytest.mark.parametrize(
+    ("who", "identity"),
+    [
+        ({"type": "Root", "arn": "arn:aws:iam::1:root"}, "arn:aws:iam::1:root"),
+        ({"type": "IAMUser", "userName": "ann", "accountId": "1"}, "arn:aws:iam::1:user/ann"),
+        ({"type": "AWSService", "invokedBy": "rds.amazonaws.com"}, "rds.amazonaws.com"),
+        ({"type": "AWSAccount", "principalId": "AIDAX", "accountId": "2"}, "AIDAX"),
+        ({"type": "AssumedRole", "arn": "arn:aws:sts::1:assumed-role/r/s"}, "arn:aws:iam::1:role/r"),
+        ({"type": "WebIdentityUser", "userName": "repo:a/b", "principalId": "p"}, "repo:a/b"),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_every_kind_of_principal(who, identity):
+    assert principal(who)[0] == identity
+
+
+def test_a_person_with_single_sign_on_is_told_apart_from_the_role():
+    role = "arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_admin_1"
+    who = {
+        "type": "AssumedRole",
+        "arn": "arn:aws:sts::1:assumed-role/AWSReservedSSO_admin_1/ann@example.org",
+        "sessionContext": {"sessionIssuer": {"arn": role}},
+    }
+    identity, workload, _, behalf = principal(who)
+    assert (identity, workload, behalf) == (role, None, "ann@example.org")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (None, "success"),
+        ("AccessDenied", "denied"),
+        ("Client.UnauthorizedOperation", "denied"),
+        ("AccessDeniedException", "denied"),
+        ("NoSuchBucket", "error"),
+        ("ThrottlingException", "error"),
+    ],
+)
+def test_outcome_by_error_code(tmp_path, error, outcome):
+    assert event(tmp_path, errorCode=error).outcome == outcome
+
+
+def test_a_failed_console_login_is_denied(tmp_path):
+    login = {"eventName": "ConsoleLogin", "eventSource": "signin.amazonaws.com", "readOnly": False}
+    assert event(tmp_path, **login, responseElements={"ConsoleLogin": "Failure"}).outcome == "denied"
+    assert event(tmp_path, **login, responseElements={"ConsoleLogin": "Success"}).outcome == "success"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"bucketName": "b"}, "arn:aws:s3:::b"),
+        ({"roleSessionName": "s", "roleArn": "arn:r"}, "arn:r"),
+        ({"secretId": "db"}, "db"),
+        ({"instancesSet": {"items": [{"instanceId": "i-1"}]}}, "i-1"),
+        ({"names": ["a", "b"]}, "a"),
+        ({"CreateFlowLogsRequest": {"LogGroupName": "g"}}, "g"),
+        ({"clientToken": "x", "maxResults": 5}, None),
+        (None, None),
+    ],
+)
+def test_what_a_request_is_about(parameters, expected):
+    assert target(parameters) == expected
+
+
+def test_the_image_of_a_request_that_runs_something(tmp_path):
+    task = {"family": "miner", "containerDefinitions": [{"name": "m", "image": "docker.io/x/y:1"}]}
+    ecs = {"eventSource": "ecs.amazonaws.com", "eventName": "RegisterTaskDefinition", "readOnly": False}
+    found = event(tmp_path, **ecs, requestParameters=task)
+    assert (found.image, found.registry, found.resource) == ("docker.io/x/y:1", "docker.io", "miner")
+    assert event(tmp_path, eventName="DescribeImages", requestParameters={"imageId": "ami-1"}).image is None
+
+
+@pytest.mark.parametrize("moment", ["2024-03-01T01:00:00.250Z", 1709254800250, "1709254800250", 1709254800.25])
+def test_an_indexed_record_without_its_event_time(tmp_path, moment):
+    plain = {name: value for name, value in record().items() if name != "eventTime"}
+    (tmp_path / "log.json").write_text(json.dumps({**plain, "@timestamp": moment}))
+    log = import_log(tmp_path / "log.json").log
+    assert log.batch(0, 1)["time"].tolist() == [1_709_254_800_250_000]
+
+
+def test_the_event_time_wins_over_the_time_of_indexing(tmp_path):
+    (tmp_path / "log.json").write_text(json.dumps({**record(), "@timestamp": "2030-01-01T00:00:00Z"}))
+    assert import_log(tmp_path / "log.json").log.frame()["time"][0].year == 2024
+
+
+def test_a_record_inside_an_elastic_common_schema_event(tmp_path):
+    wrapped = {"@timestamp": "2030-01-01T00:00:00Z", "event": {"original": json.dumps(record())}}
+    (tmp_path / "log.json").write_text(json.dumps(wrapped))
+    imported = import_log(tmp_path / "log.json")
+    assert imported.original(0) == record()
+
+
+def test_what_is_not_cloudtrail_is_left_to_others():
+    from scopedrift.simulator.telemetry.table import Table
+
+    mapper = Mapper(Table())
+    assert mapper.name == cloudtrail.NAME
+    assert mapper.row(b'{"eventName": "GetObject"}') is None
+    assert mapper.row(b"{}") is None
+
+
+def test_remembering_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(cloudtrail, "MEMO", 3)
+    many = [record(requestParameters={"bucketName": f"b{i}", "key": "k"}) for i in range(20)]
+    (tmp_path / "log.json").write_text(json.dumps(many))
+    found = import_log(tmp_path / "log.json").log.frame()["resource"].tolist()
+    assert found == [f"arn:aws:s3:::b{i}/k" for i in range(20)]
+
+
+def test_times_out_of_range_are_no_times(tmp_path):
+    (tmp_path / "log.json").write_text(json.dumps(record(eventTime="9999-12-31T23:59:59Z")))
+    with pytest.raises(LogError, match="event time not understood"):
+        import_log(tmp_path / "log.json")

@@ -1,0 +1,86 @@
+"""Bytes to JSON values: whatever the layout and however the stream is cut, every value comes out once."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scopedrift.simulator.telemetry import reading, splitting
+from scopedrift.simulator.telemetry.origin import value_at
+from scopedrift.simulator.telemetry.reading import Source
+from scopedrift.simulator.telemetry.splitting import complete, find_end, values
+
+SCALAR = st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('a"\\{}[],: \né'), max_size=8)
+OBJECT = st.dictionaries(
+    st.text(st.sampled_from('ab"]}'), max_size=3), st.lists(SCALAR, max_size=3) | SCALAR, max_size=4
+)
+
+
+def written(folder, content: bytes):
+    path = folder / "log.json"
+    path.write_bytes(content)
+    return path
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(items=st.lists(OBJECT.filter(bool), min_size=1, max_size=8), indent=st.sampled_from([None, 1]), data=st.data())
+def test_concatenated_values_come_out_once_and_are_found_again(tmp_path_factory, items, indent, data):
+    between = data.draw(st.sampled_from(["\n", "\n\n", "\r\n", " \n"]))
+    path = written(tmp_path_factory.mktemp("split"), between.join(json.dumps(i, indent=indent) for i in items).encode())
+    found = list(values(Source(path)))
+    assert [json.loads(raw) for _, _, raw, problem in found if problem is None] == items
+    for (offset, *_), item in zip(found, items, strict=True):
+        assert json.loads(value_at(path, offset)) == item
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(items=st.lists(OBJECT.filter(bool), min_size=3, max_size=12), piece=st.integers(1, 40), wrapped=st.booleans())
+def test_a_document_beyond_the_limit_streams_in_pieces_of_any_size(tmp_path_factory, items, piece, wrapped):
+    text = json.dumps({"Records": items, "next": {"a": [1]}} if wrapped else items)
+    path = written(tmp_path_factory.mktemp("split"), text.encode())
+    limits = {name: getattr(module, name) for module in (reading, splitting) for name in ("LIMIT", "PIECE")}
+    try:
+        for module in (reading, splitting):
+            module.LIMIT, module.PIECE = max(len(json.dumps(i)) for i in items) + piece, piece
+        found = list(values(Source(path)))
+    finally:
+        for module in (reading, splitting):
+            module.LIMIT, module.PIECE = limits["LIMIT"], limits["PIECE"]
+    whole = [json.loads(raw) for _, _, raw, problem in found if problem is None]
+    assert whole in ([items], items, [json.loads(text)], [[item] for item in items])
+
+
+@settings(max_examples=100, deadline=None)
+@given(OBJECT, st.text(max_size=5))
+def test_the_end_of_a_value_is_where_it_ends(value, rest):
+    raw = json.dumps(value).encode()
+    assert find_end(raw + rest.encode("utf-8", "replace")) == len(raw)
+    assert find_end(raw[:-1]) == -1
+    assert complete(raw) and not complete(raw[:-1])
+
+
+def test_a_log_that_was_emptied_while_it_was_written_begins_with_padding(tmp_path):
+    path = written(tmp_path, b"\0" * 5_000 + b'{"a": 1}\n{"a": 2}\n')
+    found = list(values(Source(path)))
+    assert [json.loads(raw) for _, _, raw, _ in found] == [{"a": 1}, {"a": 2}]
+    assert [json.loads(value_at(path, offset)) for offset, *_ in found] == [{"a": 1}, {"a": 2}]
+
+
+def test_nul_bytes_inside_cost_their_line(tmp_path):
+    path = written(tmp_path, b'{"a": 1}\n{"a": "\0"}\n\0\0\n{"a": 2}\n')
+    raws = [raw for _, _, raw, _ in values(Source(path))]
+    assert raws == [b'{"a": 1}', b'{"a": "\0"}', b"\0\0", b'{"a": 2}']
+
+
+def test_what_is_no_text_is_said(tmp_path):
+    for content in (b"\0" * 10, b"\x7fELF\0\0", b"PK\3\4\0\0", '{"a": 1}'.encode("utf-16-be"), b"\0\1\2"):
+        source = Source(written(tmp_path, content))
+        assert list(values(source)) == []
+        assert "not text" in source.problem or "UTF-16" in source.problem
+
+
+def test_a_first_record_without_an_end_costs_only_itself(tmp_path):
+    path = written(tmp_path, b'{"a":\n{"a": 1}\n{"b":\n')
+    found = list(values(Source(path)))
+    assert [(raw, problem) for _, _, raw, problem in found][1] == (b'{"a": 1}', None)
+    assert [problem for *_, problem in found] == [splitting.NOT_JSON, None, splitting.CUT_OFF]
