@@ -54,6 +54,10 @@ class GpuPool:
         self._serve()
         return event
 
+    def wanted(self, priority: int) -> bool:
+        """Whether a request of a higher priority waits: whoever can be pre-empted gives way at its next checkpoint."""
+        return bool(self._waiting) and self._waiting[0][0] < priority
+
     def release(self, gpus: int) -> None:
         """Give GPUs back."""
         if self._contention:

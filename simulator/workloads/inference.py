@@ -1,7 +1,8 @@
-"""Online inference: requests follow the day and the week in bursts; services restart and are released.
+"""Inference: online requests follow the day and the week in bursts, batch jobs score whole datasets.
 
 Requests are recorded in windows of ten minutes: SimPy decides how many a window has, their events are drawn at
-expansion.  A service keeps one credential session from start to start.
+expansion.  A service keeps one credential session from start to start, restarts, and is released on working days.
+Its batch jobs run beside it under the same identity: bursts of storage reads that are ordinary.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.events import HOUR, MINUTE, SECOND
+from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.families import Family, Process, Start
-from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.platform import IDLE, Platform
 from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
@@ -20,6 +21,9 @@ from scopedrift.simulator.world import Workload, World
 
 NAME: Final = "inference"
 WINDOW: Final = 10 * MINUTE
+BATCHES: Final = 1 << 31
+"""Task numbers from here on are batch jobs."""
+MAX_READS: Final = 3_000
 REQUEST_EVENTS: Final = 3
 """Events that one request leaves (`per_task` of the activity)."""
 
@@ -37,18 +41,22 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             name,
             project,
             activities=[*family.activities(), start_up],
-            kinds=["request", "service"],
+            kinds=["request", "service", "batch"],
             pools={
                 "dataset": [f"{bucket}-serving/{name}/config-{k}" for k in range(6)],
                 "model": [f"{bucket}-models/{name}"],
+                "output": [f"{bucket}-predictions/{name}/part-{k}" for k in range(4)],
                 "endpoint": [f"endpoint/{project.name}-{name}"],
                 "store": [f"features/{project.name}-{k}" for k in range(number % 3 + 1)],
             },
             parameters=parameters,
         )
         world.allow_tools("request", [family.activity("serve")])
-        world.allow_tools("service", [*family.activities(), start_up])
+        batch = [family.activity(each) for each in ("batch", "load_model", "explore")]
+        world.allow_tools("service", [*(a for a in family.activities() if a not in batch[:1]), start_up])
+        world.allow_tools("batch", [*batch, start_up])
         yield partial(_service, family=family, workload=workload, parameters=parameters)
+        yield partial(_batches, family=family, workload=workload, parameters=parameters)
 
 
 def _service(platform: Platform, family: Family, workload: Workload, parameters: Mapping[str, Any]) -> Process:
@@ -67,7 +75,7 @@ def _service(platform: Platform, family: Family, workload: Workload, parameters:
     window = 0
     while True:
         row = draws.row()
-        if row[0] < chance["release"] * platform.world.rhythms["working"].at(platform.now):
+        if row[0] < chance["release"] * platform.world.rhythms["releases"].at(platform.now):
             release += 1
             image = workload.image.rsplit(":", 1)[0]
             platform.world.set_image(workload, f"{image}:1.{release}.{started % 7}")
@@ -98,3 +106,29 @@ def _service(platform: Platform, family: Family, workload: Workload, parameters:
 def _start(platform: Platform, family: Family, workload: Workload, task: Task, u: float) -> Process:
     yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), u))
     task.log(family.activity("load_model"), 40 * SECOND, 3)
+
+
+def _batches(platform: Platform, family: Family, workload: Workload, parameters: Mapping[str, Any]) -> Process:
+    """Batch jobs: now and then, at low priority, a dataset of the project is scored."""
+    rate = parameters["batches_per_day"]
+    draws = Draws(platform.world.seed, NAME, workload.name, "batch", width=10)
+    job = 0
+    while rate > 0:
+        row = draws.row()
+        yield platform.wait(platform.arrival("flat", DAY / rate, row[0]))
+        platform.env.process(_batch(platform, family, workload, job, row))
+        job += 1
+
+
+def _batch(platform: Platform, family: Family, workload: Workload, job: int, row: list[float]) -> Process:
+    yield platform.gpus.request(1, IDLE)
+    task = Task(platform, workload, "batch", BATCHES + job)
+    yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), row[1]))
+    task.log(family.activity("load_model"), 40 * SECOND, 3)
+    length = family.seconds("batch_s", row[2])
+    reads = min(max(round(length / SECOND * family.value("batch_reads_per_s")), 5), MAX_READS)
+    datasets = workload.project.datasets
+    task.log(family.activity("batch"), length, reads, data=datasets[int(row[3] * row[3] * len(datasets))])
+    task.explore(family.activity("explore"), row[4:9], job)
+    yield platform.wait(length)
+    platform.gpus.release(1)

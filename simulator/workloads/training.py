@@ -28,7 +28,7 @@ ROLES: Final = {
 }
 """The stages of a pipeline and the activities that each is meant to do."""
 CHECKPOINTS: Final = 8
-"""A run is recorded in at most this many stretches between checkpoints, one that can be pre-empted in four times as many."""
+"""A run is recorded in at most this many stretches between checkpoints; four times as many if it can be pre-empted."""
 TRIALS: Final = 64
 """Job numbers of one run."""
 MAX_READS: Final = 4_000
