@@ -127,13 +127,14 @@ class Actors:
     def arrays(self) -> Mapping[str, Array]:
         """Every field as an array by actor number; `pools` and `changed` by actor number and slot."""
         done = len(self._arrays.get("key", ()))
-        if done < len(self.all):  # only what is new is converted: worlds of 20,000 identities flush often
+        # only what is new is converted: worlds of 20,000 identities flush often
+        if done < len(self.all) or not self._arrays:
             fresh = self._fixed[done:]
             keys = ("key", "task_key", "credential_key")
             new = {name: np.array([row[i] for row in fresh], np.uint64) for i, name in enumerate(keys)}
             new |= {name: np.array([row[i + 3] for row in fresh], np.int64) for i, name in enumerate(self.FIELDS)}
-            new["pools"] = np.array(self._pools[done:], np.int64)
-            new["changed"] = np.array(self._changed[done:], np.int64)
+            new["pools"] = np.array(self._pools[done:], np.int64).reshape(-1, len(self._slots))
+            new["changed"] = np.array(self._changed[done:], np.int64).reshape(-1, len(self._slots))
             held = self._arrays
             self._arrays = {n: np.concatenate([held[n], column]) if held else column for n, column in new.items()}
         return self._arrays

@@ -18,7 +18,7 @@ from faker import Faker
 from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.activities import Activities, Activity, Operations
-from scopedrift.simulator.credentials import STANDING, Sessions, StandingKey, standing_key
+from scopedrift.simulator.credentials import STANDING, Cycle, Sessions, StandingKey, cycles, standing_key
 from scopedrift.simulator.detours import Detour, published, published_tools
 from scopedrift.simulator.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
 from scopedrift.simulator.identities import Identity
@@ -67,6 +67,8 @@ class Workload:
     """Its latest task: actor, task number, credential session, and when that was issued."""
     restarts: int = 0
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
+    cycles: tuple[Cycle, ...] = ()
+    """What it does again and again to keep its credentials."""
     sessions: Sessions = field(default_factory=Sessions)
     """Its credential sessions."""
     detour: Detour | None = None
@@ -255,8 +257,12 @@ class World:
             identity.families.append(family)
         identity.registries.add(registry_of(image))
         identity.declared.update(Grant(service, access, project.name) for service, access in self._account)
-        for activity in activities:
+        workload.cycles = cycles(self, name, identity.credential_kind, identity.half_life)
+        kept = [cycle.activity for cycle in workload.cycles]
+        for activity in [*activities, *kept]:
             self.declare(workload, activity, bound)
+        for kind in kinds:
+            self.allow_tools(kind, kept)
         template = Actor(
             key=key(self.seed, "workload", name),
             task_key=key(self.seed, "task", name),
@@ -273,7 +279,13 @@ class World:
             pools=bound,
         )
         for kind in kinds:
-            actor = replace(template, task_kind=self.code("task_kind", kind), key=mix(template.key, key(0, kind)))
+            apart = key(0, kind)  # kinds number their tasks apart: the ids of one must not be those of another
+            actor = replace(
+                template,
+                task_kind=self.code("task_kind", kind),
+                key=mix(template.key, apart),
+                task_key=mix(template.task_key, apart),
+            )
             workload.actors[kind] = self.actors.add(actor)
         self.workloads[name] = workload
         return workload
@@ -338,7 +350,6 @@ class World:
             shared=shared,
             credential_key=key(self.seed, "credential", name),
             made_at=made.made_at,
-            exchanges=kind != STANDING and key(self.seed, "exchanges", name) / 2.0**64 < life["exchanges"]["value"],
             orphaned=orphaned,
         )
         self.identities[name] = identity
