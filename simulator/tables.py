@@ -131,7 +131,9 @@ class Actors:
         if done < len(self.all) or not self._arrays:
             fresh = self._fixed[done:]
             keys = ("key", "task_key", "credential_key")
-            new = {name: np.array([row[i] for row in fresh], np.uint64) for i, name in enumerate(keys)}
+            new: dict[str, Array] = {
+                name: np.array([row[i] for row in fresh], np.uint64) for i, name in enumerate(keys)
+            }
             new |= {name: np.array([row[i + 3] for row in fresh], np.int64) for i, name in enumerate(self.FIELDS)}
             new["pools"] = np.array(self._pools[done:], np.int64).reshape(-1, len(self._slots))
             new["changed"] = np.array(self._changed[done:], np.int64).reshape(-1, len(self._slots))
