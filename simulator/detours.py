@@ -114,10 +114,11 @@ def published_tools(world: World, tools: Mapping[str, Iterable[str]]) -> dict[st
 
     What keeps credentials alive is the platform's business and on every list.
     """
-    life = {"issuance.exchange"}
+    life = world.platform["credential_life"]
+    steps = {*life["role"]["shares"], *life["exchange"]["shares"]}
     for spec in world.platform["credentials"].values():
-        life.update(spec["flow"], spec["renewal"], spec["role"])
-    common = {operation.operation for operation in _calls(world, life)}
+        steps.update(spec["flow"], spec["renewal"], [spec["role"]] if spec["role"] else [])
+    common = {operation.operation for operation in _calls(world, steps)}
     return {
         kind: frozenset(tool for tool in listed if not _lags(world, "stale_tools", kind, tool)) | common
         for kind, listed in tools.items()

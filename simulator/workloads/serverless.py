@@ -1,13 +1,15 @@
-"""Serverless functions: triggers, fan-out, cold starts.
+"""Serverless functions: triggers, fan-out, concurrency limits, cold starts, re-delivery.
 
 A rare function is simulated invocation by invocation; a busy one in windows of ten minutes, with as many cold
-starts as its concurrency grows.  A cold start mints a token and reads secrets, whatever the hour: the
-start-up look-alike of a credential thief.
+starts as its concurrency grows and what exceeds its limit left for later.  A parent's fan-out makes its children
+run.  A cold start mints a token and reads secrets, whatever the hour: the start-up look-alike of a credential
+thief.  What is delivered twice is looked up and found done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import sqrt
 from typing import Any, Final
@@ -25,18 +27,58 @@ BUSY: Final = 200.0
 """Invocations per day from which a function is simulated by window."""
 WINDOW: Final = 10 * MINUTE
 INVOCATION_EVENTS: Final = 4
+REDELIVERY_EVENTS: Final = 3
+CHILDREN: Final = 4
+CALLED: Final = 1 << 30
+"""Task numbers from here on are invocations by a parent; from twice that, cold starts that belong to none."""
+
+
+@dataclass
+class _Function:
+    """One function, as its process and its callers see it."""
+
+    workload: Workload
+    number: int
+    trigger: int
+    parent: bool
+    per_day: float
+    last: int = -DAY
+    """When it was last active."""
+    started: int = 0
+    """Credential sessions so far: one a cold start."""
+    anchor: int = 0
+    warm: int = 0
+    """Instances of a busy function."""
+    starts: int = 0
+    called: int = 0
+    """Invocations by others so far."""
+    waiting: int = 0
+    """Invocations beyond the limit, or by others, for the next window of a busy function."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is simulated by window."""
+        return self.per_day >= BUSY
+
+    @property
+    def limit(self) -> int:
+        """Invocations at once, at most."""
+        return int(self.workload.parameters["concurrency"])
 
 
 def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
     """Make `functions` functions; yield one process for each."""
     family = Family(world, NAME)
+    functions: list[_Function] = []
     for number in range(parameters["functions"]):
         project = world.home(NAME, number)
         name = f"function-{number:05d}"
         bucket = f"s3://{world.company}-{project.name}"
         start_up = family.start_up(world.scenario.identities.credential.kind)
-        parent = key(world.seed, "fan-out", name) / 2.0**64 < parameters["fan_out"]
-        activities = [family.activity(a) for a in ("invoke", "explore", *(("fan_out",) if parent else ()))]
+        parent = number > 0 and key(world.seed, "fan-out", name) / 2.0**64 < parameters["fan_out"]
+        listed = ("invoke", "redeliver", "explore", *(("fan_out",) if parent else ()))
+        activities = [family.activity(each) for each in listed]
+        children = [world.home(NAME, child).name + f"-{child:05d}" for child in _children(number)]
         workload = world.add_workload(
             NAME,
             name,
@@ -46,7 +88,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             pools={
                 "output": [f"{bucket}-events/{name}"],
                 "queue": [f"queue/{project.name}-{name}"],
-                "function": [f"function/{project.name}-{(number * 7 + k) % max(number, 1):05d}" for k in range(1, 5)],
+                "function": [f"function/{child}" for child in children],
                 "store": [f"features/{project.name}-{number % 5}"],
             },
             parameters=parameters,
@@ -55,90 +97,139 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         trigger = int(family.choice("trigger", key(world.seed, "trigger", name) / 2.0**64))
         per_day = family.distribution("per_day")(key(world.seed, "per-day", name) / 2.0**64)
         per_day = min(per_day, parameters["most_per_day"]) * world.scenario.load
-        run = _busy if per_day >= BUSY else _rare
-        yield partial(run, family=family, workload=workload, per_day=per_day, trigger=trigger, parent=parent)
+        functions.append(_Function(workload, number, trigger, parent, per_day))
+    for function in functions:
+        run = _busy if function.busy else _rare
+        yield partial(run, family=family, function=function, functions=functions)
 
 
-def _rare(
-    platform: Platform, family: Family, workload: Workload, per_day: float, trigger: int, parent: bool
-) -> Process:
+def _children(number: int) -> list[int]:
+    """Whom a function fans out to: earlier ones, so that nobody calls itself in a circle."""
+    return sorted({(number * 7 + k) % number for k in range(1, CHILDREN + 1)}) if number else []
+
+
+def _rare(platform: Platform, family: Family, function: _Function, functions: Sequence[_Function]) -> Process:
     """One task an invocation; cold when the last one is longer ago than the platform keeps it warm."""
-    draws = Draws(platform.world.seed, NAME, workload.name, width=13)
-    idle = round(family.value("idle_min")) * MINUTE
-    gap = DAY / per_day
+    workload = function.workload
+    draws = Draws(platform.world.seed, NAME, workload.name, width=14)
+    gap = DAY / function.per_day
     yield platform.wait(round(draws.row()[0] * gap))
-    last, started, number = -DAY, 0, 0
+    number = 0
     while True:
         row = draws.row()
-        if platform.now - last > idle:
-            started += 1
-            task = Task(platform, workload, "invocation", number, session=started)
+        cold = _is_cold(platform, family, function)
+        task = Task(platform, workload, "invocation", number, session=function.started)
+        if cold:
             yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), row[1]))
-            anchor = task.anchor
+            function.anchor = task.anchor
         else:
-            task = Task(platform, workload, "invocation", number, session=started)
-            task.anchor = anchor
+            task.anchor = function.anchor
         length = family.seconds("duration_s", row[2])
         task.log(family.activity("invoke"), length, 2 + round(5 * row[3]))
         task.explore(family.activity("explore"), row[4:9])
-        if parent:
-            _fan_out(platform, family, workload, task, row[9])
+        if function.parent and row[13] < family.value("fan_outs_per_day") / function.per_day:
+            _fan_out(platform, family, function, functions, task, row[9])
         yield platform.wait(length)
-        last = platform.now
+        function.last = platform.now
         number += 1
-        if row[10] < family.value("retried"):  # delivered again
+        if row[10] < family.value("retried"):
             yield platform.wait(round(exponential(row[11]) * 30 * SECOND) + SECOND)
-            continue
-        if trigger == TIMER:
+            task.log(family.activity("redeliver"), SECOND, REDELIVERY_EVENTS)
+        if function.trigger == TIMER:
             yield platform.wait(round(gap * (0.98 + 0.04 * row[12])))
         else:
-            yield platform.wait(
-                platform.arrival(
-                    "customers" if trigger == HTTP else "working", gap * platform.world.scenario.load, row[12]
-                )
-            )
+            rhythm = "customers" if function.trigger == HTTP else "working"
+            yield platform.wait(platform.arrival(rhythm, gap * platform.world.scenario.load, row[12]))
 
 
-def _busy(
-    platform: Platform, family: Family, workload: Workload, per_day: float, trigger: int, parent: bool
-) -> Process:
+def _is_cold(platform: Platform, family: Family, function: _Function) -> bool:
+    """Whether its next invocation starts cold; if so, that is a new credential session."""
+    cold = platform.now - function.last > round(family.value("idle_min")) * MINUTE
+    function.started += cold
+    function.last = platform.now
+    return cold
+
+
+def _busy(platform: Platform, family: Family, function: _Function, functions: Sequence[_Function]) -> Process:
     """One stage a window; the number of warm instances follows the load, and each new one starts cold."""
+    workload = function.workload
     draws = Draws(platform.world.seed, NAME, workload.name, width=13)
-    rhythm = platform.world.rhythms["flat" if trigger == TIMER else "customers"]
-    limit = int(workload.parameters["concurrency"])
+    timer = function.trigger == TIMER
+    rhythm = platform.world.rhythms["flat" if timer else "customers"]
     length = family.distribution("duration_s")(key(platform.world.seed, "length", workload.name) / 2.0**64)
-    warm, started, number, starts = 0, 0, 0, 0
-    anchor = platform.now
+    most = max(int(function.limit * WINDOW / (length * SECOND)), 1)
+    fans_out = family.value("fan_outs_per_day") * WINDOW / DAY
+    number = 0
+    function.anchor = platform.now
     yield platform.wait(round(draws.row()[0] * WINDOW))
     while True:
         row = draws.row()
-        burst = 1.0 if trigger == TIMER else family.distribution("burst")(row[0])
-        mean = per_day * WINDOW / DAY * rhythm.at(platform.now) * burst * workload.load
-        invocations = max(round(mean + sqrt(mean) * (row[1] + row[2] + row[3] - 1.5) * 2.0), 0)
-        needed = min(max(round(invocations * length * SECOND / WINDOW * 3) + 1, 1), limit) if invocations else 0
-        if needed > warm:
-            started += 1
-            anchor = platform.now
-            flow = family.start_up(workload.identity.credential_kind)
-            task = Task(platform, workload, "invocation", 1_000_000_000 + starts, session=started)
-            for _ in range(min(needed - warm, 4)):
-                task.start_up(flow, row[4])
-            starts += 1
-        warm = needed
+        burst = 1.0 if timer else family.distribution("burst")(row[0])
+        mean = function.per_day * WINDOW / DAY * rhythm.at(platform.now) * burst * workload.load
+        wanted = max(round(mean + sqrt(mean) * (row[1] + row[2] + row[3] - 1.5) * 2.0), 0) + function.waiting
+        invocations = min(wanted, most)
+        function.waiting = wanted - invocations
+        needed = (
+            min(max(round(invocations * length * SECOND / WINDOW * 3) + 1, 1), function.limit) if invocations else 0
+        )
+        _grow(platform, family, function, needed, row[4])
+        function.warm = needed
         if invocations:
-            task = Task(platform, workload, "invocation", number, session=started)
-            task.anchor = anchor
+            task = Task(platform, workload, "invocation", number, session=function.started)
+            task.anchor = function.anchor
             task.log(family.activity("invoke"), WINDOW, invocations * INVOCATION_EVENTS)
             task.explore(family.activity("explore"), row[5:10])
-            task.renew(platform.now + WINDOW)
-            if parent and row[10] < 0.2:
-                _fan_out(platform, family, workload, task, row[11])
+            twice = round(invocations * family.value("retried") + row[12] - 0.5)
+            task.log(family.activity("redeliver"), WINDOW, twice * REDELIVERY_EVENTS)
+            if function.parent and row[10] < fans_out:
+                _fan_out(platform, family, function, functions, task, row[11])
             number += invocations
         yield platform.wait(WINDOW)
 
 
-def _fan_out(platform: Platform, family: Family, workload: Workload, task: Task, u: float) -> None:
-    """Invoke many others, as fast as the concurrency limit lets it."""
+def _grow(platform: Platform, family: Family, function: _Function, needed: int, u: float) -> None:
+    """Start the instances that are missing, cold (at most four of them recorded)."""
+    if needed <= function.warm:
+        return
+    function.started += 1
+    function.anchor = platform.now
+    flow = family.start_up(function.workload.identity.credential_kind)
+    task = Task(platform, function.workload, "invocation", 2 * CALLED + function.starts, session=function.started)
+    for _ in range(min(needed - function.warm, 4)):
+        task.start_up(flow, u)
+    function.starts += 1
+
+
+def _fan_out(
+    platform: Platform,
+    family: Family,
+    function: _Function,
+    functions: Sequence[_Function],
+    task: Task,
+    u: float,
+) -> None:
+    """Invoke its children, as fast as their concurrency limits let it; they run."""
+    children = [functions[child] for child in _children(function.number)]
     degree = round(family.distribution("degree")(u))
-    rounds = -(-degree // int(workload.parameters["concurrency"]))
-    task.log(family.activity("fan_out"), min(rounds * 5 * SECOND, HOUR), degree)
+    rounds = -(-degree // function.limit)
+    lasts = min(rounds * 5 * SECOND, HOUR)
+    task.log(family.activity("fan_out"), lasts, degree)
+    for at, child in enumerate(children):
+        share = degree // len(children) + (at < degree % len(children))
+        if child.busy:
+            child.waiting += share
+        elif share:
+            _answer(platform, family, child, share, lasts, u)
+
+
+def _answer(platform: Platform, family: Family, child: _Function, invocations: int, lasts: int, u: float) -> None:
+    """A rare function is invoked many times by a parent: cold starts, then all of it in one stage."""
+    if _is_cold(platform, family, child):
+        child.warm = 0
+    instances = min(invocations, child.limit)
+    _grow(platform, family, child, instances, u)
+    child.warm = max(child.warm, instances)
+    task = Task(platform, child.workload, "invocation", CALLED + child.called, session=child.started)
+    task.anchor = child.anchor
+    task.log(family.activity("invoke"), lasts + MINUTE, invocations * INVOCATION_EVENTS)
+    child.called += invocations
