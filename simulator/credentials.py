@@ -1,9 +1,9 @@
 """The life of credentials: what obtaining and keeping them logs, and how old standing keys are.
 
 A short-lived credential belongs to a *session*: obtained when a task starts, replaced at half of its time to
-live for as long as the task acts.  Beside it, the holder assumes its cloud role again before that session ends,
-and some holders exchange their token for a downstream one.  A static key has no session: one key, made long ago,
-serves all workloads of its identity until it is rotated, if ever.
+live for as long as the task acts.  Beside it, the holder gets its cloud role again before that session ends (by
+federation, or from the metadata service of its node), and some exchange their token for a downstream one.  A
+static key has no session: one key, made long ago, serves all workloads of its identity until it is rotated, if ever.
 
 Times are microseconds since 1970 UTC, periods microseconds.
 """
@@ -44,21 +44,31 @@ class Cycle:
     """Whether the start-up flow does it the first time."""
 
 
-def cycles(world: World, kind: str, half_life: int, exchanges: bool) -> tuple[Cycle, ...]:
-    """What holders of a kind of credential repeat; the renewal of the credential comes first."""
+def cycles(world: World, workload: str, kind: str, half_life: int) -> tuple[Cycle, ...]:
+    """What a workload that holds a kind of credential repeats; the renewal of the credential comes first."""
     spec, life = world.platform["credentials"][kind], world.platform["credential_life"]
     if kind == STANDING:
         return ()
 
-    def activity(name: str, steps: list[str]) -> Activity:
-        return world.activities.add(f"credentials/{name}@{kind}", {"sequence": steps, "spread": "even"})
+    def sequence(*steps: str) -> Activity:
+        return world.activities.add(f"credentials/{'+'.join(steps)}", {"sequence": steps, "spread": "even"})
 
-    listed = [Cycle(activity("renewal", spec["renewal"]), half_life, renews=True)]
+    def chosen(what: str) -> str:
+        """The step that this workload takes, or none, by the shares of `what`."""
+        u = key(world.seed, what, workload) / 2.0**64
+        for step, share in life[what]["shares"].items():
+            if u < share:
+                return str(step)
+            u -= share
+        return ""
+
+    listed = [Cycle(sequence(*spec["renewal"]), half_life, renews=True)]
     if spec["role"]:
-        listed.append(Cycle(activity("role", spec["role"]), round(life["role_minutes"]["value"] * MINUTE)))
-    if exchanges:
+        role = chosen("role")
+        listed.append(Cycle(sequence(role or spec["role"]), round(life["role_minutes"]["value"] * MINUTE)))
+    if exchange := chosen("exchange"):
         period = world.scenario.identities.downstream.ttl // 2
-        listed.append(Cycle(activity("exchange", ["issuance.exchange"]), period, at_start=False))
+        listed.append(Cycle(sequence(exchange), period, at_start=False))
     return tuple(listed)
 
 
@@ -68,14 +78,16 @@ class Sessions:
     A session whose periods are all over is forgotten: should it act again, it obtains everything anew either way.
     """
 
-    __slots__ = ("_due", "_limit")
+    __slots__ = ("_due", "_limit", "_ready")
 
     def __init__(self) -> None:
         self._due: dict[int, list[int]] = {}
+        self._ready: dict[int, int] = {}
         self._limit = 64
 
-    def start(self, session: int, cycles: tuple[Cycle, ...], now: int) -> None:
-        """Note that a start-up flow has just obtained what it obtains."""
+    def start(self, session: int, cycles: tuple[Cycle, ...], now: int, ready: int) -> None:
+        """Note that a start-up flow obtains what it obtains from now on; it is over at the time `ready`."""
+        self._ready[session] = ready
         self._note(session, [now + c.period if c.at_start else now for c in cycles], now)
 
     def until(self, session: int, anchor: int) -> int:
@@ -94,12 +106,16 @@ class Sessions:
         session: int,
         anchor: int,
         behalf: int = MISSING,
-    ) -> None:
-        """Record what keeps a session that began at `anchor` alive from now to `until`."""
+    ) -> int:
+        """Record what keeps a session that began at `anchor` alive from now to `until`.
+
+        Returns how long it takes to obtain what is needed right now: when the session begins, or has slept.
+        """
+        now, cycles = platform.now, workload.cycles
+        pause = max(self._ready.get(session, now) - now, 0)
         due = self._due.get(session)
-        if due is not None and until < min(due, default=until + 1):
-            return
-        now, cycles = platform.now, platform.cycles(workload.identity)
+        if not cycles or (due is not None and until < min(due)):
+            return pause
         if due is None:
             due = [anchor] * len(cycles)
             self._note(session, due, now)
@@ -108,19 +124,25 @@ class Sessions:
             number = (max(due[lane], now) - anchor) // period
             while anchor + number * period <= until:
                 steps = len(cycle.activity.operations)
-                start = max(anchor + number * period - LEAD, now)
+                start = anchor + number * period - LEAD
+                if start < now:
+                    start = now + pause
+                    pause += LEAD
                 platform.emit(
                     cycle.activity.code, actor, start, LEAD, steps, job, RENEWALS * (lane + 1) + number,
                     session, anchor, number if cycle.renews else -1, 0, 0, behalf,
                 )  # fmt: skip
                 number += 1
             due[lane] = anchor + number * period
+        return pause
 
     def _note(self, session: int, due: list[int], now: int) -> None:
-        self._due[session] = due
-        if len(self._due) > self._limit:
-            self._due = {each: when for each, when in self._due.items() if max(when, default=now) >= now}
-            self._limit = 2 * len(self._due) + 64
+        if due:
+            self._due[session] = due
+        if len(self._due) + len(self._ready) > self._limit:
+            self._due = {each: when for each, when in self._due.items() if max(when) >= now}
+            self._ready = {each: when for each, when in self._ready.items() if when >= now}
+            self._limit = 2 * (len(self._due) + len(self._ready)) + 64
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ class DecisionPoint:
         truth: int = 0,
         behalf: int = MISSING,
         data: int = MISSING,
+        span: int = 0,
+        clump: int = 1,
     ) -> None:
         """`Recorder.emit`, decided upon."""
         while self._coming and self._coming[-1].start <= self._clock():
@@ -67,8 +69,9 @@ class DecisionPoint:
         if refused and self._enforce:
             outcome += self._recorder.refuse(refused)
         self._recorder.emit(
-            activity, actor, start, duration, count, job, stage, session, anchor, epoch, outcome, truth, behalf, data
-        )
+            activity, actor, start, duration, count, job, stage,
+            session, anchor, epoch, outcome, truth, behalf, data, span, clump,
+        )  # fmt: skip
         if refused and not self._enforce and count > 0:
             caller = self._world.actors[actor]
             asked = {self._pool(caller, self._world.operations.all[code].slot, data) for code in refused}

@@ -4,18 +4,21 @@ SimPy processes append *stage rows* (integers) to a `Recorder`.  At each window 
 the rows into events: the value of event *i* of a stage is a hash of (workload, task index, stage index, *i*),
 so it depends neither on the window's size nor on anything else that happens.  Events that arrive after the
 border wait for the next window; what a window holds is bounded, however long the run is.
+
+Speed: what is the same for a whole stage is computed once a row; events are worked on in blocks that fit the
+processor's cache; rare cases (retries, walks, grouped tasks, renewals) are repaired by position.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from scopedrift.simulator.activities import Operations
-from scopedrift.simulator.events import CODED, MISSING, Array
+from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array
 from scopedrift.simulator.randomness import TABLE, hash64
 from scopedrift.simulator.telemetry.delivery import Delivery
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 ROW: Final = (
     "activity", "actor", "start", "duration", "count", "job", "stage",
-    "session", "anchor", "epoch", "outcome", "truth", "behalf", "data",
+    "session", "anchor", "epoch", "outcome", "truth", "behalf", "data", "span", "clump",
 )  # fmt: skip
 """The fields of a stage row: see `Recorder.emit`."""
 
@@ -34,8 +37,18 @@ OUTAGE_FACTOR: Final = 8
 REFUSALS: Final = 4
 """Added to the outcome of a stage for each number of the set of operations that a policy refuses it."""
 
+CLUMP_GAP: Final = SECOND // 5
+"""Between the tasks of a clump (assumed: a caller's next request a fifth of a second later)."""
+_CLUMPS: Final = np.uint64(0xC1E9)
+BLOCK: Final = 32_768
+"""Events that are worked on together: intermediate arrays stay in the cache.  The log does not depend on it."""
+
 Window = tuple[dict[str, Array], Array]
 """The columns of a window (world codes) and the truth code of each event."""
+
+
+Rows = dict[str, Array]
+"""Stage rows by field (`ROW`)."""
 
 
 @dataclass
@@ -45,10 +58,25 @@ class _Pending:
     row: Array
     index: Array
     picked: Array
+    """The index whose draws choose the resource: that of the call which a retry repeats."""
     operation: Array
+    outcome: Array
     time: Array
     arrived: Array
     tie: Array
+    second: Array
+    """The hash that chooses resource and size."""
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Pending]) -> _Pending:
+        """Several, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, f) for part in parts]) for f in _FIELDS))
+
+    def at(self, positions: Array) -> _Pending:
+        """Those at some positions."""
+        return _Pending(*(getattr(self, f)[positions] for f in _FIELDS))
 
 
 class Recorder:
@@ -63,7 +91,7 @@ class Recorder:
         self._flat: list[int] = []
         self.count = 0
         """Events in the rows collected since the last window."""
-        self._rows = np.empty((0, len(ROW)), np.int64)
+        self._rows: Rows = {name: np.empty(0, np.int64) for name in ROW}
         self._pending: _Pending | None = None
         self._tables = world.activities.tables()
 
@@ -91,6 +119,8 @@ class Recorder:
         truth: int = 0,
         behalf: int = MISSING,
         data: int = MISSING,
+        span: int = 0,
+        clump: int = 1,
     ) -> None:
         """Add one stage: `count` events of `activity` by `actor` within `duration` microseconds from `start`.
 
@@ -99,12 +129,15 @@ class Recorder:
         fixes a stolen credential that is not renewed (-1: renewed at half-life).  `outcome` is one of `NORMAL`,
         `DENIED`, `OUTAGE`; `truth` the code of the injection that caused it (0: none); `behalf` the identity on
         whose behalf it acts; `data` a pool that replaces the actor's in the slot `dataset`.
+
+        With a `span`, the stage holds many tasks (`per_task` of the activity): each takes `span` microseconds from
+        a start of its own, and `clump` of them start together, as callers' bursts do.
         """
         if count <= 0:
             return
         self._flat += (
             activity, actor, start, duration, count, job, stage,
-            session, anchor, epoch, outcome, truth, behalf, data,
+            session, anchor, epoch, outcome, truth, behalf, data, span, clump,
         )  # fmt: skip
         self.count += count
 
@@ -113,189 +146,249 @@ class Recorder:
 
         No stage may start before a watermark that was flushed earlier.  `None` flushes everything.
         """
-        new = np.array(self._flat, np.int64).reshape(-1, len(ROW))
+        table = np.array(self._flat, np.int64).reshape(-1, len(ROW))
         self._flat.clear()
         self.count = 0
-        old = len(self._rows)
-        rows = np.concatenate([self._rows, new]) if old else new
-        events = self._expand(new, old)
-        if self._pending is not None:
-            before = self._pending
-            events = _Pending(*(np.concatenate([getattr(before, f), getattr(events, f)]) for f in _FIELDS))
-        if not len(events.row):
-            self._rows, self._pending = rows[:0], None
+        new = {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(ROW)}
+        old = len(self._rows["count"])
+        rows = {name: np.concatenate([self._rows[name], new[name]]) for name in ROW} if old else new
+        parts = [] if self._pending is None else [self._pending]
+        parts += self._expanded(new, old)
+        self._rows, self._pending = {name: field[:0] for name, field in rows.items()}, None
+        if not parts:
             return None
+        events = _Pending.joined(parts)
+        del parts
         ready = np.arange(len(events.row))
-        if watermark is None:
-            self._rows, self._pending = rows[:0], None
-        else:
-            waiting = np.flatnonzero(events.arrived >= watermark)
-            ready = np.flatnonzero(events.arrived < watermark)
-            kept, back = np.unique(events.row[waiting], return_inverse=True)
-            self._rows = rows[kept]
-            self._pending = _Pending(back, *(getattr(events, f)[waiting] for f in _FIELDS[1:]))
+        if watermark is not None:
+            late = events.arrived >= watermark
+            waiting, ready = events.at(np.flatnonzero(late)), np.flatnonzero(~late)
+            kept, back = np.unique(waiting.row, return_inverse=True)
+            self._rows = {name: field[kept] for name, field in rows.items()}
+            self._pending = replace(waiting, row=back.astype(np.int32))
         if not len(ready):
             return None
         order = ready[arrival_order(events.arrived[ready], events.tie[ready])]
-        return self._columns(rows, _Pending(*(getattr(events, f)[order] for f in _FIELDS)))
+        return self._window(rows, events, order)
 
-    def _expand(self, rows: Array, offset: int) -> _Pending:
+    def _expanded(self, rows: Rows, offset: int) -> list[_Pending]:
+        """All events of new rows, block by block."""
+        ends = np.cumsum(rows["count"])
+        parts, first = [], 0
+        while first < len(ends):
+            done = ends[first - 1] if first else 0
+            last = max(int(np.searchsorted(ends, done + BLOCK, side="right")), first + 1)
+            parts.append(self._expand({name: field[first:last] for name, field in rows.items()}, offset + first))
+            first = last
+        return parts
+
+    def _expand(self, rows: Rows, offset: int) -> _Pending:
         """When each event of new rows happens, arrives, and which operation it is."""
-        tables = self._tables
-        count = rows[:, 4]
-        row = np.repeat(np.arange(len(rows), dtype=np.int32), count)
-        starts = np.cumsum(count) - count
-        index = np.arange(len(row), dtype=np.int64) - starts[row]
-        keys = self._keys(rows)[row]
-        first = hash64(keys, index * 2)
+        tables, delivery = self._tables, self._delivery
+        count, code = rows["count"], rows["activity"]
+        row = np.repeat(np.arange(len(count)), count)
+        index = np.arange(len(row)) - (np.cumsum(count) - count).take(row)
+        keys = self._keys(rows).take(row)
+        even, odd = index * 2, index * 2 + 1
+        first, tie = hash64(keys, even), hash64(keys, odd)
         # time within the stage
-        unit = (first >> np.uint64(32)) * 2.0**-32
-        duration, mode = rows[:, 3], tables.spread[rows[:, 0]]
-        if (mode == 0).any():
-            even = (mode == 0)[row]
-            unit = np.where(even, (index + unit) * (1.0 / np.maximum(count, 1))[row], unit)
-        if (mode == 2).any():  # a start-up flow: in sequence, most of it at once
-            front = (mode == 2)[row]
-            placed = (index + unit) * (1.0 / np.maximum(count, 1))[row]
-            unit = np.where(front, placed * placed, unit)
-        time = rows[:, 2][row] + (unit * duration[row]).astype(np.int64)
+        unit = (first >> np.uint64(32)).view(np.int64) * 2.0**-32
+        mode = tables.spread[code]
+        if (mode != 1).any():  # paced, or a start-up flow: in sequence, most of it at once
+            modes = mode.take(row)
+            placed = (index + unit) * (1.0 / np.maximum(count, 1)).take(row)
+            unit = np.where(modes == 0, placed, np.where(modes == 2, placed * placed, unit))
+        time = rows["start"].take(row) + (unit * rows["duration"].take(row)).astype(np.int64)
+        if rows["span"].any():
+            own = np.flatnonzero((rows["span"] > 0).take(row))
+            time[own] = self._paced(rows, row[own], index[own], keys[own], unit[own])
         # operation; a failed call outside a sequence or chain is tried again: event i + 1 repeats event i
-        tie = hash64(keys, index * 2 + 1)
-        bits = (first & np.uint64(TABLE - 1)).astype(np.int16)
-        length = tables.steps[rows[:, 0]]
+        bits = (first & np.uint64(TABLE - 1)).view(np.int64)
+        length, parts, stay = tables.steps[code], tables.parts[code], tables.stay[code]
         if length.any():
-            at = length[row]
-            bits = np.where(at > 0, index % np.maximum(at, 1), bits).astype(np.int16)
-        activity = rows[:, 0][row]
-        parts = tables.parts[rows[:, 0]]
-        if (parts > 1).any() or tables.stay[rows[:, 0]].any():
-            part = index % parts[row]
-            moves = ((tie >> np.uint64(10)) & np.uint64(0xFFFF)).astype(np.int64) >= tables.stay[activity]
+            listed = np.flatnonzero((length > 0).take(row))
+            bits[listed] = index[listed] % length.take(row[listed])
+        activity, picked = code.take(row), index
+        if (parts > 1).any() or stay.any():
+            part = index % parts.take(row)
+            moves = ((tie >> np.uint64(10)) & np.uint64(0xFFFF)).view(np.int64) >= stay.take(row)
             begins = (part == 0) & (moves | (index == 0))
             bits = bits[np.maximum.accumulate(np.where(begins, np.arange(len(row)), 0))]
             activity = activity + part
-        operation = tables.operation[activity, bits]
-        bad = self._fails(operation, first, rows[:, 10][row])[0]
-        again = np.zeros(len(row), bool)
-        again[1:] = bad[:-1] & (index[1:] > 0) & ((length == 0) & (parts == 1))[row[1:]]
-        moved = np.flatnonzero(again)
-        operation[moved] = operation[moved - 1]
-        picked = index - again - np.where(parts[row] > 1, index % parts[row], 0)  # a chain is about one thing
-        faults = self._delivery.faults(keys, index * 2)
-        arrived = time + self._delivery.delay(operation, faults)
-        events = _Pending(row + np.int32(offset), index, picked, operation, time, arrived, tie)
-        kept = self._delivery.kept(operation, faults)
-        twice = np.flatnonzero(kept & self._delivery.duplicated(operation, faults))
-        if len(twice):
-            late = self._delivery.delay(operation[twice], faults[twice] ^ tie[twice])
-            events = _Pending(*(np.concatenate([getattr(events, f), getattr(events, f)[twice]]) for f in _FIELDS))
-            events.arrived[len(row) :] = time[twice] + late
-            events.tie[len(row) :] += np.uint64(1)
-            kept = np.concatenate([kept, np.ones(len(twice), bool)])
+            picked = index - part  # a chain is about one thing
+        operation = tables.operation.ravel().take(activity * TABLE + bits).astype(np.int64)
+        draw = ((first >> np.uint64(10)) & np.uint64(0xFFFF)).view(np.int64)
+        outcome = self._outcomes(rows, row, operation, draw)
+        retried = (outcome[:-1] > 0) & (index[1:] > 0) & ((length == 0) & (parts == 1)).take(row[1:])
+        again = np.flatnonzero(retried) + 1
+        operation[again] = operation[again - 1]
+        outcome[again] = self._outcomes(rows, row[again], operation[again], draw[again])
+        picked = picked.copy()
+        picked[again] -= 1
+        second = tie.copy()
+        other = np.flatnonzero(picked != index)
+        second[other] = hash64(keys[other], picked[other] * 2 + 1)
+        # delivery
+        faults = delivery.faults(keys, even)
+        arrived = time + delivery.delay(operation, faults)
+        events = _Pending(
+            (row + offset).astype(np.int32), index.astype(np.int32), picked.astype(np.int32),
+            operation.astype(np.int16), outcome, time, arrived, tie, second,
+        )  # fmt: skip
+        kept = delivery.kept(operation, faults)
+        twice = np.flatnonzero(kept & delivery.duplicated(operation, faults))
         if not kept.all():
-            events = _Pending(*(getattr(events, f)[kept] for f in _FIELDS))
+            events = events.at(np.flatnonzero(kept))
+        if len(twice):
+            late = delivery.delay(operation[twice], faults[twice] ^ tie[twice])
+            copies = [getattr(events, f)[np.cumsum(kept)[twice] - 1] for f in _FIELDS]
+            copy = replace(_Pending(*copies), arrived=time[twice] + late, tie=tie[twice] + np.uint64(1))
+            events = _Pending.joined([events, copy])
         return events
 
-    def _keys(self, rows: Array) -> Array:
-        actors = self._world.actors.arrays()
-        task = hash64(actors["key"][rows[:, 1]], rows[:, 5] + 1)
-        return hash64(task, rows[:, 6])
+    def _paced(self, rows: Rows, row: Array, index: Array, keys: Array, unit: Array) -> Array:
+        """When the events of stages with many tasks happen: in their task's span, which begins with its clump."""
+        size = np.maximum(self._tables.per_task[rows["activity"]], 1)[row]
+        task, part = np.divmod(index, size)
+        clump, place = np.divmod(task, rows["clump"][row])
+        begins = (hash64(keys ^ _CLUMPS, clump) >> np.uint64(32)) * 2.0**-32 * rows["duration"][row] + place * CLUMP_GAP
+        return np.asarray(rows["start"][row] + (begins + (part + unit) / size * rows["span"][row]).astype(np.int64))
 
-    def _fails(self, operation: Array, first: Array, outcome: Array) -> tuple[Array, Array]:
-        """Whether each call is denied or fails, and whether it is denied."""
-        draw = ((first >> np.uint64(10)) & np.uint64(0xFFFF)).astype(np.int64)
-        how = outcome % REFUSALS
-        factor = np.where(how == OUTAGE, OUTAGE_FACTOR, 1)
-        denied = (draw < self._denied[operation]) | (how == DENIED)
-        if len(self._refusals) > 1:
+    def _keys(self, rows: Rows) -> Array:
+        actors = self._world.actors.arrays()
+        task = hash64(actors["key"][rows["actor"]], rows["job"] + 1)
+        return hash64(task, rows["stage"])
+
+    def _outcomes(self, rows: Rows, row: Array, operation: Array, draw: Array) -> Array:
+        """How calls end, as an index into `OUTCOMES`; `draw` has 16 bits."""
+        how, refusal = rows["outcome"] % REFUSALS, rows["outcome"] // REFUSALS
+        denied = draw < self._denied.take(operation)
+        if (how == DENIED).any():
+            denied |= (how == DENIED).take(row)
+        if refusal.any():
             refused = np.zeros((len(self._refusals), len(self._denied)), bool)
             for operations, number in self._refusals.items():
                 refused[number, list(operations)] = True
-            denied |= refused[outcome // REFUSALS, operation]
-        return denied | (draw < self._failed[operation] * factor), denied
+            denied |= refused[refusal.take(row), operation]
+        limit = self._failed.take(operation)
+        if (how == OUTAGE).any():
+            limit = limit * np.where(how == OUTAGE, OUTAGE_FACTOR, 1).take(row)
+        return np.where(denied, np.int8(1), (draw < limit) * np.int8(2))
 
-    def _columns(self, rows: Array, events: _Pending) -> Window:
+    def _window(self, rows: Rows, events: _Pending, order: Array) -> Window:
+        """Every column of the events at the positions `order`, block by block."""
+        stages = self._stages(rows)
+        columns = {name: np.empty(len(order), DTYPES[name]) for name in COLUMNS}
+        truth = np.empty(len(order), np.int64)
+        for first in range(0, len(order), BLOCK):
+            block = slice(first, first + BLOCK)
+            made, truth[block] = self._columns(stages, events.at(order[block]))
+            for name, column in made.items():
+                columns[name][block] = column
+        return columns, truth
+
+    def _stages(self, rows: Rows) -> Rows:
+        """What all events of a stage have in common, by row."""
+        actor = rows["actor"]
+        actors = {name: field[actor] for name, field in self._world.actors.arrays().items() if field.ndim == 1}
+        standing = actors["key_made_at"] >= 0  # a standing key belongs to no session
+        session = hash64(actors["credential_key"], np.where(standing, 0, rows["session"]))
+        fixed = np.maximum(rows["epoch"], 0)
+        renewed = (rows["epoch"] < 0) & (actors["half_life"] > 0)
+        task = (hash64(actors["task_key"], rows["job"]) >> np.uint64(1)).view(np.int64)
+        return {
+            **{name: actors[name].astype(np.int32) for name in _PER_ACTOR},
+            "behalf": rows["behalf"].astype(np.int32),
+            "actor": actor,
+            "own": rows["data"],
+            "truth": rows["truth"],
+            "job": rows["job"],
+            "grouped": self._tables.per_task[rows["activity"]],
+            "task_key": actors["task_key"],
+            "task": task,
+            "sources": actors["sources"],
+            "source": self._source(actors["sources"], task),
+            "begun": np.where(standing, actors["key_made_at"], rows["anchor"]),
+            "half_life": np.where(renewed, actors["half_life"], np.iinfo(np.int64).max),
+            "session": session,
+            "credential": (hash64(session, fixed) >> np.uint64(1)).view(np.int64),
+        }
+
+    def _source(self, sources: Array, task: Array) -> Array:
+        """The address that a task calls from."""
+        items, start, length = self._world.pools.arrays()
+        place = (task & 0xFFFF) % np.maximum(length[sources], 1)
+        return np.where(sources >= 0, items[np.minimum(start[sources] + place, len(items) - 1)], np.int32(MISSING))
+
+    def _columns(self, stages: Rows, events: _Pending) -> Window:
         """Every column of events that are in order of arrival."""
-        actors = self._world.actors.arrays()
-        operations = self._operations
+        actors, operations = self._world.actors.arrays(), self._operations
         items, pool_start, pool_length = self._world.pools.arrays()
-        row, operation = events.row, events.operation
-        actor_of = rows[:, 1]
-        keys = self._keys(rows)[row]
-        first = hash64(keys, events.index * 2)
-        second = hash64(keys, events.picked * 2 + 1)
+        row, operation, second = events.row.astype(np.int64), events.operation.astype(np.int64), events.second
         # which resource
-        slot = operations.slot[operation]
-        actor = actor_of[row]
-        pool = actors["pools"][actor, slot]
-        own = rows[:, 13][row]
-        if (own >= 0).any():
+        slot = operations.slot.take(operation)
+        cell = stages["actor"].take(row) * actors["pools"].shape[1] + slot
+        pool = actors["pools"].ravel().take(cell)
+        if (stages["own"] >= 0).any():
+            own = stages["own"].take(row)
             pool = np.where((own >= 0) & (slot == self._world.dataset_slot), own, pool)
-        unit = (second >> np.uint64(32)) * 2.0**-32
-        skew = operations.pick[operation]
+        unit = (second >> np.uint64(32)).view(np.int64) * 2.0**-32
+        skew = operations.pick.take(operation)
         draw = np.where(skew >= 2, unit * unit, unit)
         draw = np.where(skew >= 3, draw * unit, draw)
-        length = pool_length[pool]
-        at = np.where(skew == 0, events.picked % np.maximum(length, 1), (draw * length).astype(np.int64))
-        resource = np.where(pool >= 0, items[np.minimum(pool_start[pool] + at, len(items) - 1)], MISSING)
-        projects = self._world.resource_projects()
-        project = np.where(resource >= 0, projects[resource], MISSING)
-        project = np.where(project >= 0, project, actors["project"][actor_of].astype(np.int32)[row])
-        # how it ended
-        bad, denied = self._fails(operation, first, rows[:, 10][row])
-        outcome = np.where(denied, 1, np.where(bad, 2, 0)).astype(np.int32)
-        sizes = operations.sizes[operation, (second & np.uint64(TABLE - 1)).astype(np.int64)]
-        # task, credential, source
-        job = rows[:, 5]
-        task_key = actors["task_key"][actor_of]
-        jobs = job[row]
-        grouped = self._tables.per_task[rows[:, 0]]
-        if grouped.any():
-            size = grouped[row]
-            jobs = np.where(size > 0, jobs + events.index // np.maximum(size, 1), jobs)
-        task_id = (hash64(task_key[row], jobs) >> np.uint64(1)).astype(np.int64)
-        sources = actors["sources"][actor_of][row]
-        place = (task_id & 0xFFFF) % np.maximum(pool_length[sources], 1)
-        source = np.where(sources >= 0, items[np.minimum(pool_start[sources] + place, len(items) - 1)], MISSING)
-        recorded = (jobs >= 0) & self._delivery.context(operation, task_id)
-        half_life = actors["half_life"][actor_of]
-        made_at = actors["key_made_at"][actor_of]  # a standing key belongs to no session
-        begun = np.where(made_at >= 0, made_at, rows[:, 8])
-        age = np.maximum(events.time - begun[row], 0) // np.maximum(half_life, 1)[row]
-        fixed = rows[:, 9][row]
-        epoch = np.where(fixed >= 0, fixed, np.where(half_life[row] > 0, age, 0))
-        session = hash64(actors["credential_key"][actor_of], np.where(made_at >= 0, 0, rows[:, 7]))
-        credential = (hash64(session[row], epoch) >> np.uint64(1)).astype(np.int64)
-
-        def per_row(name: str) -> Array:
-            return np.asarray(actors[name][actor_of].astype(np.int32)[row])
-
+        length = pool_length.take(pool)
+        at = (draw * length).astype(np.int64)
+        walked = np.flatnonzero(skew == 0)
+        at[walked] = events.picked[walked] % np.maximum(length[walked], 1)
+        resource = items.take(np.minimum(pool_start.take(pool) + at, len(items) - 1))
+        np.putmask(resource, pool < 0, MISSING)
+        project = self._world.resource_projects().take(resource)
+        project = np.where((resource >= 0) & (project >= 0), project, stages["project"].take(row))
+        size = operations.sizes.ravel().take(operation * TABLE + (second & np.uint64(TABLE - 1)).view(np.int64))
+        np.putmask(size, events.outcome > 0, MISSING)
+        # task and source
+        task, source, job = stages["task"].take(row), stages["source"].take(row), stages["job"].take(row)
+        group = stages["grouped"].take(row)
+        several = np.flatnonzero(group > 0)
+        if len(several):
+            its = row[several]
+            job[several] += events.index[several] // group[several]
+            task[several] = (hash64(stages["task_key"].take(its), job[several]) >> np.uint64(1)).view(np.int64)
+            source[several] = self._source(stages["sources"].take(its), task[several])
+        recorded = (job >= 0) & self._delivery.context(operation, task)
+        # credential
+        credential, half_life = stages["credential"].take(row), stages["half_life"].take(row)
+        age = events.time - stages["begun"].take(row)
+        renewed = np.flatnonzero(age >= half_life)
+        epoch = age[renewed] // half_life[renewed]
+        session = stages["session"].take(row[renewed])
+        credential[renewed] = (hash64(session, epoch) >> np.uint64(1)).view(np.int64)
         columns: dict[str, Array] = {
             "time": events.time + self._delivery.skew(operation, source),
             "arrived": events.arrived,
-            "stream": operations.stream[operation],
-            "identity": per_row("identity"),
+            "stream": operations.stream.take(operation),
+            "identity": stages["identity"].take(row),
             "credential": credential,
-            "credential_kind": per_row("credential_kind"),
-            "workload": per_row("workload"),
-            "task": np.where(recorded, task_id, MISSING),
-            "task_kind": np.where(recorded, per_row("task_kind"), np.int32(MISSING)),
-            "on_behalf_of": rows[:, 12].astype(np.int32)[row],
-            "service": operations.service[operation],
-            "operation": operations.operation[operation],
-            "access": operations.access[operation],
-            "resource": resource.astype(np.int32),
-            "project": project.astype(np.int32),
-            "image": np.where(self._delivery.image[operation], per_row("image"), np.int32(MISSING)),
-            "source": source.astype(np.int32),
-            "outcome": outcome,
-            "bytes": np.where(outcome == 0, sizes, MISSING),
+            "credential_kind": stages["credential_kind"].take(row),
+            "workload": stages["workload"].take(row),
+            "task": np.where(recorded, task, MISSING),
+            "task_kind": np.where(recorded, stages["task_kind"].take(row), np.int32(MISSING)),
+            "on_behalf_of": stages["behalf"].take(row),
+            "service": operations.service.take(operation),
+            "operation": operations.operation.take(operation),
+            "access": operations.access.take(operation),
+            "resource": resource,
+            "project": project,
+            "image": np.where(self._delivery.image.take(operation), stages["image"].take(row), np.int32(MISSING)),
+            "source": source,
+            "outcome": events.outcome,
+            "bytes": size,
         }
-        truth = np.maximum(rows[:, 11][row], actors["changed"][actor, slot])
-        return columns, truth
+        return columns, np.maximum(stages["truth"].take(row), actors["changed"].ravel().take(cell))
 
 
-_FIELDS: Final = ("row", "index", "picked", "operation", "time", "arrived", "tie")
+_FIELDS: Final = ("row", "index", "picked", "operation", "outcome", "time", "arrived", "tie", "second")
+_PER_ACTOR: Final = ("identity", "credential_kind", "workload", "task_kind", "project", "image")
 
 
 def arrival_order(arrived: Array, tie: Array) -> Array:
@@ -333,8 +426,10 @@ class ArrivalCodes:
         mapped = known[codes]
         new = np.flatnonzero(mapped == -2)
         if len(new):
-            values, at = np.unique(codes[new], return_index=True)
-            for value in values[np.argsort(at)].tolist():
+            seen = np.full(len(known), len(codes))
+            seen[codes[new[::-1]]] = new[::-1]  # of equal indices the last assignment stays: the first arrival
+            values = np.flatnonzero(seen < len(codes))
+            for value in values[np.argsort(seen[values])].tolist():
                 known[value] = self._add(name, names[value])
             mapped = known[codes]
         return np.asarray(mapped)

@@ -38,8 +38,6 @@ class Identity:
     credential_key: int
     made_at: int = MISSING
     """When its standing key was made (microseconds since 1970 UTC); -1: its credentials belong to sessions."""
-    exchanges: bool = False
-    """Whether it exchanges its token for one of another service in ordinary work."""
     orphaned: bool = False
     """Whether its workload is gone and no inventory lists it."""
     workloads: list[str] = field(default_factory=list)

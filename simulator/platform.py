@@ -8,12 +8,10 @@ from typing import Final
 
 import simpy
 
-from scopedrift.simulator.credentials import Cycle, cycles
 from scopedrift.simulator.decisions import DecisionPoint
 from scopedrift.simulator.events import SECOND
 from scopedrift.simulator.expansion import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.families import Process
-from scopedrift.simulator.identities import Identity
 from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.randomness import Draws, Quantiles
 from scopedrift.simulator.rhythm import WEEK
@@ -107,9 +105,6 @@ class Platform:
             self._decisions = DecisionPoint(world, recorder, world.scenario.platform.policy, lambda: self.now)
             self.emit = self._decisions.emit
         self.novelty = Novelty(world)
-        self._cycles: dict[tuple[str, int, bool], tuple[Cycle, ...]] = {}
-        for identity in world.identities.values():
-            self.cycles(identity)
         self._outage_until = 0
 
     @property
@@ -125,13 +120,6 @@ class Platform:
         """Hold requests against what is declared, if the scenario has a policy decision point."""
         if self._decisions is not None:
             self._decisions.load(deployment)
-
-    def cycles(self, identity: Identity) -> tuple[Cycle, ...]:
-        """What an identity does again and again to keep its credentials."""
-        case = (identity.credential_kind, identity.half_life, identity.exchanges)
-        if case not in self._cycles:
-            self._cycles[case] = cycles(self.world, *case)
-        return self._cycles[case]
 
     def rotations(self) -> Process:
         """Rotated keys: the workloads of their identities start again with the new one."""

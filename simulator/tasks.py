@@ -132,19 +132,27 @@ class Task:
             if self._stage:
                 self.session += NEXT_START
             self.anchor = self._platform.now
-            sessions, identity = self.workload.sessions, self.workload.identity
-            sessions.start(self.session, self._platform.cycles(identity), self.anchor)
         duration = round((1.0 + 8.0 * u * u) * SECOND)
-        self.log(activity, duration, len(activity.operations))
+        steps = len(activity.operations)
+        self._record(activity, self.actor, duration, steps, self._platform.outcome(), MISSING, starts=True)
+        if not self._held:
+            sessions, now = self.workload.sessions, self._platform.now
+            sessions.start(self.session, self.workload.cycles, now, now + duration)
         return duration
 
     def renew(self, until: int) -> None:
-        """Record what keeps its credentials alive from now to `until`; whoever records stages need not call it."""
-        if not self._held:
-            self.workload.sessions.keep(
-                self._platform, self.workload, until,
-                actor=self.actor, job=self.job, session=self.session, anchor=self.anchor, behalf=self._behalf,
-            )  # fmt: skip
+        """Record what keeps its credentials alive from now to `until`, even if it does nothing else till then."""
+        if self._stage:  # before that, its start-up flow obtains them
+            self._keep(until)
+
+    def _keep(self, until: int) -> int:
+        """Keep its credentials alive; how long it takes to obtain those that are needed right now."""
+        if self._held:
+            return 0
+        return self.workload.sessions.keep(
+            self._platform, self.workload, until,
+            actor=self.actor, job=self.job, session=self.session, anchor=self.anchor, behalf=self._behalf,
+        )  # fmt: skip
 
     def _record(
         self,
@@ -158,9 +166,11 @@ class Task:
         after: int = 0,
         span: int = 0,
         clump: int = 1,
+        starts: bool = False,
     ) -> None:
         start = self._platform.now + after
-        self.renew(start + duration)
+        if not starts:
+            start += self._keep(start + duration)
         self._platform.emit(
             activity.code, actor, start, duration, count, self.job, self._stage,
             self.session, self.anchor, -1, outcome, 0, self._behalf, data, span, clump,

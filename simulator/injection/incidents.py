@@ -262,13 +262,17 @@ def _awake(platform: Platform, victim: Workload) -> Process:
 def _foreign_image(platform: Platform, workload: Workload, strength: float, rng: np.random.Generator) -> str:
     """An image from a registry that the workload never used; ordinary for somebody else if one is at hand."""
     world = platform.world
-    own = {registry_of(workload.image)}  # where the identity is shared, another workload's registry is in its scope
-    used = sorted({registry_of(w.image) for w in world.workloads.values()} - own)
-    public = [r for r in world.platform["world"]["public_registries"] if r not in own]
-    pick = used if used and rng.random() < 0.5 + 0.5 * strength else public or used
+    own = registry_of(workload.image)  # where the identity is shared, another workload's registry is in its scope
+    used = sorted({w.image.rsplit(":", 1)[0] for w in world.workloads.values() if registry_of(w.image) != own})
     base = world.platform["world"]["base_images"]
-    registry = pick[int(rng.random() * len(pick))]
-    return f"{registry}/{base[int(rng.random() * len(base))]}:{int(rng.integers(1, 30))}.{int(rng.integers(0, 9))}"
+    project = world.projects[int(rng.random() * len(world.projects))].name
+    public = [
+        f"{registry}/{project}/{base[int(rng.random() * len(base))]}"
+        for registry in world.platform["world"]["public_registries"]
+        if registry != own
+    ]
+    pick = used if used and rng.random() < 0.5 + 0.5 * strength else public
+    return f"{pick[int(rng.random() * len(pick))]}:1.{int(rng.integers(0, 40))}.0"
 
 
 def _between(low: float, high: float, rng: np.random.Generator) -> float:

@@ -79,7 +79,9 @@ def _service(platform: Platform, family: Family, workload: Workload, parameters:
             release += 1
             image = workload.image.rsplit(":", 1)[0]
             platform.world.set_image(workload, f"{image}:1.{release}.{started % 7}")
-            Task(platform, workload, "service", window, session=started).log(family.activity("release"), MINUTE, 5)
+            released = Task(platform, workload, "service", window, session=started)
+            released.anchor = task.anchor if task else platform.now
+            released.log(family.activity("release"), MINUTE, 5)
             task = None
         if task is None or row[1] < chance["crash"] or restarts != workload.restarts:
             restarts = workload.restarts
