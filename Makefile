@@ -3,6 +3,7 @@
 #   make lint    style and import direction        make types  strict type check
 #   make bench   benchmarks (QUICK=1: a short one) make docs   the documentation
 #   make wheel-check   the built package, installed elsewhere
+#   make test-slow     the longer tests that make test leaves out
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,10 +18,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 SCENARIO ?= quickstart
 
-.PHONY: help demo test lint format types bench wheel-check docs lock clean
+.PHONY: help demo test test-slow lint format types bench wheel-check docs lock clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -6
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -7
 
 # --- environment: stamps make repeated calls quick ---------------------------------------------------
 
@@ -50,6 +51,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

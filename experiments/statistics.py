@@ -329,5 +329,6 @@ def rank_table(
                 "sample": sample_label(interval.units),
             }
         )
-    table = pd.DataFrame(rows)
+    columns = ["rank", "detector", "estimate", "low", "high", "mean_rank", "tied_with", "worlds", "sample"]
+    table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["rank", "estimate"], ascending=[True, not higher_is_better], ignore_index=True)

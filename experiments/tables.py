@@ -124,6 +124,23 @@ def tables(evaluation: Evaluation, world: World) -> Tables:
     }
 
 
+def failed_cell(scenario: str, seed: int, detector: str, reason: str) -> Tables:
+    """The tables of a cell that could not even be evaluated."""
+    row = {"scenario": scenario, "seed": seed, "detector": detector, "status": "failed", "reason": reason}
+    return {name: _frame([{**row, "knowledge": ""}] if name == "cells" else [], COLUMNS[name]) for name in COLUMNS}
+
+
+def restored(name: str, columns: Mapping[str, list[Any]]) -> pd.DataFrame:
+    """A table from plain lists: times in microseconds, missing values as `None`."""
+    import pandas as pd
+
+    table = _frame(dict(columns), COLUMNS[name])
+    for column, values in columns.items():
+        if column not in _TIMES and all(value is None or type(value) in (int, float) for value in values):
+            table[column] = pd.to_numeric(pd.Series(values, dtype=object))
+    return table
+
+
 def combine(parts: Iterable[Mapping[str, pd.DataFrame]], *, seed: int = 0) -> Tables:
     """The tables of a whole sweep, `summary` included; `seed` is that of the bootstrap."""
     import pandas as pd

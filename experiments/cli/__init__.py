@@ -24,6 +24,7 @@ from scopedrift.experiments.cli.run import run
 from scopedrift.experiments.cli.score import score
 from scopedrift.experiments.cli.show import show
 from scopedrift.experiments.cli.simulate import simulate_log
+from scopedrift.experiments.cli.sweep import sweep_suite
 from scopedrift.experiments.cli.ui import ui
 
 
@@ -51,6 +52,7 @@ app.command("show")(show)
 app.command("check")(check)
 app.command("audit")(audit_scenario)
 app.add_typer(new_app, name="new")
+app.command("sweep")(sweep_suite)
 app.command("ui")(ui)
 
 

@@ -15,11 +15,9 @@ def check(
 ) -> None:
     """Check a detector against the interface; exit code 1 if it breaks it."""
     from scopedrift.detectors import check as conformance
-    from scopedrift.detectors import registry
 
-    first = registry.load(detector)
     with progress(f"checking {detector}"):
-        findings = conformance.check(lambda: type(first)(**first.parameters()))
+        findings = conformance.check(detector)
     broken = [finding for finding in findings if not finding.ok]
     if as_json:
         print_json({"detector": detector, "ok": not broken, "checks": [vars(finding) for finding in findings]})

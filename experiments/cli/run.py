@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scopedrift.experiments.cli.folders import RUNS, new_folder, run_folder
-from scopedrift.experiments.cli.output import (
-    as_texts,
-    print_json,
-    print_paragraph,
-    print_table,
-    progress,
-    records,
-    remark,
-)
+from scopedrift.experiments.cli.output import print_json, progress, records, remark
+from scopedrift.experiments.cli.results import MARKER, failures, print_results, track_results, write_results
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from scopedrift.experiments.tracking import Invocation
     from scopedrift.scenarios.schema import Scenario
-
-MARKER: Final = "run.json"
-FINDINGS: Final = 3
-"""Detectors that are described in words, best recall first; the report describes all."""
-COLUMNS: Final = (
-    "Detector", "Incidents caught", "Precision", "Recall", "False alarms a day", "Median time to detect"
-)  # fmt: skip
 
 
 def run(
@@ -75,19 +58,21 @@ def run(
                 tested = {name: d for name, d in detectors.items() if name not in REFERENCES}
                 tables["ablation"] = ablation(chosen, tested, range(seeds), tables["cells"], show)
             show(1.0, "writing the report")
-            _write(folder, tables, facts)
+            write_results(folder, tables, chosen.name, facts)
         if parent:
             parameters = {name: each.parameters() for name, each in detectors.items()}
-            untracked = _track(parent, tables, chosen, parameters, folder, each_cell=track_cells)
+            untracked = track_results(
+                parent, tables, folder, params=_terms(chosen), detectors=parameters, each_cell=track_cells
+            )
     if as_json:
         tables_as_records = {name: records(tables[name]) for name in ("summary", "cells", "worlds")}
         print_json({**facts, "path": str(place), "report": str(place / "report.html"), **tables_as_records})
     else:
-        _print_results(tables, chosen.name)
+        print_results(tables, chosen.name)
         print(f"\nreport: {place / 'report.html'}")
         if track and not untracked:
             print("all runs so far: scopedrift ui")
-    problems = [*_failures(tables), *([untracked] if untracked else [])]
+    problems = [*failures(tables), *([untracked] if untracked else [])]
     for problem in problems:
         remark(problem)
     if problems:
@@ -108,19 +93,6 @@ def _facts(scenario: Scenario, seeds: int, detectors: Sequence[str], started: da
     }
 
 
-def _write(folder: Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> None:
-    """Everything that stays: the report with its figures and tables, the tables as Parquet, and what was run."""
-    from scopedrift.reports import write_report
-
-    titles = {"version": "scopedrift", "alert_budget_per_day": "alert budget a day"}
-    meta = {titles.get(name, name.replace("_", " ")): text for name, text in as_texts(facts).items()}
-    write_report(tables, folder, title=str(facts["scenario"]), meta=meta)
-    (folder / "tables").mkdir(exist_ok=True)
-    for name, table in tables.items():
-        table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
-    (folder / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-
-
 def _tracked(wanted: bool, scenario: Scenario, facts: Mapping[str, Any]) -> AbstractContextManager[Invocation | None]:
     """The parent run, opened before anything is simulated; nothing if tracking is switched off."""
     if not wanted:
@@ -132,54 +104,11 @@ def _tracked(wanted: bool, scenario: Scenario, facts: Mapping[str, Any]) -> Abst
     return open_tracker(RUNS).invocation(f"run {scenario.name}", tags, params)
 
 
-def _track(
-    parent: Invocation,
-    tables: Mapping[str, pd.DataFrame],
-    scenario: Scenario,
-    parameters: Mapping[str, Mapping[str, Any]],
-    folder: Path,
-    *,
-    each_cell: bool,
-) -> str:
-    """Write the results to MLflow; what went wrong, if it did: the results themselves are safe by now."""
-    from scopedrift.experiments.tracking import TrackingError
-
-    terms = {
+def _terms(scenario: Scenario) -> dict[str, Any]:
+    return {
         "version": scenario.version,
         "scenario_digest": scenario.digest(),
         "horizon_days": (scenario.end_us - scenario.start_us) / 86_400e6,
         "alert_budget_per_day": scenario.evaluation.alert_budget,
         "cooldown_s": scenario.evaluation.cooldown / 1e6,
     }
-    try:
-        parent.log_results(tables, params=terms, detectors=parameters, cells=each_cell)
-        parent.log_files([folder / "report.html", folder / MARKER])
-        parent.log_files(sorted((folder / "tables").glob("*.parquet")), "tables")
-        parent.log_files(sorted((folder / "figures").glob("*.svg")), "figures")
-    except TrackingError as error:
-        return f"the results are kept, but {error}"
-    return ""
-
-
-def _failures(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """One line for each cell that failed."""
-    cells = tables["cells"]
-    failed = cells[cells["status"] == "failed"]
-    return [f"{c['detector']} failed on seed {c['seed']}: {c['reason']}" for c in failed.to_dict("records")]
-
-
-def _print_results(tables: Mapping[str, pd.DataFrame], scenario: str) -> None:
-    """The main table and the summary in words, as in the report."""
-    from scopedrift.reports.results import HEADINGS, results
-    from scopedrift.reports.tables import normalise
-    from scopedrift.reports.words import summarise
-
-    data = normalise(tables)
-    rows = [[row.values[HEADINGS.index(name)].flat for name in COLUMNS] for row in results(data)]
-    print_table(f"{scenario}, with 95 % intervals", COLUMNS, rows, right=COLUMNS[1:])
-    words = summarise(data, scenario)
-    told = words.findings[:FINDINGS]
-    for text in (words.opening, *(finding.text for finding in told)):
-        print_paragraph(text)
-    if len(words.findings) > len(told):
-        print_paragraph("The report says the same of the others.")

@@ -1,0 +1,119 @@
+"""Cells by content, and the store that keeps finished ones.
+
+A cell's key is a hash of all that its result depends on: the scenario's digest, the seed, the detector with its
+parameters (and its source, if it is a file of the user's), and the version of this package.  So a changed scenario or
+detector runs anew and nothing else does.  The store is one SQLite file that the parent process alone writes, a
+transaction per world: a sweep that is killed has each cell whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Self
+
+from scopedrift.detectors import registry
+from scopedrift.experiments.tables import COLUMNS, Tables, restored
+
+STORE: Final = "cells.sqlite"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One scenario (by its label), seed and detector (as it was asked for, and as results call it)."""
+
+    label: str
+    digest: str
+    """Of the scenario."""
+    seed: int
+    detector: str
+    name: str
+    code: str
+    """What the detector's result depends on: its parameters and, if it is no part of this package, its source."""
+
+    @property
+    def key(self) -> str:
+        """SHA-256 (hexadecimal) of the cell's content."""
+        content = [version("scopedrift"), self.label, self.digest, self.seed, self.name, self.code]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def code_of(spec: str) -> str:
+    """What makes a detector what it is: parameters, and the source of one that is not built in.
+
+    Raises `registry.DetectorError` if there is no such detector.
+    """
+    detector = registry.load(spec)
+    given = json.dumps(detector.parameters(), sort_keys=True, default=str)
+    kind = type(detector)
+    if kind.__module__.startswith("scopedrift."):
+        return given
+    try:
+        source = Path(inspect.getfile(kind)).read_bytes()
+    except (OSError, TypeError):
+        source = kind.__qualname__.encode()
+    return f"{given} {hashlib.sha256(source).hexdigest()}"
+
+
+def packed(tables: Tables) -> bytes:
+    """The tables of one cell as compressed JSON: exact (floats round-trip), and nothing that could be executed."""
+    content = {name: _plain(tables[name]) for name in COLUMNS}
+    return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 3)
+
+
+def unpacked(payload: bytes) -> Tables:
+    """The opposite of `packed`."""
+    content: dict[str, dict[str, list[Any]]] = json.loads(zlib.decompress(payload))
+    return {name: restored(name, content[name]) for name in COLUMNS}
+
+
+def _plain(table: Any) -> dict[str, list[Any]]:
+    columns = {}
+    for name in table.columns:
+        column = table[name]
+        if column.dtype.kind == "M":
+            stamps = column.astype("datetime64[us, UTC]").astype("int64").tolist()
+            columns[name] = [None if missing else at for at, missing in zip(stamps, column.isna(), strict=True)]
+        else:
+            columns[name] = [None if value is None or value != value else value for value in column.tolist()]
+    return columns
+
+
+class Store:
+    """Finished cells by key, in one file."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(folder / STORE)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, tables BLOB NOT NULL)")
+        self._database.commit()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._database.close()
+
+    def finished(self) -> set[str]:
+        """The keys of all finished cells."""
+        return {key for (key,) in self._database.execute("SELECT key FROM cells")}
+
+    def add(self, results: Mapping[str, bytes]) -> None:
+        """Keep the packed tables of some cells: all of them or none."""
+        with self._database:
+            self._database.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", results.items())
+
+    def get(self, keys: Iterable[str]) -> Iterable[Tables]:
+        """The tables of finished cells, in the order asked for."""
+        for key in keys:
+            (payload,) = self._database.execute("SELECT tables FROM cells WHERE key = ?", (key,)).fetchone()
+            yield unpacked(payload)

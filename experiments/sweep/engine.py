@@ -1,0 +1,114 @@
+"""Handing worlds to workers: one code path on Dask, in process, on this machine or on a cluster.
+
+A task is a world with all its unfinished cells, so that the engine's round trip (about 10 ms) is small beside it.  A
+worker that dies costs a retry.  When a task keeps killing its workers, its cells are tried one by one, and those
+that still do are named and set aside.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from scopedrift.experiments.sweep.work import run_world
+
+DEATHS: Final = 3
+"""Workers that a task may cost before it is set aside."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One world: scenario as text, what results call it, seed, and by key the (name, specification) of detectors."""
+
+    scenario: str
+    label: str
+    seed: int
+    detectors: tuple[tuple[str, tuple[str, str]], ...]
+
+    def apart(self) -> list[Task]:
+        """The same work, a cell a task."""
+        return [Task(self.scenario, self.label, self.seed, (each,)) for each in self.detectors]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a task: packed results by key, or why there are none."""
+
+    task: Task
+    results: dict[str, bytes]
+    reason: str = ""
+
+
+@contextmanager
+def client(jobs: int, address: str | None) -> Iterator[Any]:
+    """A Dask client: of the cluster at `address`, or of one started here with that many processes (1: none).
+
+    Raises `OSError` if there is no scheduler at the address.
+    """
+    import dask
+    import distributed
+
+    Client: Any = distributed.Client
+    LocalCluster: Any = distributed.LocalCluster
+
+    settings = {
+        "distributed.scheduler.allowed-failures": DEATHS - 1,
+        "distributed.admin.log-format": "%(message)s",
+        "distributed.logging.distributed": "critical",
+        "distributed.worker.daemon": True,
+    }
+    with dask.config.set(settings):
+        if address is not None:
+            _reach(address)
+            with Client(address, set_as_default=False) as connected:
+                yield connected
+            return
+        options: dict[str, Any] = {"processes": True, "host": "127.0.0.1"} if jobs > 1 else {"processes": False}
+        cluster = LocalCluster(
+            n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=50, memory_limit=0, **options
+        )
+        with cluster, Client(cluster, set_as_default=False) as connected:
+            yield connected
+
+
+def _reach(address: str) -> None:
+    """Raises `OSError` if nothing listens at the address (a Dask client that fails to connect is hard to end)."""
+    place = urlsplit(address if "://" in address else f"tcp://{address}")
+    try:
+        socket.create_connection((place.hostname, place.port), timeout=20).close()
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise OSError(None, f"no Dask scheduler answers: {reason}", address) from None
+
+
+def run(connected: Any, tasks: Sequence[Task], done: Callable[[Done], None]) -> None:
+    """Run all tasks; `done` hears of each as it ends, in any order."""
+    import distributed
+
+    futures = {_submit(connected, task): task for task in tasks}
+    waiting: Any = distributed.as_completed(list(futures), loop=connected.loop)  # type: ignore[no-untyped-call]
+    for future in waiting:
+        task = futures.pop(future)
+        try:
+            done(Done(task, future.result()))
+        except distributed.KilledWorker:
+            if len(task.detectors) > 1:
+                for alone in task.apart():
+                    again = _submit(connected, alone)
+                    futures[again] = alone
+                    waiting.add(again)
+            else:
+                done(Done(task, {}, f"its worker died {DEATHS} times"))
+        except Exception as error:  # simulating failed: a scenario that cannot be run, a machine without memory
+            done(Done(task, {}, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+        future.release()
+
+
+def _submit(connected: Any, task: Task) -> Any:
+    return connected.submit(
+        run_world, task.scenario, task.label, task.seed, dict(task.detectors), pure=False, retries=0
+    )

@@ -1,0 +1,98 @@
+"""`sweep`: what is not finished yet is run; then all cells are put together, in the order of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scopedrift.experiments.run import REFERENCES, resolve
+from scopedrift.experiments.sweep import engine
+from scopedrift.experiments.sweep.cells import Cell, Store, code_of
+from scopedrift.experiments.sweep.engine import Done, Task
+from scopedrift.experiments.tables import Tables, combine, failed_cell
+
+if TYPE_CHECKING:
+    from scopedrift.scenarios.suite import Plan
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """The result tables of a sweep (see `experiments.tables`), and how many of its cells were run just now."""
+
+    tables: Tables
+    cells: int
+    ran: int
+
+
+def plan_cells(plan: Plan) -> list[Cell]:
+    """Every cell of a plan, the references included, in order.
+
+    Raises `registry.DetectorError` for a detector that cannot be made.
+    """
+    wanted = [*plan.suite.detectors, *(name for name in REFERENCES if name not in plan.suite.detectors)]
+    named = list(zip(resolve(plan.suite.detectors), wanted, strict=True))
+    code = {spec: code_of(spec) for spec in wanted}
+    return [
+        Cell(variant.label, variant.scenario.digest(), seed, spec, name, code[spec])
+        for variant in plan.variants
+        for seed in range(plan.suite.seeds)
+        for name, spec in named
+    ]
+
+
+def sweep(
+    plan: Plan,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    address: str | None = None,
+    progress: Progress = lambda done, what: None,
+) -> Swept:
+    """Run a plan's cells, except those that `folder` holds already, and return the tables of all.
+
+    The tables do not depend on `jobs`, on the order in which cells end, or on how often the sweep was killed and
+    started again.  A cell that fails is in the tables with its reason; one whose worker died, or whose world could not
+    be simulated, is tried again the next time.
+    """
+    cells = plan_cells(plan)
+    by_label = {variant.label: variant.scenario for variant in plan.variants}
+    with Store(folder) as store:
+        finished = store.finished()
+        missing = [cell for cell in cells if cell.key not in finished]
+        tasks = _tasks(missing, {label: scenario.to_yaml() for label, scenario in by_label.items()})
+        set_aside: dict[str, str] = {}
+        ended = 0
+
+        def done(found: Done) -> None:
+            nonlocal ended
+            store.add(found.results)
+            set_aside.update({key: found.reason for key, _ in found.task.detectors if key not in found.results})
+            ended += len(found.task.detectors)
+            progress(ended / len(missing), f"{ended:,} of {len(missing):,} cells; last {found.task.label}")
+
+        if tasks:
+            with engine.client(jobs, address) as connected:
+                engine.run(connected, tasks, done)
+        known = store.finished()
+        parts = [
+            next(iter(store.get([cell.key])))
+            if cell.key in known
+            else failed_cell(cell.label, cell.seed, cell.name, set_aside.get(cell.key, "it was not run"))
+            for cell in cells
+        ]
+    return Swept(combine(parts), len(cells), len(missing))
+
+
+def _tasks(cells: list[Cell], texts: dict[str, str]) -> list[Task]:
+    """Unfinished cells, a world a task."""
+    worlds: dict[tuple[str, int], list[Cell]] = {}
+    for cell in cells:
+        worlds.setdefault((cell.label, cell.seed), []).append(cell)
+    return [
+        Task(texts[label], label, seed, tuple((cell.key, (cell.name, cell.detector)) for cell in mine))
+        for (label, seed), mine in worlds.items()
+    ]

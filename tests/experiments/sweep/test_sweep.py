@@ -1,0 +1,219 @@
+"""Sweeps: the same table however they are run, stopped or broken."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scopedrift.experiments.run import run_scenario
+from scopedrift.experiments.sweep import Swept, sweep
+from scopedrift.experiments.sweep.cells import STORE, Store, packed, unpacked
+from scopedrift.experiments.sweep.run import plan_cells
+from scopedrift.experiments.tables import COLUMNS
+from scopedrift.scenarios.suite import Plan, load_suite, suites
+
+SCENARIO = """
+name: tiny
+horizon: 3d
+windows: {baseline: 1d, calibration: 1d}
+organisation: {projects: 2}
+workloads: {inference: {services: 3}, serverless: {functions: 4}}
+incidents: [{attack: rogue-job, count: 2}]
+"""
+SUITE = """
+name: tiny
+scenarios: [tiny.yaml]
+vary: {identities.sharing: [0.0, 1.0]}
+seeds: 2
+detectors: [first-seen, rate]
+"""
+TIMED = [name for name in COLUMNS["cells"] if name.endswith("_seconds")]
+
+
+def suite(folder: Path, text: str = SUITE) -> Path:
+    (folder / "tiny.yaml").write_text(SCENARIO)
+    (folder / "suite.yaml").write_text(text)
+    return folder / "suite.yaml"
+
+
+def plan(folder: Path, text: str = SUITE) -> Plan:
+    return load_suite(str(suite(folder, text)))
+
+
+def same(left: Swept, right: Swept) -> None:
+    for name, table in left.tables.items():
+        gone = [c for c in table.columns if c.removesuffix("_low").removesuffix("_high") in TIMED]
+        pd.testing.assert_frame_equal(table.drop(columns=gone), right.tables[name].drop(columns=gone))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return sweep(plan(folder), folder / "out")
+
+
+def test_a_sweep_gives_what_runs_give(undisturbed: Swept, tmp_path: Path) -> None:
+    one = plan(tmp_path).variants[0]
+    alone = run_scenario(one.scenario, ["first-seen", "rate"], range(2))
+    swept = undisturbed.tables["cells"]
+    mine = swept[swept["scenario"] == one.label].reset_index(drop=True)
+    drop = ["scenario", *TIMED]
+    pd.testing.assert_frame_equal(mine.drop(columns=drop), alone["cells"].drop(columns=drop), check_dtype=False)
+    assert undisturbed.cells == undisturbed.ran == 24
+
+
+def test_packing_keeps_tables_to_the_last_bit(undisturbed: Swept) -> None:
+    tables = {name: undisturbed.tables[name] for name in COLUMNS}
+    for name, table in unpacked(packed(tables)).items():
+        pd.testing.assert_frame_equal(table, tables[name], check_exact=True, check_dtype=len(table) > 0)
+
+
+def test_finished_cells_are_not_run_again(undisturbed: Swept, tmp_path: Path) -> None:
+    first = sweep(plan(tmp_path), tmp_path / "out")
+    again = sweep(plan(tmp_path), tmp_path / "out")
+    assert (first.ran, again.ran) == (24, 0)
+    same(first, again)
+    same(first, undisturbed)
+    wider = sweep(plan(tmp_path, SUITE.replace("seeds: 2", "seeds: 3")), tmp_path / "out")
+    assert (wider.cells, wider.ran) == (36, 12)
+
+
+def test_a_cell_is_keyed_by_all_that_its_result_depends_on(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    source = (
+        "from scopedrift.detectors import Detector\nclass Own(Detector):\n    def score(self, b):\n        return {}\n"
+    )
+    own.write_text(source.format("[0.0] * len(b)"))
+    text = SUITE.replace("first-seen", str(own))
+    before = {cell.key for cell in plan_cells(plan(tmp_path, text))}
+    assert {cell.key for cell in plan_cells(plan(tmp_path, text))} == before
+    changed = [
+        SUITE.replace("first-seen", "first-seen(memory=2.0)"),
+        SUITE.replace("[0.0, 1.0]", "[0.5, 1.0]"),
+    ]
+    for other in changed:
+        assert len({cell.key for cell in plan_cells(plan(tmp_path, other))} - before) > 0
+    own.write_text(source.format("[1.0] * len(b)"))
+    fresh = {cell.key for cell in plan_cells(plan(tmp_path, text))}
+    assert len(before - fresh) == 4  # one detector in four worlds
+
+
+def test_two_jobs_change_no_number(undisturbed: Swept, tmp_path: Path) -> None:
+    same(sweep(plan(tmp_path), tmp_path / "out", jobs=2), undisturbed)
+
+
+FATAL = """
+import os
+from scopedrift.detectors import Detector
+class Fatal(Detector):
+    name = "fatal"
+    def score(self, batch):
+        os._exit(9)
+"""
+
+
+def test_a_detector_that_kills_its_worker_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "fatal.py").write_text(FATAL)
+    text = SUITE.replace("first-seen, rate", f"first-seen, {tmp_path / 'fatal.py'}")
+    text = text.replace("seeds: 2", "seeds: 1").replace("[0.0, 1.0]", "[0.0]")
+    cells = sweep(plan(tmp_path, text), tmp_path / "out", jobs=2).tables["cells"].set_index("detector")
+    assert cells.loc["fatal", "status"] == "failed" and "worker died" in cells.loc["fatal", "reason"]
+    assert (cells.drop("fatal")["status"] == "ok").all() and len(cells) == 6
+
+
+def test_a_detector_that_raises_costs_its_cells(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(FATAL.replace("os._exit(9)", "raise RuntimeError('no')"))
+    cells = sweep(plan(tmp_path, SUITE.replace("rate", str(tmp_path / "bad.py"))), tmp_path / "out").tables["cells"]
+    failed = cells[cells["status"] == "failed"]
+    assert set(failed["detector"]) == {"fatal"} and len(failed) == 4
+    assert failed["reason"].str.contains("RuntimeError: no").all()
+
+
+def _command(folder: Path, *more: str) -> list[str]:
+    command = [sys.executable, "-m", "scopedrift.experiments.cli", "sweep", str(folder / "suite.yaml")]
+    return [*command, "--out", str(folder / "out"), "--no-track", *more]
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_goes_on_where_it_was(undisturbed: Swept, tmp_path: Path) -> None:
+    text = SUITE.replace("seeds: 2", "seeds: 12")
+    suite(tmp_path, text)
+    kills = 0
+    for _ in range(3):
+        process = subprocess.Popen(_command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before = _finished(tmp_path)
+        while process.poll() is None and _finished(tmp_path) < before + 20:
+            time.sleep(0.05)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills
+    resumed = sweep(plan(tmp_path, text), tmp_path / "out")
+    assert 0 < resumed.ran < resumed.cells
+    same(resumed, sweep(plan(tmp_path, text), tmp_path / "other"))
+
+
+def _finished(folder: Path) -> int:
+    if not (folder / "out" / STORE).exists():
+        return 0
+    try:
+        with Store(folder / "out") as store:
+            return len(store.finished())
+    except Exception:  # the process that writes is just making it
+        return 0
+
+
+@pytest.mark.slow
+def test_a_cluster_by_its_address_loses_a_worker_and_nothing_else(undisturbed: Swept, tmp_path: Path) -> None:
+    environment = {**os.environ, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    address = tmp_path / "scheduler.json"
+    base = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    scheduler = subprocess.Popen([*base, "--no-dashboard", "--scheduler-file", str(address)], **quiet)  # type: ignore[call-overload]
+    workers = []
+    try:
+        while not address.exists():
+            time.sleep(0.1)
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(address)]
+        worker += ["--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+        workers = [subprocess.Popen([*worker, "--name", str(i)], cwd=tmp_path, **quiet) for i in range(2)]  # type: ignore[call-overload]
+        import json
+
+        where = json.loads(address.read_text())["address"]
+        seen: list[float] = []
+
+        def progress(done: float, what: str) -> None:
+            seen.append(done)
+            if len(seen) == 1:
+                workers[0].kill()
+
+        swept = sweep(plan(tmp_path), tmp_path / "out", address=where, progress=progress)
+    finally:
+        for process in [*workers, scheduler]:
+            process.kill()
+            process.wait()
+    assert workers[0].returncode == -signal.SIGKILL
+    same(swept, undisturbed)
+
+
+def test_no_scheduler_at_the_address_is_told(tmp_path: Path) -> None:
+    suite(tmp_path)
+    done = subprocess.run(
+        _command(tmp_path, "--cluster", "tcp://127.0.0.1:9"), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 2
+    assert "127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(suites()))
+def test_the_library_is_valid(name: str) -> None:
+    found = load_suite(name)
+    assert found.suite.name == name and plan_cells(found)
