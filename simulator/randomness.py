@@ -49,10 +49,11 @@ def hash64(left: Array, right: Array | int) -> Array:
     with np.errstate(over="ignore"):
         x = (np.asarray(right).astype(np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN)
         x = x + left
-        x ^= x >> np.uint64(30)
-        x *= np.uint64(_A)
-        x ^= x >> np.uint64(27)
-        x *= np.uint64(_B)
+        shifted = np.empty_like(x)
+        for shift, factor in ((30, _A), (27, _B)):
+            np.right_shift(x, np.uint64(shift), out=shifted)
+            x ^= shifted
+            x *= np.uint64(factor)
         x ^= x >> np.uint64(31)
     return x
 

@@ -35,7 +35,7 @@ class Delivery:
         self.image = operations.image & bodies
         """Operations whose record carries the image (Kubernetes: audit level Request or above)."""
         curve = np.array(Quantiles.parse({"median": 1.0, "sigma": DELAY_SIGMA}).table)
-        self._delay = (np.array([max(spec.delay, 1) for spec in specs])[:, None] * curve).astype(np.int64)
+        self._delay = (np.array([max(spec.delay, 1) for spec in specs])[:, None] * curve).astype(np.int64).ravel()
         self._loss = np.array([round(spec.loss * 65536) for spec in specs])[operations.stream]
         self._duplication = np.array([round(spec.duplication * 65536) for spec in specs])[operations.stream]
         self._skew = np.array([spec.skew for spec in specs], np.int64)[operations.stream]
@@ -47,18 +47,23 @@ class Delivery:
 
     def kept(self, operation: Array, faults: Array) -> Array:
         """Which events are recorded at all."""
-        lost = (faults >> np.uint64(_LOST)).astype(np.uint16) < self._loss[operation]
-        return np.asarray(self._recorded[operation] & ~lost)
+        recorded = self._recorded.take(operation)
+        if self._loss.any():
+            recorded &= (faults >> np.uint64(_LOST)).astype(np.uint16) >= self._loss.take(operation)
+        return np.asarray(recorded)
 
     def duplicated(self, operation: Array, faults: Array) -> Array:
         """Which events are delivered a second time."""
-        return np.asarray((faults >> np.uint64(_DUPLICATED)).astype(np.uint16) < self._duplication[operation])
+        if not self._duplication.any():
+            return np.zeros(len(operation), bool)
+        return np.asarray((faults >> np.uint64(_DUPLICATED)).astype(np.uint16) < self._duplication.take(operation))
 
     def delay(self, operation: Array, faults: Array) -> Array:
         """Microseconds from event to arrival."""
-        draw = ((faults >> np.uint64(_DELAYED)).astype(np.int64)) & (TABLE - 1)
+        draw = (faults >> np.uint64(_DELAYED)).view(np.int64) & (TABLE - 1)
         # the low bits spread the tabulated delays, so that no two records share one by construction
-        return np.asarray(self._delay[self._stream[operation], draw] + (faults >> np.uint64(54)).astype(np.int64))
+        tabulated = self._delay.take(self._stream.take(operation) * TABLE + draw)
+        return np.asarray(tabulated + (faults >> np.uint64(54)).view(np.int64))
 
     def skew(self, operation: Array, source: Array) -> Array:
         """Microseconds by which a source's clock is off: fixed for a source, within the stream's bound."""
@@ -69,7 +74,7 @@ class Delivery:
 
     def context(self, operation: Array, task: Array) -> Array:
         """Which records carry their task: decided per task, so that a task is recorded whole or not at all."""
-        share = self._context[operation]
+        share = self._context.take(operation)
         if (share >= 65536).all():
             return np.ones(len(operation), bool)
         return np.asarray((hash64(np.full(len(task), self.key), task) >> np.uint64(48)).astype(np.int64) < share)
