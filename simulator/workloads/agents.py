@@ -54,7 +54,10 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         project = world.home(NAME, number)
         name = f"agent-{number:04d}"
         bucket = f"s3://{world.company}-{project.name}"
-        own = sorted({_kind(kinds, key(world.seed, "kind", name, i) / 2.0**64) for i in range(2)})
+        first = (
+            key(world.seed, "kind", NAME) / 2.0**64 + number * 0.618034
+        )  # evenly, so that few agents cover the shares
+        own = sorted({_kind(kinds, u % 1.0) for u in (first, key(world.seed, "kind", name) / 2.0**64)})
         listed = [family.activity(each) for kind in own for each in (kind, kinds[kind]["ends"])]
         agents.append(
             world.add_workload(

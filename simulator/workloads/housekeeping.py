@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.events import DAY
+from scopedrift.simulator.events import HOUR
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Draws
@@ -77,7 +77,8 @@ def _service(platform: Platform, family: Family, service: Workload, kind: str, s
     due = parse_duration(spec["at"]) if "at" in spec else 0
     jitter = service.parameters["jitter"]
     crash = family.value("restarts_per_week") * every / WEEK
-    yield platform.wait(due + round(row[0] * min(every, DAY // 24)))
+    base = platform.now + due + round(row[0] * min(every, HOUR))
+    yield platform.wait(base - platform.now)
     run, session, began = 0, 0, platform.now
     restarts = service.restarts - 1  # it starts now
     while True:
@@ -93,4 +94,5 @@ def _service(platform: Platform, family: Family, service: Workload, kind: str, s
             task.log(activity, round(lasts * (0.6 + 0.4 * row[4])), max(round(spec["calls"] * (0.7 + 0.6 * row[5])), 1))
             task.explore(family.activity("explore"), row[5:10])
         run += 1
-        yield platform.wait(max(round(every * (1.0 + jitter * (2.0 * row[6] - 1.0))), 1))
+        planned = base + run * every + round(jitter * min(every, HOUR) * (2.0 * row[6] - 1.0))
+        yield platform.wait(max(planned - platform.now, 1))
