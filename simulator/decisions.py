@@ -1,7 +1,7 @@
 """The run-time policy decision point: each request is held against the declared scope before it is made.
 
-`log` notes what it would deny, one record for each stage of a task and kind of resource (decisions are cached for
-as long as a stage lasts), in the stream `runtime` under the service `policy`.  `enforce` denies it: the refused
+A stage of a task asks for all that it may call as it begins.  `log` notes what it would deny, one record for each
+kind of resource, in the stream `runtime` under the service `policy`.  `enforce` denies it: the refused
 calls of a stage, and only those, end as denied.  An announced change updates the policy when it begins, an
 unannounced one does not; an identity that no policy knows may do nothing.
 """
