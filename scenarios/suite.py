@@ -17,8 +17,8 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -30,7 +30,7 @@ from pydantic import Field, Strict, ValidationError, model_validator
 from scopedrift.scenarios.documents import Problem, ScenarioError, closest, parse, read_text, shown
 from scopedrift.scenarios.durations import format_duration, parse_duration
 from scopedrift.scenarios.explain import explain
-from scopedrift.scenarios.fields import Flag, Rate, Size, Slug, Text, fail
+from scopedrift.scenarios.fields import Factor, Flag, Rate, Share, Size, Slug, Text, fail
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.parts import Model
 from scopedrift.scenarios.schema import Scenario
@@ -71,6 +71,19 @@ class Span(Model):
         return float(value) if isinstance(value, int | float) else float(parse_duration(value))
 
 
+class GateTerms(Model):
+    """When a gate speaks of a regression, and what it promises to find."""
+
+    alpha: Share = Field(default=0.05, description="Chance of a false verdict over the whole gate.")
+    least: Share = Field(default=0.05, description="Share of the incidents caught before that must be lost to matter.")
+    effect: Share = Field(default=0.15, description="Loss, as such a share, that the gate must be able to find...")
+    power: Share = Field(default=0.8, description="...with this probability, or it calls itself underpowered.")
+    alarms: Factor = Field(default=1.25, description="Growth of false alarms, as a factor, that is a regression.")
+    floors: dict[str, dict[str, Share]] = Field(
+        default={}, description="Lowest recall allowed, by scenario and detector, whatever the baseline was."
+    )
+
+
 class Suite(Model):
     """What a sweep runs; see the fields. Made by `load_suite`."""
 
@@ -85,6 +98,7 @@ class Suite(Model):
     seeds: Annotated[int, Strict(), Field(ge=1, le=100_000)] = Field(default=5, description="Worlds: seeds 0 to N-1.")
     detectors: tuple[Text, ...] = Field(min_length=1, description="Detectors, as on the command line.")
     alert_budget: Rate | None = Field(default=None, description="False alarms accepted; the scenario's by default.")
+    gate: GateTerms = Field(default=GateTerms(), description="Terms of `scopedrift gate`.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -130,6 +144,10 @@ class Plan:
 
     suite: Suite
     variants: tuple[Variant, ...]
+
+    def with_detectors(self, detectors: Sequence[str]) -> Plan:
+        """The same plan for other detectors."""
+        return replace(self, suite=self.suite.model_copy(update={"detectors": tuple(detectors)}))
 
     @cached_property
     def digest(self) -> str:

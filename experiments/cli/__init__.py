@@ -18,6 +18,8 @@ from typer.core import TyperGroup
 from scopedrift.experiments.cli.audit import audit_scenario
 from scopedrift.experiments.cli.check import check
 from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
+from scopedrift.experiments.cli.export import export
+from scopedrift.experiments.cli.gate import gate_suite
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
 from scopedrift.experiments.cli.run import run
@@ -47,12 +49,14 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("simulate")(simulate_log)
 app.command("score")(score)
+app.command("export")(export)
 app.command("list")(list_things)
 app.command("show")(show)
 app.command("check")(check)
 app.command("audit")(audit_scenario)
 app.add_typer(new_app, name="new")
 app.command("sweep")(sweep_suite)
+app.command("gate")(gate_suite)
 app.command("ui")(ui)
 
 

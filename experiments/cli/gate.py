@@ -1,0 +1,84 @@
+"""`scopedrift gate SUITE --baseline FILE`: has a detector become worse, by more than luck?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scopedrift.experiments.cli.errors import UsageError
+from scopedrift.experiments.cli.folders import RUNS
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, remark
+
+
+def gate_suite(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")],
+    baseline: Annotated[Path, typer.Option(help="What the detectors achieved before (YAML).")],
+    detector: Annotated[
+        list[str] | None, typer.Option(help="Only these detectors instead of the suite's; may be repeated.")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="Write the baseline anew instead of judging.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Processes on this machine.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder of the sweep; what is finished in it is kept.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Judge detectors against a baseline: exit code 0 pass, 1 regression, 2 bad input, 3 underpowered."""
+    from scopedrift.scenarios.documents import read_text
+    from scopedrift.scenarios.suite import load_suite
+
+    plan = load_suite(suite)
+    if detector:
+        plan = plan.with_detectors(detector)
+    from scopedrift.experiments.gate import EXIT_CODES, GateError, judge, measured, read_baseline
+    from scopedrift.experiments.gate_output import junit as junit_xml
+    from scopedrift.experiments.gate_output import summary
+    from scopedrift.experiments.run import resolve
+    from scopedrift.experiments.sweep import sweep
+    from scopedrift.reports.files import write_text
+
+    before = None if update else read_baseline(read_text(baseline, str(baseline)), str(baseline))
+    if before is not None and (before.suite, before.version) != (plan.suite.name, plan.suite.version):
+        raise UsageError(
+            f"{baseline}: is of the suite {before.suite!r} version {before.version}, not of {plan.suite.name!r}"
+            f" version {plan.suite.version}: write a new one with --update"
+        )
+    names = list(resolve(plan.suite.detectors))[: len(plan.suite.detectors)]
+    place = out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
+    with progress(f"gating {plan.suite.name}") as show:
+        tables = sweep(plan, place, jobs=jobs, progress=show).tables
+    now, failed = measured(tables, plan.suite.name, plan.suite.version, names)
+    if before is None:
+        for (scenario, name), reason in failed.items():
+            remark(f"{name} on {scenario}: {reason}")
+        if failed:
+            raise UsageError("the baseline was not written: every cell must have a result")
+        write_text(baseline, now.text())
+        print(f"baseline: {baseline}")
+        return
+    try:
+        gate = judge(now, before, plan.suite.gate, failed)
+    except GateError as error:
+        remark(f"scopedrift: {error}")
+        raise typer.Exit(3) from None
+    text = summary(gate, plan.suite.name)
+    if junit is not None:
+        write_text(junit, junit_xml(gate, plan.suite.name))
+    if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(step_summary).open("a", encoding="utf-8") as file:
+            file.write(text)
+    if as_json:
+        print_json({"suite": plan.suite.name, "verdict": gate.word, "verdicts": [vars(v) for v in gate.verdicts]})
+    else:
+        rows = [
+            [v.scenario, v.detector, v.word, f"{v.caught}/{v.incidents}", f"-{v.lost} +{v.gained}",
+             f"{v.false_positives_before} to {v.false_positives}", v.reason]
+            for v in gate.verdicts
+        ]  # fmt: skip
+        columns = ["scenario", "detector", "verdict", "caught", "lost, gained", "false alarms", "why"]
+        print_table(f"gate {plan.suite.name}", columns, rows)
+        print_paragraph(f"verdict: {gate.word}")
+    if code := EXIT_CODES[gate.word]:
+        raise typer.Exit(code)

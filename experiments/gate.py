@@ -1,0 +1,264 @@
+"""A gate for a detector's repository: has it become worse than the stored baseline, by more than luck?
+
+Both stand on the same worlds, so incidents are compared one by one: those caught before and missed now against those
+missed before and caught now (McNemar's exact test), and false alarms against false alarms over the same days (the
+exact test of two Poisson counts).  A regression must be significant after Holm's correction over everything that is
+tested, *and* large enough to matter; or recall falls below a floor; or a cell is missing.  A gate that could not have
+found the loss that it is meant to find says so instead of passing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from scopedrift.experiments.statistics import adjust
+from scopedrift.experiments.tables import Tables
+from scopedrift.scenarios.documents import Problem, ScenarioError, parse, write
+from scopedrift.scenarios.suite import GateTerms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT: Final = "scopedrift-gate/1"
+OVERALL: Final = "all scenarios"
+HEADER: Final = (
+    "# What the detectors achieved when this was written; `scopedrift gate SUITE --baseline FILE --update`.\n"
+)
+
+Word = Literal["pass", "regress", "underpowered"]
+EXIT_CODES: Final[Mapping[Word, int]] = {"pass": 0, "regress": 1, "underpowered": 3}
+
+
+class GateError(Exception):
+    """The comparison makes no sense: other worlds, or nothing to compare.  Exit code 3."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one detector did in one scenario."""
+
+    incidents: int
+    caught: frozenset[str]
+    """`seed/incident`."""
+    false_positives: int
+    days: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What detectors did when the baseline was written, by (scenario, detector)."""
+
+    suite: str
+    version: int
+    worlds: str
+    """Digest of the simulated worlds."""
+    records: Mapping[tuple[str, str], Record]
+
+    def text(self) -> str:
+        """YAML, one line a fact, that `read_baseline` reads back."""
+        scenarios: dict[str, dict[str, Any]] = {}
+        for (scenario, detector), record in sorted(self.records.items()):
+            scenarios.setdefault(scenario, {})[detector] = {
+                "incidents": record.incidents,
+                "false_positives": record.false_positives,
+                "days": record.days,
+                "caught": sorted(record.caught, key=_in_order),
+            }
+        head = {"format": FORMAT, "suite": self.suite, "suite_version": self.version, "worlds": self.worlds}
+        return HEADER + write({**head, "scenarios": scenarios})
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    seed, _, incident = name.partition("/")
+    return int(seed), incident
+
+
+def read_baseline(text: str, source: str) -> Baseline:
+    """The baseline that a YAML text holds; `source` names it in messages.
+
+    Raises `ScenarioError` for anything else.
+    """
+    document = parse(text, source)
+    value = document.value
+    if value.get("format") != FORMAT:
+        raise ScenarioError(document.problem(f"expected a gate's baseline (format: {FORMAT})", ("format",)))
+    records = {}
+    try:
+        for scenario, detectors in value["scenarios"].items():
+            for detector, given in detectors.items():
+                caught = frozenset(map(str, given["caught"]))
+                numbers = int(given["incidents"]), caught, int(given["false_positives"]), float(given["days"])
+                records[scenario, detector] = Record(*numbers)
+        return Baseline(str(value["suite"]), int(value["suite_version"]), str(value["worlds"]), records)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ScenarioError(Problem(f"{source}: not a complete baseline: {error!r}")) from None
+
+
+def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str]) -> tuple[Baseline, dict[Any, str]]:
+    """What a sweep's tables say of some detectors, and the cells that failed, with their reasons."""
+    cells, incidents = tables["cells"], tables["incidents"]
+    records, failed = {}, {}
+    for (scenario, detector), mine in cells[cells["detector"].isin(detectors)].groupby(["scenario", "detector"]):
+        broken = mine[mine["status"] == "failed"]
+        if len(broken):
+            failed[scenario, detector] = f"failed in {len(broken)} of {len(mine)} worlds: {broken['reason'].iloc[0]}"
+            continue
+        own = incidents[(incidents["scenario"] == scenario) & (incidents["detector"] == detector)]
+        caught = own[own["detected"].astype(bool)]
+        records[str(scenario), str(detector)] = Record(
+            incidents=int(mine["incidents"].sum()),
+            caught=frozenset(f"{s}/{i}" for s, i in zip(caught["seed"], caught["incident"], strict=True)),
+            false_positives=int(mine["false_positives"].sum()),
+            days=float(mine["test_days"].sum()),
+        )
+    return Baseline(suite, version, worlds_digest(tables["worlds"]), records), failed
+
+
+def worlds_digest(worlds: pd.DataFrame) -> str:
+    """One digest for all simulated worlds of a sweep."""
+    rows = sorted(zip(worlds["scenario"], worlds["seed"], worlds["digest"], strict=True))
+    return hashlib.sha256(repr([(s, int(seed), d) for s, seed, d in rows]).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of one detector in one scenario, or over all."""
+
+    scenario: str
+    detector: str
+    word: Word
+    reason: str
+    caught: int = 0
+    caught_before: int = 0
+    incidents: int = 0
+    lost: int = 0
+    gained: int = 0
+    false_positives: int = 0
+    false_positives_before: int = 0
+    p_recall: float = 1.0
+    """Adjusted over everything that the gate tests."""
+    p_false_positives: float = 1.0
+    power: float = 0.0
+    """The chance that a loss of the stated size would have been found."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """All verdicts; `word` is that of the whole."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def word(self) -> Word:
+        """A regression anywhere is one; otherwise the verdicts over all scenarios decide."""
+        words = {verdict.word for verdict in self.verdicts}
+        overall = {verdict.word for verdict in self.verdicts if verdict.scenario == OVERALL}
+        return "regress" if "regress" in words else "underpowered" if "underpowered" in overall else "pass"
+
+
+def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[tuple[str, str], str]) -> Gate:
+    """Hold what detectors do now against what they did; `failed` are cells that gave no result, with their reasons.
+
+    Raises `GateError` if the worlds are not the same, or the baseline holds none of these detectors.
+    """
+    if now.records and now.worlds != before.worlds:
+        raise GateError(
+            "the simulated worlds are not those of the baseline (another version of the suite or of scopedrift):"
+            " write a new baseline with --update"
+        )
+    asked = {detector for _, detector in [*now.records, *failed]}
+    known = {key: record for key, record in before.records.items() if key[1] in asked}
+    if not known:
+        raise GateError(f"the baseline holds none of {', '.join(sorted(asked)) or 'the detectors'}")
+    verdicts, compared = [], []
+    for key in sorted({*known, *now.records, *failed}):
+        if key in failed:
+            verdicts.append(Verdict(*key, "regress", f"a missing result: {failed[key]}"))
+        elif key not in now.records:
+            verdicts.append(Verdict(*key, "regress", "a missing result: the scenario was not run"))
+        elif key not in known:
+            verdicts.append(Verdict(*key, "regress", "a missing baseline: the scenario is new; use --update"))
+        else:
+            compared.append(_compared(key, now.records[key], known[key]))
+    for detector in sorted({verdict.detector for verdict in compared}):
+        compared.append(_pooled(detector, [verdict for verdict in compared if verdict.detector == detector]))
+    tests = max(2 * len(compared), 1)
+    adjusted = adjust([p for verdict in compared for p in (verdict.p_recall, verdict.p_false_positives)])
+    for i, verdict in enumerate(compared):
+        p_recall, p_false = (float(p) for p in adjusted[2 * i : 2 * i + 2])
+        known_p = replace(verdict, p_recall=p_recall, p_false_positives=p_false)
+        verdicts.append(_decided(known_p, terms, terms.alpha / tests))
+    return Gate(tuple(sorted(verdicts, key=lambda v: (v.scenario == OVERALL, v.scenario, v.detector))))
+
+
+def _compared(key: tuple[str, str], now: Record, before: Record) -> Verdict:
+    lost, gained = len(before.caught - now.caught), len(now.caught - before.caught)
+    return _tested(
+        Verdict(
+            *key,
+            "pass",
+            "",
+            caught=len(now.caught),
+            caught_before=len(before.caught),
+            incidents=now.incidents,
+            lost=lost,
+            gained=gained,
+            false_positives=now.false_positives,
+            false_positives_before=before.false_positives,
+        )
+    )
+
+
+def _pooled(detector: str, verdicts: Sequence[Verdict]) -> Verdict:
+    names = ("caught", "caught_before", "incidents", "lost", "gained", "false_positives", "false_positives_before")
+    return _tested(
+        Verdict(OVERALL, detector, "pass", "", **{name: sum(getattr(v, name) for v in verdicts) for name in names})
+    )
+
+
+def _tested(verdict: Verdict) -> Verdict:
+    from scipy.stats import binomtest
+
+    def one_sided(worse: int, better: int) -> float:
+        return float(binomtest(worse, worse + better, 0.5, "greater").pvalue) if worse + better else 1.0
+
+    return replace(
+        verdict,
+        p_recall=one_sided(verdict.lost, verdict.gained),
+        p_false_positives=one_sided(verdict.false_positives, verdict.false_positives_before),
+    )
+
+
+def _decided(verdict: Verdict, terms: GateTerms, alpha: float) -> Verdict:
+    """The verdict in a word; `alpha` is what the least favourable of all tests must reach."""
+    share = (verdict.lost - verdict.gained) / verdict.caught_before if verdict.caught_before else 0.0
+    power = _power(verdict.caught_before, terms.effect, alpha)
+    floor = terms.floors.get(verdict.scenario, {}).get(verdict.detector)
+    recall = verdict.caught / verdict.incidents if verdict.incidents else 0.0
+    growth = verdict.false_positives / max(verdict.false_positives_before, 1)
+    reasons = []
+    if verdict.p_recall < terms.alpha and share >= terms.least:
+        reasons.append(f"{share:.0%} of the incidents caught before are lost (p = {verdict.p_recall:.2g})")
+    if verdict.p_false_positives < terms.alpha and growth >= terms.alarms:
+        reasons.append(f"{growth:.2g} times the false alarms (p = {verdict.p_false_positives:.2g})")
+    if floor is not None and recall < floor:
+        reasons.append(f"recall {recall:.0%} is below the floor of {floor:.0%}")
+    if reasons:
+        return replace(verdict, word="regress", reason="; ".join(reasons), power=power)
+    if power < terms.power:
+        reason = (
+            f"a loss of {terms.effect:.0%} would be found with a chance of {power:.0%} only: more worlds are needed"
+        )
+        return replace(verdict, word="underpowered", reason=reason, power=power)
+    return replace(verdict, reason=f"no loss that matters; one of {terms.effect:.0%} would be found", power=power)
+
+
+def _power(caught: int, effect: float, alpha: float) -> float:
+    """The chance that the exact test finds that each of `caught` incidents is now missed with chance `effect`."""
+    from scipy.stats import binom
+
+    needed = next((k for k in range(1, caught + 1) if 0.5**k < alpha), caught + 1)
+    return float(binom.sf(needed - 1, caught, effect))

@@ -1,0 +1,156 @@
+"""The gate: three verdicts, honest about power, deaf to luck, and never silent about what is missing."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scopedrift.experiments.gate import (
+    OVERALL,
+    Baseline,
+    Gate,
+    GateError,
+    Record,
+    judge,
+    read_baseline,
+)
+from scopedrift.experiments.gate_output import junit, summary
+from scopedrift.scenarios.documents import ScenarioError
+from scopedrift.scenarios.suite import GateTerms
+
+TERMS = GateTerms()
+
+
+def record(caught: set[int], incidents: int = 200, false: int = 20) -> Record:
+    return Record(incidents, frozenset(f"{i // 10}/i-{i % 10}" for i in caught), false, 100.0)
+
+
+def baseline(worlds: str = "w", **scenarios: Record) -> Baseline:
+    return Baseline("s", 1, worlds, {(name, "mine"): found for name, found in scenarios.items()})
+
+
+def gate(now: Baseline, before: Baseline, terms: GateTerms = TERMS) -> Gate:
+    return judge(now, before, terms, {})
+
+
+def word(found: Gate, scenario: str = "a") -> str:
+    return next(v.word for v in found.verdicts if v.scenario == scenario)
+
+
+HALF = set(range(100))
+
+
+def test_the_same_again_passes() -> None:
+    found = gate(baseline(a=record(HALF)), baseline(a=record(HALF)))
+    assert found.word == "pass" and {v.scenario for v in found.verdicts} == {"a", OVERALL}
+
+
+def test_a_planted_loss_of_recall_is_found_with_the_stated_power() -> None:
+    rng = np.random.default_rng(0)
+    before = baseline(a=record(HALF))
+    found = 0
+    for _ in range(300):
+        lost = {i for i in HALF if rng.random() < TERMS.effect}
+        found += gate(baseline(a=record(HALF - lost)), before).word == "regress"
+    promised = next(v.power for v in gate(before, before).verdicts if v.scenario == "a")
+    assert promised >= TERMS.power
+    assert found / 300 >= promised - 0.06
+
+
+def test_equals_are_called_worse_no_oftener_than_they_should_be() -> None:
+    rng = np.random.default_rng(1)
+    false = 0
+    for _ in range(200):
+        sides = [{i for i in range(200) if rng.random() < 0.5} for _ in range(2)]
+        alarms = rng.poisson(20, 2).tolist()
+        now, before = (baseline(a=record(s, false=f)) for s, f in zip(sides, alarms, strict=True))
+        false += gate(now, before).word == "regress"
+    assert false <= 200 * TERMS.alpha
+
+
+def test_a_significant_loss_that_does_not_matter_passes() -> None:
+    many = set(range(1_000))
+    now = baseline(a=record(many - set(range(20)), 1_000))
+    assert gate(now, baseline(a=record(many, 1_000))).word == "pass"
+
+
+def test_more_false_alarms_are_a_regression_and_fewer_are_not() -> None:
+    before = baseline(a=record(HALF, false=40))
+    assert gate(baseline(a=record(HALF, false=120)), before).word == "regress"
+    assert gate(baseline(a=record(HALF, false=0)), before).word == "pass"
+
+
+def test_a_floor_holds_whatever_the_baseline_was() -> None:
+    terms = GateTerms(floors={"a": {"mine": 0.6}})
+    found = gate(baseline(a=record(HALF)), baseline(a=record(HALF)), terms)
+    assert found.word == "regress"
+    assert "below the floor of 60%" in next(v.reason for v in found.verdicts if v.scenario == "a")
+
+
+def test_few_incidents_are_called_underpowered_and_not_passed() -> None:
+    few = baseline(a=record({1, 2, 3}, incidents=6))
+    assert gate(few, few).word == "underpowered"
+
+
+def test_scenarios_too_small_alone_are_judged_together() -> None:
+    before = baseline(**{f"s{i}": record(set(range(30)), 40) for i in range(8)})
+    found = gate(before, before)
+    assert word(found, "s0") == "underpowered"
+    assert word(found, OVERALL) == found.word == "pass"
+
+
+def test_what_is_missing_fails() -> None:
+    two = baseline(a=record(HALF), b=record(HALF))
+    one = baseline(a=record(HALF))
+    assert gate(one, two).word == "regress"
+    assert gate(two, one).word == "regress"
+    found = judge(one, one, TERMS, {("b", "mine"): "failed in 1 of 2 worlds: RuntimeError: no"})
+    assert found.word == "regress" and "RuntimeError" in next(v.reason for v in found.verdicts if v.scenario == "b")
+
+
+def test_other_worlds_cannot_be_compared() -> None:
+    with pytest.raises(GateError, match="--update"):
+        gate(baseline("w2", a=record(HALF)), baseline(a=record(HALF)))
+    with pytest.raises(GateError, match="holds none of mine"):
+        gate(baseline(a=record(HALF)), Baseline("s", 1, "w", {}))
+
+
+@given(st.sets(st.integers(0, 199)), st.sets(st.integers(0, 199)), st.integers(0, 99), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_the_same_inputs_give_the_same_verdict_and_losing_more_is_never_better(
+    now: set[int], before: set[int], false: int, false_before: int
+) -> None:
+    old = baseline(a=record(before, false=false_before))
+    found = gate(baseline(a=record(now, false=false)), old)
+    assert found == gate(baseline(a=record(now, false=false)), old)
+    worse = gate(baseline(a=record(now - before, false=false + 5)), old)
+    if found.word == "regress":
+        assert worse.word == "regress"
+
+
+def test_a_baseline_survives_its_file(tmp_path: Path) -> None:
+    made = Baseline("s", 2, "abc", {("a (x=1)", "m(y=2)"): record({3, 14, 159}), ("b", "n"): record(set())})
+    assert read_baseline(made.text(), "f") == made
+    assert made.text().count("\n") < 25
+
+
+@pytest.mark.parametrize("text", ["a: 1", "format: scopedrift-gate/1", "format: scopedrift-gate/1\nscenarios: 3"])
+def test_a_file_that_is_no_baseline_is_told(text: str) -> None:
+    with pytest.raises(ScenarioError, match=r"b\.yaml"):
+        read_baseline(text, "b.yaml")
+
+
+def test_machines_and_people_read_the_same_verdict() -> None:
+    before = baseline(**{"<a>|": record(HALF)})
+    found = gate(baseline(**{"<a>|": record(set(range(40)))}), before)
+    root = ET.fromstring(junit(found, "s").split("\n", 1)[1])
+    assert root.get("failures") == "2" and root.get("tests") == "2"
+    failure = root.find("./testcase[@classname='<a>|']/failure")
+    assert failure is not None and "60%" in (failure.get("message") or "")
+    text = summary(found, "s")
+    assert text.startswith("**scopedrift gate s: regress**") and r"&lt;a&gt;\|" in text
