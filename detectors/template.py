@@ -23,26 +23,20 @@ class {name}(Detector):
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Learn from the baseline window.  Start afresh: a detector may be fitted more than once."""
-        self.seen = set(self._pairs(history))
+        self.seen = set(history.pairs("identity", "operation"))
 
     def score(self, batch: EventBatch) -> Scores:
         """One score per event, higher is more suspicious; float("nan") abstains."""
         scores = []
-        for pair in self._pairs(batch):
+        for pair in batch.pairs("identity", "operation"):
             scores.append(0.0 if pair in self.seen else self.weight)
             self.seen.add(pair)
         return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:
         """One sentence for the person on call."""
-        identity, operation = self._pairs(batch)[row]
+        identity, operation = batch.slice(row, row + 1).pairs("identity", "operation")[0]
         return f"{{identity}} used {{operation}} for the first time"
-
-    def _pairs(self, batch: EventBatch) -> list[tuple[str | None, ...]]:
-        try:
-            return batch.pairs("identity", "operation")
-        except KeyError:  # a log may lack a column
-            return [(None, None)] * len(batch)
 '''
 
 

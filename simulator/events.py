@@ -235,8 +235,18 @@ class EventBatch:
         return np.asarray(table[values])
 
     def pairs(self, *columns: str) -> list[tuple[str | None, ...]]:
-        """The texts of several columns, event by event: `batch.pairs("identity", "registry")`."""
-        return list(zip(*(self.text(column).tolist() for column in columns), strict=True))
+        """The texts of several columns, event by event: `batch.pairs("identity", "registry")`.
+
+        As of a single `Event`, what the log lacks is `None`.
+        """
+        return list(zip(*(self._texts(column) for column in columns), strict=True))
+
+    def _texts(self, column: str) -> list[str | None]:
+        source = DERIVED[column][0] if column in DERIVED else column
+        if source in COLUMNS and source not in self.columns:
+            return [None] * len(self)
+        found: list[str | None] = self.text(column).tolist()
+        return found
 
     def slice(self, start: int, stop: int) -> EventBatch:
         """Events `start` to `stop` of this batch (positions, as in a Python slice)."""

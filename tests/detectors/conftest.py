@@ -21,7 +21,7 @@ Judge = Callable[..., Any]
 
 
 def build(events: Iterable[Mapping[str, Any]], **common: Any) -> EventLog:
-    """A log of events given as dictionaries; `at` is the hour of arrival, `late` the seconds before it that it happened.
+    """A log of events given as dictionaries; `at` is the hour of arrival, `late` the delay before it (seconds).
 
     A column exists if any event has it; `common` is true of every event that does not say otherwise.
     """

@@ -1,0 +1,148 @@
+"""What conformance checks are run on: a way to make the detector, a made-up log, and what they compare.
+
+A `Subject` shows the first half of its log as history and the second half as the stream to score.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from scopedrift.detectors._members import limited
+from scopedrift.detectors._sample import sample_log
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import CODED, DAY, HOUR, TIMES, Array, EventBatch, Vocabulary
+from scopedrift.simulator.log import EventLog
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked: a way to make fresh detectors, and what they are shown."""
+
+    make: Callable[[], Detector]
+    log: EventLog
+    knowledge: Knowledge
+    spec: str = ""
+    """How the command line names the detector, if it does."""
+    min_events_per_second: float = 1000.0
+    max_bytes_per_event: float = 6.0
+    names: Mapping[str, list[str]] = field(init=False)
+    """The log's names and the knowledge (`pristine`), before any detector was shown them."""
+    pristine: Knowledge = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", self.log.vocabulary.texts())
+        object.__setattr__(self, "pristine", copy.deepcopy(self.knowledge))
+
+    @cached_property
+    def half(self) -> int:
+        """Where the history ends and scoring begins."""
+        return len(self.log) // 2
+
+    @cached_property
+    def history(self) -> EventBatch:
+        """The first half of the log."""
+        return self.log.batch(0, self.half)
+
+    @cached_property
+    def stream(self) -> EventBatch:
+        """The second half of the log, as one batch."""
+        return self.log.batch(self.half, len(self.log))
+
+    def fitted(self, history: EventBatch | None = None) -> Detector:
+        """A fresh detector, fitted with the knowledge that it asks for."""
+        detector = self.make()
+        detector.fit(self.history if history is None else history, self.known_to(detector))
+        return detector
+
+    def known_to(self, detector: Detector) -> Knowledge:
+        """The knowledge limited to what the detector needs."""
+        return limited(self.knowledge, detector.needs)
+
+    @cached_property
+    def scores(self) -> Array:
+        """Scores of the stream in one batch."""
+        return as_scores(self.fitted().score(self.stream))
+
+    @cached_property
+    def events_per_second(self) -> float:
+        """How fast it scores, in batches of 1,000."""
+        log = sample_log(6000)
+        detector = self.make()
+        detector.fit(log.batch(0, 3000), self.known_to(detector))
+        start = time.perf_counter()
+        for batch in log.batches(1000, 3000):
+            detector.score(batch)
+        return 3000 / max(time.perf_counter() - start, 1e-9)
+
+
+def as_scores(scores: Any) -> Array:
+    """Scores as an array; raises `TypeError` if they are no numbers."""
+    array = np.asarray(scores)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"scores must be real numbers, not {array.dtype}: expected floats, NaN to abstain")
+    return array.astype(np.float64)
+
+
+def own_copy(batch: EventBatch) -> EventBatch:
+    """The batch with columns of its own, which nobody else holds."""
+    return EventBatch({n: c.copy() for n, c in batch.columns.items()}, batch.vocabulary, batch.seen)
+
+
+def with_other_future(subject: Subject, cut: int) -> EventBatch:
+    """The stream with other events from row `cut` on: other values, some of names that did not exist before."""
+    rng = np.random.default_rng(1)
+    seen = subject.log.batch(subject.half, subject.half + cut).seen
+    texts = subject.log.vocabulary.texts()
+    names: dict[str, Iterable[str]] = {
+        n: [*known[: seen.get(n, len(known))], *(f"other-{n}-{i}" for i in range(100))] for n, known in texts.items()
+    }
+    vocabulary = Vocabulary(names)
+    columns: dict[str, Array] = {}
+    for name, column in subject.stream.columns.items():
+        columns[name] = changed = column.copy()
+        later = changed[cut:]
+        if name in CODED:
+            later[:] = rng.integers(0, len(vocabulary[name]), len(later))
+        elif name == "arrived":
+            later += np.cumsum(rng.integers(0, HOUR, len(later)))
+        elif name == "time":
+            later[:] = rng.permutation(later) + DAY
+        else:
+            later[:] = 3 * rng.permutation(later) + 1
+    return EventBatch(columns, vocabulary)
+
+
+def without(batch: EventBatch, gone: Iterable[str], absent: bool) -> EventBatch:
+    """The batch without some columns (`absent`), or with nothing in them."""
+    lacking = frozenset(gone) - frozenset(TIMES)
+    columns: Mapping[str, Array] = {
+        n: np.full_like(c, -1) if n in lacking else c for n, c in batch.columns.items() if not (absent and n in lacking)
+    }
+    return EventBatch(columns, batch.vocabulary, batch.seen)
+
+
+def wrong_shape(scores: Array, length: int, what: str) -> str:
+    """Empty if there is one finite (or NaN) score per event."""
+    if scores.shape != (length,):
+        return f"{what} gave scores of shape {scores.shape}: expected ({length},)"
+    return f"{what} gave infinite scores: expected finite numbers or NaN" if np.isinf(scores).any() else ""
+
+
+def difference(wanted: Array, found: Array, what: str) -> str:
+    """Empty if the scores agree (apart from rounding)."""
+    if wanted.shape != found.shape:
+        return f"{what}: shapes {wanted.shape} and {found.shape}; expected the same"
+    differ = ~np.isclose(wanted, found, rtol=1e-9, atol=1e-12, equal_nan=True)
+    if not differ.any():
+        return ""
+    row = int(np.argmax(differ))
+    first = f"first event {row} with {wanted[row]:g} against {found[row]:g}"
+    return f"{what}: {int(differ.sum())} of {len(wanted)} events, {first}; expected the same"
