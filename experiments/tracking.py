@@ -188,6 +188,12 @@ class Invocation:
         _log_worlds(client, run_id, str(cell["scenario"]), world)
         client.set_terminated(run_id, "FAILED" if cell.get("status") == "failed" else "FINISHED", ended)
 
+    def log_steps(self, metrics: Mapping[str, Sequence[float]]) -> None:
+        """Log series of numbers as stepped metrics of the parent run; NaN is left out."""
+        rows = [(name, v, step) for name, values in metrics.items() for step, v in enumerate(values) if v == v]
+        with _told("write to"):
+            _log(self.tracker.client, self.run_id, metrics=rows)
+
     def log_files(self, files: Iterable[Path], folder: str | None = None, run_id: str | None = None) -> None:
         """Attach files (the report, plots, tables) to the parent run, or to another one."""
         with _told("write to"):

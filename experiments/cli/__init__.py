@@ -27,6 +27,7 @@ from scopedrift.experiments.cli.score import score
 from scopedrift.experiments.cli.show import show
 from scopedrift.experiments.cli.simulate import simulate_log
 from scopedrift.experiments.cli.sweep import sweep_suite
+from scopedrift.experiments.cli.tune import tune_detector
 from scopedrift.experiments.cli.ui import ui
 
 
@@ -57,6 +58,7 @@ app.command("audit")(audit_scenario)
 app.add_typer(new_app, name="new")
 app.command("sweep")(sweep_suite)
 app.command("gate")(gate_suite)
+app.command("tune")(tune_detector)
 app.command("ui")(ui)
 
 

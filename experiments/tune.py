@@ -1,0 +1,261 @@
+"""Searching a detector's parameters for an alert budget, with Optuna.
+
+Parameters are proposed on *tuning* worlds and judged on *held-out* worlds that no trial ever saw, beside the defaults
+and paired with them.  The objective is f1 over incidents and false alarms at the threshold that each calibration
+window sets for the budget, pooled over the tuning worlds; a trial that is behind after a world is pruned.  The study
+is an SQLite file: a search that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from scopedrift.detectors import registry
+from scopedrift.experiments import metrics
+from scopedrift.experiments.evaluate import Evaluation, evaluate
+from scopedrift.experiments.scoring import DetectorError
+from scopedrift.experiments.statistics import Difference, Interval, cluster_bootstrap, paired_difference
+from scopedrift.experiments.tables import Tables, combine, tables
+from scopedrift.scenarios.documents import write
+from scopedrift.scenarios.durations import format_duration, format_rate
+from scopedrift.simulator.engine import simulate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scopedrift.experiments.windows import World
+    from scopedrift.scenarios.schema import Scenario
+
+STUDY: Final = "study.sqlite"
+PATIENCE: Final = 25
+"""Trials without a better one after which the search ends."""
+MISSED: Final = 0.5
+"""Recall of a kind of incident below which the result says that it will be missed."""
+
+Progress = Callable[[float, str], None]
+
+
+class TuneError(Exception):
+    """A detector that has nothing to tune, or cannot be run."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of parameters that was tried."""
+
+    number: int
+    parameters: Mapping[str, Any]
+    f1: float
+    """On the tuning worlds; NaN if it was pruned or failed."""
+    state: str
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best parameters found, and what they and the defaults do on worlds that no trial saw."""
+
+    detector: str
+    scenario: Scenario
+    parameters: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+    held_out: Tables
+    """Of `tuned` and `default`, as detectors (see `experiments.tables`)."""
+    difference: Difference
+    """f1 of tuned minus default on the held-out worlds."""
+    threshold: Interval
+    """Set by the held-out worlds' calibration windows: median, and their range."""
+    alerts_per_day: Interval
+    identities: int
+    missed: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """YAML that a deployment can be made from."""
+        told = {name: found for name, found in (("will_miss", dict(self.missed)),) if found}
+        content: dict[str, Any] = {
+            "detector": self.detector,
+            "parameters": dict(self.parameters),
+            "threshold": _rounded(self.threshold),
+            "alert_budget": format_rate(self.scenario.evaluation.alert_budget),
+            "cooldown": format_duration(self.scenario.evaluation.cooldown),
+            "learning_period": format_duration(self.scenario.windows.baseline),
+            "expected_alerts_per_day": _rounded(self.alerts_per_day),
+            "identities": self.identities,
+            **told,
+            "better_than_default": {
+                "f1_difference": round(self.difference.estimate, 4),
+                "low": round(self.difference.low, 4),
+                "high": round(self.difference.high, 4),
+                "worlds": self.difference.worlds,
+            },
+        }
+        return f"# Tuned on simulated worlds of {self.scenario.name}; judged on others.\n" + write(content)
+
+
+def _rounded(interval: Interval) -> dict[str, float]:
+    values = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+    return {name: float(f"{value:.6g}") for name, value in values.items() if value == value}
+
+
+def tune(
+    spec: str,
+    scenario: Scenario,
+    folder: Path,
+    *,
+    trials: int,
+    tuning: Sequence[int],
+    held_out: Sequence[int],
+    progress: Progress = lambda done, what: None,
+) -> Tuned:
+    """Search the parameters of the detector that `spec` asks for; parameters given in `spec` stay as they are.
+
+    `tuning` and `held_out` are seeds of worlds, and must not overlap.  The study is kept in `folder`.
+    Raises `TuneError` if there is nothing to search, `registry.DetectorError` if there is no such detector.
+    """
+    import optuna
+
+    if set(tuning) & set(held_out):
+        raise ValueError("tuning and held-out worlds must not overlap")
+    target, fixed = registry.parse(spec)
+    searched = [p for p in registry.describe(registry.find(target), target).parameters if _searchable(p, fixed)]
+    if not searched:
+        raise TuneError(f"{spec} has no parameter with a range to search")
+    registry.load(spec)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    worlds = _worlds(scenario, tuning, progress, 0.0, 0.15)
+    study = optuna.create_study(
+        study_name=f"{spec} on {scenario.name} ({scenario.digest()[:12]}, worlds {list(tuning)})",
+        storage=f"sqlite:///{(folder / STUDY).resolve()}",
+        load_if_exists=True,
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=0, multivariate=True),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=8, n_warmup_steps=1),
+    )
+    if not study.trials:
+        study.enqueue_trial({p.name: p.default for p in searched})
+    left = max(trials - len([t for t in study.trials if t.state.is_finished()]), 0)
+    began = len(study.trials)
+
+    def objective(trial: Any) -> float:
+        given = {p.name: _proposed(trial, p) for p in searched}
+        done = 0.15 + 0.65 * min((trial.number - began) / max(left, 1), 1.0)
+        progress(done, f"trial {trial.number + 1}: best f1 {_best(study):.3f}")
+        return _f1_of(trial, target, {**fixed, **given}, worlds)
+
+    def patient(study: Any, trial: Any) -> None:
+        if trial.number - study.best_trial.number >= PATIENCE:
+            study.stop()
+
+    if left:
+        study.optimize(objective, n_trials=left, callbacks=[patient], catch=(DetectorError, registry.DetectorError))
+    finished = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+    if not finished:
+        raise TuneError(f"no trial of {spec} gave a result: does it run on {scenario.name} at all?")
+    best = {**fixed, **study.best_params}
+    tried = tuple(
+        Trial(
+            t.number, t.params, t.value if t.value is not None and t in finished else float("nan"), t.state.name.lower()
+        )
+        for t in study.trials
+    )
+    return _judged(spec, target, scenario, best, fixed, tried, held_out, progress)
+
+
+def _searchable(parameter: registry.Parameter, fixed: Mapping[str, Any]) -> bool:
+    return parameter.name not in fixed and (parameter.range is not None or isinstance(parameter.default, bool))
+
+
+def _proposed(trial: Any, parameter: registry.Parameter) -> Any:
+    if parameter.range is None:
+        return trial.suggest_categorical(parameter.name, [False, True])
+    low, high, log = parameter.range.low, parameter.range.high, parameter.range.log
+    if isinstance(parameter.default, int):
+        return trial.suggest_int(parameter.name, round(low), round(high), log=log)
+    return trial.suggest_float(parameter.name, low, high, log=log)
+
+
+def _best(study: Any) -> float:
+    try:
+        return float(study.best_value)
+    except ValueError:  # no trial has ended yet
+        return float("nan")
+
+
+def _f1_of(trial: Any, target: str, parameters: Mapping[str, Any], worlds: Sequence[World]) -> float:
+    """f1 pooled over the worlds so far, reported after each, so that a hopeless trial costs one world."""
+    import optuna
+
+    detector = registry.load(target, parameters)
+    detected = false = incidents = 0.0
+    value = 0.0
+    for step, world in enumerate(worlds):
+        found = evaluate(detector, world, name=target).metrics
+        detected, false = detected + found["detected"], false + found["false_positives"]
+        incidents += found["incidents"]
+        value = metrics.f1(detected, false, incidents)
+        trial.report(value, step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return value
+
+
+def _worlds(scenario: Scenario, seeds: Sequence[int], progress: Progress, begin: float, share: float) -> list[World]:
+    found: list[World] = []
+    for i, seed in enumerate(seeds):
+        progress(begin + share * i / len(seeds), f"simulating world {seed}")
+        found.append(simulate(scenario, seed))
+    return found
+
+
+def _judged(
+    spec: str,
+    target: str,
+    scenario: Scenario,
+    best: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    tried: tuple[Trial, ...],
+    seeds: Sequence[int],
+    progress: Progress,
+) -> Tuned:
+    """Tuned and default parameters on the held-out worlds, one world in memory at a time."""
+    parts, tuned = [], []
+    for i, seed in enumerate(seeds):
+        progress(0.8 + 0.2 * i / len(seeds), f"judging on held-out world {seed}")
+        (world,) = _worlds(scenario, [seed], lambda done, what: None, 0.0, 0.0)
+        for name, parameters in (("tuned", best), ("default", fixed)):
+            evaluation = evaluate(registry.load(target, parameters), world, name=name)
+            parts.append(tables(evaluation, world))
+            if name == "tuned":
+                tuned.append(evaluation)
+    held = combine(parts)
+    cells = held["cells"]
+    mine = cells[cells["detector"] == "tuned"]
+    return Tuned(
+        detector=target,
+        scenario=scenario,
+        parameters=registry.load(target, best).parameters(),
+        trials=tried,
+        held_out=held,
+        difference=paired_difference(cells, "tuned", "default", "f1"),
+        threshold=_thresholds(tuned),
+        alerts_per_day=cluster_bootstrap(mine["alerts"].to_numpy(float), mine["test_days"].to_numpy(float)),
+        identities=round(float(mine["identities"].mean())),
+        missed=_missed(held["incidents"]),
+    )
+
+
+def _thresholds(evaluations: Sequence[Evaluation]) -> Interval:
+    found = np.array([each.threshold for each in evaluations])
+    return Interval(float(np.median(found)), float(found.min()), float(found.max()), len(found))
+
+
+def _missed(incidents: pd.DataFrame) -> dict[str, str]:
+    """Kinds of incident that the tuned detector catches less than half of: caught out of how many."""
+    mine = incidents[incidents["detector"] == "tuned"]
+    counts = mine.groupby("template")["detected"].agg(["sum", "size"])
+    poor = counts[counts["sum"] < MISSED * counts["size"]]
+    return {str(name): f"caught {int(row['sum'])} of {int(row['size'])}" for name, row in poor.iterrows()}

@@ -1,0 +1,84 @@
+"""Tuning: worlds apart, the defaults first, resumable, and a result that can be deployed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scopedrift.detectors import registry
+from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.tune import Tuned, TuneError, tune
+from scopedrift.scenarios.documents import parse
+from scopedrift.scenarios.loader import load_text, override
+from scopedrift.simulator.engine import simulate
+
+SCENARIO = """
+name: tiny
+horizon: 5d
+windows: {baseline: 2d, calibration: 1d}
+organisation: {projects: 3}
+workloads: {inference: {services: 3}, serverless: {functions: 6}}
+incidents: [{attack: rogue-job, count: 2}, {attack: token-theft, count: 2}]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tune")
+
+
+@pytest.fixture(scope="module")
+def tuned(folder: Path) -> Tuned:
+    return tune("first-seen(peers=1.0)", load_text(SCENARIO), folder, trials=5, tuning=[0, 1], held_out=[2, 3])
+
+
+def test_the_defaults_are_tried_first_and_ranges_are_kept(tuned: Tuned) -> None:
+    known = {p.name: p for p in registry.describe(registry.find("first-seen")).parameters}
+    assert all(tuned.trials[0].parameters[name] == known[name].default for name in tuned.trials[0].parameters)
+    for trial in tuned.trials:
+        assert "peers" not in trial.parameters
+        for name, value in trial.parameters.items():
+            span = known[name].range
+            assert span is not None and span.low <= value <= span.high
+    assert tuned.parameters["peers"] == 1.0
+
+
+def test_the_best_trial_wins_on_the_tuning_worlds_and_is_judged_on_others(tuned: Tuned) -> None:
+    finished = [trial for trial in tuned.trials if trial.f1 == trial.f1]
+    best = max(finished, key=lambda trial: trial.f1)
+    assert all(tuned.parameters[name] == value for name, value in best.parameters.items())
+    cells = tuned.held_out["cells"]
+    assert set(cells["seed"]) == {2, 3} and set(cells["detector"]) == {"tuned", "default"}
+    world = simulate(load_text(SCENARIO), 2)
+    again = evaluate(registry.load("first-seen", tuned.parameters), world)
+    row = cells[(cells["seed"] == 2) & (cells["detector"] == "tuned")].iloc[0]
+    assert (again.threshold, again.metrics["detected"]) == (row["threshold"], row["detected"])
+    assert tuned.threshold.low <= again.threshold <= tuned.threshold.high
+
+
+def test_a_search_goes_on_where_it_was(tuned: Tuned, folder: Path) -> None:
+    more = tune("first-seen(peers=1.0)", load_text(SCENARIO), folder, trials=6, tuning=[0, 1], held_out=[2, 3])
+    assert len(more.trials) == 6
+    assert [t.parameters for t in more.trials[:5]] == [t.parameters for t in tuned.trials]
+
+
+def test_the_result_names_all_that_a_deployment_needs(tuned: Tuned) -> None:
+    value = parse(tuned.text(), "detector.yaml").value
+    registry.load(value["detector"], value["parameters"])
+    assert value["alert_budget"] == "1/day" and value["learning_period"] == "2d" and value["identities"] > 0
+    assert value["threshold"]["low"] <= value["threshold"]["estimate"] <= value["threshold"]["high"]
+    assert value["expected_alerts_per_day"]["estimate"] >= 0
+
+
+def test_another_budget_is_another_search(folder: Path) -> None:
+    scenario = override(load_text(SCENARIO), {"evaluation.alert_budget": "5/day"})
+    other = tune("first-seen(peers=1.0)", scenario, folder, trials=1, tuning=[0], held_out=[2, 3])
+    assert len(other.trials) == 1
+
+
+def test_what_cannot_be_tuned_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TuneError, match="no parameter"):
+        tune("never", load_text(SCENARIO), tmp_path, trials=1, tuning=[0], held_out=[1, 2])
+    with pytest.raises(ValueError, match="overlap"):
+        tune("rate", load_text(SCENARIO), tmp_path, trials=1, tuning=[0], held_out=[0, 1])
