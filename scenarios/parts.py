@@ -63,7 +63,9 @@ class Organisation(Model):
         default=None, description="SPIFFE trust domain; a seeded name by default."
     )
     projects: Size = Field(default=6, description="Projects (accounts, subscriptions).")
-    tenants: Size = Field(default=12, description="Tenants of the shared platforms.")
+    tenants: Size | None = Field(
+        default=None, description="Tenants of each shared platform; by default what its family says."
+    )
 
 
 def _kind(value: Any) -> str | dict[str, float]:
@@ -206,7 +208,7 @@ class IncidentSpec(Model):
     attack: Text | None = Field(default=None, description="Attack chain, from the catalogue; or drift.")
     drift: Text | None = Field(default=None, description="Kind of scope drift, from the catalogue; or attack.")
     count: Count = Field(default=1, description="How many over the test window.")
-    strength: Share = Field(default=0.3, description="From stealthy (0) to noisy (1).")
+    strength: Share = Field(default=0.3, description="From smash and grab (0) to stealth (1).")
     at: Duration | None = Field(
         default=None, description="When, from the start of the horizon; a random time by default."
     )

@@ -17,9 +17,18 @@ def sizes(scenario: Scenario) -> dict[str, Mapping[str, Any]]:
     """The parameters of each family that runs, with its size scaled to `identities.count` if that is given.
 
     Sizes that the scenario sets stay as they are, unless it sets all of them: then they keep their proportions.
+    `organisation.tenants` goes before what a family says of its tenants by default.
     """
+    given = _scaled_to(scenario, scenario.identities.count)
+    tenants = scenario.organisation.tenants
+    for name, parameters in given.items():
+        if tenants is not None and "tenants" in parameters and not scenario.is_given(name, "tenants"):
+            given[name] = {**parameters, "tenants": tenants}
+    return given
+
+
+def _scaled_to(scenario: Scenario, wanted: int | None) -> dict[str, Mapping[str, Any]]:
     given: dict[str, Mapping[str, Any]] = dict(scenario.workloads)
-    wanted = scenario.identities.count
     described = {name: catalogue.families()[name].data.get("size") for name in given}
     sized = {name: size for name, size in described.items() if size is not None}
     if wanted is None or not sized:

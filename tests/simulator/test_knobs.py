@@ -104,6 +104,15 @@ def test_projects_are_as_many_as_asked_for(run: Run, count: int) -> None:
     assert len(projects) == count if count == 1 else 4 < len(projects) <= count
 
 
+def test_tenants_of_shared_platforms_are_as_many_as_asked_for(run: Run) -> None:
+    shared = {"workloads": {"runners": {"pools": 2, "activity": 20.0}}}
+    for tenants in (None, 3, 30):
+        behalf = run({**shared, "organisation.tenants": tenants}).log.vocabulary.texts()["on_behalf_of"]
+        assert len([name for name in behalf if name.startswith("tenant/")]) == (tenants or 12)
+    given = {"workloads": {"runners": {"tenants": 5, "activity": 20.0}}, "organisation.tenants": 30}
+    assert len(run(given).log.vocabulary.texts()["on_behalf_of"]) == 5
+
+
 def test_contention_makes_jobs_wait_and_changes_nothing_else(run: Run) -> None:
     busy = {"load": 3.0, "workloads": {"training": {"pipelines": 3, "runs_per_day": 12.0}}, "platform.gpus": 1}
     free = table(run({**busy, "platform.contention": False}))
