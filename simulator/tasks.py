@@ -95,6 +95,7 @@ class Task:
         if self.workload.detour is not None and duration >= SHORT:
             self._wander(self.workload.detour, duration)
         how = self._platform.outcome() if outcome is None else outcome
+        self.workload.latest = (count, duration)
         self._record(activity, self.actor, duration, count, how, data, span=span, clump=clump)
 
     def _wander(self, detour: Detour, duration: int) -> None:
@@ -113,10 +114,11 @@ class Task:
         microseconds from now.
         """
         world, identity, actor = self._platform.world, self.workload.identity, self.actor
-        where = self.workload.project if project is None else project
+        where = self.workload.project
         if project is not None:
             pool = project.pools.get(operation.slot, project.datasets[0] if operation.slot == "dataset" else MISSING)
-            actor = actor if pool == MISSING else world.actors.variant(actor, operation.slot, pool)
+            if pool != MISSING:
+                where, actor = project, world.actors.variant(actor, operation.slot, pool)
         allowed = operation.service in UNGUARDED or allows(
             identity.entitled(world), operation.service, operation.access, where.name
         )

@@ -23,6 +23,10 @@ from scopedrift.simulator.tasks import Task
 from scopedrift.simulator.world import Project, Workload, World
 
 NAME: Final = "housekeeping"
+STARTS: Final = 1 << 31
+"""Task numbers from here on are starts of the service itself."""
+CREDENTIALS: Final = ("role", "audience", "metadata")
+"""Slots that stay those of its own project wherever a service acts."""
 WIDTH: Final = 10
 
 
@@ -50,6 +54,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         own = world.actors[service.actors[kind]]
         for each in served:
             pools = {**each.pools, **_pools(world, each, name)}
+            pools |= {slot: own.pools[slot] for slot in CREDENTIALS}
             world.declare(service, runs, pools)
             service.actors[each.name] = world.actors.add(replace(own, pools={**own.pools, **pools}))
         yield partial(_service, family=family, service=service, kind=kind, served=served)
@@ -87,10 +92,11 @@ def _service(platform: Platform, family: Family, service: Workload, kind: str, s
         if begins:
             restarts, session, began = service.restarts, session + 1, platform.now
         if begins or row[2] >= service.parameters["missed"]:
+            if begins:
+                start = Task(platform, service, kind, STARTS + session, session=session)
+                start.start_up(family.start_up(service.identity.credential_kind), row[3])
             task = Task(platform, service, served[run % len(served)].name, run, session=session)
             task.anchor = began
-            if begins:
-                task.start_up(family.start_up(service.identity.credential_kind), row[3])
             task.log(activity, round(lasts * (0.6 + 0.4 * row[4])), max(round(spec["calls"] * (0.7 + 0.6 * row[5])), 1))
             task.explore(family.activity("explore"), row[5:10])
         run += 1

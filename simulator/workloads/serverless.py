@@ -125,7 +125,7 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
         else:
             task.anchor = function.anchor
         length = family.seconds("duration_s", row[2])
-        task.log(family.activity("invoke"), length, 2 + round(5 * row[3]))
+        task.log(family.activity("invoke"), length, 1 + int(INVOCATION_EVENTS * row[3]))
         task.explore(family.activity("explore"), row[4:9])
         if function.parent and row[13] < family.value("fan_outs_per_day") / function.per_day:
             _fan_out(platform, family, function, functions, task, row[9])
