@@ -1,8 +1,8 @@
 """Cells by content, and the store that keeps finished ones.
 
 A cell's key is a hash of all that its result depends on: the scenario's digest, the seed, the detector with its
-parameters (and its source, if it is a file of the user's), and the version of this package.  So a changed scenario or
-detector runs anew and nothing else does.  The store is one SQLite file that the parent process alone writes, a
+parameters (and its source, if it is a file of the user's), and this package's version and sources.  So a changed
+scenario or detector runs anew and nothing else does.  The store is one SQLite file that the parent process alone writes, a
 transaction per world: a sweep that is killed has each cell whole or not at all.
 """
 
@@ -15,7 +15,9 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -41,8 +43,21 @@ class Cell:
     @property
     def key(self) -> str:
         """SHA-256 (hexadecimal) of the cell's content."""
-        content = [version("scopedrift"), self.label, self.digest, self.seed, self.name, self.code]
+        content = [version("scopedrift"), sources(), self.label, self.digest, self.seed, self.name, self.code]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+@cache
+def sources() -> str:
+    """SHA-256 (hexadecimal) of this package's code and data, but for reports and the command line: what is being
+    developed changes without its version."""
+    digest = hashlib.sha256()
+    for package in ("scenarios", "simulator", "detectors", "experiments"):
+        folder = Path(str(files(f"scopedrift.{package}")))
+        for file in sorted([*folder.rglob("*.py"), *folder.rglob("*.yaml")]):
+            if "cli" not in file.parts and "suites" not in file.parts and "library" not in file.parts:
+                digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def code_of(spec: str) -> str:

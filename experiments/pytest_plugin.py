@@ -1,0 +1,42 @@
+"""The gate as a pytest fixture, for a detector's own test suite.
+
+    def test_my_detector_is_no_worse(scopedrift_gate):
+        scopedrift_gate("quick", "baseline.yaml", detectors=["./my_detector.py"])
+
+A regression fails the test with the gate's table; a gate that is underpowered skips it with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def scopedrift_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """A function `(suite, baseline, detectors=None, jobs=1)` that judges detectors against a stored baseline."""
+
+    def judge_suite(suite: str, baseline: str | Path, detectors: Sequence[str] | None = None, jobs: int = 1) -> None:
+        from scopedrift.experiments.gate import judge, measured, read_baseline
+        from scopedrift.experiments.gate_output import summary
+        from scopedrift.experiments.run import resolve
+        from scopedrift.experiments.sweep import sweep
+        from scopedrift.scenarios.documents import read_text
+        from scopedrift.scenarios.suite import load_suite
+
+        plan = load_suite(suite)
+        if detectors is not None:
+            plan = plan.with_detectors(detectors)
+        before = read_baseline(read_text(Path(baseline), str(baseline)), str(baseline))
+        names = list(resolve(plan.suite.detectors))[: len(plan.suite.detectors)]
+        tables = sweep(plan, tmp_path_factory.mktemp("scopedrift-gate"), jobs=jobs).tables
+        now, failed = measured(tables, plan.suite.name, plan.suite.version, names)
+        gate = judge(now, before, plan.suite.gate, failed)
+        if gate.word == "regress":
+            pytest.fail(summary(gate, plan.suite.name), pytrace=False)
+        if gate.word == "underpowered":
+            pytest.skip(summary(gate, plan.suite.name))
+
+    return judge_suite

@@ -1,0 +1,140 @@
+"""The gate from end to end: command, exit codes, files, the action's script and the pytest fixture."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from scopedrift.scenarios.documents import parse
+
+ROOT = Path(__file__).parents[2]
+SCENARIO = """
+name: tiny
+horizon: 6d
+windows: {baseline: 2d, calibration: 1d}
+organisation: {projects: 2}
+workloads: {inference: {services: 3}, serverless: {functions: 4}}
+incidents: [{attack: rogue-job, count: 8, strength: 0.1}, {attack: token-theft, count: 8, strength: 0.1}]
+"""
+SUITE = """
+name: tiny
+scenarios: [tiny.yaml]
+seeds: 4
+detectors: [good.py]
+gate: {effect: 0.5}
+"""
+DETECTOR = """
+from scopedrift.detectors import Detector
+
+class Good(Detector):
+    name = "good"
+    def fit(self, history, knowledge):
+        self.seen = set(history.pairs("identity", "operation", "project"))
+    def score(self, batch):
+        pairs = batch.pairs("identity", "operation", "project")
+        return [0.0 if pair in self.seen or {blind} else 1.0 for pair in pairs]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("gate")
+    (place / "tiny.yaml").write_text(SCENARIO)
+    (place / "suite.yaml").write_text(SUITE)
+    (place / "good.py").write_text(DETECTOR.format(blind="False"))
+    done = gate(place, "--update")
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def gate(place: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "scopedrift.experiments.cli", "gate", "suite.yaml", "--baseline", "b.yaml"]
+    options = {"capture_output": True, "text": True, "cwd": place, "check": False}
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [*command, "--out", "out", *more], env={**os.environ, **environment}, **options
+    )
+
+
+def test_the_baseline_is_small_and_readable(folder: Path) -> None:
+    value = parse((folder / "b.yaml").read_text(), "b.yaml").value
+    found = value["scenarios"]["tiny"]["good"]
+    assert found["incidents"] >= len(found["caught"]) > 20
+    assert (folder / "b.yaml").stat().st_size < 4_000
+
+
+def test_the_same_detector_passes(folder: Path) -> None:
+    summary = folder / "summary.md"
+    done = gate(folder, "--junit", "j.xml", GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 0 and "verdict: pass" in done.stdout, done.stdout + done.stderr
+    assert "gate tiny: pass" in summary.read_text()
+    assert 'failures="0"' in (folder / "j.xml").read_text()
+
+
+def test_a_worse_detector_fails_with_exit_code_1(folder: Path) -> None:
+    worse = folder / "worse.py"
+    worse.write_text(DETECTOR.format(blind='"service" in str(pair)'))
+    done = gate(folder, "--detector", "worse.py")
+    assert done.returncode == 1 and "verdict: regress" in done.stdout, done.stdout + done.stderr
+    assert "lost" in done.stdout
+
+
+def test_a_detector_that_raises_is_a_missing_result(folder: Path) -> None:
+    (folder / "broken.py").write_text(DETECTOR.format(blind="1 / 0"))
+    done = gate(folder, "--detector", "broken.py")
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stdout
+
+
+def test_bad_input_has_exit_code_2_and_what_cannot_be_compared_3(folder: Path) -> None:
+    (folder / "other.yaml").write_text((folder / "b.yaml").read_text().replace("suite_version: 1", "suite_version: 2"))
+    command = [sys.executable, "-m", "scopedrift.experiments.cli", "gate", "suite.yaml", "--out", "out", "--baseline"]
+    for name, code, said in (
+        ("none.yaml", 2, "none.yaml"),
+        ("suite.yaml", 2, "expected a gate's baseline"),
+        ("other.yaml", 2, "version 2"),
+    ):
+        done = subprocess.run([*command, name], capture_output=True, text=True, cwd=folder, check=False)
+        assert done.returncode == code and said in done.stderr and "Traceback" not in done.stderr
+    text = (folder / "b.yaml").read_text()
+    worlds = next(line for line in text.splitlines() if line.startswith("worlds:"))
+    (folder / "moved.yaml").write_text(text.replace(worlds, "worlds: abc"))
+    done = subprocess.run([*command, "moved.yaml"], capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 3 and "--update" in done.stderr
+
+
+def test_the_actions_script_runs(folder: Path) -> None:
+    action = parse((ROOT / "action.yml").read_text(), "action.yml").value
+    script = action["runs"]["steps"][0]["run"]
+    environment = {"SUITE": "suite.yaml", "BASELINE": "b.yaml", "DETECTORS": "good.py\n", "JOBS": "1", "VERSION": ""}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, **environment, "JUNIT": "action.xml", "PATH": path},
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "action.xml").is_file()
+
+
+def test_the_fixture_fails_on_a_regression_and_passes_otherwise(folder: Path) -> None:
+    (folder / "worse.py").write_text(DETECTOR.format(blind='"service" in str(pair)'))
+    (folder / "test_gate.py").write_text(
+        textwrap.dedent("""
+        import pytest
+
+        @pytest.mark.parametrize("name", ["good.py", "worse.py"])
+        def test_no_worse(scopedrift_gate, name):
+            scopedrift_gate("suite.yaml", "b.yaml", detectors=[name])
+        """)
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_gate.py", "--rootdir", "."]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "gate tiny: regress" in done.stdout
