@@ -1,0 +1,100 @@
+"""What holds for every family: alone it runs, it is deterministic, and it leaves the others alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scopedrift.scenarios import catalogue, loader
+from scopedrift.simulator.engine import simulate
+from scopedrift.simulator.families import module_of
+
+FAMILIES = {
+    "training": {"pipelines": 2},
+    "inference": {"services": 2, "requests_per_hour": 2.0},
+    "serverless": {"functions": 5, "most_per_day": 40.0},
+    "runners": {"tenants": 5},
+    "evaluation": {"suites": 2},
+    "housekeeping": {"services": 4},
+    "agents": {"agents": 2, "sessions_per_day": 2.0},
+}
+GUIDE = Path(__file__).parents[3] / "docs" / "add-a-workload-family.md"
+APART = {"platform": {"contention": False}, "identities": {"sharing": 0.0, "orphaned": 0.0}}
+
+
+def prints(log: pd.DataFrame) -> pd.Series:
+    """A hash of each event's text, in order of the hashes."""
+    return pd.util.hash_pandas_object(log.astype(str), index=False).sort_values(ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def together(events) -> pd.DataFrame:
+    return events(APART, **FAMILIES)
+
+
+def test_every_family_of_the_catalogue_is_tested_here():
+    assert set(FAMILIES) == set(catalogue.families())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_runs_alone_and_the_same_again(tiny, name):
+    one, other = (tiny(**{name: FAMILIES[name]}) for _ in range(2))
+    assert len(one.log) > 50
+    assert one.log.digest == other.log.digest
+    assert one.log.digest != tiny(seed=4, **{name: FAMILIES[name]}).log.digest
+    assert {family for entry in one.deployment.inventory.values() for family in entry.families} == {name}
+
+
+@pytest.mark.parametrize("added", ["agents", "runners", "training"])
+def test_without_contention_adding_a_family_changes_no_event_of_the_others(events, together, added):
+    others = {name: given for name, given in FAMILIES.items() if name != added}
+    alone = events(APART, **others)
+    kept = together[together.workload.isin(set(alone.workload))]
+    assert len(together) > len(kept)
+    pd.testing.assert_series_equal(prints(kept), prints(alone))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_number_of_a_family_names_its_source_or_says_assumed(name):
+    data = catalogue.families()[name].data
+    for what, spec in data["calibration"].items():
+        assert spec.get("source"), f"{name}: {what}"
+    sizes = {data["size"]["parameter"], *data["size"].get("along", ())}
+    for parameter in catalogue.families()[name].parameters.values():
+        if parameter.kind in ("int", "float") and parameter.name not in sizes:
+            assert parameter.source, f"{name}: {parameter.name}"
+
+
+def test_a_family_is_added_with_the_two_files_of_the_guide(tmp_path, monkeypatch):
+    """The guide's YAML and module, as printed, in folders of their own."""
+    blocks = GUIDE.read_text(encoding="utf-8").split("```")[1::2]
+    files = {block.partition("\n")[0]: block.partition("\n")[2] for block in blocks}
+    data = tmp_path / "data"
+    for source in catalogue.root().rglob("*.yaml"):
+        target = data / source.relative_to(catalogue.root())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    (data / "workloads" / "mirrors.yaml").write_text(files["yaml"], encoding="utf-8")
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "mirrors.py").write_text(files["python"], encoding="utf-8")
+    monkeypatch.setattr(catalogue, "root", lambda: data)
+    package = sys.modules[module_of("agents").__name__.rpartition(".")[0]]
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(modules)])
+    monkeypatch.delitem(sys.modules, f"{package.__name__}.mirrors", raising=False)
+    text = {
+        "name": "with-mirrors",
+        "horizon": "3d",
+        "windows": {"baseline": "1d", "calibration": "1d"},
+        "workloads": {"mirrors": {"mirrors": 2}},
+    }
+    world = simulate(loader.load_text(json.dumps(text)), 1)
+    log = world.log.frame()
+    assert set(log.task_kind.dropna()) == {"mirror"}
+    assert log.identity.nunique() == 2
+    assert {"CopyObject", "GetObject"} <= set(log.operation)
+    assert (log.groupby("task").operation.first() != "CopyObject").all()
