@@ -13,7 +13,7 @@ from scopedrift.simulator.events import SECOND
 from scopedrift.simulator.expansion import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.families import Process
 from scopedrift.simulator.policy import Deployment
-from scopedrift.simulator.randomness import Draws, Quantiles
+from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.world import World
 
@@ -142,12 +142,19 @@ class Platform:
         return OUTAGE if self.env.now < self._outage_until else NORMAL
 
     def outages(self) -> Process:
-        """Ordinary outages, at random times."""
+        """Ordinary outages, at random times; when one ends, some workloads start again all at once."""
         spec = self.world.platform["outages"]
         rate = spec["per_week"]["value"] * self.world.scenario.errors
         length = Quantiles.parse(spec["duration"])
         draws = Draws(self.world.seed, "outages", width=2)
+        number = 0
         while rate > 0:
             row = draws.row()
             yield self.wait(round(exponential(row[0]) * WEEK / rate))
-            self._outage_until = self.now + round(length(row[1])) * SECOND
+            lasts = round(length(row[1])) * SECOND
+            self._outage_until = self.now + lasts
+            yield self.wait(lasts)
+            for workload in self.world.workloads.values():
+                if key(self.world.seed, "restarted", number, workload.name) / 2.0**64 < spec["restarted"]["value"]:
+                    workload.restarts += 1
+            number += 1
