@@ -106,10 +106,13 @@ class Sessions:
         session: int,
         anchor: int,
         behalf: int = MISSING,
+        truth: int = 0,
     ) -> int:
         """Record what keeps a session that began at `anchor` alive from now to `until`.
 
         Returns how long it takes to obtain what is needed right now: when the session begins, or has slept.
+        An injection (with its `truth`) that acts within a session only renews the credential, and leaves no trace
+        in what the workload itself will do.
         """
         now, cycles = platform.now, workload.cycles
         pause = max(self._ready.get(session, now) - now, 0)
@@ -118,8 +121,9 @@ class Sessions:
             return pause
         if due is None:
             due = [anchor] * len(cycles)
-            self._note(session, due, now)
-        for lane, cycle in enumerate(cycles):
+            if not truth:
+                self._note(session, due, now)
+        for lane, cycle in enumerate(cycles[:1] if truth else cycles):
             period = cycle.period
             number = (max(due[lane], now) - anchor) // period
             while anchor + number * period <= until:
@@ -130,10 +134,11 @@ class Sessions:
                     pause += LEAD
                 platform.emit(
                     cycle.activity.code, actor, start, LEAD, steps, job, RENEWALS * (lane + 1) + number,
-                    session, anchor, number if cycle.renews else -1, 0, 0, behalf,
+                    session, anchor, number if cycle.renews else -1, 0, truth, behalf,
                 )  # fmt: skip
                 number += 1
-            due[lane] = anchor + number * period
+            if not truth:
+                due[lane] = anchor + number * period
         return pause
 
     def _note(self, session: int, due: list[int], now: int) -> None:

@@ -111,9 +111,8 @@ def test_a_start_up_flow_comes_first_and_in_order(run: Run, kind: str) -> None:
     assert starts >= 8
 
 
-def test_a_crash_starts_again_with_a_new_credential(run: Run) -> None:
-    crashing = "{inference: {services: 6, releases_per_week: 40.0}}"
-    log = events(run("x509-svid", workloads=crashing))
+def test_what_starts_again_has_a_new_credential(run: Run) -> None:
+    log = events(run("x509-svid", workloads="{inference: {services: 6, releases_per_week: 40.0}}"))
     pulled = log[(log.operation == "PullImage") & (log.service == "containerd")]
     for _, service in pulled.groupby("workload"):
         assert len(service) > 3
@@ -203,13 +202,31 @@ def kept(visits: list[tuple[int, int, int]], limit: int) -> list[tuple[int, ...]
 visits = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5), st.integers(0, 90)), max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(visits)
 def test_forgetting_sessions_that_are_over_changes_nothing(visits: list[tuple[int, int, int]]) -> None:
     assert kept(visits, limit=0) == kept(visits, limit=1_000)
 
 
-@settings(max_examples=150, deadline=None)
+def test_an_injection_renews_without_a_trace_in_what_the_workload_does() -> None:
+    cycles = (Cycle(SimpleNamespace(code=0, operations=(None,)), 30 * SECOND, renews=True),)  # type: ignore[arg-type]
+    logged: list[tuple[int, ...]] = []
+    workload: Any = SimpleNamespace(cycles=cycles)
+    platform: Any = SimpleNamespace(now=0, emit=lambda *row: logged.append(row))
+    sessions = Sessions()
+    own = {"actor": 0, "job": 0, "session": 1, "anchor": 0}
+    sessions.keep(platform, workload, 20 * SECOND, **own)
+    before = len(logged)
+    sessions.keep(platform, workload, 100 * SECOND, **own, truth=7)
+    assert [row[9] for row in logged[before:]] == [1, 2, 3]  # the numbers of the credentials that it obtains
+    assert {row[11] for row in logged[before:]} == {7}
+    before = len(logged)
+    sessions.keep(platform, workload, 100 * SECOND, **own)
+    assert [row[9] for row in logged[before:]] == [1, 2, 3]
+    assert {row[11] for row in logged[before:]} == {0}
+
+
+@settings(max_examples=60, deadline=None)
 @given(visits)
 def test_no_period_is_logged_twice_and_none_that_is_used_is_missed(visits: list[tuple[int, int, int]]) -> None:
     logged = kept(visits, limit=8)
