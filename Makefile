@@ -70,6 +70,9 @@ types: $(VENV)/.dev .types/scopedrift
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
 
+docs: $(VENV)/.dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 # Builds the package, installs it into a fresh environment, and uses it from another folder.
 wheel-check: $(VENV)/.made
 	@rm -rf build

@@ -23,6 +23,7 @@ from scopedrift.experiments.cli.gate import gate_suite
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
 from scopedrift.experiments.cli.run import run
+from scopedrift.experiments.cli.schema import schema
 from scopedrift.experiments.cli.score import score
 from scopedrift.experiments.cli.show import show
 from scopedrift.experiments.cli.simulate import simulate_log
@@ -53,6 +54,7 @@ app.command("score")(score)
 app.command("export")(export)
 app.command("list")(list_things)
 app.command("show")(show)
+app.command("schema")(schema)
 app.command("check")(check)
 app.command("audit")(audit_scenario)
 app.add_typer(new_app, name="new")

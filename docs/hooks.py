@@ -1,0 +1,139 @@
+"""Reference pages made from the code when the documentation is built, so that they cannot fall behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the generated pages."""
+    for name, make in (
+        ("commands", commands),
+        ("detectors", detectors),
+        ("scenario", scenario),
+        ("suite", suite),
+        ("catalogue", catalogue),
+    ):
+        files.append(File.generated(config, f"reference/{name}.md", content=make()))
+    return files
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _table(headings: list[str], rows: list[list[object]]) -> str:
+    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(map(_cell, row))} |" for row in rows)]) + "\n"
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    from typer.main import get_command
+
+    from scopedrift.experiments.cli import app
+
+    parts = [
+        "# Commands\n\nEvery command takes `--help`. Exit codes: 0 done, 1 a check that did not pass, 2 bad input.\n"
+    ]
+    root: Any = get_command(app)
+    for name, command in root.commands.items():
+        parts += _command(f"scopedrift {name}", command)
+    return "\n".join(parts)
+
+
+def _command(name: str, command: Any) -> list[str]:
+    if hasattr(command, "commands"):
+        return [part for inner, each in command.commands.items() for part in _command(f"{name} {inner}", each)]
+    rows: list[list[object]] = []
+    for parameter in command.params:
+        if parameter.name == "help":
+            continue
+        label = ", ".join(f"`{text}`" for text in parameter.opts) if parameter.opts else parameter.name
+        default = "" if parameter.default in (None, False) or callable(parameter.default) else f"`{parameter.default}`"
+        rows.append([label, getattr(parameter, "help", "") or "", default])
+    about = (command.help or "").split("\f")[0]
+    return [f"## {name}\n", about + "\n", _table(["argument or option", "meaning", "default"], rows) if rows else ""]
+
+
+def detectors() -> str:
+    """Every built-in detector with its parameters and their ranges."""
+    from scopedrift.detectors import registry
+
+    parts = ["# Detectors\n\nParameters go in parentheses: `first-seen(memory=7)`. A tuner searches the ranges.\n"]
+    for name, info in registry.available().items():
+        kind = " (reference)" if info.reference else ""
+        parts.append(f"## {name}{kind}\n\n{info.summary}\n")
+        if info.needs:
+            parts.append(f"Needs: {', '.join(sorted(info.needs))}.\n")
+        rows = [
+            [f"`{p.name}`", p.doc, f"`{p.default}`", f"{p.range.low:g} to {p.range.high:g}" if p.range else ""]
+            for p in info.parameters
+        ]
+        if rows:
+            parts.append(_table(["parameter", "meaning", "default", "range"], rows))
+    return "\n".join(parts)
+
+
+def scenario() -> str:
+    """The keys of a scenario file."""
+    from scopedrift.scenarios.schema import Scenario
+
+    return "# Scenario files\n\n`scopedrift schema` prints the JSON Schema.\n\n" + _keys(Scenario.model_json_schema())
+
+
+def suite() -> str:
+    """The keys of a suite file."""
+    from scopedrift.scenarios.suite import Suite
+
+    return "# Suite files\n\n`scopedrift schema suite` prints the JSON Schema.\n\n" + _keys(Suite.model_json_schema())
+
+
+def _keys(schema: dict[str, Any]) -> str:
+    parts = [_table(["key", "meaning", "default"], _rows(schema))]
+    for name, inner in schema.get("$defs", {}).items():
+        if inner.get("properties"):
+            parts.append(
+                f"## {name}\n\n{inner.get('description', '')}\n\n" + _table(["key", "meaning", "default"], _rows(inner))
+            )
+    return "\n".join(parts)
+
+
+def _rows(schema: dict[str, Any]) -> list[list[object]]:
+    return [
+        [f"`{key}`", about.get("description", ""), f"`{about['default']}`" if _plain(about.get("default")) else ""]
+        for key, about in schema.get("properties", {}).items()
+    ]
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and value != ""
+
+
+def catalogue() -> str:
+    """Workload families, attacks, drifts, changes and techniques, with their parameters."""
+    from scopedrift.scenarios import catalogue as known
+
+    parts = ["# Catalogue\n\nWhat a scenario is made of. `scopedrift show NAME` says more of each.\n"]
+    kinds = {
+        "Workload families": known.families(),
+        "Attack chains": known.chains(),
+        "Scope drift": known.drifts(),
+        "Benign changes": known.changes(),
+        "Techniques": known.techniques(),
+    }
+    for title, entries in kinds.items():
+        parts.append(f"## {title}\n")
+        parts.append(
+            _table(["name", "what it is"], [[f"`{name}`", entry.description] for name, entry in entries.items()])
+        )
+        if title == "Workload families":
+            for name, entry in entries.items():
+                rows: list[list[object]] = [
+                    [f"`{p.name}`", p.description, f"`{p.text(p.default)}`", p.source]
+                    for p in entry.parameters.values()
+                ]
+                parts.append(f"### {name}\n\n" + _table(["parameter", "meaning", "default", "source"], rows))
+    return "\n".join(parts)

@@ -1,0 +1,23 @@
+"""`scopedrift schema`: the JSON Schema of scenario and suite files, for editors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from scopedrift.experiments.cli.output import print_json
+
+
+def schema(
+    what: Annotated[Literal["scenario", "suite"], typer.Argument(help="Which kind of file.")] = "scenario",
+) -> None:
+    """Print the JSON Schema of a kind of file; an editor that knows it completes and checks as one types."""
+    if what == "scenario":
+        from scopedrift.scenarios.schema import Scenario
+
+        print_json(Scenario.model_json_schema())
+    else:
+        from scopedrift.scenarios.suite import Suite
+
+        print_json(Suite.model_json_schema())

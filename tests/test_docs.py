@@ -1,0 +1,80 @@
+"""What people are told to type works: every file and every command of the README and of the documentation.
+
+A block of yaml or python whose first line is a comment with a file name is that file; the lines of a console block that
+begin with `scopedrift` are run, page by page, in one folder.  (`make ...` lines are what CI itself runs.)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SAMPLE = ROOT / "tests" / "simulator" / "telemetry" / "data" / "invictus.json"
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def commands(page: Path) -> list[str]:
+    lines = [line for kind, text in blocks(page) if kind == "console" for line in text.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("scopedrift")]
+
+
+def files(page: Path) -> dict[str, str]:
+    found = {}
+    for kind, text in blocks(page):
+        name = re.match(r"# ([\w./-]+\.(?:yaml|py))\n", text)
+        if kind in ("yaml", "python") and name:
+            found[name[1]] = text
+    return found
+
+
+TOLD = [page for page in PAGES if commands(page)]
+
+
+def test_there_is_something_to_run() -> None:
+    assert ROOT / "README.md" in TOLD and len(TOLD) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TOLD, ids=[str(page.relative_to(ROOT)) for page in TOLD])
+def test_what_a_page_tells_to_type_works(page: Path, tmp_path: Path) -> None:
+    for name, text in files(page).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    trail = tmp_path / "path" / "to" / "cloudtrail"
+    trail.mkdir(parents=True)
+    shutil.copy(SAMPLE, trail)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands(page):
+        if command == "scopedrift ui":
+            continue  # serves until it is stopped: tests/experiments/test_cli.py
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        assert "Traceback" not in done.stderr, f"{command}\n{done.stderr[-4000:]}"
+
+
+def test_links_between_pages_hold() -> None:
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and "reference/" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken
