@@ -21,7 +21,7 @@ name: small
 horizon: 3d
 windows: {baseline: 1d, calibration: 1d}
 organisation: {projects: 3}
-platform: {contention: false}
+platform: {contention: false, gpus: 1}
 workloads: {training: {pipelines: 2}, inference: {services: 3}, serverless: {functions: 6, most_per_day: 250.0}}
 changes: [{kind: registry-migration, count: 1, at: 40h}]
 incidents:

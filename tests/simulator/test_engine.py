@@ -23,10 +23,10 @@ from scopedrift.simulator.world import World
 
 BUSY = """
 name: busy
-horizon: 2d
-windows: {baseline: 1d, calibration: 12h}
+horizon: 1d
+windows: {baseline: 8h, calibration: 8h}
 organisation: {projects: 2}
-workloads: {training: {pipelines: 2}, inference: {services: 3, requests_per_hour: 300.0}}
+workloads: {training: {pipelines: 1}, inference: {services: 3, requests_per_hour: 200.0}}
 """
 
 
@@ -73,7 +73,7 @@ def test_another_seed_is_another_log_and_another_world(run, small):
     assert set(other.log.vocabulary["identity"]).isdisjoint(small.log.vocabulary["identity"])
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(window=st.integers(1, 60_000), to_disk=st.booleans())
 def test_neither_the_window_nor_the_disk_changes_log_or_truth(window, to_disk, small, tmp_path_factory):
     out = tmp_path_factory.mktemp("log") if to_disk else None
@@ -199,7 +199,7 @@ def test_events_are_not_made_one_by_one_by_the_clock(scenario_of, monkeypatch):
     counter = Counter(monkeypatch)
     one = simulate(scenario_of(BUSY), 5)
     quiet, counter.steps = counter.steps, 0
-    busy = BUSY.replace("300.0", "3000.0")
+    busy = BUSY.replace("200.0", "2000.0")
     other = simulate(scenario_of(busy), 5)
     assert len(one.log) > 20 * quiet
     assert len(other.log) > 5 * len(one.log)
@@ -236,9 +236,9 @@ def test_what_waits_in_memory_does_not_grow_with_the_horizon(scenario_of, monkey
 
     monkeypatch.setattr(Recorder, "flush", watched)
     lengths, highest = [], []
-    for horizon in ("2d", "6d"):
+    for horizon in ("1d", "4d"):
         peaks.clear()
-        log = simulate(scenario_of(BUSY, horizon=horizon), 5, window=2000).log
+        log = simulate(scenario_of(BUSY, horizon=horizon), 5, window=1000).log
         lengths.append(len(log))
         highest.append(max(peaks))
     assert lengths[1] > 2.5 * lengths[0]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -62,6 +62,7 @@ def by_time(window):
         st.tuples(st.integers(0, 3) | st.integers(0, 2**61), st.integers(0, 3) | st.integers(0, 2**64 - 1)), min_size=1
     )
 )
+@example([(0, 1), (0, 0), (2**61, 5)])
 def test_the_order_is_by_arrival_then_by_tie(pairs):
     arrived = np.array([a for a, _ in pairs], np.int64)
     tie = np.array([t for _, t in pairs], np.uint64)

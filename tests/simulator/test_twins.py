@@ -93,6 +93,13 @@ def test_a_family_more_changes_no_other_family(small, run):
     assert kept.sum() > 1000 and differences(events(both, kept), events(fewer, known)) == ""
 
 
+def test_where_workloads_contend_they_wait_for_each_other(small, run):
+    """Or the tests above would show nothing: there is one GPU."""
+    contended = run(platform="{contention: true, gpus: 1}", incidents="[]")
+    free = run(incidents="[]")
+    assert differences(events(contended), events(free)) != ""
+
+
 # --- over scenarios
 
 TEMPLATES = [("attack", name) for name in sorted(catalogue.chains())]
@@ -119,7 +126,7 @@ name: random
 horizon: 36h
 windows: {{baseline: 12h, calibration: 12h}}
 organisation: {{projects: 3}}
-platform: {{contention: false, policy: {policy}}}
+platform: {{contention: false, gpus: 1, policy: {policy}}}
 load: 0.3
 identities: {{count: {count}, sharing: {sharing}, credential: {{kind: {kind}}}}}
 workloads: {{{families}}}
