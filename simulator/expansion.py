@@ -149,6 +149,7 @@ class Recorder:
 
         No stage may start before a watermark that was flushed earlier.  `None` flushes everything.
         """
+        self.prepare()  # incidents compose activities as they go
         table = np.frombuffer(bytes(self._packed), np.int64).reshape(-1, len(ROW))
         self._packed.clear()
         self.count = 0

@@ -26,9 +26,11 @@ class StageTruth:
     started_at: int
     ended_at: int
     outcome: str
-    """`success`, `denied`, `expired` (credential) or `skipped`."""
+    """`success`, `denied`, `expired` (credential), `skipped`, or `horizon`: it was not over by then."""
     in_entitlement: bool
+    """Whether the identity's own permissions cover all that it tried."""
     in_scope: bool
+    """Whether the declared scope (service, access, project, registry) does."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,22 @@ class Incident:
     strength: float
     intent_at: int
     first_observable_at: int
-    """Event time of its first event: delay counts from here.  -1 if it left no event."""
+    """Event time of the first event of its stages: delay counts from here.  -1 if they left no event."""
     impact_at: int
     """When its objective's stage began; -1 if it never came so far."""
     ended_at: int
     end_reason: str
     """`completed`, `denied`, `expired`, `contained` or `horizon`."""
     stages: tuple[StageTruth, ...] = ()
+    primed_at: int = -1
+    """Event time of its first event that primed the baseline (stage -1), before its stages; -1: it did not."""
+    time_scale: float = 1.0
+    """What its waits of an hour or more were multiplied with to fit the test window; 1: as published."""
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """What it did, in order of first use: names in the catalogue, which holds the standards' ids of each."""
+        return tuple(dict.fromkeys(stage.technique for stage in self.stages if stage.outcome != "skipped"))
 
     @property
     def in_entitlement(self) -> bool:
@@ -89,7 +100,7 @@ class Truth:
     incident: Array = field(default_factory=lambda: np.empty(0, np.int32))
     """Index into `incidents`, or into `changes` where the label is benign_change."""
     stage: Array = field(default_factory=lambda: np.empty(0, np.int16))
-    """Position of the stage in its incident."""
+    """Position of the stage in its incident; -1: before its stages, to prime the baseline."""
     technique: Array = field(default_factory=lambda: np.empty(0, np.int16))
     """Index into `techniques`, or -1."""
     techniques: tuple[str, ...] = ()

@@ -65,6 +65,8 @@ class Workload:
     """Multiplier of its arrivals; a traffic surge raises it."""
     recent: tuple[int, int, int, int] | None = None
     """Its latest task: actor, task number, credential session, and when that was issued."""
+    latest: tuple[int, int] | None = None
+    """Its latest stage: how many events, in how many microseconds."""
     restarts: int = 0
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
     cycles: tuple[Cycle, ...] = ()
@@ -302,6 +304,10 @@ class World:
         """Declare the operations that the intent of a kind of task needs."""
         allowed = self._task_tools.setdefault(kind, set())
         allowed.update(operation.operation for activity in activities for operation in activity.operations)
+
+    def task_tools(self, kind: str) -> frozenset[str]:
+        """The operations that the intent of a kind of task needs."""
+        return frozenset(self._task_tools.get(kind, ()))
 
     def projects_of(self, pool: int) -> frozenset[str]:
         """The projects that own the resources of a pool."""

@@ -3,8 +3,9 @@
 A kind of change is a YAML file whose `effects` are made of a few mechanisms:
 
 - `migrate_registry`: workloads pull and create from another registry from now on;
+- `relocate`: they call from other addresses, those of another project's nodes;
 - `rebind: {slot: selector}`: workloads use other resources from now on;
-- `burst`: workloads additionally do an activity, once or repeatedly;
+- `burst`: workloads (or `by: one` of them) additionally do an activity, once or repeatedly;
 - `restart`: workloads start again (credentials, secrets, images);
 - `surge`: their load is multiplied for a while.
 """
@@ -12,6 +13,7 @@ A kind of change is a YAML file whose `effects` are made of a few mechanisms:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +29,7 @@ from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import CalendarEntry, Grant
 from scopedrift.simulator.randomness import Quantiles, key
 from scopedrift.simulator.truth import BenignChange
-from scopedrift.simulator.world import Workload
+from scopedrift.simulator.world import Workload, World
 
 CHANGE_TASKS: Final = 1 << 33
 """Task numbers from here on belong to changes."""
@@ -40,6 +42,7 @@ def plan_change(
     world = platform.world
     data = catalogue.changes()[spec.kind].data
     workloads = _concerned(platform, data.get("scope", {}), rng)
+    nodes = world.projects[int(rng.random() * len(world.projects))].nodes
     lasts = parse_duration(data["lasts"])
     end = min(at + lasts, world.scenario.end_us)
     identities = tuple(sorted({workload.identity.name for workload in workloads}))
@@ -52,7 +55,7 @@ def plan_change(
             f"registry.{world.company}-{rng.integers(2, 9)}.example" if rng.random() < 0.5 else _public(platform, rng)
         )
     rebinds = {
-        w.name: {s: select(platform, w, sel, 0.0, rng) for s, sel in e["rebind"].items()}
+        w.name: {s: select(world, w, sel, rng) for s, sel in e["rebind"].items()}
         for e in effects
         if "rebind" in e
         for w in workloads
@@ -77,7 +80,7 @@ def plan_change(
                 grants |= {Grant(s, a, p) for p in world.projects_of(pool) for s, a in used}
         registries = frozenset([new["registry"]] if new else [])
         entry = CalendarEntry(spec.kind, at, end, frozenset(identities), frozenset(grants), registries)
-    return entry, _change(platform, name, workloads, effects, bursts, rebinds, new, truth, at, rng)
+    return entry, _change(platform, name, workloads, effects, bursts, rebinds, new, nodes, truth, at, rng)
 
 
 def _change(
@@ -88,6 +91,7 @@ def _change(
     bursts: Sequence[tuple[Mapping[str, Any], Activity]],
     rebinds: Mapping[str, Mapping[str, int]],
     new: Mapping[str, Any],
+    nodes: int,
     truth: int,
     at: int,
     rng: np.random.Generator,
@@ -99,6 +103,9 @@ def _change(
             if "migrate_registry" in effect:
                 _, _, path = workload.image.partition("/")
                 world.set_image(workload, f"{new['registry']}/{path}", truth)
+            if "relocate" in effect:
+                for kind, number in workload.actors.items():
+                    workload.actors[kind] = world.actors.add(replace(world.actors[number], sources=nodes))
             if "rebind" in effect:
                 for slot, pool in rebinds[workload.name].items():
                     world.rebind(workload, slot, pool, truth)
@@ -109,8 +116,11 @@ def _change(
                 platform.env.process(_calm(platform, workload, effect["surge"]))
     tag = key(world.seed, "change", name) % (1 << 24)
     for spec, activity in bursts:
-        for workload in workloads:
-            platform.env.process(_burst(platform, workload, spec, activity, truth, rng.random((64, 3)).tolist(), tag))
+        for workload in workloads[: 1 if spec.get("by") == "one" else None]:
+            draws = rng.random((64, 3)).tolist()
+            targets = {slot: select(world, workload, chosen, rng) for slot, chosen in spec.get("targets", {}).items()}
+            actor = _aimed(world, workload, activity, targets, rng)
+            platform.env.process(_burst(platform, workload, spec, activity, actor, truth, draws, tag))
 
 
 def _calm(platform: Platform, workload: Workload, spec: Mapping[str, Any]) -> Process:
@@ -123,6 +133,7 @@ def _burst(
     workload: Workload,
     spec: Mapping[str, Any],
     activity: Activity,
+    actor: int,
     truth: int,
     draws: list[list[float]],
     tag: int,
@@ -131,36 +142,36 @@ def _burst(
     count = Quantiles.parse(spec["count"])
     length = parse_duration(spec["duration"])
     every = parse_duration(spec.get("every", "1d"))
-    actor = next(iter(workload.actors.values()))
-    targets = {
-        slot: select(platform, workload, selector, 0.0, None) for slot, selector in spec.get("targets", {}).items()
-    }
-    number = _aimed(platform, actor, targets)
     for i in range(min(int(spec.get("times", 1)), len(draws))):
         row = draws[i]
         job = CHANGE_TASKS + 64 * tag + i
         session = workload.session(job)
         lasts = max(round(length * (0.5 + row[0])), 1)
         platform.emit(
-            activity.code, number, platform.now, lasts, max(round(count(row[1])), 1), job, 0, session, platform.now,
+            activity.code, actor, platform.now, lasts, max(round(count(row[1])), 1), job, 0, session, platform.now,
             outcome=platform.outcome(), truth=truth,
         )  # fmt: skip
         yield platform.wait(round(every * (0.7 + 0.6 * row[2])))
 
 
-def _aimed(platform: Platform, actor: int, targets: Mapping[str, int]) -> int:
-    """The actor with its pools in some slots replaced."""
-    world = platform.world
-    changed = world.actors[actor]
-    for slot, pool in targets.items():
-        changed = changed.rebound(slot, pool)
-    return world.actors.add(changed) if targets else actor
+def _aimed(
+    world: World, workload: Workload, activity: Activity, targets: Mapping[str, int], rng: np.random.Generator
+) -> int:
+    """The workload's actor with these pools, and with others' where the activity needs slots that it does not use."""
+    actor = world.actors[next(iter(workload.actors.values()))]
+    for slot in dict.fromkeys(operation.slot for operation in activity.operations):
+        if slot in targets or slot not in actor.pools:
+            actor = actor.rebound(
+                slot, targets[slot] if slot in targets else select(world, workload, f"own-{slot}", rng)
+            )
+    return world.actors.add(actor)
 
 
 def _concerned(platform: Platform, scope: Mapping[str, Any], rng: np.random.Generator) -> list[Workload]:
-    """Workloads that a change concerns: of some families, in one project, everywhere, or just one."""
+    """Workloads that a change concerns: of some families (any, if none of these run), in one project, or just one."""
     families = scope.get("families")
-    candidates = [w for w in platform.world.workloads.values() if not families or w.family in families]
+    everybody = [w for w in platform.world.workloads.values() if not w.identity.orphaned]
+    candidates = [w for w in everybody if not families or w.family in families] or everybody
     if not candidates:
         return []
     first = candidates[int(rng.random() * len(candidates))]

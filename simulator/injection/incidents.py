@@ -1,304 +1,274 @@
 """Scope drift and attack chains: ordered stages, each a technique, run by a SimPy process on the live world.
 
-A stage succeeds only if the entitlement (or a token minted earlier), the credential's time to live and the
-run-time policy allow it; what is refused is logged as denied, and the incident adapts or ends.  `strength`
-(0 smash-and-grab, 1 stealthy) scales volumes, tempo, hours, targets and whether it stays where it may go.
+A stage succeeds only if the entitlement (or what was gained earlier), the credential's time to live and the run-time
+policy allow it; what is refused is logged as denied, and the incident goes elsewhere, goes on or ends.
+
+`strength` is 0 for smash and grab and 1 for stealth: it stretches the tempo, moves stages into the victim's own
+tasks, takes calls, volumes and targets from what the victim does and may do, divides stages into portions,
+and, above one half, begins in the baseline window so that detectors learn the incident as normal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.activities import Activity
-from scopedrift.simulator.events import HOUR, MINUTE, MISSING, SECOND, registry_of
-from scopedrift.simulator.expansion import DENIED, NORMAL
+from scopedrift.simulator.events import MINUTE, MISSING, SECOND
+from scopedrift.simulator.expansion import DENIED
 from scopedrift.simulator.families import Process
-from scopedrift.simulator.identities import allows
+from scopedrift.simulator.injection.conduct import ATTEMPTS, Conduct, conduct, foreign_image, volume
+from scopedrift.simulator.injection.foothold import Foothold, awake, find_victim, gain, lurk, take
 from scopedrift.simulator.injection.ledger import Ledger, OpenIncident
-from scopedrift.simulator.injection.targets import select
+from scopedrift.simulator.injection.tempo import Tempo, stage_lengths, tempo_of
 from scopedrift.simulator.platform import URGENT, Platform
-from scopedrift.simulator.policy import UNGUARDED, Grant
 from scopedrift.simulator.randomness import key
-from scopedrift.simulator.rhythm import Rhythm
 from scopedrift.simulator.truth import Incident, StageTruth
-from scopedrift.simulator.world import Workload
 
-PACES: Final[Mapping[str, tuple[int, int]]] = {
-    "seconds": (SECOND, 30 * SECOND),
-    "minutes": (MINUTE, 15 * MINUTE),
-    "hours": (HOUR, 8 * HOUR),
-    "days": (24 * HOUR, 96 * HOUR),
-}
-"""Pacing classes (FACTS section 4): waits are drawn log-uniformly within them; strength stretches them."""
-STRETCH: Final = 6.0
-"""At strength 1 waits and stages take up to this many times longer (assumed)."""
-QUIET: Final = 0.12
-"""At strength 1 a stage has this share of the volume it has at strength 0 (assumed)."""
-ATTEMPTS: Final = 3
-"""Calls made before a refusal is believed (assumed)."""
-PATIENCE: Final = 48 * HOUR
-"""How long a thief waits for a victim to hold a credential that works (assumed)."""
+STAGES: Final = 50_000
+"""Stage numbers of incidents: apart from those of the task that they hide in.  256 for each stage of a template."""
+PORTIONS: Final = 5
+"""At strength 1 a stage of many events is divided into this many (assumed)."""
+DIVISIBLE: Final = 12
+"""Fewer events than this are not divided (assumed)."""
+PRIMERS: Final = (4, 12)
+"""How often an adversary of strength 0.5 and 1 acts in the baseline to be learned as normal (assumed)."""
 
 
-@dataclass
-class Foothold:
-    """What the adversary (or the drifting workload) holds."""
+@dataclass(frozen=True)
+class Plan:
+    """One incident before it begins."""
 
-    workload: Workload
-    actor: int
-    job: int
-    session: int
-    anchor: int
-    epoch: int
-    """Fixed credential period of a stolen credential; -1 inside the workload, where it is renewed."""
-    expires: int
-    """When the held credential stops working; -1: never."""
-    grants: frozenset[Grant] = frozenset()
-    """What a token minted on the way additionally allows."""
-    grants_until: int = MISSING
-    """When that token ends."""
-    image: str | None = None
-    stages: int = 0
-    tried: list[str] = field(default_factory=list)
+    name: str
+    spec: IncidentSpec
+    template: Mapping[str, Any]
+    stages: tuple[Mapping[str, Any], ...]
+    """Its stages, where the template leaves a choice the chosen ones."""
+    tempo: Tempo
+    primed_at: int
+    """When it begins to prime the baseline, or -1."""
+
+    @property
+    def techniques(self) -> list[str]:
+        """The technique of each stage."""
+        return [stage["technique"] for stage in self.stages]
 
 
 def plan_incident(
     platform: Platform, ledger: Ledger, name: str, spec: IncidentSpec, at: int, rng: np.random.Generator
 ) -> Process:
-    """The process of one incident, which begins (in intent) at the time `at`."""
-    world = platform.world
+    """The process of one incident, which begins (in intent) at the time `at`, or with its priming."""
+    scenario = platform.world.scenario
     template = (catalogue.chains() if spec.attack else catalogue.drifts())[spec.template].data
-    for stage in template["stages"]:
-        technique = catalogue.techniques()[stage["technique"]]
-        world.activities.add(f"technique/{technique.name}", technique.data["activity"])
-    return _incident(platform, ledger, name, spec, template, at, rng)
+    stages = tuple(_choose(stage, rng) for stage in template["stages"])
+    known = catalogue.techniques()
+    lengths = [stage_lengths(stage, known[stage["technique"]].data) for stage in stages]
+    primed = MISSING
+    prepared = scenario.calibration_end_us - scenario.start_us
+    chance, moment = rng.random(2).tolist()
+    if chance < 2.0 * spec.strength - 1.0 and at >= scenario.calibration_end_us:
+        primed = scenario.start_us + round((0.3 + 0.4 * moment) * prepared)
+    tempo = tempo_of(lengths, spec.strength, scenario.end_us - scenario.calibration_end_us)
+    return _incident(platform, ledger, Plan(name, spec, template, stages, tempo, primed), at, rng)
 
 
-def _incident(
-    platform: Platform,
-    ledger: Ledger,
-    name: str,
-    spec: IncidentSpec,
-    template: Mapping[str, Any],
-    at: int,
-    rng: np.random.Generator,
-) -> Process:
-    yield platform.wait(max(at - platform.now, 1))
-    victim = _victim(platform, spec, template, rng)
+def _choose(stage: Mapping[str, Any], rng: np.random.Generator) -> Mapping[str, Any]:
+    if "one_of" not in stage:
+        return stage
+    branches: Sequence[Mapping[str, Any]] = stage["one_of"]
+    edges = np.cumsum([branch["share"] for branch in branches])
+    return branches[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+
+
+def _incident(platform: Platform, ledger: Ledger, plan: Plan, at: int, rng: np.random.Generator) -> Process:
+    begins = at if plan.primed_at < 0 else plan.primed_at
+    yield platform.wait(max(begins - platform.now, 1))
+    spec, strength = plan.spec, plan.spec.strength
+    victim = find_victim(platform, spec, plan.template, plan.techniques, rng)
     record = Incident(
-        id=name,
+        id=plan.name,
         label="attack" if spec.attack else "scope_drift",
         template=spec.template,
         identity=victim.identity.name,
         workload=victim.name,
         family=victim.family,
-        strength=spec.strength,
+        strength=strength,
         intent_at=platform.now,
         first_observable_at=MISSING,
         impact_at=MISSING,
         ended_at=MISSING,
         end_reason="",
+        time_scale=plan.tempo.scale,
     )
     incident = ledger.open_incident(record)
-    if template.get("foothold", "workload") != "workload":
-        yield from _awake(platform, victim)
-    hold = _foothold(platform, name, victim, template, spec.strength, rng)
+    own = key(platform.world.seed, "incident", plan.name)
+    if plan.primed_at >= 0:
+        inside = take(platform, victim, {}, strength, own, rng)
+        yield from _prime(platform, ledger, incident, plan, inside, rng)
+        yield platform.wait(max(at - platform.now, 1))
+    if plan.template.get("foothold", "workload") == "credential":
+        yield from awake(platform, victim)
+    hold = take(platform, victim, plan.template, strength, own, rng)
     ended = "completed"
-    for number, stage in enumerate(template["stages"]):
+    for number, stage in enumerate(plan.stages):
         if rng.random() < float(stage.get("skip", 0.0)):
-            incident.stages.append(_skipped(platform, stage))
+            incident.stages.append(_begun(platform, stage, "skipped"))
             continue
-        wait = _pace(stage.get("wait", "minutes"), spec.strength, rng)
-        yield platform.wait(_active(platform.world.rhythms["working"], platform.now, wait, spec.strength, rng))
-        result = yield from _stage(platform, ledger, incident, hold, number, stage, spec.strength, rng)
-        if result in ("denied", "expired") and stage.get("on_denied", "abort") == "abort":
+        yield platform.wait(plan.tempo.draw(stage.get("wait", "minutes"), rng, patient=hold.expires < 0))
+        yield from lurk(platform, hold, stage["technique"], strength, rng)
+        incident.stages.append(_begun(platform, stage, "horizon"))
+        result = yield from _stage(platform, ledger, incident, plan, hold, number, rng)
+        vital = stage.get("impact") or stage.get("on_denied", "abort") == "abort"
+        if result == "expired" or (result == "denied" and vital):
             ended = result
             break
     incident.record = replace(incident.record, ended_at=platform.now, end_reason=ended)
+
+
+def _begun(platform: Platform, stage: Mapping[str, Any], outcome: str) -> StageTruth:
+    """The truth of a stage that begins now; what is not finished by the horizon keeps it."""
+    return StageTruth(stage["name"], stage["technique"], platform.now, MISSING, outcome, True, True)
 
 
 def _stage(
     platform: Platform,
     ledger: Ledger,
     incident: OpenIncident,
+    plan: Plan,
     hold: Foothold,
     number: int,
-    stage: Mapping[str, Any],
-    strength: float,
     rng: np.random.Generator,
 ) -> Any:
     """One stage: aim, ask permission as the platform would, log it; a refusal is tried elsewhere if data say so."""
+    stage, strength = plan.stages[number], plan.spec.strength
     technique = catalogue.techniques()[stage["technique"]]
     data = technique.data
-    activity = platform.world.activities[f"technique/{technique.name}"]
     truth = ledger.code(incident.record.label, incident.index, number, technique.name)
-    started = platform.now
-    tries = 1 + int(stage.get("retries", 0))
-    for attempt in range(tries):
-        pools = {
-            slot: select(platform, hold.workload, selector, strength, rng)
-            for slot, selector in {**data.get("targets", {}), **stage.get("targets", {})}.items()
-        }
-        if data.get("image") == "foreign" and hold.image is None:
-            hold.image = _foreign_image(platform, hold.workload, strength, rng)
-        allowed, in_scope = _permitted(platform, hold, activity, pools)
-        expired = 0 <= hold.expires <= platform.now and not allowed
-        actor = _act(platform, hold, pools, data.get("image") == "foreign")
-        outcome = NORMAL if allowed else DENIED
-        count = _volume(data, strength, rng) if outcome == NORMAL else ATTEMPTS
-        lasts = _pace(data.get("pace", "seconds"), strength, rng) if outcome == NORMAL else 20 * SECOND
-        gpus = int(data.get("gpus", 0)) if outcome == NORMAL else 0
-        if gpus:
-            yield platform.gpus.request(gpus, URGENT)
-        platform.emit(
-            activity.code, actor, platform.now, lasts, count, hold.job, STAGES + number * 8 + attempt,
-            hold.session, hold.anchor, hold.epoch, outcome, truth,
-        )  # fmt: skip
-        begun = platform.now
-        yield platform.wait(lasts)
-        if gpus:
-            platform.gpus.release(gpus)
-        result = "success" if outcome == NORMAL else "expired" if expired else "denied"
-        if result == "success" or attempt == tries - 1:
-            incident.stages.append(
-                StageTruth(stage["name"], technique.name, started, platform.now, result, allowed, in_scope)
-            )
+    targets = {**data.get("targets", {}), **stage.get("targets", {})}
+    if data.get("image") == "foreign" and hold.image is None:
+        hold.image = foreign_image(platform, hold, strength, rng)
+    for attempt in range(1 + int(stage.get("retries", 0))):
+        if attempt:
+            yield platform.wait(plan.tempo.draw("minutes", rng, patient=hold.expires < 0))
+        expired = 0 <= hold.expires <= platform.now
+        done = conduct(platform, hold, technique, targets, strength, rng)
+        at = STAGES + 256 * number + 32 * attempt
+        tried = incident.stages[-1]
+        incident.stages[-1] = replace(
+            tried,
+            in_entitlement=tried.in_entitlement and done.in_entitlement,
+            in_scope=tried.in_scope and done.in_scope,
+        )
+        if done.refused is not None:
+            calls = ATTEMPTS * len(done.refused.operations)
+            _emit(platform, hold, done, done.refused.code, round(20 * SECOND * rng.random()), calls, at, truth, DENIED)
+        if done.succeeds:
+            if stage.get("impact"):
+                incident.record = replace(incident.record, impact_at=platform.now)
+            yield from _act(platform, hold, plan, stage, done, at + 1, truth, rng)
+            if data.get("yields"):
+                gain(platform, hold, data["yields"], plan.techniques[number + 1 :], strength, rng)
+        else:
+            yield platform.wait(20 * SECOND)
+        result = "success" if done.succeeds else "expired" if expired else "denied"
+        incident.stages[-1] = replace(incident.stages[-1], ended_at=platform.now, outcome=result)
+        if result != "denied":
             break
-        yield platform.wait(_pace("minutes", strength, rng))
-    if result == "success":
-        if stage.get("impact"):
-            incident.record = replace(incident.record, impact_at=begun)
-        _gain(platform, hold, data, rng)
     return result
 
 
-def _permitted(platform: Platform, hold: Foothold, activity: Activity, pools: Mapping[str, int]) -> tuple[bool, bool]:
-    """Whether the platform allows a stage, and whether the declared scope does."""
-    world = platform.world
-    identity = hold.workload.identity
-    entitled = frozenset() if 0 <= hold.expires <= platform.now else identity.entitled(world)
-    minted = hold.grants if platform.now < hold.grants_until else frozenset()
-    bound = {**world.actors[hold.actor].pools, **pools}
-    allowed = in_scope = True
-    for operation in activity.operations:
-        if operation.service in UNGUARDED:
-            continue
-        for project in world.projects_of(bound.get(operation.slot, MISSING)) or {hold.workload.project.name}:
-            in_scope &= allows(identity.declared, operation.service, operation.access, project)
-            allowed &= any(allows(g, operation.service, operation.access, project) for g in (entitled, minted))
-    if hold.image is not None and registry_of(hold.image) not in identity.registries:
-        in_scope = False
-    return allowed and (in_scope or world.scenario.platform.policy != "enforce"), in_scope
+def _act(
+    platform: Platform,
+    hold: Foothold,
+    plan: Plan,
+    stage: Mapping[str, Any],
+    done: Conduct,
+    at: int,
+    truth: int,
+    rng: np.random.Generator,
+) -> Process:
+    """Do what is allowed, in one go or in portions that each hide in a task of the victim."""
+    if done.done is None:
+        return
+    strength, data = plan.spec.strength, catalogue.techniques()[stage["technique"]].data
+    lasts = plan.tempo.draw(stage_lengths(stage, data)[1], rng, patient=hold.expires < 0)
+    count, lasts = volume(stage.get("count", data["count"]), lasts, hold.workload, strength, rng)
+    count = max(count, done.done.steps)
+    divided = hold.inside and not done.done.steps and count >= DIVISIBLE
+    portions = 1 + round((PORTIONS - 1) * strength) if divided else 1
+    gpus = int(data.get("gpus", 0))
+    for portion in range(portions):
+        if portion:
+            yield from lurk(platform, hold, stage["technique"], strength, rng)
+        if gpus:
+            yield platform.gpus.request(gpus, URGENT)
+        part = count // portions + (portion < count % portions)
+        length = max(lasts // portions, SECOND)
+        _emit(platform, hold, done, done.done.code, length, part, at + portion, truth, platform.outcome())
+        yield platform.wait(length)
+        if gpus:
+            platform.gpus.release(gpus)
 
 
-def _gain(platform: Platform, hold: Foothold, data: Mapping[str, Any], rng: np.random.Generator) -> None:
-    """What a successful technique yields: a downstream token, whose breadth and TTL are the scenario's."""
-    if data.get("yields") == "token":
-        hold.grants = hold.workload.identity.downstream(platform.world)
-        hold.grants_until = platform.now + platform.world.scenario.identities.downstream.ttl
-
-
-def _act(platform: Platform, hold: Foothold, pools: Mapping[str, int], foreign: bool) -> int:
-    """The actor of a stage: the foothold's, aimed at these pools, with the foreign image if the technique runs one."""
-    world = platform.world
-    actor = world.actors[hold.actor]
-    for slot, pool in pools.items():
+def _emit(
+    platform: Platform,
+    hold: Foothold,
+    done: Conduct,
+    activity: int,
+    lasts: int,
+    count: int,
+    stage: int,
+    truth: int,
+    outcome: int,
+) -> None:
+    """Log calls as the foothold's actor, aimed at its targets, with the foreign image once it runs one."""
+    world, actor = platform.world, hold.actor
+    for slot, pool in done.pools.items():
         actor = actor.rebound(slot, pool)
-    if foreign and hold.image is not None:
+    if hold.image is not None:
         repository = world.pool("resource", [hold.image.rsplit(":", 1)[0]], None)
         actor = replace(actor.rebound("image", repository), image=world.code("image", hold.image))
-    return world.actors.add(actor)
+    number = world.actors.add(actor)
+    if hold.epoch < 0 and hold.identity is hold.workload.identity:  # whoever acts for long renews its credential
+        hold.workload.sessions.keep(
+            platform, hold.workload, platform.now + lasts,
+            actor=number, job=hold.job, session=hold.session, anchor=hold.anchor, truth=truth,
+        )  # fmt: skip
+    platform.emit(
+        activity, number, platform.now, max(lasts, 1), count, hold.job, stage,
+        hold.session, hold.anchor, hold.epoch, outcome, truth,
+    )  # fmt: skip
 
 
-def _victim(platform: Platform, spec: IncidentSpec, template: Mapping[str, Any], rng: np.random.Generator) -> Workload:
-    """A workload of the wished families that has run; the stronger the adversary, the likelier a shared identity."""
-    families = [spec.victim["family"]] if spec.victim else template.get("victims", {}).get("families", [])
-    everybody = [w for w in platform.world.workloads.values() if w.recent is not None]
-    candidates = [w for w in everybody if w.family in families] or everybody
-    if not candidates:
-        raise ValueError(f"{spec.template}: no workload has run yet that it could begin from")
-    shared = [w for w in candidates if w.identity.shared]
-    if shared and rng.random() < spec.strength * 0.5:
-        candidates = shared
-    return candidates[int(rng.random() * len(candidates))]
-
-
-def _foothold(
+def _prime(
     platform: Platform,
-    name: str,
-    victim: Workload,
-    template: Mapping[str, Any],
-    strength: float,
+    ledger: Ledger,
+    incident: OpenIncident,
+    plan: Plan,
+    hold: Foothold,
     rng: np.random.Generator,
-) -> Foothold:
-    """Where the incident acts from: inside the victim's running task, or with its credential from elsewhere."""
-    assert victim.recent is not None
-    world = platform.world
-    number, job, session, anchor = victim.recent
-    identity = victim.identity
-    actor = replace(world.actors[number], key=key(world.seed, "incident", name), changed={})
-    inside = template.get("foothold", "workload") == "workload"
-    epoch, expires = MISSING, MISSING
-    if not inside:
-        epoch, expires = identity.copied(anchor, platform.now)
-        if rng.random() < 0.7 * (1.0 - strength):
-            actor = replace(actor, sources=world.external)
-    return Foothold(victim, world.actors.add(actor), job, session, anchor, epoch, expires)
-
-
-def _awake(platform: Platform, victim: Workload) -> Process:
-    """Wait until the victim holds a credential that works: what is stolen is what it uses."""
-    patience = platform.now + PATIENCE
-    while not victim.holds_credential(platform.now) and platform.now < patience:
-        yield platform.wait(MINUTE)
-
-
-def _foreign_image(platform: Platform, workload: Workload, strength: float, rng: np.random.Generator) -> str:
-    """An image from a registry that the workload never used; ordinary for somebody else if one is at hand."""
-    world = platform.world
-    own = registry_of(workload.image)  # where the identity is shared, another workload's registry is in its scope
-    used = sorted({w.image.rsplit(":", 1)[0] for w in world.workloads.values() if registry_of(w.image) != own})
-    base = world.platform["world"]["base_images"]
-    project = world.projects[int(rng.random() * len(world.projects))].name
-    public = [
-        f"{registry}/{project}/{base[int(rng.random() * len(base))]}"
-        for registry in world.platform["world"]["public_registries"]
-        if registry != own
-    ]
-    pick = used if used and rng.random() < 0.5 + 0.5 * strength else public
-    return f"{pick[int(rng.random() * len(pick))]}:1.{int(rng.integers(0, 40))}.0"
-
-
-def _between(low: float, high: float, rng: np.random.Generator) -> float:
-    """Drawn log-uniformly."""
-    return float(low * (high / low) ** rng.random())
-
-
-def _volume(data: Mapping[str, Any], strength: float, rng: np.random.Generator) -> int:
-    low, high = data.get("count", (1, 1))
-    return max(round(_between(low, high, rng) * float(QUIET**strength)), len(data["activity"].get("sequence", ())), 1)
-
-
-def _pace(pace: str, strength: float, rng: np.random.Generator) -> int:
-    return round(_between(*PACES[pace], rng) * float(STRETCH**strength))
-
-
-def _active(rhythm: Rhythm, now: int, wait: int, strength: float, rng: np.random.Generator) -> int:
-    """The wait, moved into busy hours by an adversary who hides in them."""
-    if rng.random() < strength:
-        return rhythm.wait(now, wait)
-    return wait
-
-
-def _skipped(platform: Platform, stage: Mapping[str, Any]) -> StageTruth:
-    return StageTruth(stage["name"], stage["technique"], platform.now, platform.now, "skipped", True, True)
-
-
-STAGES: Final = 50_000
-"""Stage numbers of incidents: apart from those of the task that they hide in."""
+) -> Process:
+    """Do a little of what is to come, before the test window: few calls, all permitted, within the victim's tasks."""
+    strength = plan.spec.strength
+    stage = next((s for s in plan.stages if s.get("impact")), plan.stages[-1])
+    technique = catalogue.techniques()[stage["technique"]]
+    truth = ledger.code(incident.record.label, incident.index, MISSING, technique.name)
+    targets = {**technique.data.get("targets", {}), **stage.get("targets", {})}
+    least, most = PRIMERS
+    times = least + round((most - least) * (2.0 * strength - 1.0))
+    until = platform.world.scenario.calibration_end_us - 10 * MINUTE
+    gap = (until - platform.now) / times
+    for time in range(times):
+        yield platform.wait(max(round(gap * (0.2 + 0.6 * rng.random())), 1))
+        yield from lurk(platform, hold, technique.name, strength, rng)
+        if platform.now >= until:
+            return
+        done = conduct(platform, hold, technique, targets, strength, rng)
+        if done.done is not None:
+            at = STAGES + 256 * (len(plan.stages) + time)
+            calls = max(int(rng.integers(2, 7)), done.done.steps)
+            _emit(platform, hold, done, done.done.code, round(5 * MINUTE * rng.random()), calls, at, truth, 0)

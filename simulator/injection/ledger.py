@@ -32,7 +32,7 @@ class Ledger:
         self._changes: list[BenignChange] = []
         self._positions: list[Array] = []
         self._noted: list[Array] = []
-        self._first: dict[int, int] = {}
+        self._first: dict[tuple[int, bool], int] = {}
 
     def code(self, label: str, index: int, stage: int = MISSING, technique: str = "") -> int:
         """The truth code of events that an injection causes."""
@@ -66,10 +66,10 @@ class Ledger:
         self._positions.append(at + offset)
         self._noted.append(codes)
         for code in np.unique(codes).tolist():
-            label, index, _, _ = self._meaning[code]
+            label, index, stage, _ = self._meaning[code]
             if label >= LABELS.index("scope_drift"):
-                first = int(times[at[codes == code]].min())
-                self._first[index] = min(self._first.get(index, first), first)
+                first, case = int(times[at[codes == code]].min()), (index, stage == MISSING)
+                self._first[case] = min(self._first.get(case, first), first)
 
     def truth(self) -> Truth:
         """Everything that was noted, once the simulation is over."""
@@ -80,9 +80,15 @@ class Ledger:
         for each in self._incidents:
             end = each.record.ended_at if each.record.ended_at >= 0 else self._world.scenario.end_us
             reason = each.record.end_reason or "horizon"
-            first = self._first.get(each.index, MISSING)
-            record = replace(each.record, ended_at=end, end_reason=reason, first_observable_at=first)
-            incidents.append(replace(record, stages=tuple(each.stages)))
+            record = replace(
+                each.record,
+                ended_at=end,
+                end_reason=reason,
+                first_observable_at=self._first.get((each.index, False), MISSING),
+                primed_at=self._first.get((each.index, True), MISSING),
+                stages=tuple(s if s.outcome != "skipped" and s.ended_at >= 0 else _closed(s, end) for s in each.stages),
+            )
+            incidents.append(record)
         return Truth(
             event=positions,
             label=meaning[codes, 0].astype(np.int8),
@@ -93,3 +99,8 @@ class Ledger:
             incidents=tuple(incidents),
             changes=tuple(self._changes),
         )
+
+
+def _closed(stage: StageTruth, end: int) -> StageTruth:
+    """A stage without an end of its own: it was skipped, or is not over at the end of the simulation."""
+    return replace(stage, ended_at=stage.started_at if stage.outcome == "skipped" else end)

@@ -1,98 +1,63 @@
-"""Selectors: which resources an injected behaviour goes for, relative to the workload that does it."""
+"""Selectors: which resources an injected behaviour goes for, relative to the workload that does it.
+
+`own-SLOT` names resources of the workload's project, `adjacent-SLOT` those of another project; where projects
+have none in a slot, those that another workload uses, so that what is touched is ordinary for somebody else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.world import Project, Workload, World
 
+NAMED: Final = ("all-datasets", "drop")
+PREFIXES: Final = ("own-", "adjacent-")
 
-def select(
-    platform: Platform, workload: Workload, selector: str, strength: float, rng: np.random.Generator | None
-) -> int:
+
+def select(world: World, workload: Workload, selector: str, rng: np.random.Generator) -> int:
     """The pool that a selector names.
 
-    Raises `ValueError` naming the selector and the known ones if there is no such selector.
+    Raises `ValueError` naming the selector if there is no such selector.
     """
-    if selector not in SELECTORS:
-        raise ValueError(f"unknown selector {selector!r}: expected one of {', '.join(SELECTORS)}")
-    draw = rng or generator(platform.world.seed, "select", workload.name, selector)
-    return SELECTORS[selector](platform.world, workload, strength, draw)
+    if selector == "all-datasets":  # what an enumeration touches: the first shard of each
+        return world.pools.add(world.pools.items(d)[0] for p in world.projects for d in p.datasets)
+    if selector == "drop":
+        return _drop(world, workload, rng)
+    near, _, slot = selector.partition("-")
+    if f"{near}-" not in PREFIXES or world.operations.slots.find(slot) < 0:
+        known = [f"{prefix}SLOT" for prefix in PREFIXES]
+        raise ValueError(f"unknown selector {selector!r}: expected one of {', '.join([*NAMED, *known])}")
+    project = workload.project if near == "own" else _other_project(world, workload, rng)
+    if slot == "dataset":
+        return project.datasets[int(rng.random() * len(project.datasets))]
+    if slot in project.pools:
+        return project.pools[slot]
+    return _used_in(world, project, workload, slot, rng)
 
 
-def adjacent_project(world: World, workload: Workload, strength: float, rng: np.random.Generator) -> Project:
-    """A project next to the workload's own: the stronger the adversary, the likelier one that it may reach.
-
-    Reach is what the identity's entitlement allows to read there and its declared scope does not.
-    """
+def _other_project(world: World, workload: Workload, rng: np.random.Generator) -> Project:
     others = [p for p in world.projects if p.name != workload.project.name] or [workload.project]
-    identity = workload.identity
-    reachable = {
-        g.project for g in identity.entitled(world) - identity.declared if (g.service, g.access) == ("s3", "read")
-    }
-    inside = [p for p in others if p.name in reachable]
-    pick = inside if inside and rng.random() < 0.5 + 0.5 * strength else others
-    return pick[int(rng.random() * len(pick))]
+    return others[int(rng.random() * len(others))]
 
 
-def _adjacent_dataset(world: World, workload: Workload, strength: float, rng: np.random.Generator) -> int:
-    project = adjacent_project(world, workload, strength, rng)
-    return project.datasets[int(rng.random() * len(project.datasets))]
+def _used_in(world: World, project: Project, workload: Workload, slot: str, rng: np.random.Generator) -> int:
+    """What another workload uses in a slot: one of the project if there is one, else anybody."""
+    users = [(w, pool) for w in world.workloads.values() if (pool := _pool(world, w, slot)) >= 0 and w is not workload]
+    users = [each for each in users if each[0].project.name == project.name] or users
+    if not users:
+        return world.pool("resource", [f"{slot}/{project.name}"], project.name)
+    return users[int(rng.random() * len(users))][1]
 
 
-def _adjacent(slot: str) -> Callable[[World, Workload, float, np.random.Generator], int]:
-    def pick(world: World, workload: Workload, strength: float, rng: np.random.Generator) -> int:
-        return adjacent_project(world, workload, strength, rng).pools[slot]
-
-    return pick
-
-
-def _own_dataset(world: World, workload: Workload, strength: float, rng: np.random.Generator) -> int:
-    """Another dataset of its own project."""
-    datasets = workload.project.datasets
-    return datasets[int(rng.random() * len(datasets))]
-
-
-def _own(slot: str) -> Callable[[World, Workload, float, np.random.Generator], int]:
-    def pick(world: World, workload: Workload, strength: float, rng: np.random.Generator) -> int:
-        return workload.project.pools[slot]
-
-    return pick
-
-
-def _all_datasets(world: World, workload: Workload, strength: float, rng: np.random.Generator) -> int:
-    """The first shard of every dataset that there is: what an enumeration touches."""
-    return world.pools.add(world.pools.items(d)[0] for p in world.projects for d in p.datasets)
-
-
-def _drop(world: World, workload: Workload, strength: float, rng: np.random.Generator) -> int:
+def _drop(world: World, workload: Workload, rng: np.random.Generator) -> int:
     """Where loot goes: a bucket that another team's workloads write to, so that it is not new to the population."""
     others = [w for w in world.workloads.values() if w.project.name != workload.project.name] or [workload]
     other = others[int(rng.random() * len(others))]
-    pools = world.actors[next(iter(other.actors.values()))].pools
-    return pools.get("output", pools["dataset"])
+    output = _pool(world, other, "output")
+    return output if output >= 0 else _pool(world, other, "dataset")
 
 
-SELECTORS: Final = {
-    "own-dataset": _own_dataset,
-    "adjacent-dataset": _adjacent_dataset,
-    "all-datasets": _all_datasets,
-    "drop": _drop,
-    "own-secrets": _own("secret"),
-    "adjacent-secrets": _adjacent("secret"),
-    "own-tables": _own("table"),
-    "adjacent-tables": _adjacent("table"),
-    "own-roles": _own("role"),
-    "adjacent-roles": _adjacent("role"),
-    "adjacent-namespace": _adjacent("namespace"),
-    "adjacent-account": _adjacent("account"),
-    "adjacent-cluster": _adjacent("cluster"),
-    "own-llm": _own("llm"),
-    "adjacent-repository": _adjacent("repository"),
-    "adjacent-peer": _adjacent("peer"),
-}
+def _pool(world: World, workload: Workload, slot: str) -> int:
+    return world.actors[next(iter(workload.actors.values()))].pools.get(slot, -1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scopedrift.simulator.policy import UNGUARDED
+
 OUTCOMES = ("success", "denied", "error")
 WORLD = """
 name: causes
@@ -83,15 +85,26 @@ def test_a_credential_that_has_expired_opens_nothing(run, wide):
     assert reasons <= {"expired", "horizon"} and "expired" in reasons
 
 
+def permitted(simulation):
+    """Whose guarded calls of incidents were let through: identity, service, access, project."""
+    batch = simulation.log.batch(0, len(simulation.log))
+    caused = simulation.truth.incident_of(0, len(batch)) >= 0
+    through = caused & (batch.text("outcome") == "success") & ~np.isin(batch.text("service"), list(UNGUARDED))
+    return set(
+        zip(*(batch.text(n)[through].tolist() for n in ("identity", "service", "access", "project")), strict=True)
+    )
+
+
 def test_a_policy_that_enforces_refuses_what_is_out_of_scope(run, wide):
     enforced = run(WORLD, platform="{contention: false, policy: enforce}")
     for simulation in (wide, enforced):
         out = [s for i in simulation.truth.incidents for s in i.stages if not s.in_scope and s.outcome != "skipped"]
         assert len(out) > 10
-        if simulation is enforced:
-            assert {stage.outcome for stage in out} <= {"denied", "expired"}
-        else:
+        if simulation is wide:
             assert sum(stage.outcome == "success" for stage in out) > 5
+    for identity, service, access, project in permitted(enforced):
+        grants = enforced.deployment.policy[identity].grants
+        assert any(grant.covers(service, access, project) for grant in grants)
     assert set(logged(enforced, "adjacent-training-data")) == {"denied"}
 
 

@@ -16,7 +16,7 @@ windows: {baseline: 12h, calibration: 12h}
 organisation: {projects: 2}
 platform: {contention: false}
 workloads: {training: {pipelines: 1}, inference: {services: 2}, serverless: {functions: 3, most_per_day: 250.0}}
-incidents: [{attack: token-theft, at: 25h, strength: 0.0}, {attack: rogue-job, at: 25h, strength: 0.0}]
+incidents: [{attack: token-theft, count: 4, at: 25h, strength: 0.0}, {attack: rogue-job, at: 25h, strength: 0.0}]
 """
 
 

@@ -1,0 +1,214 @@
+"""Records look as their platform writes them: shapes of ids, required fields, error codes, no stream too many."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scopedrift.simulator.events import OUTCOMES
+from scopedrift.simulator.telemetry.export.exporter import FORMATS, export_log, streams, writer
+from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
+from scopedrift.simulator.telemetry.export.template import fill, shapes
+from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.telemetry.report import LogError
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+METADATA = {
+    "stream": "runtime", "service": "metadata", "operation": "GetRoleCredentials", "access": "auth",
+    "resource": "169.254.169.254", "bytes": None,
+}  # fmt: skip
+JOB = {
+    "stream": "kubernetes_audit", "service": "kubernetes", "operation": "create daemonsets", "access": "create",
+    "resource": "vision/jobs/miner", "image": "docker.io/x/miner:1", "bytes": None,
+}  # fmt: skip
+ISSUE = {"stream": "issuance", "service": "spire", "operation": "FetchJWTSVID", "access": "auth", "resource": "aud:x"}
+AGENT = {
+    "stream": "agent", "service": "agent", "operation": "execute_tool read_file", "access": "read", "resource": "s3://b/k",
+}  # fmt: skip
+
+
+@pytest.fixture
+def record(log_of):
+    def made(format, **row):
+        log = log_of(row)
+        (event,) = log.batch(0, 1)
+        return writer(format, log).record(event, 0)
+
+    return made
+
+
+def test_cloudtrail_ids_arns_and_parameters(record):
+    found = record("cloudtrail")
+    who = found["userIdentity"]
+    assert re.fullmatch(r"ASIA[A-Z2-7]{16}", who["accessKeyId"])
+    assert re.fullmatch(r"AROA[A-Z2-7]{17}:vision-train-6eb54b01740a97e2", who["principalId"])
+    account = who["accountId"]
+    assert re.fullmatch(r"\d{12}", account)
+    assert who["arn"] == f"arn:aws:sts::{account}:assumed-role/vision-train/vision-train-6eb54b01740a97e2"
+    assert who["sessionContext"]["sessionIssuer"]["arn"] == f"arn:aws:iam::{account}:role/vision-train"
+    assert UUID.fullmatch(found["eventID"]) and UUID.fullmatch(found["requestID"])
+    assert (found["eventSource"], found["eventTime"]) == ("s3.amazonaws.com", "2026-01-05T00:00:00Z")
+    assert found["requestParameters"]["bucketName"] == "acme-vision-data"
+    assert found["requestParameters"]["key"] == "cars/part-0001"
+    assert found["resources"][0]["ARN"] == "arn:aws:s3:::acme-vision-data/cars/part-0001"
+    assert found["eventCategory"] == "Data" and found["managementEvent"] is False and found["readOnly"] is True
+    assert who["sessionContext"]["attributes"]["creationDate"] < found["eventTime"]
+
+
+def test_a_static_key_is_a_users(record):
+    who = record("cloudtrail", credential_kind="static-key")["userIdentity"]
+    assert who["type"] == "IAMUser" and re.fullmatch(r"AKIA[A-Z2-7]{16}", who["accessKeyId"])
+    assert who["arn"].endswith(":user/vision-train") and "sessionContext" not in who
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("s3", "GetObject", "AccessDenied"),
+        ("ec2", "RunInstances", "Client.UnauthorizedOperation"),
+        ("bedrock", "InvokeModel", "AccessDeniedException"),
+        ("neverheardof", "GetThing", "AccessDeniedException"),
+    ],
+)
+def test_error_codes_are_the_services(record, service, operation, code):
+    found = record("cloudtrail", service=service, operation=operation, outcome="denied")
+    assert found["errorCode"] == code
+    assert f"is not authorized to perform: {service}:{operation}" in found["errorMessage"]
+    assert "errorCode" not in record("cloudtrail", service=service, operation=operation)
+    failed = record("cloudtrail", service=service, operation=operation, outcome="error")["errorCode"]
+    assert failed in shapes("cloudtrail.yaml")["services"].get(service, shapes("cloudtrail.yaml")["default"])["errors"]
+
+
+def test_a_call_by_a_service_names_it(record):
+    found = record("cloudtrail", source="lambda.amazonaws.com")
+    assert found["sourceIPAddress"] == found["userAgent"] == "lambda.amazonaws.com"
+    assert record("cloudtrail", identity=None)["userIdentity"] == {"type": "AWSService", "invokedBy": "10.0.0.7"}
+
+
+def test_the_image_of_a_training_job(record):
+    job = {"service": "sagemaker", "operation": "CreateTrainingJob", "access": "create", "resource": "vision/jobs/a"}
+    parameters = record("cloudtrail", **job, image="ghcr.io/a/b:1")["requestParameters"]
+    assert parameters["algorithmSpecification"]["trainingImage"] == "ghcr.io/a/b:1"
+    assert parameters["trainingJobName"] == "a"
+    assert "trainingImage" not in record("cloudtrail", **job)["requestParameters"]["algorithmSpecification"]
+
+
+def test_account_numbers_are_those_of_the_simulated_world(log_of):
+    names = Names(log_of({"resource": "arn:aws:iam::123456789012:role/vision-workloads"}))
+    assert names.account("vision") == "123456789012"
+    assert re.fullmatch(r"\d{12}", names.account("speech")) and names.account("speech") != names.account("vision")
+
+
+def test_kubernetes_at_both_audit_levels(record):
+    found = record("kubernetes", **JOB)
+    assert found["level"] == "Request" and found["stage"] == "ResponseComplete"
+    assert found["user"]["username"] == "system:serviceaccount:vision:train"
+    assert "system:serviceaccounts:vision" in found["user"]["groups"]
+    assert found["objectRef"] == {
+        "resource": "daemonsets", "namespace": "vision", "name": "miner", "apiGroup": "apps", "apiVersion": "v1",
+    }  # fmt: skip
+    (container,) = found["requestObject"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "docker.io/x/miner:1" and container["securityContext"]["privileged"] is True
+    assert found["responseStatus"]["code"] == 201
+    assert found["requestURI"] == "/apis/apps/v1/namespaces/vision/daemonsets"
+    plain = record("kubernetes", **{**JOB, "image": None})
+    assert plain["level"] == "Metadata" and "requestObject" not in plain
+    denied = record("kubernetes", **{**JOB, "outcome": "denied"})
+    assert denied["responseStatus"]["reason"] == "Forbidden"
+    assert denied["annotations"]["authorization.k8s.io/decision"] == "forbid"
+
+
+REQUIRED = {
+    "": ("activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"),
+    "cloud_audit": ("actor", "api", "src_endpoint"),
+    "issuance": ("user",),
+    "runtime": ("dst_endpoint",),
+}
+
+
+@pytest.mark.parametrize("row", [{}, JOB, ISSUE, METADATA], ids=lambda row: row.get("stream", "cloud_audit"))
+@pytest.mark.parametrize("outcome", [*OUTCOMES, None])
+def test_ocsf_required_fields(record, row, outcome):
+    found = record("ocsf", **{**row, "outcome": outcome, "source": None})
+    for name in (*REQUIRED[""], *REQUIRED.get(row.get("stream", "cloud_audit"), ())):
+        assert found.get(name) is not None, name
+    assert found["type_uid"] == found["class_uid"] * 100 + found["activity_id"]
+    assert found["category_uid"] == found["class_uid"] // 1_000
+    assert found["metadata"]["version"] and found["metadata"]["product"]["name"]
+    assert isinstance(found["time"], int) and found["time"] == 1_767_571_200_000
+
+
+def test_a_metadata_read_is_network_activity(record):
+    found = record("ocsf", **METADATA)
+    assert (found["class_uid"], found["dst_endpoint"]["ip"]) == (4001, "169.254.169.254")
+    falco = record("falco", **METADATA)
+    assert falco["output_fields"]["fd.sip"] == "169.254.169.254" and "metadata" in falco["rule"]
+
+
+def test_a_span_and_an_audit_log_entry(record):
+    (span,) = record("otel", **AGENT)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert re.fullmatch(r"[0-9a-f]{32}", span["traceId"]) and re.fullmatch(r"[0-9a-f]{16}", span["spanId"])
+    assert {"key": "gen_ai.tool.name", "value": {"stringValue": "read_file"}} in span["attributes"]
+    entry = record("gcp")
+    assert entry["protoPayload"]["methodName"] == "storage.objects.get"
+    assert entry["protoPayload"]["resourceName"] == "projects/_/buckets/acme-vision-data/objects/cars/part-0001"
+    assert entry["protoPayload"]["authenticationInfo"]["principalEmail"] == "train@vision.iam.gserviceaccount.com"
+    assert re.fullmatch(r"2026-01-05T00:00:00\.000000\d{3}Z", entry["timestamp"])
+
+
+def test_no_format_carries_a_stream_that_its_original_does_not(log_of, tmp_path):
+    log = log_of({}, METADATA, JOB, ISSUE, AGENT)
+    seen = {}
+    for format in FORMATS:
+        result = export_log(log, format, tmp_path / format)
+        text = "".join(str(import_log(tmp_path / format).original(i)) for i in range(result.records))
+        seen[format] = "169.254.169.254" in text
+        assert result.records + sum(result.left.values()) == len(log)
+        assert not set(result.left) & set(streams(format))
+    assert seen == {format: format in ("ocsf", "falco") for format in FORMATS}
+    with pytest.raises(LogError, match=r"otel records carry agent: .* 1 of runtime"):
+        export_log(log_of(METADATA), "otel", tmp_path / "none")
+    with pytest.raises(LogError, match="unknown format 'syslog'"):
+        export_log(log, "syslog", tmp_path / "none")
+
+
+def test_an_export_is_repeatable_and_its_files_are_delivered_by_account_and_hour(log_of, tmp_path):
+    rows = [{"time": 1_767_571_200_000_000 + i * 1_800_000_000, "project": p} for i in range(4) for p in ("a", "b")]
+    log = log_of(*rows)
+    for name in "12":
+        result = export_log(log, "cloudtrail", tmp_path / name)
+        assert len(result.files) == 4
+    one, two = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.gz")} for n in "12")
+    assert one == two
+    folder = r"AWSLogs/(\d{12})/CloudTrail/eu-west-1/2026/01/05/"
+    name = folder + r"\1_CloudTrail_eu-west-1_20260105T0[01]00Z_[A-Z2-7]{16}.json.gz"
+    assert all(re.fullmatch(name, Path(path).as_posix()) for path in one)
+
+
+def test_names_are_allowed_and_never_shared(log_of):
+    names = Names(log_of({}))
+    texts = ["a b", "a-b", "a/b", "A b", "é", "ü", "", "x" * 80, "x" * 81]
+    for made in ([names.named("k", t) for t in texts], [names.label("l", t) for t in texts]):
+        assert len(set(made)) == len(texts)
+        assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) for name in made)
+    assert names.named("k", "a/b") == names.named("k", "a/b") != names.named("k", "a b")
+
+
+def test_the_telling_part_of_a_name():
+    assert service_account("spiffe://acme.example/ns/a/sa/b") == ("a", "b")
+    assert service_account("arn:aws:iam::1:role/x") == (None, "arn:aws:iam::1:role/x")
+    shown = {
+        "s3://b/k/x": "x",
+        "a/jobs/y": "y",
+        "secret:a/z": "a/z",
+        "queue/q": "q",
+        "db.table": "db.table",
+        "s3://": "s3:",
+    }
+    assert {text: telling(text) for text in shown} == shown
+
+
+def test_a_value_that_an_event_does_not_have_takes_its_parameter_with_it():
+    shape = {"a": "{x}-{y}", "b": ["{y}"], "c": {"d": "{x}"}, "e": 5, "f": [], "g": "plain"}
+    assert fill(shape, {"x": "1", "y": None}) == {"c": {"d": "1"}, "e": 5, "f": [], "g": "plain"}
+    assert fill("{x}", {"x": "{y}"}) == "{y}", "what an event says is no template"
