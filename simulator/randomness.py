@@ -64,25 +64,26 @@ def generator(seed: int, *names: object) -> np.random.Generator:
 
 
 class Draws:
-    """Rows of uniform numbers in [0, 1) for one process: row *j* is the same whenever it is taken."""
+    """Rows of uniform numbers in [0, 1) for one process: row *j* is the same whenever it is taken.
 
-    __slots__ = ("_at", "_block", "_generator", "_rows", "_width")
+    `block` rows are held in advance, as an array: there is one for each of tens of thousands of workloads.
+    """
+
+    __slots__ = ("_at", "_generator", "_rows")
 
     def __init__(self, seed: int, *names: object, width: int, block: int = 32) -> None:
         self._generator = generator(seed, *names)
-        self._width = width
-        self._block = block
-        self._rows: list[list[float]] = []
-        self._at = 0
+        self._rows = np.empty((block, width))
+        self._at = block
 
     def row(self) -> list[float]:
         """The next row."""
         if self._at == len(self._rows):
-            self._rows = self._generator.random((self._block, self._width)).tolist()
+            self._generator.random(out=self._rows)
             self._at = 0
-            self._block = min(2 * self._block, 512)
         self._at += 1
-        return self._rows[self._at - 1]
+        row: list[float] = self._rows[self._at - 1].tolist()
+        return row
 
 
 class Quantiles:
