@@ -1,8 +1,9 @@
 """CloudTrail records to events.
 
 Who: the role behind an assumed-role session, the user's ARN, or the AWS service that called (`invokedBy`).  The
-session is the `task`; its name, without generated numbers, is the `workload`.  What: `eventSource` and
-`eventName`.  On what: the first ARN of `resources`, or the request parameter that names the object.
+session is the `task` (by its name where that ends in a UUID or the like, else by its begin as well); its name, without
+the numbers, is the `workload`.  What: `eventSource` and `eventName`.  On what: the first ARN of `resources`, or the
+request parameter that names the object.
 Only the fields that events need are decoded, and what repeats (identities, operations) is remembered, since
 an import should cost little more than parsing.
 """
@@ -40,6 +41,9 @@ _OTHER_TARGET: Final = re.compile(r"(?<!token)(?<!version)(?<!session)(arn|name|
 _GENERATED: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{16,}|\d{6,}", re.IGNORECASE
 )
+_INSTANCE: Final = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
+_UNIQUE: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}$|-(?=[0-9a-f]*\d)[0-9a-f]{16}$", re.IGNORECASE)
+"""The end of a session's name that makes it the only one of its name: a UUID or 64 random bits."""
 _PERSON_ROLE: Final = "/aws-reserved/sso.amazonaws.com/"
 _MEMO_BYTES: Final = 1_024
 
@@ -51,6 +55,7 @@ class Extra(msgspec.Struct):
     """`additionalEventData`, as far as it is used."""
 
     bytesTransferredOut: int | float | None = None
+    bytesTransferredIn: int | float | None = None
 
 
 class Record(msgspec.Struct):
@@ -118,7 +123,7 @@ class Mapper:
             outcome = self._codes["outcome"]["denied"]
         account = record.recipientAccountId
         extra = record.additionalEventData
-        size = -1 if extra is None or extra.bytesTransferredOut is None else _size(extra.bytesTransferredOut)
+        size = -1 if extra is None else _size(extra.bytesTransferredOut, extra.bytesTransferredIn)
         return (
             time,
             time,
@@ -191,7 +196,8 @@ def principal(who: Any) -> tuple[str | None, str | None, str | None, str | None]
         role, workload = issuer or _role_of(arn), _workload(who, arn)
         if role and _PERSON_ROLE in role:  # a person's session, named after them
             workload, behalf = None, behalf or (arn or "").rpartition("/")[2] or None
-        return role, workload, f"{arn or issuer} {started}", behalf
+        unique = _UNIQUE.search((arn or "").rpartition("/")[2])
+        return role, workload, arn if unique else f"{arn or issuer} {started}", behalf
     if kind == "FederatedUser":
         return arn or issuer, None, arn, behalf or issuer
     name = first_text(who, ("userName", "principalId"))
@@ -248,13 +254,17 @@ def _workload(who: Any, session: str | None) -> str | None:
     if issued:
         return issued
     name = session.rpartition("/")[2] if session and "/" in session else None
-    if not name or name.startswith("i-"):
+    if not name or _INSTANCE.fullmatch(name):
         return name
     return _GENERATED.sub("*", name)
 
 
-def _size(value: int | float) -> int:
-    return int(value) if 0 <= value < 1 << 62 else -1
+def _size(out: int | float | None, into: int | float | None) -> int:
+    """The bytes of the answer, or of the upload that it answers."""
+    value = out or into
+    if value is None:
+        value = out
+    return -1 if value is None or not 0 <= value < 1 << 62 else int(value)
 
 
 def _remember(memo: dict[K, V], key: K, value: V, size: int) -> V:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from scopedrift.simulator.telemetry import kubernetes
 from scopedrift.simulator.telemetry.fields import Fields
 from scopedrift.simulator.telemetry.tree import at, child, first_text, image_of, text
 from scopedrift.simulator.telemetry.verbs import access_of
@@ -25,13 +26,14 @@ def read(record: dict[str, Any]) -> Fields | None:
     if service is None or method is None:
         return None
     short = service.removesuffix(".googleapis.com")
-    access = access_of(short, _verb(method))
+    cluster = service == "k8s.io"
+    access = _cluster_access(method) if cluster else access_of(short, _verb(method))
     key = text(at(payload, "authenticationInfo.serviceAccountKeyName"))
     project = first_text(record, ("resource.labels.project_id",)) or _project(text(record.get("logName")))
     return {
         "time": record.get("timestamp", record.get("receiveTimestamp")),
         "arrived": record.get("receiveTimestamp"),
-        "stream": "kubernetes_audit" if service == "k8s.io" else "cloud_audit",
+        "stream": "kubernetes_audit" if cluster else "cloud_audit",
         "identity": first_text(payload, ("authenticationInfo.principalEmail", "authenticationInfo.principalSubject")),
         "credential": key,
         "credential_kind": "static-key" if key else None,
@@ -43,7 +45,7 @@ def read(record: dict[str, Any]) -> Fields | None:
                 f"{_DELEGATION}.thirdPartyPrincipal.thirdPartyClaims.sub",
             ),
         ),
-        "workload": first_text(record, ("labels.compute.googleapis.com/resource_name",)),
+        "workload": text(child(record.get("labels"), "compute.googleapis.com/resource_name")),
         "task": at(record, "operation.id"),
         "service": short,
         "operation": method,
@@ -60,6 +62,13 @@ def _verb(method: str) -> str:
     """The verb-first name that `access_of` expects: `v1.compute.instances.insert` gives `Insert`."""
     last = method.rpartition(".")[2]
     return last[:1].upper() + last[1:]
+
+
+def _cluster_access(method: str) -> str:
+    """The class of access of a request to a cluster, such as `io.k8s.core.v1.pods.exec.create`."""
+    *kind, verb = method.partition(".v1.")[2].split(".")
+    group = "rbac.authorization.k8s.io" if ".rbac." in method else None
+    return kubernetes.access_of(verb, group, "/".join(kind))
 
 
 def _project(log: str | None) -> str | None:

@@ -21,7 +21,7 @@ import msgspec
 
 from scopedrift.simulator.events import Array
 from scopedrift.simulator.log import EventLog
-from scopedrift.simulator.telemetry import cloudtrail, gcp, kubernetes, ocsf, otel
+from scopedrift.simulator.telemetry import cloudtrail, falco, gcp, kubernetes, ocsf, otel
 from scopedrift.simulator.telemetry.delimited import Delimited
 from scopedrift.simulator.telemetry.fields import FieldMapper
 from scopedrift.simulator.telemetry.mapping import Mapped
@@ -42,6 +42,7 @@ FORMATS: Final[Mapping[str, Callable[[Table], Mapper]]] = {
     gcp.NAME: lambda table: FieldMapper(table, gcp.NAME, gcp.read),
     ocsf.NAME: lambda table: FieldMapper(table, ocsf.NAME, ocsf.read),
     otel.NAME: lambda table: FieldMapper(table, otel.NAME, otel.read),
+    falco.NAME: lambda table: FieldMapper(table, falco.NAME, falco.read),
 }
 """The formats that are recognised, in the order in which a first record is tried."""
 

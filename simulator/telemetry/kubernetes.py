@@ -36,6 +36,20 @@ AUTH_RESOURCES: Final = frozenset(
 SHELLS: Final = frozenset(
     {"pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "nodes/proxy", "services/proxy"}
 )
+GROUPS: Final = {
+    "jobs": "batch",
+    "cronjobs": "batch",
+    "deployments": "apps",
+    "daemonsets": "apps",
+    "statefulsets": "apps",
+    "replicasets": "apps",
+    "leases": "coordination.k8s.io",
+    "clusterroles": "rbac.authorization.k8s.io",
+    "clusterrolebindings": "rbac.authorization.k8s.io",
+    "roles": "rbac.authorization.k8s.io",
+    "rolebindings": "rbac.authorization.k8s.io",
+}
+"""API group of a resource; the core group where there is none."""
 ADMIN_GROUPS: Final = frozenset({"rbac.authorization.k8s.io", "admissionregistration.k8s.io", "policy"})
 ADMIN_VERBS: Final = frozenset({"escalate", "bind", "approve", "sign", "impersonate"})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from scopedrift.simulator.telemetry import kubernetes
 from scopedrift.simulator.telemetry.cloudtrail import DENIED
 from scopedrift.simulator.telemetry.fields import Fields
 from scopedrift.simulator.telemetry.tree import at, child, first_text, image_of, text
@@ -17,7 +18,7 @@ NAME: Final = "ocsf"
 
 API, AUTHENTICATION, NETWORK, HTTP = 6003, 3002, 4001, 4002
 STREAMS: Final = {AUTHENTICATION: "issuance", NETWORK: "runtime", HTTP: "runtime"}
-"""The stream of a class; every other class is cloud audit."""
+"""The stream of a class; every other class is cloud audit, or Kubernetes audit if its product is Kubernetes."""
 ACTIVITY: Final = {1: "create", 2: "read", 3: "write", 4: "delete"}
 """Access by `activity_id` of API Activity."""
 SUCCESS, FAILURE = 1, 2
@@ -34,10 +35,11 @@ def read(record: dict[str, Any]) -> Fields | None:
     operation = first_text(record, ("api.operation", "http_request.http_method", "activity_name"))
     short = service.removesuffix(".amazonaws.com").removesuffix(".googleapis.com") if service else None
     key = first_text(actor, ("user.credential_uid", "session.credential_uid"))
+    cluster = not network and "kubernetes" in (text(at(record, "metadata.product.name")) or "").lower()
     return {
         "time": record.get("time", record.get("time_dt")),
         "arrived": first_text(record, ("metadata.logged_time", "metadata.processed_time")),
-        "stream": STREAMS.get(kind, "cloud_audit"),
+        "stream": "kubernetes_audit" if cluster else STREAMS.get(kind, "cloud_audit"),
         "identity": _identity(record),
         "credential": key,
         "credential_kind": None if key is None else "static-key" if key.startswith("AKIA") else "session",
@@ -46,7 +48,9 @@ def read(record: dict[str, Any]) -> Fields | None:
         "on_behalf_of": first_text(record, ("delegation.delegator.uid", "delegation.user.uid", "actor.invoked_by")),
         "service": short or ("network" if network else None),
         "operation": operation,
-        "access": _access(kind, short or "", operation or "", record.get("activity_id")),
+        "access": _cluster_access(operation or "")
+        if cluster
+        else _access(kind, short or "", operation or "", record.get("activity_id")),
         "resource": first_text(
             record,
             (
@@ -91,11 +95,17 @@ def _access(kind: int, service: str, operation: str, activity: Any) -> str | Non
     if kind == AUTHENTICATION:
         return "auth"
     if kind in (NETWORK, HTTP):
-        return "read" if operation.upper() in ("GET", "HEAD") else "write"
+        return "read" if operation.upper() in ("GET", "HEAD") else access_of(service, operation)
     named = access_of(service, operation)
     if named in ("auth", "admin"):
         return named
     return ACTIVITY.get(activity, named) if isinstance(activity, int) else named
+
+
+def _cluster_access(operation: str) -> str:
+    """The class of access of `create pods/exec`."""
+    verb, _, what = operation.partition(" ")
+    return kubernetes.access_of(verb, kubernetes.GROUPS.get(what), what)
 
 
 def _outcome(record: dict[str, Any]) -> str | None:

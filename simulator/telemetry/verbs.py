@@ -32,14 +32,14 @@ ADMIN: Final = re.compile(
 READ: Final = re.compile(
     r"Get|List|Describe|Head|Search|Lookup|Select|Query|Scan|BatchGet|BatchDescribe|Check|View|Read|Download|Preview"
     r"|Simulate|Validate|Verify|Estimate|Discover|Receive|Poll|Watch|Test|Lookup|Count|Detect|Decrypt|InvokeModel"
-    r"|InvokeEndpoint|Converse|Retrieve|StartQuery|AggregatedList|Fetch"
+    r"|InvokeEndpoint|Converse|Predict|GenerateContent|Pull|Retrieve|StartQuery|AggregatedList|Fetch"
 )
 CREATE: Final = re.compile(
-    r"Create|Run|Register|Allocate|Import|Copy|Submit|Request|Purchase|Provision|Launch|Insert|Add(?!Permission|Tags)"
+    r"Create|Run|Register|Allocate|Import|Copy(?!Object)|Submit|Request|Purchase|Provision|Launch|Insert|Add(?!Permission|Tags)"
     r"|Start\w*Job|Generate|Clone|BatchCreate"
 )
 DELETE: Final = re.compile(
-    r"Delete|Terminate|Deregister|Release|Purge|Destroy|BatchDelete|Remove|(Start|End)SecretVersionDelete"
+    r"Delete(?!Message)|Terminate|Deregister|Release|Purge|Destroy|BatchDelete|Remove|(Start|End)SecretVersionDelete"
     r"|Schedule\w*Deletion|Expire|Empty"
 )
 

@@ -1,0 +1,253 @@
+"""Events of the stream `cloud_audit` as CloudTrail records.
+
+Who: an identity is a role, its task a session of the role (`workload-<task>`), each credential an access key id; an
+identity with a static key is a user.  Request parameters come from `cloudtrail.yaml`; S3 and the other services that
+list `resources` do so.  User agents are the workload's, error codes the service's.
+
+Kept by an import: service, operation, access, outcome, source (exactly); time (to the second); identity, credential,
+project, workload, on_behalf_of (one to one with other names); bytes (S3, the only service that records them).
+Renamed or narrowed: resource (by the request parameter that names it; calls on a whole account have none, calls on a
+bucket name no object, Athena's name no table), image (where a request has one: task definitions, Batch, training jobs).
+Lost: arrived (a file is delivered, not a record), task_kind, whether a credential was an SVID or OAuth (all are
+sessions); of a static key also workload, task and on_behalf_of.  A record without a task gets the session's, one
+without an identity is a service's, one without an outcome a success.  Numbers of six digits and more in a workload's
+name are read as generated ones.  A credential that serves several tasks appears with several session names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scopedrift.simulator.events import HOUR, MINUTE, Event
+from scopedrift.simulator.telemetry.cloudtrail import NAME as NAME
+from scopedrift.simulator.telemetry.export.moments import seconds
+from scopedrift.simulator.telemetry.export.naming import MEMO, REGION, Names, service_account, telling
+from scopedrift.simulator.telemetry.export.template import fill, shapes
+
+STREAMS: Final = ("cloud_audit",)
+WRAPPER: Final = "Records"
+
+_READ_AUTH: Final = ("Get", "AssumeRole", "BatchGet", "Decrypt")
+_MAKES: Final = frozenset(
+    {"CreateUser", "CreateAccessKey", "CreateRole", "AttachUserPolicy", "AttachRolePolicy", "CreateStack"}
+)
+"""Operations whose request names something that the log does not."""
+_SESSIONS: Final = 200_000
+"""Sessions whose begin is remembered; then all are forgotten, which costs an export at most a wrong begin."""
+
+
+class Writer:
+    """Turns events into CloudTrail records."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._data = shapes("cloudtrail.yaml")
+        self._place: tuple[Any, str] = (None, "")
+        self._known: dict[Any, dict[str, str | None]] = {}
+        self._began: dict[str, str] = {}
+
+    def file(self, event: Event) -> str:
+        """Where the record is delivered: one file an account and hour."""
+        place = (event.project, event.arrived // HOUR)
+        if place != self._place[0]:
+            self._place = (place, self._file(*place))
+        return self._place[1]
+
+    def _file(self, project: str | None, hours: int) -> str:
+        account, hour = self._names.account(project), seconds(hours * HOUR)
+        unique = self._names.key_id("", account, hour)[:16]
+        day, stamp = hour[:10].replace("-", "/"), hour[:16].replace("-", "").replace(":", "")
+        return f"AWSLogs/{account}/CloudTrail/{REGION}/{day}/{account}_CloudTrail_{REGION}_{stamp}Z_{unique}.json.gz"
+
+    def record(self, event: Event, number: int) -> dict[str, Any]:
+        """The record of the event at position `number`."""
+        names, data = self._names, self._data
+        service, operation = event.service or "unknown", event.operation or "Unknown"
+        settings = data["services"].get(service, data["default"])
+        role = self._role(event.identity)
+        session = self._session(event)
+        values = {**self._fixed(event, role), "session": session[:64]}
+        if operation in _MAKES:
+            values["fresh"] = f"svc-{names.digest('fresh', event.identity, number).hex()[:6]}"
+        shape = data["operations"].get(service, {}).get(operation)
+        known = shape is not None
+        parameters = fill(shape if known else {"resourceId": "{resource}"}, values)
+        management = operation not in data["data_events"].get(service, ())
+        source = event.source
+        internal = source is not None and source.endswith(".amazonaws.com")
+        error, message = self._error(event, number, settings, values)
+        record: dict[str, Any] = {
+            "eventVersion": "1.09",
+            "userIdentity": self._principal(event, role, session),
+            "eventTime": seconds(event.time),
+            "eventSource": f"{service}.amazonaws.com",
+            "eventName": operation,
+            "awsRegion": REGION,
+            "sourceIPAddress": source,
+            "userAgent": source if internal else self._agent(event.workload or event.identity),
+            "errorCode": error,
+            "errorMessage": message,
+            "requestParameters": parameters or None,
+            "responseElements": None,
+            "additionalEventData": self._additional(event, service),
+            "requestID": names.uuid("request", number),
+            "eventID": names.uuid("event", number),
+            "readOnly": event.access == "read" or (event.access == "auth" and operation.startswith(_READ_AUTH)),
+            "resources": self._resources(service, operation, values) if known else None,
+            "eventType": "AwsApiCall",
+            "managementEvent": management,
+            "recipientAccountId": values["account"],
+            "eventCategory": "Management" if management else "Data",
+            "tlsDetails": {
+                "tlsVersion": "TLSv1.3",
+                "cipherSuite": "TLS_AES_128_GCM_SHA256",
+                "clientProvidedHostHeader": f"{service}.{REGION}.amazonaws.com",
+            },
+        }
+        return {k: v for k, v in record.items() if v is not None or k in ("requestParameters", "responseElements")}
+
+    def _role(self, identity: str | None) -> tuple[str, str]:
+        """Account number and name of the role or user that an identity is."""
+        if identity is None:
+            return self._names.account(None), ""
+        namespace, name = service_account(identity)
+        base = f"{namespace}-{name}" if namespace else name.rpartition("/")[2]
+        return self._names.account(namespace or identity), self._names.named("role", identity, base)
+
+    def _session(self, event: Event) -> str:
+        """The session's name: the workload's, with the task as the number that a runtime appends."""
+        workload = self._names.named("workload", event.workload or "", event.workload or "session", limit=40)
+        return f"{workload}-{event.task}" if event.task else workload
+
+    def _principal(self, event: Event, role: tuple[str, str], session: str) -> dict[str, Any]:
+        names, (account, name) = self._names, role
+        if event.identity is None:
+            return {"type": "AWSService", "invokedBy": event.source or "AWS Internal"}
+        if event.credential_kind == "static-key":
+            who = {
+                "type": "IAMUser",
+                "principalId": names.key_id("AIDA", name),
+                "arn": f"arn:aws:iam::{account}:user/{name}",
+                "accountId": account,
+                "userName": name,
+            }
+            return who | ({"accessKeyId": names.key_id("AKIA", event.credential)} if event.credential else {})
+        principal = names.key_id("AROA", name)
+        key = names.key_id("ASIA", event.credential) if event.credential else None
+        began = self._begin(key or session, event.time)
+        context = {
+            "sessionIssuer": {
+                "type": "Role",
+                "principalId": principal,
+                "arn": f"arn:aws:iam::{account}:role/{name}",
+                "accountId": account,
+                "userName": name,
+            },
+            "attributes": {"creationDate": began, "mfaAuthenticated": "false"},
+        }
+        if event.on_behalf_of:
+            base = "-".join(part for part in service_account(event.on_behalf_of) if part)
+            context["sourceIdentity"] = names.named("behalf", event.on_behalf_of, base)  # type: ignore[assignment]
+        who = {
+            "type": "AssumedRole",
+            "principalId": f"{principal}:{session}",
+            "arn": f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
+            "accountId": account,
+        }
+        if key:
+            who["accessKeyId"] = key
+        return {**who, "sessionContext": context}
+
+    def _begin(self, key: str, time: int) -> str:
+        """When a session began: up to a quarter of an hour before its first record (records may come out of order)."""
+        began = self._began.get(key)
+        if began is None:
+            if len(self._began) >= _SESSIONS:
+                self._began.clear()
+            began = self._began[key] = seconds(max(time - 16 * MINUTE - self._names.number(key) % MINUTE, 0))
+        return began
+
+    def _fixed(self, event: Event, role: tuple[str, str]) -> dict[str, str | None]:
+        """What request parameters may need, but for the session; remembered, since it repeats."""
+        key = (event.resource, event.image, event.project, role)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MEMO:
+                self._known.clear()
+            known = self._known[key] = self._values(event, role)
+        return known
+
+    def _values(self, event: Event, role: tuple[str, str]) -> dict[str, str | None]:
+        names, resource, image = self._names, event.resource, event.image
+        account = names.account(event.project)
+        bucket = key = name = database = table = role_arn = None
+        if resource:
+            name = names.named("resource", resource, telling(resource))
+            if resource.startswith("s3://"):
+                bucket, _, key = resource.removeprefix("s3://").partition("/")
+            elif resource.startswith("arn:aws:s3:::"):
+                bucket, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
+            elif ":role/" in resource:
+                role_arn = resource
+            database, _, table = resource.partition(".")
+        return {
+            "resource": resource,
+            "name": name,
+            "bucket": bucket or None,
+            "key": key or None,
+            "database": database or None,
+            "table": table or None,
+            "role_arn": role_arn,
+            "own_role": f"arn:aws:iam::{role[0]}:role/{role[1]}",
+            "image": image,
+            "tag": image.rpartition(":")[2] if image else None,
+            "ami": f"ami-0{names.digest('ami', image).hex()[:16]}" if image else None,
+            "instance": f"i-0{names.digest('instance', resource).hex()[:16]}",
+            "uuid": names.uuid("of", resource),
+            "account": account,
+            "region": REGION,
+        }
+
+    def _resources(self, service: str, operation: str, values: dict[str, str | None]) -> list[dict[str, Any]] | None:
+        shape = self._data["arns"].get(service)
+        if shape is None or (service == "sts" and not operation.startswith("AssumeRole")):
+            return None
+        listed = []
+        for one in (shape, shape.get("also")):
+            arn = fill(one["arn"], values) if one else None
+            if one and arn:
+                whole = one["type"] == "AWS::S3::Object"
+                listed.append({"type": one["type"], "ARN": arn} | ({} if whole else {"accountId": values["account"]}))
+        return listed or None
+
+    def _error(
+        self, event: Event, number: int, settings: dict[str, Any], values: dict[str, str | None]
+    ) -> tuple[str | None, str | None]:
+        if event.outcome == "denied":
+            action = f"{event.service}:{event.operation}"
+            return settings["denied"], (
+                f"User: {values['own_role']} is not authorized to perform: {action} "
+                f"because no identity-based policy allows the {action} action"
+            )
+        if event.outcome != "error":
+            return None, None
+        code = settings["errors"][self._names.number("error", number) % len(settings["errors"])]
+        return code, f"An error occurred ({code}) when calling the {event.operation} operation"
+
+    def _additional(self, event: Event, service: str) -> dict[str, Any] | None:
+        if service != "s3":
+            return None
+        size = event.bytes or 0
+        upload = event.access in ("write", "create")
+        return {
+            "SignatureVersion": "SigV4",
+            "CipherSuite": "TLS_AES_128_GCM_SHA256",
+            "bytesTransferredIn": size if upload else 0,
+            "AuthenticationMethod": "AuthHeader",
+            "bytesTransferredOut": 0 if upload else size,
+        }
+
+    def _agent(self, workload: str | None) -> str:
+        """The software that a workload calls with: the same for all its records."""
+        agents = self._data["user_agents"]
+        return str(agents[self._names.number("agent", workload) % len(agents)])

@@ -1,0 +1,133 @@
+"""Writing a log as files of a format, event by event in order of arrival, in bounded memory.
+
+Files are what collectors leave: gzip, one an hour or a day (and account), in the folders of the original.  An event
+of a stream that the format does not carry is counted, not squeezed in.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from io import BufferedWriter, RawIOBase
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any, Final, Protocol, cast
+
+import msgspec
+
+from scopedrift.simulator.events import DAY, Event
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.telemetry.export import cloudtrail, gcp, kubernetes, ocsf, otel, runtime
+from scopedrift.simulator.telemetry.export.naming import Names
+from scopedrift.simulator.telemetry.report import LogError
+
+FORMATS: Final[Mapping[str, ModuleType]] = {
+    module.NAME: module for module in (cloudtrail, kubernetes, gcp, ocsf, otel, runtime)
+}
+"""The formats that can be written."""
+BATCH: Final = 10_000
+BUFFER: Final = 1 << 18
+"""Bytes of a file that wait to be packed."""
+
+Progress = Callable[[float], None]
+
+
+class Writer(Protocol):
+    """What a format provides."""
+
+    def file(self, event: Event) -> str:
+        """The path of the file that holds the event's record, within the export."""
+        ...
+
+    def record(self, event: Event, number: int) -> dict[str, Any]:
+        """The record of the event at position `number` of the log."""
+        ...
+
+
+@dataclass
+class Exported:
+    """What an export wrote, and what its format does not carry."""
+
+    records: int = 0
+    files: list[Path] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
+    """Events of other streams, by stream."""
+
+
+def streams(format: str) -> tuple[str, ...]:
+    """The streams that a format carries.  Raises `LogError` for an unknown format."""
+    if format not in FORMATS:
+        raise LogError(f"unknown format {format!r}: expected one of {', '.join(FORMATS)}")
+    return cast("tuple[str, ...]", FORMATS[format].STREAMS)
+
+
+def writer(format: str, log: EventLog) -> Writer:
+    """The writer of a format for one log."""
+    streams(format)
+    return cast("Writer", FORMATS[format].Writer(Names(log)))
+
+
+def export_log(log: EventLog, format: str, out: Path, progress: Progress | None = None) -> Exported:
+    """Write the events of a log as records of a format below the folder `out`.
+
+    Raises `LogError` for an unknown format, or if the format carries no event of the log.
+    """
+    carried, writing = frozenset(streams(format)), writer(format, log)
+    result = Exported()
+    wrapper = FORMATS[format].WRAPPER
+    day, open_files, number = -1, _Files(out, wrapper), 0
+    with closing(open_files):
+        for batch in log.batches(BATCH):
+            for event in batch:
+                if event.stream in carried:
+                    if event.arrived // DAY != day:
+                        open_files.close()
+                        day = event.arrived // DAY
+                    open_files.write(writing.file(event), writing.record(event, number))
+                    result.records += 1
+                else:
+                    result.left[event.stream or "no stream"] += 1
+                number += 1
+            if progress is not None:
+                progress(number / max(len(log), 1))
+    result.files = open_files.written
+    if not result.records:
+        held = ", ".join(f"{count} of {stream}" for stream, count in result.left.items()) or "none"
+        raise LogError(f"{format} records carry {', '.join(sorted(carried))}: the log's events are {held}")
+    return result
+
+
+class _Files:
+    """Files that are being written."""
+
+    def __init__(self, folder: Path, wrapper: str | None) -> None:
+        self.written: list[Path] = []
+        self._folder = folder
+        self._wrapper = wrapper
+        self._open: dict[str, IO[bytes]] = {}
+
+    def write(self, name: str, record: dict[str, Any]) -> None:
+        """Add a record to a file."""
+        raw = msgspec.json.encode(record)
+        file = self._open.get(name)
+        if file is None:
+            path = self._folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            packed = cast("RawIOBase", gzip.GzipFile(path, "wb", compresslevel=4, mtime=0))
+            file = self._open[name] = cast("IO[bytes]", BufferedWriter(packed, BUFFER))
+            self.written.append(path)
+            if self._wrapper:
+                file.write(b'{"%s":[' % self._wrapper.encode() + raw)
+                return
+        file.write(b"," + raw if self._wrapper else raw + b"\n")
+
+    def close(self) -> None:
+        """End all files."""
+        for file in self._open.values():
+            if self._wrapper:
+                file.write(b"]}")
+            file.close()
+        self._open.clear()

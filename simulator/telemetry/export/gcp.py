@@ -1,0 +1,131 @@
+"""Events of the streams `cloud_audit` and `kubernetes_audit` as Google Cloud audit log entries.
+
+An operation becomes the method that does the same (`gcp.yaml`); requests to clusters come from the service `k8s.io`.
+An identity is a service account of its project; a static key is a service account key; the task is the entry's
+operation, the workload a label.
+
+Kept by an import: time, arrived, outcome, source, workload, the image of what is created or changed (exactly);
+identity, project, task, on_behalf_of, and the credential of a static key (one to one).
+Renamed or narrowed: service and operation (several operations may be one method, and access follows the method);
+resource (by its name in Google Cloud; calls on a whole project name the project).
+Lost: task_kind, bytes, every credential but static keys, and the kind of a credential.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scopedrift.simulator.events import HOUR, Event
+from scopedrift.simulator.telemetry.export.moments import nanoseconds, seconds
+from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
+from scopedrift.simulator.telemetry.export.template import fill, shapes
+from scopedrift.simulator.telemetry.gcp import NAME as NAME
+from scopedrift.simulator.telemetry.gcp import PERMISSION_DENIED
+from scopedrift.simulator.telemetry.kubernetes import GROUPS
+
+STREAMS: Final = ("cloud_audit", "kubernetes_audit")
+WRAPPER: Final = None
+
+FAILED: Final = ((5, "NOT_FOUND"), (8, "RESOURCE_EXHAUSTED"), (3, "INVALID_ARGUMENT"), (13, "INTERNAL"))
+_DATA: Final = ("read", "write", "auth")
+_AGENTS: Final = (
+    "google-cloud-sdk gcloud/467.0.0 command/gcloud.storage.cp,gzip(gfe)",
+    "gcloud-python/2.16.0 gl-python/3.11.8 grpc/1.62.1 gax/2.17.1,gzip(gfe)",
+    "google-api-go-client/0.5 gcloud-golang-storage/1.39.1,gzip(gfe)",
+    "google-api-java-client/2.3.0 Google-HTTP-Java-Client/1.44.1 (gzip),gzip(gfe)",
+)
+
+
+class Writer:
+    """Turns events into audit log entries."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._methods = shapes("gcp.yaml")
+
+    def file(self, event: Event) -> str:
+        """Where the record is delivered: one file a log and hour."""
+        hour = seconds(event.arrived // HOUR * HOUR)
+        return f"cloudaudit.googleapis.com/{self._log(event)}/{hour[:10].replace('-', '/')}/{hour[11:13]}.jsonl.gz"
+
+    def record(self, event: Event, number: int) -> dict[str, Any]:
+        """The entry of the event at position `number`."""
+        names = self._names
+        project = names.label("project", event.project, limit=30) if event.project else "organisation"
+        account = self._account(event.identity)
+        service, method, resource = self._method(event, project, account)
+        who: dict[str, Any] = {"principalEmail": account} if account else {}
+        if event.credential and event.credential_kind == "static-key":
+            key = names.digest("key", event.credential).hex() + names.digest("key 2", event.credential).hex()[:8]
+            who["serviceAccountKeyName"] = f"//iam.googleapis.com/projects/-/serviceAccounts/{account}/keys/{key}"
+        if event.on_behalf_of:
+            first = {"firstPartyPrincipal": {"principalEmail": self._account(event.on_behalf_of)}}
+            who["serviceAccountDelegationInfo"] = [first]
+        agent = _AGENTS[names.number("agent", event.workload or event.identity) % len(_AGENTS)]
+        payload: dict[str, Any] = {
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
+            "serviceName": service,
+            "methodName": method,
+            "resourceName": resource,
+            "authenticationInfo": who,
+            "authorizationInfo": [{"resource": resource, "permission": method, "granted": event.outcome != "denied"}],
+            "requestMetadata": {"callerIp": event.source, "callerSuppliedUserAgent": agent},
+            "status": self._status(event, number),
+        }
+        if event.image:
+            spec = {"workerPoolSpecs": [{"containerSpec": {"imageUri": event.image}}]}
+            payload["request"] = {"customJob": {"jobSpec": spec}}
+        kind = "k8s_cluster" if service == "k8s.io" else "audited_resource"
+        log = self._log(event)
+        entry: dict[str, Any] = {
+            "insertId": names.digest("entry", number).hex()[:14],
+            "logName": f"projects/{project}/logs/cloudaudit.googleapis.com%2F{log}",
+            "timestamp": nanoseconds(event.time, names.number("below", number)),
+            "receiveTimestamp": nanoseconds(event.arrived, names.number("received", number)),
+            "severity": "ERROR" if payload["status"] else "NOTICE" if log == "activity" else "INFO",
+            "resource": {"type": kind, "labels": {"project_id": project, "service": service, "method": method}},
+            "protoPayload": payload,
+        }
+        if event.task:
+            entry["operation"] = {"id": names.uuid("task", event.task), "producer": service}
+        if event.workload:
+            entry["labels"] = {"compute.googleapis.com/resource_name": event.workload}
+        return entry
+
+    def _log(self, event: Event) -> str:
+        return "data_access" if event.access in _DATA else "activity"
+
+    def _account(self, identity: str | None) -> str | None:
+        if identity is None:
+            return None
+        namespace, name = service_account(identity)
+        project = self._names.label("project", namespace, limit=30) if namespace else "organisation"
+        account = self._names.label(f"account in {project}", identity, name, limit=40)
+        return f"{account}@{project}.iam.gserviceaccount.com"
+
+    def _method(self, event: Event, project: str, account: str | None) -> tuple[str, str, str]:
+        """Service, method and resource name."""
+        names, resource = self._names, event.resource
+        name = names.named("resource", resource, telling(resource)) if resource else None
+        if event.stream == "kubernetes_audit":
+            verb, _, what = (event.operation or "get").partition(" ")
+            kind = what.replace("/", ".") or "requests"
+            group = {None: "core", "rbac.authorization.k8s.io": "authorization.rbac"}.get(
+                GROUPS.get(what), GROUPS.get(what)
+            )
+            return "k8s.io", f"io.k8s.{group}.v1.{kind}.{verb}", f"{group}/v1/namespaces/{project}/{what}/{name or ''}"
+        listed = self._methods.get(f"{event.service}.{event.operation}")
+        if listed is None:
+            method = f"google.cloud.{event.service}.v1.{event.operation}"
+            return f"{event.service}.googleapis.com", method, f"projects/{project}/resources/{name or ''}"
+        bucket, _, key = (resource or "").removeprefix("s3://").partition("/")
+        values = {"project": project, "bucket": bucket, "key": key, "name": name or "", "account": account or ""}
+        return f"{listed[0]}.googleapis.com", listed[1], fill(listed[2], values)
+
+    def _status(self, event: Event, number: int) -> dict[str, Any]:
+        if event.outcome == "denied":
+            return {"code": PERMISSION_DENIED, "message": "PERMISSION_DENIED"}
+        if event.outcome == "error":
+            code, message = FAILED[self._names.number("error", number) % len(FAILED)]
+            return {"code": code, "message": message}
+        return {}

@@ -1,0 +1,169 @@
+"""Events of the stream `kubernetes_audit` as `audit.k8s.io/v1` records.
+
+Who: an identity is a service account, its workload and task the pod (and its UID) that the token is bound to.  The
+request's body is there where the log has the image (audit level Request), with the image in its pod template; daemon
+sets are privileged, as node agents are (assumed).  Names of pods and jobs come from the log's resource.
+
+Kept by an import: time, operation, access, outcome, source (exactly); identity, credential, workload, on_behalf_of,
+image (one to one, the image exactly); project (one to one; not of requests on the whole cluster); task (one to one).
+Renamed or narrowed: resource (`namespace/kind/name`: the same object under two kinds is two).
+Lost: arrived (an import takes the end of the request), task_kind, bytes, the kind of a credential other than X.509;
+a static key has no credential id.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scopedrift.simulator.events import DAY, Event
+from scopedrift.simulator.telemetry.export.moments import microseconds, seconds
+from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
+from scopedrift.simulator.telemetry.kubernetes import GROUPS
+from scopedrift.simulator.telemetry.kubernetes import NAME as NAME
+
+STREAMS: Final = ("kubernetes_audit",)
+WRAPPER: Final = None
+
+KINDS: Final = {"jobs": "Job", "cronjobs": "CronJob", "deployments": "Deployment", "daemonsets": "DaemonSet"}
+CLUSTER: Final = frozenset({"clusterroles", "clusterrolebindings", "nodes", "namespaces"})
+UNNAMED: Final = frozenset({"list", "watch", "deletecollection"})
+DENIED, FAILED = 403, (404, 409, 500)
+_LATENCY_US: Final = 40_000
+_AGENTS: Final = (
+    "kubernetes-client/python/29.0.0 (linux) python/3.11.8",
+    "argo-workflows/v3.5.5 argo-controller",
+    "kubectl/v1.29.3 (linux/amd64) kubernetes/6813625",
+    "training-operator/v0.0.0 (linux/amd64) kubernetes/$Format",
+    "Go-http-client/2.0",
+)
+
+
+class Writer:
+    """Turns events into Kubernetes audit records."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def file(self, event: Event) -> str:
+        """Where the record is written: one file a day."""
+        return f"kubernetes/audit-{seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
+
+    def record(self, event: Event, number: int) -> dict[str, Any]:
+        """The record of the event at position `number`."""
+        names = self._names
+        verb, _, what = (event.operation or "get").partition(" ")
+        code = self._code(event, number, verb)
+        on = None if what.startswith("/") or not what else self._object(event, verb, what)
+        body = self._body(event, on) if on and event.image else None
+        record: dict[str, Any] = {
+            "kind": "Event",
+            "apiVersion": "audit.k8s.io/v1",
+            "level": "Request" if body else "Metadata",
+            "auditID": names.uuid("audit", number),
+            "stage": "RequestReceived" if code is None else "ResponseComplete",
+            "requestURI": _path(on, verb) if on else what or "/",
+            "verb": verb,
+            "user": self._user(event),
+            "sourceIPs": [event.source] if event.source else None,
+            "userAgent": _AGENTS[names.number("agent", event.workload or event.identity) % len(_AGENTS)],
+            "objectRef": on,
+            "responseStatus": None if code is None else _status(code, what, on),
+            "requestObject": body,
+            "requestReceivedTimestamp": microseconds(event.time),
+            "stageTimestamp": microseconds(event.time + 900 + names.number("latency", number) % _LATENCY_US),
+            "annotations": {
+                "authorization.k8s.io/decision": "forbid" if code == DENIED else "allow",
+                "authorization.k8s.io/reason": "" if code == DENIED else "RBAC: allowed by RoleBinding",
+            },
+        }
+        if event.on_behalf_of:
+            record["impersonatedUser"] = {"username": self._username(event.on_behalf_of)}
+        return {key: value for key, value in record.items() if value is not None}
+
+    def _username(self, identity: str) -> str:
+        """`system:serviceaccount:NAMESPACE:NAME`, or the identity's own text where it is no workload's."""
+        namespace, name = service_account(identity)
+        if namespace is None:
+            return identity
+        account = self._names.label(f"account in {namespace}", name)
+        return f"system:serviceaccount:{self._names.label('namespace', namespace)}:{account}"
+
+    def _user(self, event: Event) -> dict[str, Any]:
+        names, identity = self._names, event.identity
+        if identity is None:
+            return {}
+        username = self._username(identity)
+        namespace = username.split(":")[2] if username.startswith("system:serviceaccount:") else None
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"] if namespace else []
+        extra: dict[str, list[str]] = {}
+        if event.credential and event.credential_kind != "static-key":
+            kind = "X509SHA256" if (event.credential_kind or "").startswith("x509") else "JTI"
+            value = names.digest("credential", event.credential).hex() if kind == "X509SHA256" else None
+            value = value or names.uuid("credential", event.credential)
+            extra["authentication.kubernetes.io/credential-id"] = [f"{kind}={value}"]
+        if event.workload:
+            base = names.label("workload", event.workload, limit=40)
+            mark = names.digest("pod", event.workload, event.task).hex()
+            extra["authentication.kubernetes.io/pod-name"] = [f"{base}-{mark[:10]}-{mark[10:15]}"]
+        if event.task:
+            extra["authentication.kubernetes.io/pod-uid"] = [names.uuid("task", event.task)]
+        user = {"username": username, "uid": names.uuid("user", identity), "groups": [*groups, "system:authenticated"]}
+        return {**user, "extra": extra} if extra else user
+
+    def _object(self, event: Event, verb: str, what: str) -> dict[str, Any]:
+        kind, _, part = what.partition("/")
+        group = GROUPS.get(kind)
+        on: dict[str, Any] = {"resource": kind}
+        if kind not in CLUSTER and event.project:
+            on["namespace"] = self._names.label("namespace", event.project)
+        if event.resource and verb not in UNNAMED:
+            on["name"] = self._names.label("object", event.resource, telling(event.resource))
+        on["apiGroup"] = group
+        on["apiVersion"] = "v1"
+        on["subresource"] = part or None
+        return {key: value for key, value in on.items() if value}
+
+    def _body(self, event: Event, on: dict[str, Any]) -> dict[str, Any] | None:
+        """The request's object, with the image in its pod template."""
+        container: dict[str, Any] = {"name": "main", "image": event.image, "imagePullPolicy": "IfNotPresent"}
+        pod: dict[str, Any] = {"containers": [container], "restartPolicy": "Never"}
+        if event.access == "create" and event.identity:
+            pod["serviceAccountName"] = self._username(event.identity).rpartition(":")[2]
+        kind = on["resource"]
+        if kind == "daemonsets":
+            container["securityContext"] = {"privileged": True}
+            pod |= {"hostNetwork": True, "hostPID": True, "restartPolicy": "Always"}
+        spec: dict[str, Any] = pod if kind == "pods" else {"template": {"spec": pod}}
+        if kind == "cronjobs":
+            spec = {"schedule": "0 * * * *", "jobTemplate": {"spec": spec}}
+        meta = {"name": on.get("name"), "namespace": on.get("namespace")}
+        version = f"{on['apiGroup']}/v1" if "apiGroup" in on else "v1"
+        return {"kind": KINDS.get(kind, "Pod"), "apiVersion": version, "metadata": meta, "spec": spec}
+
+    def _code(self, event: Event, number: int, verb: str) -> int | None:
+        if event.outcome is None:
+            return None
+        if event.outcome == "denied":
+            return DENIED
+        if event.outcome == "error":
+            return FAILED[self._names.number("error", number) % len(FAILED)]
+        return 201 if verb == "create" else 200
+
+
+def _status(code: int, what: str, on: dict[str, Any] | None) -> dict[str, Any]:
+    if code < 400:
+        return {"metadata": {}, "code": code}
+    reason = {DENIED: "Forbidden", 404: "NotFound", 409: "AlreadyExists"}.get(code, "InternalError")
+    named = f'{what} "{on["name"]}"' if on and "name" in on else what
+    return {"metadata": {}, "status": "Failure", "message": f"{named}: {reason}", "reason": reason, "code": code}
+
+
+def _path(on: dict[str, Any], verb: str) -> str:
+    group = on.get("apiGroup")
+    parts = ["apis", group, "v1"] if group else ["api", "v1"]
+    parts += ["namespaces", on["namespace"]] if "namespace" in on else []
+    parts.append(on["resource"])
+    if "name" in on and (verb != "create" or "subresource" in on):
+        parts.append(on["name"])
+    parts += [on["subresource"]] if "subresource" in on else []
+    return "/" + "/".join(parts) + ("?watch=true" if verb == "watch" else "")

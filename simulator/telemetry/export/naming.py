@@ -1,0 +1,112 @@
+"""Identifiers that look as a provider would have made them, one to one with the log's own texts.
+
+A simulated log names things plainly (`spiffe://acme.example/ns/vision/sa/train`, credential `6eb54b01740a97e2`);
+a record needs account numbers, role names, access key ids and UUIDs.  All of them are derived from the log's digest
+and the text, so that an export is repeatable, tells nothing about truth, and two texts never share a name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b32encode
+from typing import Final
+
+from scopedrift.simulator.log import EventLog
+
+MEMO: Final = 100_000
+"""Access key ids that are remembered: bounds memory, costs a little time."""
+_VARIANTS: Final = "89ab"
+REGION: Final = "eu-west-1"
+_PREFIXES: Final = ("endpoint", "queue", "features", "function", "key", "cluster", "namespace", "foundation-model")
+_SPIFFE: Final = re.compile(r"spiffe://[^/]+/ns/(?P<namespace>[^/]+)/sa/(?P<account>[^/]+)$")
+_OWNED: Final = re.compile(r"arn:aws:iam::(\d{12}):role/(.+)-workloads$")
+_PULLED: Final = re.compile(r"(\d{12})\.dkr\.ecr\.[^/]+/([^/]+)/")
+_NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+_NOT_LABEL: Final = re.compile(r"[^a-z0-9-]+")
+
+
+class Names:
+    """The names of one export."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._salt = log.digest.encode()[:32]
+        self._names: dict[tuple[str, str], str] = {}
+        self._keys: dict[tuple[str, tuple[object, ...]], str] = {}
+        self._taken: set[tuple[str, str]] = set()
+        for text in (*log.vocabulary["resource"], *log.vocabulary["image"]):
+            owner = _OWNED.match(text) or _PULLED.match(text)
+            if owner:  # the simulated world has account numbers of its own
+                self._keep("account", owner[2], owner[1])
+
+    def digest(self, *parts: object) -> bytes:
+        """16 bytes of this log for some parts."""
+        return hashlib.blake2b(repr(parts).encode("utf-8", "replace"), digest_size=16, key=self._salt).digest()
+
+    def number(self, *parts: object) -> int:
+        """A number below 2**64 of this log for some parts."""
+        return int.from_bytes(self.digest(*parts)[:8])
+
+    def uuid(self, *parts: object) -> str:
+        """A random-looking UUID (version 4)."""
+        text = self.digest(*parts).hex()
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANTS[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"
+
+    def key_id(self, prefix: str, *parts: object) -> str:
+        """An identifier as AWS makes them: a prefix of four letters and 17 of base 32 (16 for access keys)."""
+        known = self._keys.get((prefix, parts))
+        if known is None:
+            if len(self._keys) >= MEMO:
+                self._keys.clear()
+            size = 16 if prefix in ("AKIA", "ASIA") else 17
+            known = self._keys[prefix, parts] = prefix + b32encode(self.digest(prefix, *parts)).decode()[:size]
+        return known
+
+    def account(self, project: str | None) -> str:
+        """The number of the account that a project is."""
+        known = self._names.get(("account", project or ""))
+        return known or self._keep("account", project or "", self._account_number(project or ""))
+
+    def named(self, kind: str, text: str, base: str | None = None, limit: int = 64) -> str:
+        """A name of letters, digits and `_.-` for a text, other than that of any other text of its kind.
+
+        It is made of `base`, the telling part of the text, if that is given.
+        """
+        known = self._names.get((kind, text))
+        return known or self._keep(kind, text, _NOT_ALLOWED.sub("-", base or text).strip("-")[:limit] or kind)
+
+    def label(self, kind: str, text: str, base: str | None = None, limit: int = 63) -> str:
+        """A DNS label for a text, other than that of any other text of its kind."""
+        known = self._names.get((kind, text))
+        plain = _NOT_LABEL.sub("-", (base or text).lower()).strip("-")[:limit].strip("-")
+        return known or self._keep(kind, text, plain or kind)
+
+    def _account_number(self, *parts: str) -> str:
+        return str(10**11 + self.number("account", *parts) % (9 * 10**11))
+
+    def _keep(self, kind: str, text: str, name: str) -> str:
+        turn = 0
+        chosen = name
+        while (kind, chosen) in self._taken:
+            turn += 1
+            mark = self.digest(kind, text, turn).hex()[:8]
+            chosen = self._account_number(text, mark) if kind == "account" else f"{name[:54]}-{mark}"
+        self._taken.add((kind, chosen))
+        self._names[kind, text] = chosen
+        return chosen
+
+
+def telling(resource: str) -> str:
+    """The part of a resource's text that a record would show: `queue/jobs-1` gives `jobs-1`."""
+    head, slash, rest = resource.partition("/")
+    if resource.startswith("s3://") or "/jobs/" in resource:
+        return resource.rstrip("/").rpartition("/")[2]
+    if head.startswith("secret:"):
+        return resource.removeprefix("secret:")
+    return rest if slash and head in _PREFIXES else resource
+
+
+def service_account(identity: str) -> tuple[str | None, str]:
+    """Namespace and account of a SPIFFE ID (`spiffe://domain/ns/NAMESPACE/sa/ACCOUNT`); None and the text of others."""
+    found = _SPIFFE.match(identity)
+    return (found["namespace"], found["account"]) if found else (None, identity)

@@ -1,0 +1,74 @@
+"""Events of the stream `agent` as OpenTelemetry GenAI spans (OTLP JSON): one request of one span a line.
+
+Kept by an import: time and arrived (a span ends when it is exported), operation, service, identity, workload,
+task_kind, on_behalf_of, project, source, image, outcome (exactly); task (one to one); resource (the data source, else
+the tool's target or the model).
+Narrowed: access (an import judges tools by their names).
+Lost: credential and its kind, bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scopedrift.simulator.events import DAY, Event
+from scopedrift.simulator.telemetry.export.moments import seconds
+from scopedrift.simulator.telemetry.export.naming import Names
+from scopedrift.simulator.telemetry.otel import FAILED
+from scopedrift.simulator.telemetry.otel import NAME as NAME
+
+STREAMS: Final = ("agent",)
+WRAPPER: Final = None
+
+CLIENT, INTERNAL = 3, 1
+
+
+class Writer:
+    """Turns events into spans."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def file(self, event: Event) -> str:
+        """Where the record is written: one file a day."""
+        return f"otel/traces-{seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
+
+    def record(self, event: Event, number: int) -> dict[str, Any]:
+        """The export request that holds the span of the event at position `number`."""
+        names = self._names
+        operation, _, tool = (event.operation or "chat").partition(" ")
+        trace = names.digest("trace", event.task if event.task else number).hex()
+        tags = {
+            "gen_ai.operation.name": operation if tool and operation == "execute_tool" else event.operation,
+            "gen_ai.tool.name": tool if operation == "execute_tool" else None,
+            "gen_ai.agent.id": event.identity,
+            "gen_ai.conversation.id": names.uuid("task", event.task) if event.task else None,
+            "gen_ai.task.kind": event.task_kind,
+            "gen_ai.data_source.id": event.resource,
+            "gen_ai.provider.name": "aws.bedrock" if operation == "chat" else None,
+            "enduser.id": event.on_behalf_of,
+            "error.type": {"denied": "permission_denied", "error": "timeout"}.get(event.outcome or ""),
+        }
+        origin = {
+            "service.name": event.workload,
+            "service.namespace": event.project,
+            "container.image.name": event.image,
+            "host.name": event.source,
+        }
+        below = names.number("below", number) % 1_000
+        span = {
+            "traceId": trace,
+            "spanId": names.digest("span", number).hex()[:16],
+            "name": event.operation or "chat",
+            "kind": CLIENT if operation == "chat" else INTERNAL,
+            "startTimeUnixNano": str(event.time * 1_000 + below),
+            "endTimeUnixNano": str(max(event.arrived, event.time) * 1_000 + below),
+            "attributes": _attributes(tags),
+            "status": {"code": FAILED} if tags["error.type"] else {},
+        }
+        scope = {"scope": {"name": "opentelemetry.instrumentation.genai"}, "spans": [span]}
+        return {"resourceSpans": [{"resource": {"attributes": _attributes(origin)}, "scopeSpans": [scope]}]}
+
+
+def _attributes(values: dict[str, str | None]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": {"stringValue": value}} for key, value in values.items() if value is not None]

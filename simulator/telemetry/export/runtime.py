@@ -1,0 +1,74 @@
+"""Events of the stream `runtime` as the JSON that Falco writes: what a sensor on the node sees.
+
+Metadata reads, image pulls, processes and connections are in no cloud or Kubernetes audit log, so this is the only
+export beside OCSF that has them.
+
+Kept by an import: time (to the nanosecond that it has), operation, service, access, outcome, resource, source, image,
+bytes, workload (exactly); identity, project, task (one to one or exactly).
+Lost: arrived, credential and its kind (a sensor sees none), task_kind, on_behalf_of.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from scopedrift.simulator.events import DAY, Event
+from scopedrift.simulator.telemetry.export.moments import nanoseconds, seconds
+from scopedrift.simulator.telemetry.export.naming import Names
+from scopedrift.simulator.telemetry.falco import NAME as NAME
+
+STREAMS: Final = ("runtime",)
+WRAPPER: Final = None
+
+RULES: Final = {
+    "metadata": ("Contact cloud metadata service from container", "Notice"),
+    "network": ("Outbound connection from container", "Notice"),
+    "process": ("Program run in container", "Informational"),
+    "containerd": ("Image pulled to node", "Informational"),
+}
+"""Rule and priority by service."""
+
+
+class Writer:
+    """Turns events into Falco's JSON."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def file(self, event: Event) -> str:
+        """Where the record is written: one file a day."""
+        return f"falco/events-{seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
+
+    def record(self, event: Event, number: int) -> dict[str, Any]:
+        """The record of the event at position `number`."""
+        names = self._names
+        rule, priority = RULES.get(event.service or "", (f"Activity of {event.service}", "Informational"))
+        host, _, port = (event.resource or "").rpartition(":")
+        address = event.resource if event.service == "metadata" else host or event.resource
+        fields: dict[str, Any] = {
+            "evt.type": event.operation,
+            "evt.category": event.service,
+            "evt.res": {"success": "SUCCESS", "denied": "EACCES", "error": "EFAILED"}.get(event.outcome or ""),
+            "evt.arg.resource": event.resource,
+            "evt.access": event.access,
+            "evt.size": event.bytes,
+            "fd.sip": address if event.service in ("metadata", "network") else None,
+            "fd.sport": "80" if event.service == "metadata" else port if event.service == "network" else None,
+            "fd.cip": event.source,
+            "user.name": event.identity,
+            "container.id": names.digest("task", event.task).hex()[:12] if event.task else None,
+            "container.image.repository": event.image,
+            "k8s.pod.label.app": event.workload,
+            "k8s.ns.name": event.project,
+        }
+        moment = nanoseconds(event.time, names.number("below", number))
+        return {
+            "uuid": names.uuid("event", number),
+            "time": moment,
+            "rule": rule,
+            "priority": priority,
+            "source": "syscall",
+            "hostname": event.source,
+            "output": f"{priority} {rule} (resource={event.resource} workload={event.workload})",
+            "output_fields": {key: value for key, value in fields.items() if value is not None},
+        }

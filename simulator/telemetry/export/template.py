@@ -1,0 +1,51 @@
+"""Request bodies from data: shapes with placeholders, filled in with what an event has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from string import Formatter
+from typing import Any, Final
+
+from scopedrift.scenarios.documents import parse, read_text
+
+_ABSENT: Final = object()
+
+
+@cache
+def shapes(name: str) -> dict[str, Any]:
+    """The data file of a format (`cloudtrail.yaml`); to be read only."""
+    file = resources.files(__package__) / name
+    return parse(read_text(file, name), name, number_keys=True).value
+
+
+def fill(shape: Any, values: Mapping[str, str | None]) -> Any:
+    """The shape with its placeholders filled in; whatever needs a value that is None is left out."""
+    filled = _fill(shape, values)
+    return None if filled is _ABSENT else filled
+
+
+def _fill(shape: Any, values: Mapping[str, str | None]) -> Any:
+    if isinstance(shape, str):
+        found = []
+        for literal, field, _, _ in _parts(shape):
+            found.append(literal)
+            if field:
+                value = values[field]
+                if value is None:
+                    return _ABSENT
+                found.append(value)
+        return "".join(found)
+    if isinstance(shape, dict):
+        pairs = ((key, _fill(value, values)) for key, value in shape.items())
+        return {key: value for key, value in pairs if value is not _ABSENT}
+    if isinstance(shape, list):
+        kept = [filled for item in shape if (filled := _fill(item, values)) is not _ABSENT]
+        return kept if kept or not shape else _ABSENT
+    return shape
+
+
+@cache
+def _parts(shape: str) -> tuple[tuple[str, str | None, str | None, str | None], ...]:
+    return tuple(Formatter().parse(shape))
