@@ -1,8 +1,8 @@
 """Outliers on windowed features: odd combinations of what an identity has done since the full hour.
 
-The features of `_profiles`, each relative to the identity's usual hour and rounded to half a power of two, are
-judged by histograms (one by one, as in HBOS) or by an isolation forest (all together; scikit-learn's).  The forest
-judges each combination once and remembers it.
+The features of `_profiles`, each as far as it is above the identity's usual hour (in its own spreads of the
+logarithm, rounded to halves), are judged by histograms (one by one, as in HBOS) or by an isolation forest (all
+together; scikit-learn's).  The forest judges each combination once and remembers it.
 """
 
 from __future__ import annotations
@@ -18,36 +18,38 @@ from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.events import HOUR, Array, EventBatch
 
-_LOW, _HIGH = -16, 47
+_HIGH = 31
+_LEAST_SPREAD = 0.5  # of the logarithm: an hour differs by a factor of 1.4 without anything having happened
+_IMAGINED = 0.005  # events with one high feature that the forest is shown, a feature: see `_imagined` (assumed)
 _CHUNK = 50_000
 _CACHE = 8_000
 
 
 class _Windowed:
-    """Relative, rounded features of each event."""
+    """How far each identity's hour so far is above its usual hour, in halves of its own spread."""
 
     def __init__(self) -> None:
-        self._usual = np.zeros((0, len(FEATURES)))
-        self._fleet = np.zeros(len(FEATURES))
         self._profiles = Profiles()
+        self._level, self._spread = (np.zeros((0, len(FEATURES))) for _ in range(2))
+        self._fleet = np.zeros(len(FEATURES)), np.ones(len(FEATURES))
 
     def learn(self, history: EventBatch) -> Array:
         """Takes the usual hour of each identity; gives the features of the history."""
         identity = column(history, "identity")
         if identity is None or not np.any(identity >= 0):
             return np.zeros((0, len(FEATURES)), np.int64)
-        rows = np.flatnonzero(identity >= 0)
-        size = int(identity.max()) + 1
-        sums, hours = np.zeros((size, len(FEATURES))), np.zeros(size)
-        for start in range(0, len(history), _CHUNK):
-            part = history.slice(start, start + _CHUNK)
-            who = part["identity"]
-            here = np.flatnonzero(who >= 0)
-            np.add.at(sums, who[here], self._profiles.amounts(part)[here])
-        active = np.unique(identity[rows].astype(np.int64) * (1 << 31) + history["arrived"][rows] // HOUR)
-        np.add.at(hours, active >> 31, 1.0)
-        self._usual = sums / np.maximum(hours, 1.0)[:, None]
-        self._fleet = np.median(self._usual[hours > 0], axis=0)
+        who, sums = self._hours(history)
+        hours = np.bincount(who)
+        size = len(hours)
+        scaled = np.log2(1.0 + sums)
+        level, square = np.zeros((size, len(FEATURES))), np.zeros((size, len(FEATURES)))
+        np.add.at(level, who, scaled)
+        np.add.at(square, who, scaled**2)
+        share = np.maximum(hours, 1)[:, None]
+        level, square = level / share, square / share
+        self._level, self._spread = level, np.sqrt(np.maximum(square - level**2, 0.0) + _LEAST_SPREAD**2)
+        met = hours > 0
+        self._fleet = np.median(level[met], axis=0), np.quantile(self._spread[met], 0.75, axis=0)
         parts = [self.features(history.slice(start, start + _CHUNK)) for start in range(0, len(history), _CHUNK)]
         return np.concatenate(parts)
 
@@ -59,10 +61,27 @@ class _Windowed:
         rows = np.flatnonzero(identity >= 0)
         who = identity[rows]
         sums = self._profiles.follow(who, batch["arrived"][rows], self._profiles.amounts(batch)[rows])
-        usual = np.broadcast_to(self._fleet, sums.shape).copy()
-        known = who < len(self._usual)
-        usual[known] = self._usual[who[known]]
-        return np.clip(np.rint(2.0 * np.log2((sums + 1.0) / (usual + 1.0))), _LOW, _HIGH).astype(np.int64)
+        level, spread = (np.broadcast_to(fleet, sums.shape).copy() for fleet in self._fleet)
+        known = who < len(self._level)
+        level[known], spread[known] = self._level[who[known]], self._spread[who[known]]
+        return np.clip(np.rint(2.0 * (np.log2(1.0 + sums) - level) / spread), 0, _HIGH).astype(np.int64)
+
+    def _hours(self, history: EventBatch) -> tuple[Array, Array]:
+        """Identity and sums of each active hour of the history."""
+        cells, sums = [], []
+        for start in range(0, len(history), _CHUNK):
+            part = history.slice(start, start + _CHUNK)
+            rows = np.flatnonzero(part["identity"] >= 0)
+            cell = part["identity"][rows].astype(np.int64) * (1 << 31) + part["arrived"][rows] // HOUR
+            found, inverse = np.unique(cell, return_inverse=True)
+            total = np.zeros((len(found), len(FEATURES)))
+            np.add.at(total, inverse, self._profiles.amounts(part)[rows])
+            cells.append(found)
+            sums.append(total)
+        found, inverse = np.unique(np.concatenate(cells), return_inverse=True)
+        total = np.zeros((len(found), len(FEATURES)))
+        np.add.at(total, inverse, np.concatenate(sums))
+        return found >> 31, total
 
 
 class _Outliers(Detector):
@@ -93,8 +112,9 @@ class _Outliers(Detector):
             return "not judged"
         features = self._features[int(np.count_nonzero(identity[:row] >= 0))]
         order = np.argsort(-np.abs(features), kind="stable")[:3]
-        parts = [f"{FEATURES[i]} {2.0 ** (features[i] / 2):.1f} times" for i in order if features[i]]
-        return f"{text(batch, 'identity', row)} in this hour so far: {', '.join(parts) or 'all as'} the usual"
+        parts = [f"{FEATURES[i]} {features[i] / 2:g} spreads" for i in order if features[i]]
+        above = f"{', '.join(parts)} above the usual" if parts else "nothing above the usual"
+        return f"{text(batch, 'identity', row)} in this hour so far: {above}"
 
     def _learn(self, features: Array, seed: int) -> None:
         raise NotImplementedError
@@ -112,15 +132,15 @@ class Histogram(_Outliers):
     name = "histogram"
 
     def _learn(self, features: Array, seed: int) -> None:
-        bins = _HIGH - _LOW + 1
-        counts = np.stack([np.bincount(column - _LOW, minlength=bins) for column in features.T]) + self.smoothing
+        bins = _HIGH + 1
+        counts = np.stack([np.bincount(column, minlength=bins) for column in features.T]) + self.smoothing
         self._bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))
         self._least = float(self._bits.min(axis=1).sum())
 
     def _judge(self, features: Array) -> Array:
         total = np.zeros(len(features))
         for number in range(features.shape[1]):
-            total += self._bits[number, features[:, number] - _LOW]
+            total += self._bits[number, features[:, number]]
         return total - self._least
 
 
@@ -140,9 +160,10 @@ class IsolationForest(_Outliers):
             raise ImportError("isolation-forest needs scikit-learn: pip install scikit-learn") from error
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(features), min(len(features), 50_000), replace=False)
+        shown = np.concatenate([features[rows], _imagined(max(1, round(_IMAGINED * len(rows))), rng)])
         self._forest = Forest(
-            n_estimators=self.trees, max_samples=min(self.sample, len(rows)), random_state=seed % (1 << 32)
-        ).fit(features[rows])
+            n_estimators=self.trees, max_samples=min(self.sample, len(shown)), random_state=seed % (1 << 32)
+        ).fit(shown)
         self._forget()
 
     def _forget(self) -> None:
@@ -154,7 +175,7 @@ class IsolationForest(_Outliers):
             self._forget()
         key = np.zeros(len(features), np.int64)
         for number in range(features.shape[1]):
-            key = splitmix(key ^ (features[:, number] - _LOW + 64 * number)).view(np.int64)
+            key = splitmix(key ^ (features[:, number] + 64 * number)).view(np.int64)
         known = len(self._table)
         rows = self._table.add(key)
         if len(self._table) > known:
@@ -163,3 +184,11 @@ class IsolationForest(_Outliers):
             at = fresh[np.unique(rows[fresh], return_index=True)[1]]
             self._values[known : len(self._table)] = -self._forest.score_samples(features[at])
         return np.asarray(self._values[rows])
+
+
+def _imagined(each: int, rng: np.random.Generator) -> Array:
+    """Events that are high in one feature: without them no tree splits where the baseline never varied."""
+    rows = np.zeros((len(FEATURES), each, len(FEATURES)), np.int64)
+    for number in range(len(FEATURES)):
+        rows[number, :, number] = rng.integers(1, _HIGH + 1, each)
+    return rows.reshape(-1, len(FEATURES))

@@ -35,15 +35,18 @@ def test_sums_run_since_the_full_hour_however_the_stream_is_cut(rows: list[tuple
 def test_what_an_event_adds(build) -> None:
     log = build(
         [
-            {"at": 0, "access": "read", "outcome": "success", "bytes": 700},
-            {"at": 1, "access": "delete", "outcome": "denied"},
-            {"at": 2, "access": "something else", "bytes": 1 << 60},
+            {"at": 0, "identity": "a", "project": "red", "service": "s3", "operation": "GetObject", "bytes": 700},
+            {"at": 1, "identity": "a", "project": "blue", "access": "delete", "outcome": "denied"},
+            {"at": 2, "identity": "b", "project": "blue", "bytes": 1 << 60},
+            {"at": 3, "identity": "a", "project": "red"},
         ]
     )
-    amounts = Profiles().amounts(log.batch(0, 3))
-    table = [{name: n for name, n in zip(FEATURES, row, strict=True) if n} for row in amounts.tolist()]
+    profiles = Profiles()
+    amounts = [row for batch in log.batches(2) for row in profiles.amounts(batch).tolist()]
+    table = [{name: n for name, n in zip(FEATURES, row, strict=True) if n} for row in amounts]
     assert table == [
-        {"read": 1, "events": 1, "bytes": 700},
-        {"delete": 1, "denied": 1, "events": 1},
+        {"storage": 1, "events": 1, "bytes": 700},
+        {"change": 1, "denied": 1, "elsewhere": 1, "events": 1},
         {"events": 1, "bytes": 1 << 44},
+        {"events": 1},
     ]
