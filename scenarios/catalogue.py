@@ -148,6 +148,11 @@ def techniques() -> dict[str, Entry]:
     return _file("techniques.yaml")
 
 
+def signals() -> dict[str, Entry]:
+    """The guidance's signals by number."""
+    return _file("signals.yaml")
+
+
 def operations() -> dict[str, Entry]:
     """Operations by name."""
     return _file("operations.yaml")

@@ -1,0 +1,114 @@
+"""The coverage table: generated from the catalogue, complete, and with ids of the right shape."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from scopedrift.scenarios import catalogue, coverage
+from scopedrift.scenarios.durations import parse_duration
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "coverage.md"
+SHAPES = {
+    "attack": r"T1\d{3}(\.\d{3})?",
+    "atlas": r"AML\.T0\d{3}(\.\d{3})?",
+    "nhi": r"NHI([1-9]|10):2025",
+    "asi": r"ASI(0[1-9]|10)",
+    "maestro": r"L[1-7]",
+    "nist": r"(MEASURE 2\.[47]|MANAGE (2\.4|4\.1|4\.3)|GOVERN 1\.[56])",
+}
+PUBLISHED = {
+    "shadowray", "llmjacking", "eight-minute-intrusion", "container-miner", "vertex-double-agents",
+    "notebook-escalation", "tj-actions", "ultralytics", "nx-unc6426", "salesloft-drift", "amazon-q",
+    "trivy-litellm", "tanstack", "pytorch-runner", "codefinger",
+}  # fmt: skip
+PLANNED_FAMILIES = {"training", "evaluation", "inference", "runners", "serverless", "agents", "housekeeping"}
+
+
+@pytest.fixture(autouse=True)
+def small_world(monkeypatch):
+    """The real catalogue, not the small one of the other tests."""
+    monkeypatch.setattr(catalogue, "root", lambda: files("scopedrift.scenarios") / "data")
+
+
+def stages():
+    for template in [*catalogue.chains().values(), *catalogue.drifts().values()]:
+        for stage in coverage.stages_of(template):
+            yield template, stage
+
+
+def test_the_document_is_what_the_catalogue_says():
+    assert DOCUMENT.read_text(encoding="utf-8") == coverage.markdown()
+
+
+def test_no_cell_of_any_table_is_empty():
+    rows = [line for line in coverage.markdown().splitlines() if line.startswith("|")]
+    assert len(rows) > 100
+    assert [row for row in rows if any(not cell.strip() for cell in row.strip("|").split(" | "))] == []
+
+
+def test_every_signal_has_techniques_and_look_alikes():
+    assert list(catalogue.signals()) == [f"S{n}" for n in range(1, 18)]
+    used = {signal for entry in catalogue.techniques().values() for signal in entry.data["signals"]}
+    assert used == set(catalogue.signals())
+
+
+@pytest.mark.parametrize("standard", coverage.STANDARDS)
+def test_ids_have_the_shape_of_their_standard(standard):
+    for entry in catalogue.techniques().values():
+        ids = entry.data["taxonomy"][standard]
+        assert ids and len(ids) == len(set(ids)), entry.name
+        assert [each for each in ids if not re.fullmatch(SHAPES[standard], each)] == [], entry.name
+
+
+def test_all_published_chains_are_there_and_say_where_they_are_from():
+    assert set(catalogue.chains()) >= PUBLISHED
+    for name in PUBLISHED:
+        data = catalogue.chains()[name].data
+        assert len(data["stages"]) >= 4 and data["source"] and data["published"] and data["objective"] != "none"
+
+
+def test_every_technique_is_used_and_every_stage_names_one():
+    assert {stage["technique"] for _, stage in stages()} == set(catalogue.techniques())
+    for entry in catalogue.techniques().values():
+        listed = coverage.operations_of(entry.data["activity"])
+        assert listed <= set(catalogue.operations()) and set(entry.data["needs"]) <= listed, entry.name
+
+
+def test_stages_say_only_what_the_simulator_reads():
+    known = {
+        "name", "technique", "wait", "lasts", "count", "targets", "skip", "retries", "on_denied", "impact", "share"
+    }  # fmt: skip
+    for template, stage in stages():
+        assert set(stage) <= known and stage.get("on_denied", "abort") in ("abort", "continue"), template.name
+        for length in (stage.get("wait", "minutes"), stage.get("lasts", "1s")):
+            assert length in ("seconds", "minutes", "hours", "days", "months") or parse_duration(length) > 0
+
+
+def test_every_template_has_one_impact_and_known_victims():
+    for template in [*catalogue.chains().values(), *catalogue.drifts().values()]:
+        assert sum(bool(stage.get("impact")) for stage in coverage.stages_of(template)) == 1, template.name
+        assert set(template.data["victims"]["families"]) <= PLANNED_FAMILIES, template.name
+
+
+def test_look_alikes_exist_and_share_the_surface():
+    for entry in catalogue.techniques().values():
+        listed = coverage.operations_of(entry.data["activity"])
+        alike = entry.data["look_alikes"]
+        assert alike and set(alike) <= set(catalogue.changes()), entry.name
+        assert all(listed & coverage.surface_of(change) for change in alike), entry.name
+        together = frozenset().union(*(coverage.surface_of(change) for change in alike))
+        assert set(entry.data["needs"]) & together, f"{entry.name}: no look-alike does what it is about"
+
+
+def test_every_benign_change_is_a_look_alike_of_something():
+    named = {change for entry in catalogue.techniques().values() for change in entry.data["look_alikes"]}
+    assert named == set(catalogue.changes())
+
+
+def test_standards_of_a_chain_are_those_of_its_techniques():
+    found = coverage.standards_of(["mine", "submit-job"])
+    assert found["attack"] == ["T1496.001", "T1610", "T1053.007"] and found["maestro"] == ["L4"]
