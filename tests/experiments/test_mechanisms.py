@@ -57,7 +57,7 @@ workloads: {training: {pipelines: 4}, inference: {services: 12}, serverless: {fu
 incidents: [{attack: token-theft, count: 20, strength: 0.3}]
 """
 )
-SEEDS = range(8)
+SEEDS = range(6)
 Case = tuple[dict[str, Any], int]
 
 
