@@ -76,8 +76,9 @@ def find_victim(
     Raises `ValueError` if nothing has run yet.
     """
     families = [spec.victim["family"]] if spec.victim else template.get("victims", {}).get("families", [])
-    everybody = [w for w in platform.world.workloads.values() if w.recent is not None and not w.identity.orphaned]
-    candidates = [w for w in everybody if w.family in families] or everybody
+    active = [w for w in platform.world.workloads.values() if w.recent is not None]
+    everybody = [w for w in active if not w.identity.orphaned]
+    candidates = [w for w in active if w.family in families] or everybody
     if not candidates:
         raise ValueError(f"{spec.template}: no workload has run yet that it could begin from")
     return _best(platform.world, candidates, techniques, spec.strength, rng)

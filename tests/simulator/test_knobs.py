@@ -87,6 +87,16 @@ def test_excess_privilege_lengthens_chains(run: Run) -> None:
     assert reached[0] + 0.5 < reached[-1]
 
 
+def test_a_forgotten_key_of_an_off_boarded_identity_is_as_good_as_one_in_use(run: Run) -> None:
+    leaked = {"incidents": [{"attack": "codefinger", "count": 16, "strength": 0.0}]}
+    for orphaned, found in ((1.0, True), (0.0, False)):
+        simulation = run({**leaked, "identities.orphaned": orphaned})
+        taken = [i for i in simulation.truth.incidents if i.family == "retired"]
+        assert bool(taken) == found
+        assert not {i.identity for i in taken} & set(simulation.deployment.inventory)
+        assert any(i.first_observable_at >= 0 for i in taken) == found
+
+
 # --- how much there is
 
 
