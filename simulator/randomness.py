@@ -26,6 +26,8 @@ _GOLDEN: Final = 0x9E3779B97F4A7C15
 _A: Final = 0xBF58476D1CE4E5B9
 _B: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
+MOST_ROWS: Final = 64
+"""Rows that a process draws at once: there may be a hundred thousand processes."""
 TABLE: Final = 1024
 """Length of a tabulated quantile function."""
 
@@ -71,7 +73,7 @@ class Draws:
 
     __slots__ = ("_at", "_generator", "_rows")
 
-    def __init__(self, seed: int, *names: object, width: int, block: int = 32) -> None:
+    def __init__(self, seed: int, *names: object, width: int, block: int = 8) -> None:
         self._generator = generator(seed, *names)
         self._rows = np.empty((block, width))
         self._at = block

@@ -17,7 +17,7 @@ from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.events import HOUR
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.randomness import Draws
+from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
 from scopedrift.simulator.world import Project, Workload, World
@@ -27,6 +27,8 @@ STARTS: Final = 1 << 31
 """Task numbers from here on are starts of the service itself."""
 CREDENTIALS: Final = ("role", "audience", "metadata")
 """Slots that stay those of its own project wherever a service acts."""
+LEAST: Final = 6
+"""Services that reach beyond their project serve at least so many, if there are (assumed)."""
 WIDTH: Final = 10
 
 
@@ -50,7 +52,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             parameters=parameters,
         )
         world.allow_tools(kind, [runs, family.activity("explore"), start_up])
-        served = world.projects if kinds[kind]["reach"] == "all" else [project]
+        served = _served(world, number, -(-parameters["services"] // len(kinds)), kinds[kind]["reach"], project)
         own = world.actors[service.actors[kind]]
         for each in served:
             pools = {**each.pools, **_pools(world, each, name)}
@@ -58,6 +60,15 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             world.declare(service, runs, pools)
             service.actors[each.name] = world.actors.add(replace(own, pools={**own.pools, **pools}))
         yield partial(_service, family=family, service=service, kind=kind, served=served)
+
+
+def _served(world: World, number: int, alike: int, reach: str, own: Project) -> list[Project]:
+    """The projects that a service acts on: its own, or its part of all where `alike` services divide them."""
+    if reach != "all":
+        return [own]
+    part = min(max(-(-len(world.projects) // alike), LEAST), len(world.projects))
+    first = key(world.seed, "served", NAME, number) % len(world.projects) if alike > 1 else 0
+    return [world.projects[(first + k) % len(world.projects)] for k in range(part)]
 
 
 def _pools(world: World, project: Project, name: str) -> dict[str, int]:
