@@ -62,7 +62,7 @@ def by_time(window):
         st.tuples(st.integers(0, 3) | st.integers(0, 2**61), st.integers(0, 3) | st.integers(0, 2**64 - 1)), min_size=1
     )
 )
-@example([(0, 1), (0, 0), (2**61, 5)])
+@example([*((0, 7 * k % 20) for k in range(20)), (2**61, 5)])
 def test_the_order_is_by_arrival_then_by_tie(pairs):
     arrived = np.array([a for a, _ in pairs], np.int64)
     tie = np.array([t for _, t in pairs], np.uint64)
