@@ -20,6 +20,7 @@ from scopedrift.simulator.detours import wander
 from scopedrift.simulator.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
 from scopedrift.simulator.expansion import ArrivalCodes, Recorder, Window
 from scopedrift.simulator.families import module_of
+from scopedrift.simulator.growth import start_growth
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.schedule import start_injections
 from scopedrift.simulator.log import Digest, EventLog
@@ -79,6 +80,7 @@ def simulate(
     platform.env.process(platform.rotations())
     for workload in list(world.workloads.values()):
         platform.env.process(wander(platform, workload))
+    start_growth(platform)
     deployment = start_injections(platform, ledger, without)
     platform.decide_by(deployment)
     recorder.prepare()

@@ -40,8 +40,8 @@ class Project:
     account: str
     team: str
     pools: Mapping[str, int]
-    datasets: tuple[int, ...]
-    """Pools, one a dataset."""
+    datasets: list[int]
+    """Pools, one a dataset, as it is now: parts come and go."""
     nodes: int
     """Pool of its node addresses (column `source`)."""
 
@@ -51,6 +51,7 @@ class Workload:
     """Something that runs.  Changes rebind its actors; its family's process drives it."""
 
     number: int
+    """By name, so that other workloads do not shift it (22 bits)."""
     name: str
     family: str
     project: Project
@@ -203,7 +204,7 @@ class World:
                 "package": pool(f"pkg:{self._fake.word().lower()}" for _ in range(30)),
                 "repository": pool(f"git:{self.company}/{name}-{self._fake.word().lower()}" for _ in range(5)),
             },
-            datasets=tuple(datasets),
+            datasets=datasets,
             nodes=self.pool("source", [f"10.{number % 250}.{k // 250}.{k % 250 + 2}" for k in range(nodes)]),
         )
 
@@ -253,7 +254,7 @@ class World:
         for slot, given in pools.items():
             bound[slot] = given if isinstance(given, int) else self.pool("resource", given, project.name)
         identity = identity or self.add_identity(name, project)
-        workload = Workload(len(self.workloads), name, family, project, identity, image, {}, parameters)
+        workload = Workload(key(0, "number", name) >> 42, name, family, project, identity, image, {}, parameters)
         identity.workloads.append(name)
         if family not in identity.families:
             identity.families.append(family)
