@@ -8,9 +8,10 @@ unannounced one does not; an identity that no policy knows may do nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from scopedrift.simulator.activities import Operation
 from scopedrift.simulator.events import MISSING, SECOND, registry_of
 from scopedrift.simulator.expansion import DENIED, NORMAL, Recorder
 from scopedrift.simulator.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
@@ -63,8 +64,7 @@ class DecisionPoint:
         clump: int = 1,
     ) -> None:
         """`Recorder.emit`, decided upon."""
-        while self._coming and self._coming[-1].start <= self._clock():
-            self._announced(self._coming.pop())
+        self._update()
         refused = self._refused(activity, actor, data)
         if refused and self._enforce:
             outcome += self._recorder.refuse(refused)
@@ -82,11 +82,19 @@ class DecisionPoint:
                     DENIED, truth, behalf,
                 )  # fmt: skip
 
-    def _announced(self, entry: CalendarEntry) -> None:
+    def denies(self, identity: int, operation: Operation, places: Iterable[str], registry: str | None) -> bool:
+        """Whether it denies a call on resources of some projects, with an image from a registry, as things stand."""
+        self._update()
+        return self._enforce and not self._covers(identity, operation, places, registry)
+
+    def _update(self) -> None:
+        """Take over the announced changes that have begun."""
         codes = self._world.names["identity"]
-        for name in entry.identities or self._world.identities:
-            self._allow(codes.find(name), Scope(entry.grants, entry.registries))
-        self._known.clear()
+        while self._coming and self._coming[-1].start <= self._clock():
+            entry = self._coming.pop()
+            for name in entry.identities or self._world.identities:
+                self._allow(codes.find(name), Scope(entry.grants, entry.registries))
+            self._known.clear()
 
     def _allow(self, identity: int, scope: Scope) -> None:
         grants, registries = self._scopes.setdefault(identity, (set(), set()))
@@ -99,20 +107,23 @@ class DecisionPoint:
         known = self._known.get(case)
         if known is None:
             caller = self._world.actors[actor]
-            grants, registries = self._scopes.get(caller.identity, (set(), set()))
-            image = self._world.names["image"][caller.image] if caller.image >= 0 else ""
-            foreign = bool(image) and registry_of(image) not in registries
+            registry = registry_of(self._world.names["image"][caller.image]) if caller.image >= 0 else None
             refused = set()
             for operation in self._world.activities.coded(activity).operations:
-                if operation.service in UNGUARDED:
-                    continue
                 pool = self._pool(caller, operation.slot, data)
                 places = self._world.projects_of(pool) or {self._world.names["project"][caller.project]}
-                wanted = {Grant(operation.service, operation.access, place) for place in places}
-                if not wanted <= grants or (operation.image and foreign):
+                if not self._covers(caller.identity, operation, places, registry):
                     refused.add(operation.code)
             known = self._known[case] = tuple(sorted(refused))
         return known
+
+    def _covers(self, identity: int, operation: Operation, places: Iterable[str], registry: str | None) -> bool:
+        if operation.service in UNGUARDED:
+            return True
+        grants, registries = self._scopes.get(identity, (set(), set()))
+        if operation.image and registry is not None and registry not in registries:
+            return False
+        return all(Grant(operation.service, operation.access, place) in grants for place in places)
 
     def _pool(self, caller: Actor, slot: str, data: int) -> int:
         return data if data >= 0 and slot == "dataset" else caller.pools.get(slot, MISSING)

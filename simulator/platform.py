@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from math import log
 from typing import Final
 
 import simpy
 
+from scopedrift.simulator.activities import Operation
 from scopedrift.simulator.decisions import DecisionPoint
 from scopedrift.simulator.events import SECOND
 from scopedrift.simulator.expansion import NORMAL, OUTAGE, Recorder
@@ -120,6 +122,10 @@ class Platform:
         """Hold requests against what is declared, if the scenario has a policy decision point."""
         if self._decisions is not None:
             self._decisions.load(deployment)
+
+    def denies(self, identity: int, operation: Operation, places: Iterable[str], registry: str | None) -> bool:
+        """Whether a policy decision point denies an identity a call now (see `DecisionPoint.denies`)."""
+        return self._decisions is not None and self._decisions.denies(identity, operation, places, registry)
 
     def rotations(self) -> Process:
         """Rotated keys: the workloads of their identities start again with the new one."""

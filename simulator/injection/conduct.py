@@ -139,7 +139,8 @@ def _standing(platform: Platform, hold: Foothold, operation: Operation, pools: M
         declared &= registry_of(hold.image) in identity.registries
     works = hold.expires < 0 or now < hold.expires
     permitted = (entitled and works) or (now < hold.grants_until and covered(hold.grants))
-    return entitled, declared, permitted and (declared or world.scenario.platform.policy != "enforce")
+    registry = registry_of(hold.image) if hold.image is not None else None
+    return entitled, declared, permitted and not platform.denies(hold.actor.identity, operation, places, registry)
 
 
 def _compiled(world: World, name: str, weights: Mapping[str, float], ordered: bool) -> Activity | None:

@@ -164,3 +164,17 @@ def test_enforcement_stops_what_is_outside_the_scope_of_its_victim(run: Run) -> 
     ends = {mode: [i.end_reason for i in run(mode).truth.incidents] for mode in ("off", "log", "enforce")}
     assert ends["off"] == ends["log"]
     assert ends["off"].count("completed") > ends["enforce"].count("completed") == 0
+
+
+def test_what_the_truth_says_of_a_stage_is_what_the_log_shows(run: Run) -> None:
+    for mode in ("off", "enforce"):
+        simulation = run(mode)
+        log, truth = table(simulation), simulation.truth
+        bad = truth.label >= 2
+        outcome = log.outcome.to_numpy()[truth.event[bad]]
+        places = zip(truth.incident[bad].tolist(), truth.stage[bad].tolist(), outcome, strict=True)
+        succeeded = {(incident, stage) for incident, stage, how in places if how == "success"}
+        for number, incident in enumerate(truth.incidents):
+            for at, stage in enumerate(incident.stages):
+                if stage.outcome == "success" and incident.first_observable_at >= 0:
+                    assert (number, at) in succeeded
