@@ -141,6 +141,12 @@ def test_a_fully_declared_world_is_the_same_under_any_mode(run: Run) -> None:
     assert run("log", **plain).log.digest == run("off", **plain).log.digest
 
 
+@pytest.mark.parametrize("mode", ["log", "enforce"])
+def test_decisions_do_not_depend_on_how_the_log_was_cut(run: Run, mode: str) -> None:
+    whole = run(mode)
+    assert simulate(whole.scenario, whole.seed, window=2_000).log.digest == whole.log.digest
+
+
 def test_an_announced_change_updates_the_policy_and_an_unannounced_one_is_refused(run: Run) -> None:
     for announced, outcomes in ((1.0, {"success", "error"}), (0.0, {"denied"})):
         simulation = run("enforce", announced=announced, without=("incidents",))
