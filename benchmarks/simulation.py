@@ -165,7 +165,7 @@ def main() -> int:
         simulated(options.simulated)
         return 0
     quick = options.quick
-    ratios(200_000 if quick else 1_000_000, 2 if quick else 3)
+    ratios(200_000 if quick else 1_000_000, 2)
     lengths("the same world at 20 events a stage", "--streamed", (2e6, 4e6) if quick else (2e6, 8e6))
     lengths("simulate core-week at a multiple of its load", "--simulated", (1,) if quick else (1, 4))
     queueing(4_000 if quick else 20_000)
