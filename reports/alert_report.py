@@ -34,7 +34,7 @@ def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Map
         drawing = alert_time_line.draw(data, looks(detectors))
         if drawing is not None:
             markup = render(drawing, out / "figures")
-            pictures.append(Picture(drawing.name, drawing.title, drawing.caption, markup, True))
+            pictures.append(Picture(drawing.name, drawing.title, drawing.caption, markup, ("svg", "pdf")))
     files = write_inputs({"alerts": alerts, "identities": counts}, out / "tables")
     html = render_page(
         "alerts.html.j2",

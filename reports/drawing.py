@@ -35,8 +35,11 @@ class Drawing:
     figure: Figure
 
 
-def render(drawing: Drawing, folder: Path | None) -> Markup:
-    """Return the drawing as markup for the page; also save it as SVG and PDF in `folder`, unless that is None."""
+def render(drawing: Drawing, folder: Path | None, *, pdf: bool = True) -> Markup:
+    """Return the drawing as markup for the page; also save it as SVG (and PDF) in `folder`, unless that is None.
+
+    Embedding fonts makes a PDF three times as slow as all the rest, so that figures by the dozen go without.
+    """
     with matplotlib_settings(), _quiet():
         buffer = io.StringIO()
         drawing.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "scopedrift"})
@@ -47,9 +50,9 @@ def render(drawing: Drawing, folder: Path | None) -> Markup:
             ET.register_namespace("", SVG)
             ET.register_namespace("xlink", XLINK)
             (folder / f"{drawing.name}.svg").write_bytes(ET.tostring(tree, encoding="utf-8", xml_declaration=True))
-            drawing.figure.savefig(
-                folder / f"{drawing.name}.pdf", metadata={"CreationDate": None, "Creator": "scopedrift"}
-            )
+            if pdf:
+                metadata = {"CreationDate": None, "Creator": "scopedrift"}
+                drawing.figure.savefig(folder / f"{drawing.name}.pdf", metadata=metadata)
     return _inline(tree, drawing)
 
 

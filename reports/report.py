@@ -37,7 +37,8 @@ class Picture:
     title: str
     caption: str
     markup: Markup
-    saved: bool
+    saved: tuple[str, ...]
+    """Endings of the files beside the page."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _sections(data: Tables, chosen: dict[str, Look], folder: Path) -> list[Secti
             keys = time_line.informative(own)
             show, fold = max(2, TIME_LINES // len(drawn)), TIME_LINES_FOLDED // len(drawn)
             lines = [
-                _picture(d, suffix, folder if place < show else None)
+                _picture(d, suffix, folder if place < show else None, pdf=False)
                 for place, key in enumerate(keys[: show + fold])
                 if (d := time_line.draw(own, chosen, key)) is not None
             ]
@@ -110,9 +111,10 @@ def _sections(data: Tables, chosen: dict[str, Look], folder: Path) -> list[Secti
     return sections
 
 
-def _picture(drawing: Drawing, suffix: str, folder: Path | None) -> Picture:
+def _picture(drawing: Drawing, suffix: str, folder: Path | None, *, pdf: bool = True) -> Picture:
     named = Drawing(f"{drawing.name}{suffix}", drawing.title, drawing.caption, drawing.alt, drawing.figure)
-    return Picture(named.name, named.title, named.caption, render(named, folder), folder is not None)
+    endings = () if folder is None else ("svg", "pdf") if pdf else ("svg",)
+    return Picture(named.name, named.title, named.caption, render(named, folder, pdf=pdf), endings)
 
 
 def _top_alerts(data: Tables) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def test_figures_are_files_too(page: Path) -> None:
         svg = ET.parse(folder / f"{name}.svg").getroot()
         assert svg.tag.endswith("}svg") and "var(" not in (folder / f"{name}.svg").read_text(encoding="utf-8")
         assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    assert len(list(folder.glob("incident-*.pdf"))) == TIME_LINES
+    assert len(list(folder.glob("incident-*.svg"))) == TIME_LINES
 
 
 @pytest.mark.usefixtures("quick")
