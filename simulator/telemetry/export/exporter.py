@@ -67,7 +67,7 @@ def streams(format: str) -> tuple[str, ...]:
 def writer(format: str, log: EventLog) -> Writer:
     """The writer of a format for one log."""
     streams(format)
-    return cast("Writer", FORMATS[format].Writer(Names(log)))
+    return cast("Writer", FORMATS[format].Writer(Names.of(log)))
 
 
 def export_log(log: EventLog, format: str, out: Path, progress: Progress | None = None) -> Exported:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b32encode
+from collections.abc import Iterable
 from typing import Final
 
 from scopedrift.simulator.log import EventLog
@@ -27,17 +28,25 @@ _NOT_LABEL: Final = re.compile(r"[^a-z0-9-]+")
 
 
 class Names:
-    """The names of one export."""
+    """The names of one export: the same for the same `salt`.
 
-    def __init__(self, log: EventLog) -> None:
-        self._salt = log.digest.encode()[:32]
+    `texts` are resources and images; account numbers that they show are used.
+    """
+
+    def __init__(self, salt: str, texts: Iterable[str] = ()) -> None:
+        self._salt = salt.encode()[:32]
         self._names: dict[tuple[str, str], str] = {}
         self._keys: dict[tuple[str, tuple[object, ...]], str] = {}
         self._taken: set[tuple[str, str]] = set()
-        for text in (*log.vocabulary["resource"], *log.vocabulary["image"]):
+        for text in texts:
             owner = _OWNED.match(text) or _PULLED.match(text)
             if owner:  # the simulated world has account numbers of its own
                 self._keep("account", owner[2], owner[1])
+
+    @classmethod
+    def of(cls, log: EventLog) -> Names:
+        """The names of a log."""
+        return cls(log.digest, (*log.vocabulary["resource"], *log.vocabulary["image"]))
 
     def digest(self, *parts: object) -> bytes:
         """16 bytes of this log for some parts."""

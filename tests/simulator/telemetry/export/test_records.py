@@ -94,7 +94,7 @@ def test_the_image_of_a_training_job(record):
 
 
 def test_account_numbers_are_those_of_the_simulated_world(log_of):
-    names = Names(log_of({"resource": "arn:aws:iam::123456789012:role/vision-workloads"}))
+    names = Names.of(log_of({"resource": "arn:aws:iam::123456789012:role/vision-workloads"}))
     assert names.account("vision") == "123456789012"
     assert re.fullmatch(r"\d{12}", names.account("speech")) and names.account("speech") != names.account("vision")
 
@@ -186,7 +186,7 @@ def test_an_export_is_repeatable_and_its_files_are_delivered_by_account_and_hour
 
 
 def test_names_are_allowed_and_never_shared(log_of):
-    names = Names(log_of({}))
+    names = Names.of(log_of({}))
     texts = ["a b", "a-b", "a/b", "A b", "é", "ü", "", "x" * 80, "x" * 81]
     for made in ([names.named("k", t) for t in texts], [names.label("l", t) for t in texts]):
         assert len(set(made)) == len(texts)

@@ -1,0 +1,1 @@
+"""Other people's detectors behind our interface, one file a library; each library is an extra, imported when used."""
