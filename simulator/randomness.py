@@ -26,8 +26,6 @@ _GOLDEN: Final = 0x9E3779B97F4A7C15
 _A: Final = 0xBF58476D1CE4E5B9
 _B: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
-MOST_ROWS: Final = 64
-"""Rows that a process draws at once: there may be a hundred thousand processes."""
 TABLE: Final = 1024
 """Length of a tabulated quantile function."""
 
