@@ -326,13 +326,15 @@ class World:
         return self.pools.add([items[i] for i in chosen])
 
     def add_identity(
-        self, workload: str, project: Project, *, kind: str | None = None, orphaned: bool = False
+        self, workload: str, project: Project, *, kind: str | None = None, orphaned: bool = False, own: bool = False
     ) -> Identity:
         """The identity of a workload: its own or, by the sharing knob, one that serves several projects.
 
-        `kind` is that of its credential, instead of one by the scenario's shares.
+        `kind` is that of its credential, instead of one by the scenario's shares; `own` keeps it out of the sharing.
         """
-        shared = not orphaned and key(self.seed, "shared", workload) / 2.0**64 < self.scenario.identities.sharing
+        shared = (
+            not (orphaned or own) and key(self.seed, "shared", workload) / 2.0**64 < self.scenario.identities.sharing
+        )
         account = workload
         if shared:
             accounts = max(round(len(self.projects) / self.platform["world"]["projects_per_account"]["value"]), 1)

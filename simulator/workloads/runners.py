@@ -60,7 +60,14 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         home = world.home(NAME, number)
         name = f"runners-{number:03d}"
         pool = world.add_workload(
-            NAME, name, home, activities=[start_up, token], kinds=["runner"], pools={}, parameters=parameters
+            NAME,
+            name,
+            home,
+            activities=[start_up, token],
+            kinds=["runner"],
+            pools={},
+            parameters=parameters,
+            identity=world.add_identity(name, home, own=True),  # it is shared among its tenants, and with nobody else
         )
         tenants = [
             _tenant(world, family, pool, i) for i in range(number, parameters["tenants"], max(parameters["pools"], 1))

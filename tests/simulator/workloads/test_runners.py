@@ -17,8 +17,9 @@ def most_at_once(jobs: pd.DataFrame) -> int:
     return int(edges.sort_index(kind="stable").cumsum().max())
 
 
-def test_all_tenants_share_the_identity_and_the_name_of_their_pool(events):
-    log = events(runners={"tenants": 10, "pools": 2})
+@pytest.mark.parametrize("sharing", [0.0, 1.0])
+def test_all_tenants_share_the_identity_and_the_name_of_their_pool(events, sharing):
+    log = events({"identities": {"sharing": sharing}}, runners={"tenants": 10, "pools": 2})
     assert log.identity.nunique() == log.workload.nunique() == 2
     cloned = log[log.operation == "Clone"]
     assert cloned.groupby("identity").resource.nunique().min() >= 3
