@@ -125,7 +125,7 @@ def main() -> int:
             "detector": name,
             "million events a second": f"{found['rate'] / 1e6:.2f}",
             "target": f"{TARGETS[name]:g}" if name in TARGETS else "",
-            "fit, million a second": f"{found['fit'] / 1e6:.2f}",
+            "fit, million a second": f"{found['fit'] / 1e6:.2f}" if found["fit"] < 1e9 else "",
             "scored": f"{found['scored']:,}",
             **({} if options.quick else {"peak MiB": f"{found['peak']:.0f}"}),
         })  # fmt: skip

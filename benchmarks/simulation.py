@@ -102,9 +102,7 @@ def lengths(what: str, flag: str, sizes: tuple[float, ...]) -> None:
         })  # fmt: skip
     table(list(rows[0]), rows)
     if len(sizes) > 1:
-        print(
-            f"  peak at the longer over peak at the shorter: {peaks[-1] / peaks[0]:.2f} (target: the window bounds it)\n"
-        )
+        print(f"  peak at the longer over peak at the shorter: {peaks[-1] / peaks[0]:.2f} (the window bounds it)\n")
         floor(f"{what}: peak memory, shorter over longer", peaks[0] / peaks[-1], 0.7)
 
 
