@@ -3,9 +3,9 @@
 The first part is a share of the *events*, not of the time: a real collection has gaps, and one wrong clock would
 leave nothing to learn from.  There is nothing to calibrate on, so the question is turned round: every detector may
 raise a given number of alerts, and gets the lowest threshold that keeps to it.  Where more alerts than that tie at a
-detector's highest score, the earliest are shown.  The reason of an alert is that of its highest-scored event, asked
-for in a second pass right after the batch that holds it, as on call; the identity that it begins with is left out,
-since it stands beside it.
+detector's highest score, the earliest are shown; what scores no higher than half of the events is never an alert.
+The reason of an alert is that of its highest-scored event, asked for in a second pass right after the batch that holds
+it, as on call; the identity that it begins with is left out, since it stands beside it.
 
 Units: times in microseconds.
 """
@@ -158,6 +158,8 @@ def _raised(arrived: Array, identity: Array, scores: Array, top: int) -> Alerts:
     highest = np.nanmax(scores) if np.isfinite(threshold) else threshold
     if threshold >= highest > np.nanmin(scores):
         threshold = float(np.nextafter(highest, -np.inf))
+    if np.isfinite(highest) and (typical := float(np.nanmedian(scores))) < highest:
+        threshold = max(threshold, typical)  # what is less suspicious than most is no alert
     return alerts(arrived, identity, scores, threshold, COOLDOWN_US)
 
 

@@ -89,13 +89,18 @@ def _write(folder: Path, alerts: pd.DataFrame, facts: Mapping[str, Any]) -> None
 def _told(facts: Mapping[str, Any]) -> str:
     """What was read, learned from and scored, in words."""
     events, learned, scored = facts["events"], facts["learned"], facts["scored"]
-    text = f"{events:,} event{'' if events == 1 else 's'} from {facts['first']} to {facts['last']}: "
-    text += f"the first {learned:,} were learned from, the {scored:,} from {facts['scored_from']} on were scored."
+    first, scored_from, last = (_moment(facts[name]) for name in ("first", "scored_from", "last"))
+    text = f"{events:,} event{'' if events == 1 else 's'} from {first} to {last} (UTC): "
+    text += f"the first {learned:,} were learned from, the {scored:,} from {scored_from} on were scored."
     if learned < ENOUGH:
         text += f" {learned:,} events are too few to learn what is usual: most of what is scored is new."
     if unread := facts.get("unreadable_records"):
         text += f" {unread:,} record{'' if unread == 1 else 's'} could not be read."
     return text
+
+
+def _moment(iso: str) -> str:
+    return iso[:19].replace("T", " ")
 
 
 def _print(alerts: pd.DataFrame, facts: Mapping[str, Any]) -> None:

@@ -64,6 +64,18 @@ def test_a_reason_does_not_repeat_the_identity_beside_it(fitted):
     assert found.alerts.iloc[0][["identity", "operation", "reason"]].tolist() == ["ann", "Put", "member: odd"]
 
 
+def test_what_scores_no_higher_than_most_events_is_no_alert(monkeypatch):
+    class ByCode(Detector):
+        def score(self, batch):
+            return batch["operation"].astype(float)
+
+    monkeypatch.setattr(real_logs.registry, "load", lambda spec: ByCode())
+    log = log_of(list(range(10)), list("abbbbbbbcc"), [f"id-{i}" for i in range(10)])
+    found = score_log(log, ["x"], fit=0.1)
+    assert found.alerts["operation"].tolist() == ["c", "c"]
+    assert len(score_log(log_of([0, 1, 2], list("abb"), list("xyz")), ["x"], fit=0.1).alerts) == 0, "nothing stands out"
+
+
 def test_a_detector_that_fails_costs_only_itself(monkeypatch):
     class Broken(Detector):
         def score(self, batch):
