@@ -9,6 +9,12 @@ import numpy as np
 
 from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import simulate
+from scopedrift.simulator.expansion import Recorder
+from scopedrift.simulator.families import module_of
+from scopedrift.simulator.growth import start_growth
+from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.telemetry.delivery import Delivery
+from scopedrift.simulator.world import World
 
 WORLD = {
     "name": "growth",
@@ -34,7 +40,7 @@ def first_uses(log):
     return log[~log.duplicated(["identity", "resource"])]
 
 
-def test_new_parts_of_datasets_come_on_working_days_and_old_ones_go():
+def test_new_parts_of_datasets_come_and_are_read():
     log = events(1.0)
     parts = log[log.resource.str.contains(r"-data/.*/part-", na=False)]
     first = parts.groupby("resource").time.min().sort_values()
@@ -43,9 +49,27 @@ def test_new_parts_of_datasets_come_on_working_days_and_old_ones_go():
     assert len(new) > 20
     born = first[first.index.str.contains("part-5")]
     assert len(born) > 10
-    last = parts.groupby("resource").time.max()
-    gone = last[(first < start + np.timedelta64(3, "D")) & (last < log.time.max() - np.timedelta64(3, "D"))]
-    assert len(gone) > 10
+
+
+def test_old_parts_go_and_the_users_of_a_dataset_follow_it():
+    scenario = loader.load_text(json.dumps({**WORLD, "novelty": 1.0}))
+    world = World(scenario, 2)
+    for name, given in scenario.workloads.items():
+        list(module_of(name).build(world, given))
+    platform = Platform(world, Recorder(world, world.operations, Delivery(scenario, 2, world.operations)))
+    before = {project.name: [set(world.pools.items(d)) for d in project.datasets] for project in world.projects}
+    start_growth(platform)
+    platform.env.run(until=scenario.end_us)
+    grown = 0
+    for project in world.projects:
+        after = [set(world.pools.items(d)) for d in project.datasets]
+        assert [len(each) for each in after] == [len(each) for each in before[project.name]]
+        grown += sum(new != old for new, old in zip(after, before[project.name], strict=True))
+    assert grown > 5
+    for workload in world.workloads.values():
+        if workload.family == "training":
+            for actor in workload.actors.values():
+                assert world.actors[actor].pools["dataset"] in workload.project.datasets
 
 
 def test_identities_touch_new_resources_at_a_falling_rate_that_does_not_reach_zero():

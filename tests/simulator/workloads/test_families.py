@@ -23,6 +23,7 @@ FAMILIES = {
     "agents": {"agents": 2, "sessions_per_day": 2.0},
 }
 GUIDE = Path(__file__).parents[3] / "docs" / "add-a-workload-family.md"
+TINY = {"name": "cut", "horizon": "3d", "windows": {"baseline": "1d", "calibration": "1d"}}
 APART = {"platform": {"contention": False}, "identities": {"sharing": 0.0, "orphaned": 0.0}}
 
 
@@ -47,6 +48,12 @@ def test_a_family_runs_alone_and_the_same_again(tiny, name):
     assert one.log.digest == other.log.digest
     assert one.log.digest != tiny(seed=4, **{name: FAMILIES[name]}).log.digest
     assert {family for entry in one.deployment.inventory.values() for family in entry.families} == {name}
+
+
+def test_the_log_of_all_families_does_not_depend_on_the_window():
+    text = json.dumps({**TINY, "workloads": FAMILIES})
+    whole, cut = (simulate(loader.load_text(text), 3, window=window) for window in (10**9, 2_000))
+    assert whole.log.digest == cut.log.digest
 
 
 @pytest.mark.parametrize("added", ["agents", "runners", "training"])
