@@ -223,6 +223,11 @@ class World:
             public[int(u / share * len(public))] if u < share else f"{project.account}.dkr.ecr.{REGION}.amazonaws.com"
         )
 
+    def _addresses(self, workload: str, project: Project) -> int:
+        """Where a workload calls from: its project's nodes, or for some the Internet (hosted by a partner)."""
+        u = key(self.seed, "addresses", workload) / 2.0**64
+        return self.external if u < self.platform["world"]["outside"]["value"] else project.nodes
+
     def add_workload(
         self,
         family: str,
@@ -278,7 +283,7 @@ class World:
             task_kind=MISSING,
             project=self.code("project", project.name),
             image=self.code("image", image),
-            sources=project.nodes if sources is None else sources,
+            sources=self._addresses(name, project) if sources is None else sources,
             pools=bound,
         )
         for kind in kinds:

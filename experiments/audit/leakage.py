@@ -25,6 +25,12 @@ CONTROLS: Final = 2_000
 """Other events of an operation that an incident is held against, at most."""
 EVENTS: Final = 300
 """Events of one incident that are looked at, at most."""
+WORDS: Final = (
+    *("stream", "credential_kind", "task_kind", "service", "operation", "access", "project", "registry", "source"),
+)
+"""Columns whose values somebody benign must share: new for the victim is behaviour, new for everybody gives it away."""
+OWN_WORDS: Final = 0.05
+"""Share of incident events whose value may be theirs alone (assumed: chance keeps a rare benign use out of a log)."""
 FLIPS: Final = 20_000
 LEAST: Final = 16
 """Incidents that a stump is judged on at least: with fewer, no leak could be significant over all fields."""
@@ -99,6 +105,49 @@ def no_field_leaks(subject: Subject) -> Row:
         told = ", ".join(map(repr, sorted(guilty)))
         seen = f"{told} tell incidents ({worst!r} with a mean area of {0.5 + means[worst]:.2f})"
     return Row("leaks", "fail" if guilty else "pass", seen, expected)
+
+
+def words_are_ordinary(subject: Subject) -> Row:
+    """What incidents call, from where and with what, benign work of somebody calls too."""
+    own: dict[str, list[float]] = {}
+    for world in subject.worlds:
+        for column, share in _own_words(world).items():
+            own.setdefault(column, []).append(share)
+    shares = {column: float(np.mean(found)) for column, found in own.items()}
+    foreign = {column: share for column, share in shares.items() if share > OWN_WORDS}
+    worst = sorted(foreign or shares, key=lambda column: -shares[column])[: len(foreign) or 1]
+    seen = ", ".join(f"{column} {shares[column]:.1%}" for column in worst)
+    return Row(
+        "words",
+        "fail" if foreign else "pass",
+        f"events of incidents with a word that nothing benign has: {seen or 'none'}",
+        f"at most {OWN_WORDS:.0%} of them in each of {len(WORDS)} columns",
+    )
+
+
+def _own_words(world: World) -> dict[str, float]:
+    """By column: the share of all incident events whose value no benign event of the log has."""
+    truth = world.truth
+    at = truth.event[truth.label >= SCOPE_DRIFT]
+    if not len(at):
+        return {}
+    bad = np.zeros(len(world.log), bool)
+    bad[at] = True
+    found: dict[str, float] = {}
+    for column in WORDS:
+        counts: dict[bool, Array] = {True: np.zeros(0, np.int64), False: np.zeros(0, np.int64)}
+        start = 0
+        for batch in world.log.batches(500_000):
+            codes, mine = batch[column], bad[start : start + len(batch)]
+            start += len(batch)
+            for kind, held in counts.items():
+                chosen = codes[(mine == kind) & (codes >= 0)]
+                counts[kind] = np.bincount(chosen, minlength=max(len(held), int(codes.max(initial=0)) + 1))
+                counts[kind][: len(held)] += held
+        size = max(map(len, counts.values()))
+        theirs, own = (np.pad(counts[kind], (0, size - len(counts[kind]))) for kind in (False, True))
+        found[column] = float(own[theirs == 0].sum() / len(at))
+    return found
 
 
 def _areas(world: World) -> dict[str, list[float]]:

@@ -21,6 +21,7 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
     (labels.labels_are_sane, "a detector that is right would be called wrong"),
     (labels.twins_differ_by_the_incident, "alerts could not be attributed, and attacks would disturb the background"),
     (leakage.no_field_leaks, "detectors would learn the generator, not the behaviour"),
+    (leakage.words_are_ordinary, "a list of words that only attackers use would beat every detector"),
     (triviality.no_one_liner_solves_it, "the scenario would not tell good detectors from bad ones"),
     (placement.incidents_are_rare, "precision would look better than it can be in production"),
     (placement.onsets_are_uniform, "a detector that grows more suspicious with time would look good"),

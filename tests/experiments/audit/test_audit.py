@@ -121,6 +121,22 @@ def test_a_handful_of_incidents_proves_nothing(subject: Subject) -> None:
     assert row.verdict == "too small" and not row.ok
 
 
+def test_words_that_everybody_uses_pass(subject: Subject) -> None:
+    assert sound(leakage.words_are_ordinary(subject))
+
+
+def test_a_word_that_only_incidents_have_is_caught(subject: Subject, edited: Edited) -> None:
+    def plant(columns: dict[str, Any], bad: Any) -> None:
+        own = np.zeros(len(columns["time"]), bool)
+        own[bad] = True
+        rare = columns["operation"][bad[0]]
+        columns["operation"][own] = rare
+        columns["operation"][~own & (columns["operation"] == rare)] = columns["operation"][0]
+
+    row = leakage.words_are_ordinary(edited(subject, plant))
+    assert row.verdict == "fail" and "operation 100.0%" in row.seen
+
+
 # --- triviality
 
 
