@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from scopedrift.detectors import Detector
 from scopedrift.experiments import real_logs
+from scopedrift.experiments.cli import app
 from scopedrift.experiments.real_logs import read_log, score_log
 from scopedrift.simulator.events import DAY, HOUR, Vocabulary
 from scopedrift.simulator.log import EventLog
@@ -96,3 +98,18 @@ def test_a_log_by_format_and_by_mapping(tmp_path):
     assert log.frame()["identity"].tolist() == ["ann"] and report.events == 1
     with pytest.raises(LogError, match="unknown format"):
         read_log(tmp_path / "log.json", format="syslog")
+
+
+def test_a_mapping_file_on_the_command_line(tmp_path):
+    rows = [{"at": f"2024-03-01T01:{i:02d}:00Z", "who": "ann", "what": "Get" if i < 19 else "Drop"} for i in range(20)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "map.yaml").write_text("columns: {time: at, identity: who, operation: what}\n")
+    options = ["--mapping", tmp_path / "map.yaml", "--detector", "first-seen", "--out", tmp_path / "out", "--json"]
+    done = CliRunner().invoke(app, ["score", str(tmp_path / "log.jsonl"), *map(str, options)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["learned"], found["scored"], found["alerts"][0]["operation"]) == (10, 10, "Drop")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "the first 10 were learned from" in page and "too few to learn what is usual" in page
+    done = CliRunner().invoke(app, ["score", str(tmp_path / "log.jsonl"), "--out", str(tmp_path / "other")])
+    assert done.exit_code == 2 and "no known kind of audit record" in done.stderr

@@ -237,6 +237,16 @@ def test_the_same_rules_judge_exported_files_and_scores_do_not_depend_on_batches
     assert sum(own.matches(imported.original(i)) for i in found) == int((scores > 0).sum()) > 0
 
 
+def test_what_a_record_has_at_random_does_not_depend_on_where_batches_begin(tmp_path):
+    rule(tmp_path, "slow down", "  s: {errorCode: [SlowDown, ThrottlingException]}\n  condition: s\n")
+    simulation, _ = world(tmp_path, "eight-minute-intrusion", "8d", "ListBuckets")
+    detector = Sigma(rules=str(tmp_path / "slow down.yml"))
+    scores = scored(detector, simulation.log)
+    assert 0 < (scores > 0).sum() < (simulation.log.frame()["outcome"] == "error").sum()
+    detector.fit(simulation.log.batch(0, 0), Knowledge())
+    assert (detector.score(simulation.log.batch(0, len(simulation.log))) == scores).all()
+
+
 @pytest.mark.slow
 def test_a_privileged_container_is_seen_at_audit_level_request(tmp_path):
     (tmp_path / "rules").mkdir()

@@ -180,6 +180,7 @@ def test_an_export_is_repeatable_and_its_files_are_delivered_by_account_and_hour
         assert len(result.files) == 4
     one, two = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.gz")} for n in "12")
     assert one == two
+    assert all(content[4:8] == bytes(4) for content in one.values()), "no time of writing in the gzip header"
     folder = r"AWSLogs/(\d{12})/CloudTrail/eu-west-1/2026/01/05/"
     name = folder + r"\1_CloudTrail_eu-west-1_20260105T0[01]00Z_[A-Z2-7]{16}.json.gz"
     assert all(re.fullmatch(name, Path(path).as_posix()) for path in one)
