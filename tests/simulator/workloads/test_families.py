@@ -28,8 +28,8 @@ APART = {"platform": {"contention": False}, "identities": {"sharing": 0.0, "orph
 
 
 def prints(log: pd.DataFrame) -> pd.Series:
-    """A hash of each event's text, in order of the hashes."""
-    return pd.util.hash_pandas_object(log.astype(str), index=False).sort_values(ignore_index=True)
+    """A hash of each event, in order of the hashes."""
+    return pd.util.hash_pandas_object(log, index=False).sort_values(ignore_index=True)
 
 
 @pytest.fixture(scope="module")
