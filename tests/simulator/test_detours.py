@@ -81,7 +81,8 @@ def test_novelty_is_its_dial():
 def test_without_novelty_all_work_is_inside_the_declared_scope():
     world = simulated(0.0)
     beyond = outside_policy(world)
-    assert len(beyond) == 0 or set(beyond.operation) <= {"GetObject"}  # a borrowed benchmark of an evaluation
+    # but for what an evaluation borrows from another project
+    assert ((beyond.task_kind == "evaluation") & (beyond.service == "s3") & (beyond.access == "read")).all()
 
 
 def test_what_permissions_do_not_allow_is_refused_and_the_rest_succeeds(world):
