@@ -32,7 +32,7 @@ _MAKES: Final = frozenset(
     {"CreateUser", "CreateAccessKey", "CreateRole", "AttachUserPolicy", "AttachRolePolicy", "CreateStack"}
 )
 """Operations whose request names something that the log does not."""
-_SESSIONS: Final = 200_000
+_SESSIONS: Final = 8_192
 """Sessions whose begin is remembered; then all are forgotten, which costs an export at most a wrong begin."""
 
 

@@ -98,8 +98,9 @@ class Writer:
         extra: dict[str, list[str]] = {}
         if event.credential and event.credential_kind != "static-key":
             kind = "X509SHA256" if (event.credential_kind or "").startswith("x509") else "JTI"
-            value = names.digest("credential", event.credential).hex() if kind == "X509SHA256" else None
-            value = value or names.uuid("credential", event.credential)
+            value = names.uuid("credential", event.credential)
+            if kind == "X509SHA256":
+                value = "".join(names.digest(part, event.credential).hex() for part in ("certificate", "rest of it"))
             extra["authentication.kubernetes.io/credential-id"] = [f"{kind}={value}"]
         if event.workload:
             base = names.label("workload", event.workload, limit=40)
@@ -126,13 +127,15 @@ class Writer:
     def _body(self, event: Event, on: dict[str, Any]) -> dict[str, Any] | None:
         """The request's object, with the image in its pod template."""
         container: dict[str, Any] = {"name": "main", "image": event.image, "imagePullPolicy": "IfNotPresent"}
-        pod: dict[str, Any] = {"containers": [container], "restartPolicy": "Never"}
+        pod: dict[str, Any] = {"containers": [container], "restartPolicy": "Always"}
         if event.access == "create" and event.identity:
             pod["serviceAccountName"] = self._username(event.identity).rpartition(":")[2]
         kind = on["resource"]
+        if kind in ("jobs", "cronjobs", "pods"):
+            pod["restartPolicy"] = "Never"
         if kind == "daemonsets":
             container["securityContext"] = {"privileged": True}
-            pod |= {"hostNetwork": True, "hostPID": True, "restartPolicy": "Always"}
+            pod |= {"hostNetwork": True, "hostPID": True}
         spec: dict[str, Any] = pod if kind == "pods" else {"template": {"spec": pod}}
         if kind == "cronjobs":
             spec = {"schedule": "0 * * * *", "jobTemplate": {"spec": spec}}

@@ -9,10 +9,14 @@ from scopedrift.simulator.events import SECOND
 from scopedrift.simulator.telemetry.table import EPOCH
 
 
-@lru_cache(100_000)
 def seconds(time: int) -> str:
     """`2026-01-05T00:00:01Z`: what is below a second is cut off, as CloudTrail does."""
-    return (EPOCH + timedelta(seconds=time // SECOND)).isoformat()[:19] + "Z"
+    return _second(time // SECOND)
+
+
+@lru_cache(4_096)
+def _second(time: int) -> str:
+    return (EPOCH + timedelta(seconds=time)).isoformat()[:19] + "Z"
 
 
 def microseconds(time: int) -> str:

@@ -15,8 +15,8 @@ from typing import Final
 
 from scopedrift.simulator.log import EventLog
 
-MEMO: Final = 100_000
-"""Access key ids that are remembered: bounds memory, costs a little time."""
+MEMO: Final = 4_096
+"""Entries of a table of what repeats, after which it is emptied: bounds memory, costs a little time."""
 _VARIANTS: Final = "89ab"
 REGION: Final = "eu-west-1"
 _PREFIXES: Final = ("endpoint", "queue", "features", "function", "key", "cluster", "namespace", "foundation-model")

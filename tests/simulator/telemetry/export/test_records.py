@@ -109,6 +109,9 @@ def test_kubernetes_at_both_audit_levels(record):
     }  # fmt: skip
     (container,) = found["requestObject"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "docker.io/x/miner:1" and container["securityContext"]["privileged"] is True
+    assert found["requestObject"]["spec"]["template"]["spec"]["restartPolicy"] == "Always"
+    (certificate,) = found["user"]["extra"]["authentication.kubernetes.io/credential-id"]
+    assert re.fullmatch(r"X509SHA256=[0-9a-f]{64}", certificate)
     assert found["responseStatus"]["code"] == 201
     assert found["requestURI"] == "/apis/apps/v1/namespaces/vision/daemonsets"
     plain = record("kubernetes", **{**JOB, "image": None})
