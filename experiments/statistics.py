@@ -292,7 +292,8 @@ def rank_table(
     """Detectors by rank, ties included: a detector's rank is 1 + how many are significantly better than it.
 
     `estimate`, `low` and `high` are pooled over worlds; `mean_rank` averages its rank within each world (equal values
-    share their mean rank); `tied_with` names those that cannot be told from it (Holm over all pairs).  One
+    share their mean rank); `tied_with` names those that cannot be told from it (Holm over all pairs);
+    `minimum_detectable` is the difference that so many worlds would find 80 % of the time (median over pairs).  One
     world cannot tell anybody apart.
     """
     import pandas as pd
@@ -312,6 +313,8 @@ def rank_table(
         done.pivot_table(index=["scenario", "seed"], columns="detector", values=metric).reindex(columns=names).dropna()
     )
     ranks = rankdata(-sign * wide.to_numpy(), axis=1).mean(axis=0) if len(wide) else np.full(len(names), NAN)
+    effects = [d.minimum_detectable for d in compared if not math.isnan(d.minimum_detectable)]
+    minimum = float(np.median(effects)) if effects else NAN
     rows: list[dict[str, Any]] = []
     for name, mean_rank in zip(names, ranks.tolist(), strict=True):
         interval = cluster_bootstrap(*pooled(done[done["detector"] == name], metric), seed=seed)
@@ -325,10 +328,22 @@ def rank_table(
                 "high": interval.high,
                 "mean_rank": mean_rank,
                 "tied_with": ", ".join(tied),
+                "minimum_detectable": minimum,
                 "worlds": interval.units,
                 "sample": sample_label(interval.units),
             }
         )
-    columns = ["rank", "detector", "estimate", "low", "high", "mean_rank", "tied_with", "worlds", "sample"]
+    columns = [
+        "rank",
+        "detector",
+        "estimate",
+        "low",
+        "high",
+        "mean_rank",
+        "tied_with",
+        "minimum_detectable",
+        "worlds",
+        "sample",
+    ]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["rank", "estimate"], ascending=[True, not higher_is_better], ignore_index=True)

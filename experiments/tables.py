@@ -60,7 +60,7 @@ SUMMARIES: Final = tuple(metric for metric in METRICS if metric not in _MEDIANS)
 SUMMARY: Final = (
     *("scenario", "detector"),
     *(f"{metric}{end}" for metric in SUMMARIES for end in ("", "_low", "_high")),
-    *("seeds", "failed", "interval", "sample", "rank", "tied_with"),
+    *("seeds", "failed", "interval", "sample", "rank", "tied_with", "minimum_detectable"),
 )
 RANKED_BY: Final = "f1"
 """The metric of `rank`: recall alone would reward spending more false alarms than the budget."""
@@ -192,12 +192,13 @@ def summarise(
 
 def _ranked(summary: pd.DataFrame, cells: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Add the rank of each detector under test in its scenario: 1 + how many are significantly better."""
-    ranks: dict[tuple[str, str], tuple[float, str]] = {}
+    ranks: dict[tuple[str, str], tuple[float, str, float]] = {}
     for scenario, mine in cells[~cells["detector"].isin(REFERENCES)].groupby("scenario", sort=False):
         for row in rank_table(mine, RANKED_BY, seed=seed).to_dict("records"):
-            ranks[str(scenario), row["detector"]] = float(row["rank"]), row["tied_with"]
-    found = [ranks.get(key, (NAN, "")) for key in zip(summary["scenario"], summary["detector"], strict=True)]
-    return summary.assign(rank=[rank for rank, _ in found], tied_with=[tied for _, tied in found])
+            ranks[str(scenario), row["detector"]] = float(row["rank"]), row["tied_with"], row["minimum_detectable"]
+    found = [ranks.get(key, (NAN, "", NAN)) for key in zip(summary["scenario"], summary["detector"], strict=True)]
+    rank, tied, minimum = zip(*found, strict=True) if found else ((), (), ())
+    return summary.assign(rank=rank, tied_with=tied, minimum_detectable=minimum)
 
 
 def _sample(done: pd.DataFrame) -> str:

@@ -96,6 +96,10 @@ def slices_frame(data: Tables) -> pd.DataFrame:
         groups = found.assign(slice=values.fillna("unknown")).groupby(["slice", "detector"])["detected"]
         text = groups.sum().astype(int).astype(str) + "/" + groups.size().astype(str)
         parts.append(text.unstack("detector").assign(Incidents=name))
+    if len(data.stage_hits):
+        hits = data.stage_hits.groupby(["technique", "detector"])["detected"]
+        text = hits.sum().astype(int).astype(str) + "/" + hits.size().astype(str)
+        parts.append(text.unstack("detector").rename_axis("slice").assign(Incidents="stages noticed, by technique"))
     table = pd.concat(parts).fillna(DASH).rename_axis("Slice").rename_axis(None, axis=1).reset_index()
     return table[["Incidents", "Slice", *(d for d in data.detectors if d in table.columns)]]
 

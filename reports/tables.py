@@ -30,6 +30,7 @@ TEXTS: dict[str, str] = {
     "curves": "scenario seed detector",
     "changes": "scenario seed change kind",
     "ablation": "scenario detector kind removed sample",
+    "stage_hits": "scenario seed detector incident name technique",
 }
 TIMES: dict[str, str] = {
     "incidents": "intent_at first_observable_at impact_at ended_at detected_at",
@@ -40,13 +41,15 @@ TIMES: dict[str, str] = {
 FLAGS: dict[str, str] = {
     "incidents": "in_entitlement in_scope detected before_impact",
     "stages": "in_entitlement in_scope",
+    "stage_hits": "detected",
     "alerts": "false_alarm",
     "changes": "announced",
 }
 NUMBERS: dict[str, str] = {
     "cells": f"threshold {METRICS}",
     "summary": " ".join(
-        [f"{m}{end}" for m in METRICS.split() for end in ("", "_low", "_high")] + ["seeds", "failed", "rank"]
+        [f"{m}{end}" for m in METRICS.split() for end in ("", "_low", "_high")]
+        + ["seeds", "failed", "rank", "minimum_detectable"]
     ),
     "incidents": "strength delay_s follow_up_s stages_passed",
     "alerts": "events score",
@@ -74,6 +77,7 @@ class Tables:
     curves: pd.DataFrame
     changes: pd.DataFrame
     ablation: pd.DataFrame
+    stage_hits: pd.DataFrame
 
     @property
     def scenarios(self) -> list[str]:

@@ -28,6 +28,7 @@ from scopedrift.reports.text import (
 )
 
 FEW_INCIDENTS, FEW_CAUGHT = 30, 5  # below these, a sample is called small
+ENOUGH_WORLDS = 30
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,16 @@ def _opening(data: Tables, totals: dict[str, Counts]) -> str:
     worlds = f"{seeds} simulated worlds" if seeds != 1 else "one simulated world"
     noun = "incident" if incidents == 1 else "incidents"
     detectors = f"{capital(count_words(tested))} detector{'' if tested == 1 else 's'} under test"
-    return f"{detectors}, {incidents:,} {noun} in {worlds}{spent}."
+    return f"{detectors}, {incidents:,} {noun} in {worlds}{spent}.{_resolution(data, seeds)}"
+
+
+def _resolution(data: Tables, seeds: int) -> str:
+    """What so many worlds can tell apart."""
+    least = data.summary["minimum_detectable"].median()
+    if not math.isfinite(least):
+        return ""
+    small = f" Fewer than {ENOUGH_WORLDS} worlds are a small sample." if seeds < ENOUGH_WORLDS else ""
+    return f" So many worlds tell two detectors apart if their F1 differs by {number(least)} or more.{small}"
 
 
 def _first(frame: pd.DataFrame, column: str, otherwise: float = math.nan) -> float:

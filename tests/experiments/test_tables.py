@@ -103,6 +103,7 @@ def test_the_better_detector_ranks_first_and_references_have_no_rank(swept: dict
     made = [w.assign(detector=name, detected=found) for name, found in named.items() for w in worlds]
     table = summarise(pd.concat(made, ignore_index=True), swept["incidents"]).set_index("detector")
     assert table["rank"].to_dict() == pytest.approx({"good": 1, "as good": 1, "bad": 3, "never": np.nan}, nan_ok=True)
+    assert (table["minimum_detectable"].drop("never") >= 0).all() and np.isnan(table.loc["never", "minimum_detectable"])
     assert table["tied_with"].to_dict() == {"good": "as good", "as good": "good", "bad": "", "never": ""}
 
 

@@ -272,7 +272,16 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
             mean, error = fine[metric].mean(), 1.96 * fine[metric].std() / max(1, len(fine)) ** 0.5
             row |= {metric: mean, f"{metric}_low": np.maximum(0.0, mean - error), f"{metric}_high": mean + error}
         tied = "" if detector == "rate" else "rate"
-        rows.append({**row, "seeds": len(fine), "failed": len(own) - len(fine), "rank": 1, "tied_with": tied})
+        rows.append(
+            {
+                **row,
+                "seeds": len(fine),
+                "failed": len(own) - len(fine),
+                "rank": 1,
+                "tied_with": tied,
+                "minimum_detectable": 0.2,
+            }
+        )
     return pd.DataFrame(rows)
 
 

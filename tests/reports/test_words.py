@@ -140,7 +140,11 @@ def test_references_are_apart(make_world: Callable[..., dict[str, pd.DataFrame]]
     }
     assert "never, which alerts on nothing, catches none of 60 incidents without a false alarm" in words.references
     assert "oracle, which is told the truth and checks the plumbing only, catches all 60 incidents" in words.references
-    assert words.opening == "Five detectors under test, 60 incidents in 5 simulated worlds over 70 days of test."
+    assert words.opening == (
+        "Five detectors under test, 60 incidents in 5 simulated worlds over 70 days of test."
+        " So many worlds tell two detectors apart if their F1 differs by 0.2 or more."
+        " Fewer than 30 worlds are a small sample."
+    )
 
 
 def test_no_table_at_all() -> None:
