@@ -33,7 +33,7 @@ workloads:
   serverless: {functions: 4}
   training: {pipelines: 1}
 incidents:
-  - {attack: token-theft, strength: 0.3}
+  - {attack: token-theft, count: 4, strength: 0.3}
 """
 
 BROKEN_DETECTOR = '''
