@@ -22,6 +22,7 @@ from scopedrift.experiments.cli.export import export
 from scopedrift.experiments.cli.gate import gate_suite
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
+from scopedrift.experiments.cli.realism import realism
 from scopedrift.experiments.cli.run import run
 from scopedrift.experiments.cli.schema import schema
 from scopedrift.experiments.cli.score import score
@@ -57,6 +58,7 @@ app.command("show")(show)
 app.command("schema")(schema)
 app.command("check")(check)
 app.command("audit")(audit_scenario)
+app.command("realism")(realism)
 app.add_typer(new_app, name="new")
 app.command("sweep")(sweep_suite)
 app.command("gate")(gate_suite)

@@ -65,6 +65,8 @@ def _service(platform: Platform, family: Family, workload: Workload, parameters:
     skew = family.distribution("skew")(key(seed, "skew", workload.name) / 2.0**64)
     per_window = parameters["requests_per_hour"] * skew * platform.world.scenario.load * WINDOW / HOUR
     rhythm = platform.world.rhythms["customers"]
+    clump = max(round(family.distribution("clump")(key(seed, "clump", workload.name) / 2.0**64)), 1)
+    span = family.seconds("request_s", key(seed, "request", workload.name) / 2.0**64)
     chance = {
         "crash": family.value("crashes_per_week") * WINDOW / WEEK,
         "release": parameters["releases_per_week"] * WINDOW / WEEK,
@@ -99,7 +101,7 @@ def _service(platform: Platform, family: Family, workload: Workload, parameters:
         if requests:
             served = Task(platform, workload, "request", request, session=started)
             served.anchor = task.anchor
-            served.log(family.activity("serve"), WINDOW, requests * REQUEST_EVENTS)
+            served.log(family.activity("serve"), WINDOW, requests * REQUEST_EVENTS, span=span, clump=clump)
             request += requests
         window += 1
         yield platform.wait(WINDOW)

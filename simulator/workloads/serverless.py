@@ -113,6 +113,7 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
     workload = function.workload
     draws = Draws(platform.world.seed, NAME, workload.name, width=14)
     gap = DAY / function.per_day
+    usual = family.seconds("duration_s", key(platform.world.seed, "length", workload.name) / 2.0**64)
     yield platform.wait(round(draws.row()[0] * gap))
     number = 0
     while True:
@@ -124,7 +125,7 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
             function.anchor = task.anchor
         else:
             task.anchor = function.anchor
-        length = family.seconds("duration_s", row[2])
+        length = max(round(usual * family.distribution("variation")(row[2])), 1)
         task.log(family.activity("invoke"), length, 1 + int(INVOCATION_EVENTS * row[3]))
         task.explore(family.activity("explore"), row[4:9])
         if function.parent and row[13] < family.value("fan_outs_per_day") / function.per_day:
@@ -177,7 +178,8 @@ def _busy(platform: Platform, family: Family, function: _Function, functions: Se
         if invocations:
             task = Task(platform, workload, "invocation", number, session=function.started)
             task.anchor = function.anchor
-            task.log(family.activity("invoke"), WINDOW, invocations * INVOCATION_EVENTS)
+            span = max(round(length * SECOND), 1)
+            task.log(family.activity("invoke"), WINDOW, invocations * INVOCATION_EVENTS, span=span)
             task.explore(family.activity("explore"), row[5:10])
             twice = round(invocations * family.value("retried") + row[12] - 0.5)
             task.log(family.activity("redeliver"), WINDOW, twice * REDELIVERY_EVENTS)

@@ -21,7 +21,7 @@ from scopedrift.simulator.world import Workload, World
 NAME: Final = "training"
 ROLES: Final = {
     "prepare": ("submit", "prepare", "explore"),
-    "train": ("submit", "watch", "read", "checkpoint", "resume", "explore"),
+    "train": ("submit", "gang", "watch", "read", "checkpoint", "resume", "finish", "cancel", "explore"),
     "evaluate": ("evaluate", "register", "explore"),
     "deploy": ("deploy",),
     "monitor": ("monitor", "explore"),
@@ -157,7 +157,8 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
     runs = 2 if failed and u[3] < family.value("retried") else 1
     priority = URGENT if gpus >= 16 else IDLE if trials > 1 else USUAL
     task = Task(platform, workload, "train", job)
-    task.log(family.activity("submit"), 10 * SECOND, 4)
+    task.log(family.activity("submit"), 10 * SECOND, 3)
+    task.log(family.activity("gang"), 10 * SECOND, gpus)
     for attempt in range(runs):
         spent = length if not (failed and attempt == 0) and not cancelled else max(int(length * u[5]), SECOND)
         most = 4 * CHECKPOINTS if priority == IDLE else CHECKPOINTS
@@ -179,7 +180,10 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
                 platform.gpus.release(gpus)
                 holds = False
         platform.gpus.release(gpus)
-    return not cancelled and (not failed or runs == 2)
+    completed = not cancelled and (not failed or runs == 2)
+    if not failed or completed:
+        task.log(family.activity("finish" if completed else "cancel"), 5 * SECOND, 2)
+    return completed
 
 
 def _reads(length: int, family: Family) -> int:

@@ -1,0 +1,99 @@
+"""`scopedrift realism`: how close the simulator is to what is published about real platforms, or to a user's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from scopedrift.experiments.cli.errors import UsageError
+from scopedrift.experiments.cli.folders import new_folder
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+
+if TYPE_CHECKING:
+    from scopedrift.experiments.realism.compare import Row
+
+MARKER: Final = "realism.json"
+COLUMNS: Final = ("Statistic", "Simulated", "Target", "Distance", "Tolerance", "Straw man", "Verdict")
+
+
+def realism(
+    scenario: Annotated[str, typer.Argument(help="A scenario's name, or the path of a scenario file.")] = "realism",
+    targets: Annotated[Path | None, typer.Option(help="Your own targets (YAML), not the published ones.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="Your own trace (CSV), instead of targets.")] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="STATISTIC=COLUMN of the trace; may be repeated (two columns: A+B)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Which world.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the table and the figures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Compare a simulated log with real platforms, statistic by statistic; exit code 1 if a row misses."""
+    from scopedrift.experiments.realism import compare as rows_of
+    from scopedrift.experiments.realism.targets import load as load_targets
+    from scopedrift.experiments.realism.traces import targets_from
+    from scopedrift.scenarios.loader import load
+    from scopedrift.simulator.engine import simulate
+
+    if trace is not None and targets is not None:
+        raise UsageError("expected --targets or --trace, not both")
+    if mapping and trace is None:
+        raise UsageError("--map says what the columns of a --trace are: name one")
+    chosen = load(scenario)
+    wanted = load_targets(targets) if trace is None else targets_from(trace, mapping or [])
+    with progress(f"simulating {chosen.name}") as show:
+        world = simulate(chosen, seed, progress=lambda done: show(done, ""))
+    rows = rows_of.compare(world.log, wanted)
+    found = {"statistics": [row.asdict() for row in rows]}
+    if out is not None:
+        with new_folder(out, MARKER) as folder:
+            _write(folder, rows, found)
+    if as_json:
+        print_json(found)
+    else:
+        _print(rows, chosen.name)
+    if not rows_of.passed(rows):
+        raise typer.Exit(1)
+
+
+def _write(folder: Path, rows: list[Row], found: dict[str, Any]) -> None:
+    from scopedrift.reports.figures.quantiles import write_quantiles
+
+    (folder / MARKER).write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
+    curves = [
+        (row.statistic.name, row.statistic.about, row.statistic.unit, row.simulated(), row.target.value)
+        for row in rows
+        if row.statistic.form == "distribution" and row.measured.value is not None
+    ]
+    write_quantiles(curves, folder / "figures")
+
+
+def _print(rows: list[Row], scenario: str) -> None:
+    texts = [
+        [
+            row.statistic.name, _short(row.simulated()), _short(row.target.value), f"{row.distance:.3f}",
+            f"{row.target.tolerance:.3f}", f"{row.straw:.3f}", row.verdict,
+        ]
+        for row in rows
+    ]  # fmt: skip
+    print_table(f"{scenario}: simulated against real", COLUMNS, texts, right=COLUMNS[3:6])
+    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("met", "missed", "says nothing")}
+    print_paragraph(
+        f"{counts['met']} statistics are within tolerance, {counts['missed']} miss; {counts['says nothing']} are not "
+        "counted, since a straw man passes them too."
+    )
+
+
+def _short(value: Any) -> str:
+    """A number, or a distribution by its median and what lies about it."""
+    if value is None:
+        return "too few"
+    if not isinstance(value, dict):
+        return f"{value:.3g}"
+    if all(isinstance(key, float) for key in value):
+        chosen = [p for p in (0.25, 0.5, 0.9) if p in value] or list(value)[:3]
+        return " ".join(f"p{100 * p:g} {value[p]:.3g}" for p in chosen)
+    return " ".join(f"{key} {share:.2f}" for key, share in list(value.items())[:4])

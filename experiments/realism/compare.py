@@ -1,0 +1,104 @@
+"""Simulated against real, row by row, with what a straw man scores on the same row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.experiments.realism import distances
+from scopedrift.experiments.realism.catalogue import statistics
+from scopedrift.experiments.realism.statistic import Measured, Statistic, measure
+from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.targets import Target
+from scopedrift.simulator.log import EventLog
+
+MET, MISSED, EMPTY = "met", "missed", "says nothing"
+"""Verdicts; a row says nothing if its straw man passes, too: it is shown and not counted."""
+SHOWN: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One statistic, simulated and real."""
+
+    statistic: Statistic
+    target: Target
+    measured: Measured
+    distance: float
+    """NaN: too few values to say anything, which is a miss."""
+    straw: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether the simulated value is within the tolerance, if that says anything."""
+        if self.straw <= self.target.tolerance:
+            return EMPTY
+        return MET if self.distance <= self.target.tolerance else MISSED
+
+    def asdict(self) -> dict[str, Any]:
+        """The row as plain data."""
+        return {
+            "name": self.statistic.name,
+            "family": self.statistic.family,
+            "about": self.statistic.about,
+            "unit": self.statistic.unit,
+            "form": self.statistic.form,
+            "simulated": self.simulated(),
+            "values": self.measured.count,
+            "target": self.target.value,
+            "clusters": self.target.clusters,
+            "distance_kind": self.target.distance,
+            "distance": self.distance,
+            "tolerance": self.target.tolerance,
+            "straw_man": self.straw,
+            "verdict": self.verdict,
+            "source": self.target.source,
+            "note": self.target.note,
+        }
+
+    def simulated(self) -> Any:
+        """The measured value, a distribution by its quantiles at the target's probabilities."""
+        value = self.measured.value
+        if self.statistic.form != "distribution" or value is None:
+            return value
+        return {p: float(np.quantile(value, p)) for p in self.target.value}
+
+
+def compare(log: EventLog, targets: Mapping[str, Target]) -> list[Row]:
+    """Hold a log to its targets."""
+    tables = Tables(log)
+    known = statistics()
+    return [
+        row(known[name], target, measure(known[name], known[name].extract(tables))) for name, target in targets.items()
+    ]
+
+
+def row(statistic: Statistic, target: Target, measured: Measured) -> Row:
+    """Hold one measured statistic to its target."""
+    nothing = float("nan")
+    if statistic.form == "distribution":
+        mean = distances.mean_of(target.value)
+        straw = distances.of_distribution(target.distance, target.value, lambda p: distances.exponential(mean, p))
+        if measured.value is None:
+            return Row(statistic, target, measured, nothing, straw)
+        found = distances.of_distribution(
+            target.distance, target.value, lambda p: distances.quantiles(measured.value, p)
+        )
+        return Row(statistic, target, measured, found, straw)
+    if measured.value is None:
+        return Row(statistic, target, measured, nothing, float("inf"))
+
+    def away(value: Any) -> float:
+        if statistic.form == "shares":
+            return distances.of_shares(target.value, value)
+        return distances.of_number(target.distance, target.value, value)
+
+    return Row(statistic, target, measured, away(measured.value), away(measured.straw))
+
+
+def passed(rows: list[Row]) -> bool:
+    """Whether no row misses."""
+    return all(each.verdict != MISSED for each in rows)

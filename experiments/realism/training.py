@@ -1,0 +1,88 @@
+"""Training jobs as their log shows them: from `create jobs` to the last call under the job's id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from scopedrift.experiments.realism import reductions as of
+from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column
+from scopedrift.experiments.realism.tables import Tables
+
+
+def statistics() -> Iterator[Statistic]:
+    """The family's statistics."""
+    yield Statistic(
+        "training.duration", "Duration of a GPU job", "distribution", "s", ("seconds",), _durations, first_column
+    )
+    yield Statistic(
+        "training.queue_mean", "Mean delay of a GPU job in the queue", "number", "s", ("seconds",),
+        _delays, of.mean, of.as_prompt,
+    )  # fmt: skip
+    yield Statistic(
+        "training.queue_prompt", "Share of GPU jobs that start within 10 s", "number", "", ("seconds",),
+        _delays, of.at_most(10.0), of.as_exponential,
+    )  # fmt: skip
+    yield from of.daily("training", "GPU job submissions", _submissions)
+    yield Statistic(
+        "training.fano_hour", "Fano factor of GPU job submissions per hour", "number", "", ("time",),
+        _submissions, of.fano(3600.0), of.as_poisson,
+    )  # fmt: skip
+    yield Statistic(
+        "training.empty_bins", "Share of 10-minute bins without a submission", "number", "", ("time",),
+        _submissions, of.empty_bins(600.0), of.as_poisson,
+    )  # fmt: skip
+    yield Statistic(
+        "training.completed", "Share of GPU jobs that complete", "number", "", ("completed",),
+        _completed, of.mean, of.as_thirds,
+    )  # fmt: skip
+    yield Statistic(
+        "training.cancelled", "Share of GPU jobs that are cancelled (deleted)", "number", "", ("cancelled",),
+        _cancelled, of.mean, of.as_thirds,
+    )  # fmt: skip
+    yield Statistic(
+        "training.one_gpu", "Share of GPU jobs with one GPU (one worker pod)", "number", "", ("gpus",),
+        _gangs, of.at_most(1.0), of.as_exponential_count,
+    )  # fmt: skip
+    yield Statistic(
+        "training.eight_gpus", "Share of GPU jobs with at most eight GPUs", "number", "", ("gpus",),
+        _gangs, of.at_most(8.0), of.as_exponential_count,
+    )  # fmt: skip
+
+
+def _submissions(log: Tables) -> Sample:
+    create = log.first_of(log.matching("operation", "create jobs"))
+    times = create[log.kind_mask("train")]
+    return (times[np.isfinite(times)] + log.week_offset,)
+
+
+def _durations(log: Tables) -> Sample:
+    begins = log.first_of(log.matching("operation", "GetInstanceIdentity", "GetCallerIdentity"))
+    return ((log.tasks.last - begins)[log.kind_mask("train")],)
+
+
+def _delays(log: Tables) -> Sample:
+    begins = log.first_of(log.matching("operation", "GetInstanceIdentity", "GetCallerIdentity"))
+    asked = log.first_of(log.matching("operation", "create jobs"))
+    delay = (begins - asked)[log.kind_mask("train")]
+    return (np.maximum(delay[np.isfinite(delay)], 0.0),)
+
+
+def _has(log: Tables, *operations: str) -> Sample:
+    """Whether each job that was seen to end made one of these calls."""
+    return ((log.task_of(log.matching("operation", *operations))[log.kind_mask("train")] > 0).astype(float),)
+
+
+def _completed(log: Tables) -> Sample:
+    """A completed job writes its model."""
+    written = log.matching("operation", "PutObject") & log.containing("resource", "-models/")
+    return ((log.task_of(written)[log.kind_mask("train")] > 0).astype(float),)
+
+
+def _cancelled(log: Tables) -> Sample:
+    return _has(log, "delete jobs")
+
+
+def _gangs(log: Tables) -> Sample:
+    return (log.task_of(log.matching("operation", "create pods"))[log.kind_mask("train")].astype(float),)
