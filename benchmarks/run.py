@@ -19,9 +19,16 @@ QUICK = {
     "simulation.py": ["--quick"],
     "detectors.py": ["--quick"],
     "metrics.py": ["--quick"],
+    "tracking.py": ["--quick"],
     "importing.py": ["--records", "20000"],
 }
-FULL: dict[str, list[str]] = {"simulation.py": [], "detectors.py": [], "metrics.py": [], "importing.py": []}
+FULL: dict[str, list[str]] = {
+    "simulation.py": [],
+    "detectors.py": [],
+    "metrics.py": [],
+    "tracking.py": [],
+    "importing.py": [],
+}
 
 
 def main() -> int:
