@@ -84,9 +84,8 @@ def row(statistic: Statistic, target: Target, measured: Measured) -> Row:
         straw = distances.of_distribution(target.distance, target.value, lambda p: distances.exponential(mean, p))
         if measured.value is None:
             return Row(statistic, target, measured, nothing, straw)
-        found = distances.of_distribution(
-            target.distance, target.value, lambda p: distances.quantiles(measured.value, p)
-        )
+        values = np.asarray(measured.value)
+        found = distances.of_distribution(target.distance, target.value, lambda p: distances.quantiles(values, p))
         return Row(statistic, target, measured, found, straw)
     if measured.value is None:
         return Row(statistic, target, measured, nothing, float("inf"))

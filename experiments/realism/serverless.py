@@ -11,6 +11,9 @@ from scopedrift.experiments.realism.statistic import Sample, Statistic, first_co
 from scopedrift.experiments.realism.tables import Tables, per_group
 from scopedrift.simulator.events import Array
 
+STARTS = ("GetParameters", "GetInstanceIdentity", "GetCallerIdentity")
+"""Calls of a start-up flow that are not authentication."""
+
 
 def statistics() -> Iterator[Statistic]:
     """The family's statistics."""
@@ -34,7 +37,9 @@ def statistics() -> Iterator[Statistic]:
 
 def _durations(log: Tables) -> Sample:
     """By function, over invocations with three calls of work or more; n evenly paced calls span (n - 1) / n of it."""
-    span, count = log.span_of(~log.matching("access", "auth") & ~log.matching("operation", "GetParameters"))
+    span, count = log.span_of(
+        log.matching("stream", "cloud_audit") & ~log.matching("access", "auth") & ~log.matching("operation", *STARTS)
+    )
     kept = log.kind_mask("invocation") & (count >= 3)
     length = span[kept] * count[kept] / (count[kept] - 1)
     return (per_group(log.tasks.workload[kept], length, np.median),)

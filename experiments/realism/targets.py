@@ -73,9 +73,9 @@ def load(path: Path | None = None) -> dict[str, Target]:
 
 def _read(document: Document) -> Iterator[tuple[str, Target]]:
     problems: list[Problem] = []
-    for key in document.value:
-        if key != "targets":
-            problems.append(document.problem(f"unknown key{suggestion(key, ['targets'])}", (str(key),)))
+    for word in document.value:
+        if word != "targets":
+            problems.append(document.problem(f"unknown key{suggestion(word, ['targets'])}", (str(word),)))
     given = document.value.get("targets")
     if not isinstance(given, dict) or not given:
         problems.append(document.problem("expected a mapping of statistics under `targets`", ("targets",)))

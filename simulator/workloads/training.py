@@ -147,7 +147,9 @@ def _monitor(platform: Platform, family: Family, workload: Workload, run: int) -
 def _train(platform: Platform, family: Family, workload: Workload, job: int, u: list[float], trials: int) -> Any:
     """One training job: queue for GPUs, start, read between checkpoints; returns whether it completed."""
     gpus = int(family.choice("gpus", u[0]))
-    length = family.seconds("duration_s", u[1]) // trials
+    length = family.seconds("duration_s", u[1])
+    if trials > 1:
+        length = max(round(length * family.value("trial_length")), SECOND)
     # how it ends: large jobs are mostly cancelled (Helios); at one GPU the pooled shares hold
     share = (gpus - 1) / 63.0
     unfinished = family.value("failed") + family.value("cancelled")
