@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
 from scopedrift.reports.drawing import Drawing, render
 from scopedrift.reports.figures.axes import canvas
 from scopedrift.reports.style import GRID, MUTED, SERIES
@@ -30,6 +32,8 @@ def draw(curve: Curve) -> Drawing:
     shared = [p for p in sorted(real) if p in simulated]
     pairs = [(max(real[p], 1e-4), max(simulated[p], 1e-4)) for p in shared]
     low, high = min(map(min, pairs)) / 1.5, max(map(max, pairs)) * 1.5
+    if high < 10 * low:  # a decade at least, so that the axes have ticks
+        low, high = low / 4, high * 4
     figure = canvas(4.2)
     axes = figure.subplots()
     axes.set_xscale("log")
@@ -40,6 +44,10 @@ def draw(curve: Curve) -> Drawing:
         axes.annotate(f"p{100 * p:g}", (x, y), xytext=(7, -9), textcoords="offset points", fontsize=8)
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(numticks=7))
+        axis.set_major_formatter(FuncFormatter(lambda x, _: number(x, 2)))
+        axis.set_minor_locator(NullLocator())
     axes.grid(color=GRID)
     suffix = f" ({unit})" if unit else ""
     axes.set_xlabel(f"Real{suffix}")
