@@ -10,9 +10,10 @@ def every_technique_has_a_look_alike(subject: Subject) -> Row:
     """A benign change of the scenario, or a family that runs in it, shares the surface of every technique."""
     chains, drifts, techniques = catalogue.chains(), catalogue.drifts(), catalogue.techniques()
     used = {
-        stage["technique"]
+        branch["technique"]
         for spec in subject.scenario.incidents
         for stage in (chains if spec.attack else drifts)[spec.template].data["stages"]
+        for branch in stage.get("one_of", [stage])
     }
     benign = {spec.kind for spec in subject.scenario.changes if spec.count != 0 and spec.per_month != 0}
     benign |= set(subject.scenario.workloads)
