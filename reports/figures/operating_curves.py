@@ -18,6 +18,7 @@ from scopedrift.reports.tables import Tables
 from scopedrift.reports.text import clean, listed, number, percent, short
 
 POINTS = 160
+BANDS = 3  # detectors with a band: more would hide each other
 
 
 def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
@@ -43,7 +44,7 @@ def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
         for axes, metric in zip(panels, ("recall", "precision"), strict=True):
             values = np.vstack([_at_most(curve, metric, grid) for curve in curves])
             mean, least, most = _over_seeds(values)
-            if detector in named and len(curves) > 1:
+            if detector in named[:BANDS] and len(curves) > 1:
                 axes.fill_between(grid, least, most, color=look.colour, alpha=0.13, linewidth=0)
             axes.plot(
                 grid,
@@ -71,7 +72,9 @@ def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
     caption = (
         "The large marker is where the threshold chosen on the calibration window landed. Up and to the left is better."
     )
-    caption += f" Lines are means and bands the range over {data.curves['seed'].nunique()} seeds." if several else ""
+    if several:
+        seeds, first = data.curves["seed"].nunique(), f" (of the first {BANDS})" if len(named) > BANDS else ""
+        caption += f" Lines are means, bands{first} the range over {seeds} seeds."
     caption += " The left edge includes thresholds without any false alarm."
     alt = f"Recall at {number(anchor)} false alarms a day: {listed(facts, 12)}."
     return Drawing("operating-curves", "Recall and precision against false alarms a day", caption, alt, figure)
