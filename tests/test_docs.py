@@ -78,3 +78,17 @@ def test_links_between_pages_hold() -> None:
             if "://" not in target and "reference/" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(ROOT)}: {target}")
     assert not broken
+
+
+def test_every_requirement_of_trust_names_tests_and_audit_rows_that_exist() -> None:
+    page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert [int(row[1]) for row in rows] == list(range(1, 22))
+    tests = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    source = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "experiments" / "audit").glob("*.py"))
+    for row in rows:
+        named = re.findall(r"`([^`]+)`", row[3])
+        assert named, row
+        for name in named:
+            known = f"def {name}(" in tests if name.startswith("test_") else f'"{name}"' in source
+            assert known, f"requirement {row[1].strip()}: {name}"
