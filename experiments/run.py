@@ -14,6 +14,7 @@ from scopedrift.detectors.base import Detector
 from scopedrift.experiments.evaluate import evaluate_safely
 from scopedrift.experiments.scoring import name_of
 from scopedrift.experiments.tables import Tables, combine, tables
+from scopedrift.experiments.windows import World
 from scopedrift.simulator.engine import simulate
 
 if TYPE_CHECKING:
@@ -73,6 +74,21 @@ def run_scenario(
     """
     chosen = resolve(detectors)
     return combine(_cells(scenario, chosen, seeds, progress or (lambda done, what: None)))
+
+
+def run_world(world: World, detectors: Sequence[str], progress: Progress | None = None) -> Tables:
+    """All result tables of the detectors, with the references, on one world, such as a real log with incidents in it.
+
+    Raises `registry.DetectorError` before anything runs if a detector cannot be made.
+    """
+    chosen, show = resolve(detectors), progress or (lambda done, what: None)
+
+    def cells() -> Iterator[Tables]:
+        for i, (name, detector) in enumerate(chosen.items()):
+            show(i / len(chosen), name)
+            yield tables(evaluate_safely(detector, world, name=name), world)
+
+    return combine(cells())
 
 
 def _cells(

@@ -20,6 +20,7 @@ from scopedrift.experiments.cli.check import check
 from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
 from scopedrift.experiments.cli.export import export
 from scopedrift.experiments.cli.gate import gate_suite
+from scopedrift.experiments.cli.inject import inject_incidents
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
 from scopedrift.experiments.cli.realism import realism
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("simulate")(simulate_log)
 app.command("score")(score)
+app.command("inject")(inject_incidents)
 app.command("export")(export)
 app.command("list")(list_things)
 app.command("show")(show)

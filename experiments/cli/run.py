@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.folders import RUNS, new_folder, run_folder
 from scopedrift.experiments.cli.output import print_json, progress, records, remark
 from scopedrift.experiments.cli.results import MARKER, failures, print_results, track_results, write_results
@@ -17,10 +18,11 @@ from scopedrift.experiments.cli.results import MARKER, failures, print_results, 
 if TYPE_CHECKING:
     from scopedrift.experiments.tracking import Invocation
     from scopedrift.scenarios.schema import Scenario
+    from scopedrift.simulator.real.world import RealWorld, Timetable
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="A scenario's name, or the path of a scenario file.")],
+    scenario: Annotated[str, typer.Argument(help="A scenario's name or file, or a folder that `inject` wrote.")],
     seeds: Annotated[int, typer.Option(min=1, max=100_000, help="How many worlds: seeds 0 to N-1.")] = 5,
     detector: Annotated[
         list[str] | None,
@@ -36,14 +38,15 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Run detectors over simulated worlds and report how precise, how costly and how early they are."""
-    from scopedrift.scenarios.loader import load, override
+    world = _injected(scenario, budget)
+    chosen: Any = world.scenario if world else _scenario(scenario, budget)
+    if world and ablate:
+        raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
+    from scopedrift.experiments.real_logs import default_detectors as need_nothing
+    from scopedrift.experiments.run import REFERENCES, default_detectors, resolve, run_scenario, run_world
 
-    chosen = load(scenario)
-    if budget is not None:
-        chosen = override(chosen, {"evaluation.alert_budget": budget})
-    from scopedrift.experiments.run import REFERENCES, default_detectors, resolve, run_scenario
-
-    wanted = detector or default_detectors()
+    seeds = 1 if world else seeds
+    wanted = detector or (need_nothing() if world else default_detectors())
     detectors = resolve(wanted)
     started = datetime.now(UTC)
     place = out or run_folder(chosen.name, started)
@@ -51,7 +54,7 @@ def run(
     untracked = ""
     with new_folder(place, MARKER) as folder, _tracked(track, chosen, facts) as parent:
         with progress(f"running {chosen.name}") as show:
-            tables = run_scenario(chosen, wanted, range(seeds), show)
+            tables = run_world(world, wanted, show) if world else run_scenario(chosen, wanted, range(seeds), show)
             if ablate:
                 from scopedrift.experiments.ablation import ablation
 
@@ -79,7 +82,30 @@ def run(
         raise typer.Exit(1)
 
 
-def _facts(scenario: Scenario, seeds: int, detectors: Sequence[str], started: datetime) -> dict[str, Any]:
+def _scenario(name: str, budget: str | None) -> Scenario:
+    from scopedrift.scenarios.loader import load, override
+
+    chosen = load(name)
+    return chosen if budget is None else override(chosen, {"evaluation.alert_budget": budget})
+
+
+def _injected(path: str, budget: str | None) -> RealWorld | None:
+    """The real log with incidents that was saved at a path, or None if that is no folder of a log."""
+    from scopedrift.simulator.storage import MANIFEST
+
+    if not (Path(path) / MANIFEST).is_file():
+        return None
+    from scopedrift.scenarios.durations import parse_rate
+    from scopedrift.simulator.real.world import load_world
+
+    world = load_world(Path(path))
+    try:
+        return world if budget is None else world.at_budget(parse_rate(budget))
+    except ValueError as error:
+        raise UsageError(f"--budget: {error}") from None
+
+
+def _facts(scenario: Scenario | Timetable, seeds: int, detectors: Sequence[str], started: datetime) -> dict[str, Any]:
     from importlib.metadata import version
 
     return {
@@ -93,7 +119,9 @@ def _facts(scenario: Scenario, seeds: int, detectors: Sequence[str], started: da
     }
 
 
-def _tracked(wanted: bool, scenario: Scenario, facts: Mapping[str, Any]) -> AbstractContextManager[Invocation | None]:
+def _tracked(
+    wanted: bool, scenario: Scenario | Timetable, facts: Mapping[str, Any]
+) -> AbstractContextManager[Invocation | None]:
     """The parent run, opened before anything is simulated; nothing if tracking is switched off."""
     if not wanted:
         return nullcontext()
@@ -104,7 +132,7 @@ def _tracked(wanted: bool, scenario: Scenario, facts: Mapping[str, Any]) -> Abst
     return open_tracker(RUNS).invocation(f"run {scenario.name}", tags, params)
 
 
-def _terms(scenario: Scenario) -> dict[str, Any]:
+def _terms(scenario: Scenario | Timetable) -> dict[str, Any]:
     return {
         "version": scenario.version,
         "scenario_digest": scenario.digest(),

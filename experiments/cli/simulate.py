@@ -22,12 +22,14 @@ def simulate_log(
     from scopedrift.scenarios.loader import load
     from scopedrift.simulator.engine import simulate
     from scopedrift.simulator.storage import MANIFEST
+    from scopedrift.simulator.truth_file import save_truth
 
     chosen = load(scenario)
     with new_folder(out, MANIFEST) as folder, progress(f"simulating {chosen.name}") as show:
         started = time.perf_counter()
         world = simulate(chosen, seed, out=folder, progress=lambda done: show(done, ""))
         seconds = time.perf_counter() - started
+        save_truth(world.truth, folder)
         facts = {
             "scenario": chosen.name,
             "seed": seed,

@@ -1,0 +1,123 @@
+"""`scopedrift inject LOG --attack CHAIN --out DIR`: incidents of the catalogue in a real log, with truth beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scopedrift.experiments.cli.errors import UsageError
+from scopedrift.experiments.cli.folders import new_folder
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table
+from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, Mapping, Pseudonymise, open_log
+
+if TYPE_CHECKING:
+    from scopedrift.scenarios.parts import IncidentSpec
+    from scopedrift.simulator.truth import Incident
+
+
+def inject_incidents(
+    path: LogPath,
+    out: Annotated[Path, typer.Option(help="The folder to write the log and its truth into.")],
+    attack: Annotated[list[str] | None, typer.Option(help="An attack chain; may be repeated.")] = None,
+    drift: Annotated[list[str] | None, typer.Option(help="A kind of scope drift; may be repeated.")] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="The victim: its name or a part of it. By default chosen for each incident.")
+    ] = None,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="From smash and grab (0) to stealth (1).")] = 0.3,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many of each.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Which draw.")] = 0,
+    learn: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share of the events to learn from.")] = 0.5,
+    calibrate: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share that then sets the threshold.")] = 0.2,
+    format: Format = None,
+    mapping: Mapping = None,
+    pseudonymise: Pseudonymise = False,
+    key: Key = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Put incidents into the last part of a real log: `scopedrift run DIR` then says which detectors find them."""
+    from scopedrift.reports.text import slug
+    from scopedrift.simulator.real.inject import inject
+    from scopedrift.simulator.storage import MANIFEST
+    from scopedrift.simulator.truth_file import STORY, load_truth
+
+    wanted = [("attack", name) for name in attack or []] + [("drift", name) for name in drift or []]
+    if not wanted:
+        raise UsageError("nothing to inject: name an --attack or a --drift (`scopedrift list attacks` shows them)")
+    if learn + calibrate > 0.99:
+        raise UsageError(f"--learn {learn:g} and --calibrate {calibrate:g} leave no events for a test part")
+    specs = [_spec(kind, name, count, strength) for kind, name in wanted]
+    with new_folder(out, MANIFEST) as folder:
+        log = open_log(path, format, mapping, pseudonymise, key)
+        known = load_truth(path, len(log)) if (path / STORY).is_file() else None
+        if known and pseudonymise:
+            raise UsageError(f"{path} has incidents already, under the old names: use --pseudonymise the first time")
+        world, told = inject(
+            log,
+            specs,
+            seed=seed,
+            name=slug("log" if pseudonymise else path.absolute().name.split(".")[0]) or "log",
+            identity=identity,
+            learn=learn,
+            calibrate=calibrate,
+            truth=known,
+        )
+        world.save(folder)
+    fresh = world.truth.incidents[len(known.incidents) if known else 0 :]
+    calls: dict[str, set[str]] = {"like": set(), "new": set(), "unseen": set()}
+    for call in told.calls:
+        shown = f"{call.shown} for {call.data['operation']}" if call.how == "like" else call.shown
+        calls.setdefault(call.how, set()).add(shown)
+    facts = {
+        "events": len(world.log),
+        "background": len(log),
+        "injected": told.events,
+        "windows": world.scenario.plain(),
+        "digest": world.log.digest,
+        "path": str(out),
+    }
+    if as_json:
+        print_json({**facts, "calls": calls, "incidents": [vars(incident) for incident in fresh]})
+        return
+    _print(facts, fresh, calls)
+
+
+def _spec(kind: str, name: str, count: int, strength: float) -> IncidentSpec:
+    from pydantic import ValidationError
+
+    from scopedrift.scenarios.parts import IncidentSpec
+
+    try:
+        return IncidentSpec.model_validate({kind: name, "count": count, "strength": strength})
+    except ValidationError as error:
+        raise UsageError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
+
+
+def _print(facts: dict[str, Any], incidents: Sequence[Incident], calls: dict[str, set[str]]) -> None:
+    import pandas as pd
+
+    rows = [
+        [
+            incident.id,
+            f"{pd.Timestamp(incident.first_observable_at, unit='us'):%Y-%m-%d %H:%M:%S}",
+            incident.end_reason,
+            sum(stage.outcome == "success" for stage in incident.stages),
+            incident.identity,
+        ]
+        for incident in incidents
+    ]
+    print_table("", ["incident", "first event", "ended", "stages", "identity"], rows, right=["stages"])
+    print_paragraph(
+        f"{facts['injected']:,} events injected among {facts['background']:,}, which are unchanged. What the identities"
+        " are permitted is not in a log: a call fails only if the log shows it refused to that identity, never granted."
+    )
+    for what, names in (
+        ("Calls of the catalogue that this log has in another form", calls["like"]),
+        ("Calls that nobody in this log makes, which gives them away", calls["new"]),
+        ("Calls that this log would not record, left out", calls["unseen"]),
+    ):
+        if names:
+            print_paragraph(f"{what}: {', '.join(sorted(names))}.")
+    print(f"\nwrote {facts['path']}")

@@ -1,0 +1,46 @@
+"""What commands on a real log have in common: reading it, and replacing its names."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scopedrift.experiments.cli.errors import UsageError
+from scopedrift.experiments.cli.output import progress, remark
+
+if TYPE_CHECKING:
+    from scopedrift.simulator.log import EventLog
+
+LogPath = Annotated[Path, typer.Argument(help="A log file or folder (JSON, JSON lines, gzip), or a saved log.")]
+Format = Annotated[
+    str | None, typer.Option(help="What the records are: cloudtrail, kubernetes, gcp, ocsf, otel. By default told.")
+]
+Mapping = Annotated[Path | None, typer.Option(help="A mapping file (YAML) for any other JSON, or CSV.")]
+Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace names by a keyed hash of them.")]
+Key = Annotated[str | None, typer.Option(help="The key of --pseudonymise. By default a new one, which is shown.")]
+
+
+def open_log(path: Path, format: str | None, mapping: Path | None, pseudonymise: bool, key: str | None) -> EventLog:
+    """The log at a path, under other names if asked for; remarks on stderr tell how it went.
+
+    Raises `UsageError` for a key that would not be used.
+    """
+    from scopedrift.experiments.real_logs import read_log
+
+    if key is not None and not (pseudonymise and key):
+        raise UsageError("--key is for --pseudonymise, and is not empty")
+    with progress(f"reading {path}") as show:
+        log, imported = read_log(path, show, format=format, mapping=mapping)
+    for line in imported.summary() if imported else []:
+        remark(line)
+    if not pseudonymise:
+        return log
+    from scopedrift.simulator.real.pseudonyms import pseudonymised
+
+    if key is None:
+        key = secrets.token_hex(16)
+        remark(f"names are replaced under the key {key}: keep it to get the same names again")
+    return pseudonymised(log, key)

@@ -1,0 +1,169 @@
+"""One incident in a real log: the stages of a chain or drift, one after the other, as far as the log can show them.
+
+There is no live platform here to ask: no permissions, credentials that end, or queues.  A stage fails only where the
+log shows its needed calls refused to the identity and never granted.  Waits are the catalogue's; where the
+whole is expected to fill more than half of the test part, all of it is shortened (`Incident.time_scale`).
+In the truth, `in_entitlement` says that nothing was refused, `in_scope` that the identity made such calls before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.simulator.events import MISSING, SECOND, Array, Vocabulary
+from scopedrift.simulator.injection.tempo import LONG, ROOM, STRETCH, Tempo, bounds, stage_lengths, tempo_of
+from scopedrift.simulator.real import actors, conduct
+from scopedrift.simulator.real.background import Background
+from scopedrift.simulator.real.calls import Calls
+from scopedrift.simulator.truth import Incident, StageTruth
+
+
+@dataclass
+class Draft:
+    """An incident in the making: its truth so far, and its events."""
+
+    record: Incident
+    stages: list[StageTruth] = field(default_factory=list)
+    blocks: list[tuple[dict[str, Array], int, str]] = field(default_factory=list)
+    """Columns of events, the stage they belong to, and its technique."""
+
+    def add(self, columns: dict[str, Array], stage: int, technique: str) -> None:
+        """Log the events of a stage."""
+        if len(columns["time"]):
+            self.blocks.append((columns, stage, technique))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where and as whom incidents take place."""
+
+    background: Background
+    calls: Calls
+    words: Vocabulary
+    """The log's texts, and those that incidents add."""
+    test: tuple[int, int]
+    """When the test part begins and ends."""
+
+
+def act_out(where: Stage, name: str, spec: IncidentSpec, identity: int | None, rng: np.random.Generator) -> Draft:
+    """One incident that begins at a random event of the test part."""
+    background = where.background
+    template = (catalogue.chains() if spec.attack else catalogue.drifts())[spec.template].data
+    stages = [_choose(stage, rng) for stage in template["stages"]]
+    techniques = [stage["technique"] for stage in stages]
+    begin, end = where.test
+    tempo, squeeze = _tempo(stages, spec.strength, end - begin)
+    tests = background.columns["arrived"][background.until :]
+    now = int(tests[int(rng.random() * len(tests))])
+    if identity is None:
+        identity = actors.pick(background, where.calls, actors.victims(background), techniques, spec.strength, rng)
+    hold = actors.take(background, identity, template.get("foothold", "workload"), now, spec.strength, rng)
+    own = int(hold.rows[0])
+    record = Incident(
+        id=name,
+        label="attack" if spec.attack else "scope_drift",
+        template=spec.template,
+        identity=background.vocabulary["identity"][identity],
+        workload=background.text("workload", own),
+        family="",
+        strength=spec.strength,
+        intent_at=now,
+        first_observable_at=MISSING,
+        impact_at=MISSING,
+        ended_at=MISSING,
+        end_reason="",
+        time_scale=tempo.scale * squeeze,
+    )
+    draft, ended = Draft(record), "completed"
+    for number, stage in enumerate(stages):
+        draft.stages.append(StageTruth(stage["name"], stage["technique"], now, MISSING, "skipped", True, True))
+        if rng.random() < float(stage.get("skip", 0.0)):
+            continue
+        now += max(round(tempo.draw(stage.get("wait", "minutes"), rng) * squeeze), 1)
+        if now >= end:
+            draft.stages[-1] = replace(draft.stages[-1], started_at=now, outcome="horizon")
+            ended = "horizon"
+            break
+        if catalogue.techniques()[stage["technique"]].data.get("image") == "foreign" and not hold.images:
+            hold = replace(hold, images={"foreign": conduct.foreign_image(background, hold, where.words, rng)})
+        length = max(round(tempo.draw(stage_lengths(stage, _data(stage))[1], rng) * squeeze), 1)
+        now, result = _play(where, draft, stage, number, hold, now, length, rng)
+        if result == "denied" and (stage.get("impact") or stage.get("on_denied", "abort") == "abort"):
+            ended = result
+            break
+        if result == "success" and _data(stage).get("yields") == "identity":
+            hold = actors.move_on(background, where.calls, hold, techniques[number + 1 :], spec.strength, rng)
+    draft.record = replace(draft.record, ended_at=min(now, end), end_reason=ended, stages=tuple(draft.stages))
+    return draft
+
+
+def _play(
+    where: Stage,
+    draft: Draft,
+    stage: Mapping[str, Any],
+    number: int,
+    hold: actors.Hold,
+    now: int,
+    length: int,
+    rng: np.random.Generator,
+) -> tuple[int, str]:
+    """One stage; returns when it was over, and its outcome."""
+    background, strength, data = where.background, draft.record.strength, _data(stage)
+    targets = {**data.get("targets", {}), **stage.get("targets", {})}
+    plan = conduct.plan(background, where.calls, hold, data["activity"], tuple(data["needs"]), strength, rng)
+    began = now
+
+    def log(names: list[str], lasts: int, denied: bool) -> None:
+        nonlocal now, began
+        if not names:
+            return
+        times = conduct.moments(background, hold, now, len(names), lasts, strength, rng)
+        columns = conduct.events(background, where.calls, hold, names, times, targets, denied, where.words, rng)
+        began, now = min(began, int(columns["time"].min())), int(times[-1])
+        draft.add(columns, number, stage["technique"])
+
+    log([name for name in plan.refused for _ in range(conduct.ATTEMPTS)], 20 * SECOND, denied=True)
+    if plan.succeeds:
+        if stage.get("impact"):
+            draft.record = replace(draft.record, impact_at=now)
+        count = conduct.volume(background, hold, stage.get("count", data["count"]), plan.seen, strength, rng)
+        log(conduct.chosen_calls(plan, "sequence" in data["activity"], count, rng), length, denied=False)
+    outcome = "success" if plan.succeeds else "denied"
+    draft.stages[-1] = replace(
+        draft.stages[-1],
+        started_at=began,
+        ended_at=now,
+        outcome=outcome,
+        in_entitlement=not plan.refused,
+        in_scope=plan.usual,
+    )
+    return now, outcome
+
+
+def _data(stage: Mapping[str, Any]) -> Mapping[str, Any]:
+    return catalogue.techniques()[stage["technique"]].data
+
+
+def _choose(stage: Mapping[str, Any], rng: np.random.Generator) -> Mapping[str, Any]:
+    """The stage, or one of its branches by their shares."""
+    if "one_of" not in stage:
+        return stage
+    branches: Sequence[Mapping[str, Any]] = stage["one_of"]
+    shares = np.array([float(branch["share"]) for branch in branches])
+    return branches[int(rng.choice(len(branches), p=shares / shares.sum()))]
+
+
+def _tempo(stages: Sequence[Mapping[str, Any]], strength: float, window: int) -> tuple[Tempo, float]:
+    """The catalogue's tempo for the window, and what everything is multiplied with where even that is too long."""
+    lengths = [stage_lengths(stage, _data(stage)) for stage in stages]
+    tempo = tempo_of(lengths, strength, window)
+    expected = [sqrt(low * high) * STRETCH**strength for pair in lengths for low, high in map(bounds, pair)]
+    whole = sum(each * tempo.scale if each >= LONG else each for each in expected)
+    return tempo, min(1.0, ROOM * window / whole)

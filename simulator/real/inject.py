@@ -1,0 +1,161 @@
+"""`inject`: incidents of the catalogue into a real log, with the truth about them.
+
+    world, told = inject(log, [IncidentSpec(attack="token-theft", count=3)], seed=1, name="trail")
+    world.save(Path("injected"))
+
+The background stays as it is, row by row and in its order.  What cannot be known from a log is said in the
+modules beside this one: permissions above all (`actors`, `incident`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.simulator.events import Array, Vocabulary
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.randomness import generator
+from scopedrift.simulator.real import actors
+from scopedrift.simulator.real.background import Background
+from scopedrift.simulator.real.calls import Call, Calls
+from scopedrift.simulator.real.incident import Draft, Stage, act_out
+from scopedrift.simulator.real.merge import merge
+from scopedrift.simulator.real.world import KEY, RealWorld, Timetable
+from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.truth import LABELS, Incident, Truth
+
+TRIES: Final = 20
+"""Moments that are tried until an incident leaves an event before the log ends."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """How the injection went."""
+
+    events: int
+    """Injected events."""
+    calls: tuple[Call, ...]
+    """What stood in the log for the catalogue's operations."""
+
+
+def inject(
+    log: EventLog,
+    specs: Sequence[IncidentSpec],
+    *,
+    seed: int,
+    name: str,
+    identity: str | None = None,
+    learn: float = 0.5,
+    calibrate: float = 0.2,
+    truth: Truth | None = None,
+) -> tuple[RealWorld, Told]:
+    """Put incidents into the last part of a log.
+
+    `learn` and `calibrate` are shares of the events; what is left is the test part.  A log that incidents were injected
+    into before keeps its windows, and with its `truth` those incidents.  `identity` is the victim's name, or a part of
+    it; by default a suitable one is chosen for each incident.
+
+    Raises `LogError` if the log is too short, the identity is not in it, or it could show nothing of an incident.
+    """
+    before = log.manifest.get(KEY)
+    timetable = Timetable(**before) if before else Timetable.of(name, log, learn, calibrate)
+    background = Background(log, log.position(timetable.calibration_end_us))
+    victim = actors.named(background, identity) if identity is not None else None
+    words = Vocabulary(log.vocabulary.texts())
+    where = Stage(background, Calls(background), words, (timetable.calibration_end_us, timetable.end_us))
+    known = truth or Truth()
+    drafts = [_draft(where, each, spec, victim, seed, timetable) for each, spec in _instances(specs, known)]
+    columns, owners = _gathered(drafts, background, timetable.end_us)
+    rng = generator(seed, "inject", "places")
+    order = np.argsort(columns["arrived"], kind="stable")
+    injected = {n: v[order] for n, v in columns.items() if n in background.present}
+    kept = {n: background.columns[n] for n in background.present}
+    whole, texts, old, new = merge(kept, injected, words, rng)
+    manifest = {
+        "source": "inject",
+        "version": version("scopedrift"),
+        "background": {"digest": log.digest, "events": len(log)},
+        "events": len(whole["time"]),
+    }
+    result = EventLog.from_columns(whole, texts, manifest)
+    told = _truth(known, drafts, owners[order], old, new, injected["time"])
+    return RealWorld(timetable, seed, result, told), Told(len(new), tuple(where.calls.used()))
+
+
+def _instances(specs: Sequence[IncidentSpec], known: Truth) -> list[tuple[str, IncidentSpec]]:
+    """Each incident's name (`kind-1`, `kind-2`, ...; those that the log has count) and its spec."""
+    numbers = Counter(incident.template for incident in known.incidents)
+    named = []
+    for spec in specs:
+        for _ in range(spec.count):
+            numbers[spec.template] += 1
+            named.append((f"{spec.template}-{numbers[spec.template]}", spec))
+    return named
+
+
+def _draft(where: Stage, name: str, spec: IncidentSpec, victim: int | None, seed: int, timetable: Timetable) -> Draft:
+    """An incident that leaves an event before the log ends.
+
+    Raises `LogError` if it leaves none wherever it begins.
+    """
+    rng = generator(seed, "inject", name)
+    for _ in range(TRIES):
+        draft = act_out(where, name, spec, victim, rng)
+        times = [columns["time"][columns["arrived"] < timetable.end_us] for columns, _, _ in draft.blocks]
+        seen = np.concatenate([np.empty(0, np.int64), *times])
+        if len(seen):
+            draft.record = replace(draft.record, first_observable_at=int(seen.min()))
+            return draft
+    raise LogError(f"{spec.template}: this log could not show any of it: {_why(where.calls)}")
+
+
+def _why(calls: Calls) -> str:
+    unseen = sorted({call.shown for call in calls.used() if call.how == "unseen"})
+    return f"it records no {', '.join(unseen)}" if unseen else "it ends too soon after its test part begins"
+
+
+def _gathered(drafts: Sequence[Draft], background: Background, end: int) -> tuple[dict[str, Array], Array]:
+    """All events that arrive before the end, and for each its incident, stage and technique (by number in `drafts`)."""
+    parts: dict[str, list[Array]] = {name: [] for name in background.columns}
+    owners: list[Array] = []
+    for number, draft in enumerate(drafts):
+        for at, (columns, _, _) in enumerate(draft.blocks):
+            inside = columns["arrived"] < end
+            for name, values in columns.items():
+                parts[name].append(values[inside])
+            owners.append(np.tile(np.array([number, at], np.int64), (int(inside.sum()), 1)))
+    return {name: np.concatenate(values) for name, values in parts.items()}, np.concatenate(owners)
+
+
+def _truth(known: Truth, drafts: Sequence[Draft], owners: Array, old: Array, new: Array, times: Array) -> Truth:
+    """The truth about the whole: what was known of the log before, at its new positions, and the drafts."""
+    techniques = list(known.techniques)
+    rows: dict[str, list[Any]] = {"label": [], "incident": [], "stage": [], "technique": []}
+    for number, at in owners.tolist():
+        _, stage, technique = drafts[number].blocks[at]
+        if technique not in techniques:
+            techniques.append(technique)
+        rows["label"].append(LABELS.index(drafts[number].record.label))
+        rows["incident"].append(len(known.incidents) + number)
+        rows["stage"].append(stage)
+        rows["technique"].append(techniques.index(technique))
+    event = np.concatenate([old[known.event], new])
+    order = np.argsort(event)
+    joined = {
+        name: np.concatenate([getattr(known, name), np.array(values, getattr(known, name).dtype)])[order]
+        for name, values in rows.items()
+    }
+    incidents: list[Incident] = [*known.incidents, *(draft.record for draft in drafts)]
+    return Truth(
+        event=event[order],
+        **joined,
+        techniques=tuple(techniques),
+        incidents=tuple(incidents),
+        changes=known.changes,
+    )

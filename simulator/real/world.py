@@ -1,0 +1,108 @@
+"""A real log with incidents in it: what detectors are judged on, in memory and as a folder.
+
+Its windows are shares of the events, as when a real log is scored: what is learned from, what sets the threshold,
+and the test part that the incidents are in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from scopedrift.scenarios.parts import Evaluation
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.storage import LogFormatError
+from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.truth import Truth
+from scopedrift.simulator.truth_file import load_truth, save_truth
+
+KEY: Final = "timetable"
+"""Where a log's manifest holds its windows."""
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The windows of a real log, and the terms of its evaluation; times are microseconds since 1970 UTC."""
+
+    name: str
+    start_us: int
+    baseline_end_us: int
+    calibration_end_us: int
+    end_us: int
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    version: int = 1
+
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of all of it."""
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+
+    def plain(self) -> dict[str, Any]:
+        """As a file holds it; the terms of an evaluation are chosen later."""
+        return {name: value for name, value in asdict(self).items() if name != "evaluation"}
+
+    @classmethod
+    def of(cls, name: str, log: EventLog, learn: float, calibrate: float) -> Timetable:
+        """Windows of the first `learn` of the events, the next `calibrate` of them (shares), and the rest.
+
+        Raises `LogError` if one of them would be empty.
+        """
+        arrived = log.arrived
+        cuts = (0, round(learn * len(log)), round((learn + calibrate) * len(log)))
+        edges = (*(int(arrived[min(cut, len(log) - 1)]) for cut in cuts), int(arrived[-1]) + 1)
+        if any(later <= earlier for earlier, later in pairwise(edges)) or cuts[-1] >= len(log):
+            raise LogError(
+                f"{name}: its {len(log)} events do not divide into a part to learn from, one to calibrate on and"
+                " a test part"
+            )
+        return cls(name, edges[0], edges[1], edges[2], edges[3])
+
+
+@dataclass(frozen=True)
+class RealWorld:
+    """A log, the truth about what was injected, and when it is learned from and judged.
+
+    Nothing but the log is known of the platform, so the deployment declares nothing.
+    """
+
+    scenario: Timetable
+    seed: int
+    log: EventLog
+    truth: Truth
+    deployment: Deployment = field(default_factory=Deployment)
+
+    def at_budget(self, per_day: float) -> RealWorld:
+        """The same world, to be judged at another budget of false alarms."""
+        terms = self.scenario.evaluation.model_copy(update={"alert_budget": per_day})
+        return replace(self, scenario=replace(self.scenario, evaluation=terms))
+
+    def save(self, folder: Path) -> None:
+        """Write log and truth into a folder, which is made if it is missing."""
+        self.log.manifest |= {KEY: self.scenario.plain(), "seed": self.seed}
+        self.log.save(folder)
+        save_truth(self.truth, folder)
+
+
+def load_world(folder: Path) -> RealWorld:
+    """The world that was saved in a folder.
+
+    Raises `LogFormatError` if it is no log, has no windows or no truth, or is damaged.
+    """
+    log = EventLog.load(folder)
+    if KEY not in log.manifest:
+        raise LogFormatError(
+            f"{folder}: a log without windows: expected one that `scopedrift inject` wrote"
+            " (of a simulated log, run its scenario)"
+        )
+    try:
+        timetable, seed = Timetable(**log.manifest[KEY]), int(log.manifest["seed"])
+        edges = (timetable.start_us, timetable.baseline_end_us, timetable.calibration_end_us, timetable.end_us)
+        if list(edges) != sorted(set(map(int, edges))):
+            raise ValueError("its windows do not follow one another")
+    except (TypeError, ValueError, KeyError) as error:
+        raise LogFormatError(f"{folder}: damaged log (its manifest: {error})") from None
+    return RealWorld(timetable, seed, log, load_truth(folder, len(log)))

@@ -1,0 +1,87 @@
+"""Incidents in a real log, and its profile, from the command line: what is written, what is judged, what is refused."""
+
+import json
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from scopedrift.experiments.cli import main
+
+DATA = Path(__file__).parents[1] / "simulator" / "telemetry" / "data"
+TRAIL = DATA / "invictus.json"
+
+
+@pytest.fixture
+def scopedrift(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signal, "signal", lambda *given: None)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["scopedrift", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_detectors_are_judged_on_a_real_log_with_incidents(scopedrift, tmp_path):
+    code, out, _ = scopedrift("inject", TRAIL, "--attack", "token-theft", "--count", 4, "--out", "injected", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["events"] == told["background"] + told["injected"] and told["background"] == 27
+    options = ("--detector", "first-seen", "--budget", "9/day", "--no-track", "--json")
+    code, out, _ = scopedrift("run", "injected", *options)
+    found = json.loads(out)
+    assert code == 0 and found["alert_budget_per_day"] == 9
+    rows = {row["detector"]: row for row in found["cells"]}
+    assert rows["oracle"]["incidents"] == 4 and rows["oracle"]["recall"] == 1.0
+
+
+def test_what_was_injected_and_what_could_not_be_is_told(scopedrift):
+    code, out, _ = scopedrift("inject", TRAIL, "--attack", "token-theft", "--out", "injected")
+    assert code == 0 and "token-theft-1" in out and "which are unchanged" in out
+    assert re.search(r"would not record, left out: .*s3 GetObject", out)
+
+
+def test_pseudonyms_leave_no_name_behind(scopedrift, tmp_path):
+    arguments = ("inject", TRAIL, "--attack", "token-theft", "--pseudonymise", "--out", "injected")
+    code, out, err = scopedrift(*arguments)
+    key = re.search(r"under the key (\w+)", err)[1]
+    written = b"".join(path.read_bytes() for path in (tmp_path / "injected").iterdir())
+    assert code == 0 and b"bert-jan" not in written and "bert-jan" not in out
+    before = (tmp_path / "injected" / "manifest.json").read_text()
+    scopedrift(*arguments, "--key", key)
+    assert (tmp_path / "injected" / "manifest.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("inject", "nowhere.json", "--attack", "token-theft"), "nowhere.json"),
+        (("inject", TRAIL, "--attack", "tokn-theft"), "did you mean 'token-theft'"),
+        (("inject", TRAIL), "nothing to inject"),
+        (("inject", TRAIL, "--drift", "eager-retry", "--identity", "zoe"), "no identity 'zoe'"),
+        (("inject", TRAIL, "--drift", "eager-retry", "--learn", "0.9"), "no events for a test part"),
+        (("inject", TRAIL, "--drift", "eager-retry", "--key", "k"), "--pseudonymise"),
+    ],
+)
+def test_bad_input_is_one_message_and_writes_nothing(scopedrift, tmp_path, given, said):
+    code, _, err = scopedrift(*given, "--out", "result")
+    assert code == 2 and said in err and "Traceback" not in err
+    assert not (tmp_path / "result").exists()
+
+
+def test_a_simulated_log_is_no_injected_one(scopedrift, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        "name: tiny\nhorizon: 30h\nwindows: {baseline: 12h, calibration: 12h}\n"
+        "workloads: {serverless: {functions: 2}}\n"
+    )
+    assert scopedrift("simulate", "tiny.yaml", "--out", "log")[0] == 0
+    assert json.loads((tmp_path / "log" / "truth.json").read_text())["incidents"] == []
+    code, _, err = scopedrift("run", "log", "--no-track")
+    assert code == 2 and "inject" in err

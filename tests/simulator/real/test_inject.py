@@ -1,0 +1,183 @@
+"""Incidents in a real log: the background is untouched, what is injected is made of it, and the truth fits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scopedrift.detectors import registry
+from scopedrift.experiments.audit.leakage import no_field_leaks
+from scopedrift.experiments.audit.subject import Subject
+from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.windows import Windows
+from scopedrift.scenarios.loader import load, override
+from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.simulator.engine import simulate
+from scopedrift.simulator.events import SECOND, TIMES, Vocabulary
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.real.inject import inject
+from scopedrift.simulator.real.merge import renumbered
+from scopedrift.simulator.real.world import load_world
+from scopedrift.simulator.storage import LogFormatError
+from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.truth import ATTACK
+from scopedrift.simulator.truth_file import ROWS
+
+DATA = Path(__file__).parents[1] / "telemetry" / "data"
+THEFT = IncidentSpec(attack="token-theft", count=3)
+
+
+@pytest.fixture(scope="module")
+def trail():
+    return import_log(DATA / "invictus.json").log
+
+
+def without(log, positions):
+    """The log less some events, with codes numbered as if they had never been."""
+    kept = np.ones(len(log), bool)
+    kept[positions] = False
+    columns, texts = {}, log.vocabulary.texts()
+    for name, values in log.batch(0, len(log)).columns.items():
+        columns[name] = values[kept]
+        if name in texts:
+            columns[name], texts[name] = renumbered(columns[name], texts[name])
+    return EventLog.from_columns(columns, Vocabulary(texts))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32), strength=st.floats(0, 1), sample=st.sampled_from(["invictus.json", "falco.jsonl"]))
+def test_the_background_is_the_log_as_it_was(seed, strength, sample):
+    log = import_log(DATA / sample).log
+    attack = "token-theft" if sample == "invictus.json" else "rogue-job"
+    world, told = inject(log, [IncidentSpec(attack=attack, count=2, strength=strength)], seed=seed, name="x")
+    assert len(world.log) == len(log) + told.events and told.events == len(world.truth.event)
+    assert without(world.log, world.truth.event).digest == log.digest
+
+
+def test_the_same_seed_gives_the_same_log_and_another_one_another(trail):
+    digests = [inject(trail, [THEFT], seed=seed, name="x")[0].log.digest for seed in (1, 1, 2)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_incidents_lie_in_the_test_part_and_the_truth_knows_their_events(trail):
+    world, _ = inject(trail, [THEFT], seed=3, name="x")
+    test = Windows.of(world.scenario, world.log).test
+    assert test.start <= world.truth.event.min() and world.truth.event.max() < test.stop
+    assert set(world.truth.label.tolist()) == {ATTACK}
+    times = world.log.batch(0, len(world.log))["time"]
+    for index, incident in enumerate(world.truth.incidents):
+        own = world.truth.event[world.truth.incident == index]
+        assert times[own].min() == incident.first_observable_at
+        assert incident.id == f"token-theft-{index + 1}"
+
+
+def test_events_are_made_of_what_is_in_the_log(trail):
+    world, _ = inject(trail, [IncidentSpec(attack="token-theft", count=5)], seed=0, name="x")
+    before, after = trail.frame(), world.log.frame()
+    injected = after.iloc[world.truth.event]
+    assert not (injected["time"].dt.microsecond.any() or (injected["arrived"] != injected["time"]).any())
+    for column in ("identity", "source", "credential", "resource", "stream", "workload"):
+        assert set(injected[column].dropna()) <= set(before[column].dropna())
+    for column in ("task_kind", "on_behalf_of"):
+        assert injected[column].isna().all() == before[column].isna().all()
+
+
+def test_an_incident_hits_the_identity_that_was_named(trail):
+    world, _ = inject(trail, [THEFT], seed=0, name="x", identity="benjamin")
+    assert {incident.identity for incident in world.truth.incidents} == {"arn:aws:iam::123837392027:user/benjamin"}
+
+
+def refused(trail):
+    """The log, in which every call to list and read secrets and assume roles is refused."""
+    batch = trail.batch(0, len(trail))
+    columns, texts = dict(batch.columns), trail.vocabulary.texts()
+    texts["outcome"] = [*texts["outcome"], *({"denied"} - set(texts["outcome"]))]
+    columns["outcome"] = np.full(len(trail), texts["outcome"].index("denied"), np.int32)
+    columns["outcome"], texts["outcome"] = renumbered(columns["outcome"], texts["outcome"])
+    columns["operation"] = np.zeros(len(trail), np.int32)
+    texts["operation"] = ["AssumeRole"]
+    columns["service"], texts["service"] = np.zeros(len(trail), np.int32), ["sts"]
+    return EventLog.from_columns(columns, Vocabulary(texts))
+
+
+def test_what_the_log_shows_refused_and_never_granted_is_refused_again(trail):
+    world, _ = inject(refused(trail), [THEFT], seed=0, name="x", identity="bert-jan")
+    for incident in world.truth.incidents:
+        assert incident.stages[0].outcome == "denied" and not incident.in_entitlement
+    injected = world.log.frame().iloc[world.truth.event]
+    assert set(injected["outcome"][injected["operation"] == "AssumeRole"]) == {"denied"}
+
+
+def test_a_saved_world_is_judged_as_the_one_in_memory(trail, tmp_path):
+    world, _ = inject(trail, [THEFT], seed=1, name="x")
+    world.save(tmp_path)
+    loaded = load_world(tmp_path)
+    assert loaded.scenario == world.scenario and loaded.truth.incidents == world.truth.incidents
+    assert loaded.log.digest == world.log.digest
+    detector = registry.load("first-seen")
+    assert evaluate(detector, loaded).metrics["recall"] == evaluate(detector, world).metrics["recall"]
+
+
+def test_a_second_injection_keeps_the_first(trail, tmp_path):
+    first, _ = inject(trail, [THEFT], seed=1, name="x")
+    first.save(tmp_path)
+    again, _ = inject(EventLog.load(tmp_path), [THEFT], seed=2, name="y", truth=first.truth)
+    assert [i.id for i in again.truth.incidents] == [f"token-theft-{n}" for n in range(1, 7)]
+    assert again.scenario == first.scenario
+    old = again.truth.event[again.truth.incident < 3]
+    assert again.log.frame().iloc[old]["operation"].tolist() == (
+        first.log.frame().iloc[first.truth.event]["operation"].tolist()
+    )
+    assert without(again.log, again.truth.event[again.truth.incident >= 3]).digest == first.log.digest
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    {
+        "an identity that is not there": {"identity": "nobody-at-all"},
+        "a name that several have": {"identity": "arn"},
+        "nothing to judge on": {"learn": 0.9, "calibrate": 0.1},
+    }.items(),
+)
+def test_what_makes_no_sense_is_said(trail, name, changed):
+    with pytest.raises(LogError):
+        inject(trail, [THEFT], seed=0, name="x", **changed)
+
+
+def test_an_incident_that_the_log_could_not_show_is_refused():
+    log = import_log(DATA / "falco.jsonl").log
+    with pytest.raises(LogError, match="it records no"):
+        inject(log, [IncidentSpec(attack="amazon-q")], seed=0, name="x", identity="minikube-user")
+
+
+def test_damage_is_said(trail, tmp_path):
+    world, _ = inject(trail, [THEFT], seed=1, name="x")
+    world.save(tmp_path)
+    (tmp_path / ROWS).write_bytes(b"PAR1")
+    with pytest.raises(LogFormatError, match="damaged truth"):
+        load_world(tmp_path)
+    (tmp_path / ROWS).unlink()
+    with pytest.raises(LogFormatError, match="no truth"):
+        load_world(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tick", [1, SECOND])
+def test_no_field_tells_what_was_injected(tick):
+    """Backgrounds of many identities, whose times are exact, or whole seconds as in CloudTrail."""
+    small = {"incidents": [], "changes": [], "load": 0.1, "horizon": "4d"}
+    scenario = override(load("quickstart"), {**small, "windows.baseline": "1d", "windows.calibration": "1d"})
+    chains = ("token-theft", "rogue-job", "codefinger", "eight-minute-intrusion")
+    worlds = []
+    for seed in range(4):
+        log = simulate(scenario, seed).log
+        columns = dict(log.batch(0, len(log)).columns)
+        columns |= {name: columns[name] // tick * tick for name in TIMES}
+        log = EventLog.from_columns(columns, log.vocabulary)
+        specs = [IncidentSpec(attack=chain, count=4, strength=0.3) for chain in chains]
+        worlds.append(inject(log, specs, seed=seed, name="x", learn=0.4)[0])
+    row = no_field_leaks(Subject(scenario, worlds, {}, {}))
+    assert row.verdict == "pass", row.seen
