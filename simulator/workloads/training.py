@@ -160,6 +160,7 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
     priority = URGENT if gpus >= 16 else IDLE if trials > 1 else USUAL
     task = Task(platform, workload, "train", job)
     task.log(family.activity("submit"), 10 * SECOND, 3)
+    yield platform.wait(10 * SECOND)  # the session is open by then
     task.log(family.activity("gang"), 10 * SECOND, gpus)
     for attempt in range(runs):
         spent = length if not (failed and attempt == 0) and not cancelled else max(int(length * u[5]), SECOND)

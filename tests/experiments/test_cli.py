@@ -253,7 +253,7 @@ def test_list_and_show(scopedrift):
             shown = scopedrift("show", name)
             assert shown.code == 0, shown.err
             assert json.loads(scopedrift("show", name, "--json").out)
-    assert "horizon: 12d" in scopedrift("show", "quickstart").out
+    assert "horizon: 14d" in scopedrift("show", "quickstart").out
 
 
 def test_new_detector_passes_check_and_runs(scopedrift, tiny, tmp_path):

@@ -228,6 +228,7 @@ def test_a_reference_out_of_place_is_caught(subject: Subject, detector: str, col
 def test_the_useful_range(subject: Subject, detected: float, verdict: str) -> None:
     cells = subject.results["cells"].copy()
     real = cells["detector"].isin(["first-seen", "rate"])
+    cells["detected"] = cells["detected"].astype(float)
     cells.loc[real, "detected"] = cells.loc[real, "incidents"] * detected
     row = verdicts.detectors_stand_in_the_useful_range(replace(subject, results={**subject.results, "cells": cells}))
     assert row.verdict == verdict
