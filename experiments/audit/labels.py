@@ -36,7 +36,7 @@ def _problems(world: World) -> list[str]:
         return problems
     times = _times(world.log)
     for index, incident in enumerate(truth.incidents):
-        mine = truth.event[(truth.label >= SCOPE_DRIFT) & (truth.incident == index)]
+        mine = truth.event[(truth.label >= SCOPE_DRIFT) & (truth.incident == index) & (truth.stage >= 0)]
         problems += [f"{incident.id} (seed {world.seed}): {what}" for what in _of_incident(incident, times[mine])]
     return problems
 
