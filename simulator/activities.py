@@ -22,7 +22,7 @@ SPREADS: Final = ("even", "uniform", "front")
 """How a stage's events lie in its time: paced, anywhere, or mostly at its start."""
 MAX_STEPS: Final = 64
 DEFAULTS: Final = {"error": 0.045, "denied": 0.004, "pick": 2}
-"""Of a benign call: 404s and 403s in the Kubernetes audit sample (FACTS section 5); the skew is assumed."""
+"""Of a benign call: 404s and 403s in the Kubernetes audit sample; the skew is assumed."""
 
 
 @dataclass(frozen=True)

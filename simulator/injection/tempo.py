@@ -25,7 +25,7 @@ PACES: Final[Mapping[str, tuple[int, int]]] = {
     "days": (24 * HOUR, 96 * HOUR),
     "months": (30 * 24 * HOUR, 210 * 24 * HOUR),
 }
-"""Pacing classes (FACTS section 4)."""
+"""Pacing classes."""
 STRETCH: Final = 6.0
 """At strength 1 waits and stages take up to this many times longer (assumed)."""
 LONG: Final = HOUR

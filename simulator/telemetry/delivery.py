@@ -16,7 +16,7 @@ from scopedrift.simulator.randomness import TABLE, Quantiles, hash64, key
 
 DELAY_SIGMA: Final = 0.5
 """Spread of the log-normal delivery delay: puts the 99th percentile at 3.2 times the median (CloudTrail: about
-5 minutes, up to 15; FACTS section 3, fact 4, from memory)."""
+5 minutes, up to 15, from memory)."""
 
 _LOST, _DUPLICATED, _DELAYED = 0, 16, 32
 
