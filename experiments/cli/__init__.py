@@ -23,7 +23,9 @@ from scopedrift.experiments.cli.gate import gate_suite
 from scopedrift.experiments.cli.inject import inject_incidents
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
+from scopedrift.experiments.cli.profile import profile_log
 from scopedrift.experiments.cli.realism import realism
+from scopedrift.experiments.cli.reproduce import reproduce
 from scopedrift.experiments.cli.run import run
 from scopedrift.experiments.cli.schema import schema
 from scopedrift.experiments.cli.score import score
@@ -53,6 +55,7 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("simulate")(simulate_log)
 app.command("score")(score)
+app.command("profile")(profile_log)
 app.command("inject")(inject_incidents)
 app.command("export")(export)
 app.command("list")(list_things)
@@ -65,6 +68,7 @@ app.add_typer(new_app, name="new")
 app.command("sweep")(sweep_suite)
 app.command("gate")(gate_suite)
 app.command("tune")(tune_detector)
+app.command("reproduce")(reproduce)
 app.command("ui")(ui)
 
 

@@ -85,3 +85,27 @@ def test_a_simulated_log_is_no_injected_one(scopedrift, tmp_path):
     assert json.loads((tmp_path / "log" / "truth.json").read_text())["incidents"] == []
     code, _, err = scopedrift("run", "log", "--no-track")
     assert code == 2 and "inject" in err
+
+
+def test_profile_writes_what_it_shows_and_a_twin_that_runs(scopedrift, tmp_path):
+    code, out, _ = scopedrift("profile", TRAIL, "--out", "profile.yaml", "--twin", "twin.yaml")
+    assert code == 0 and "events_per_day" in out and "The twin is like the log in" in out
+    assert "bert-jan" in out
+    for name in ("profile.yaml", "twin.yaml"):
+        assert "bert-jan" not in (tmp_path / name).read_text()
+    assert scopedrift("show", "twin.yaml")[0] == 0
+    scopedrift("profile", TRAIL, "--twin", "named.yaml", "--keep-names")
+    assert "stands for 'arn:aws:iam::123837392027:user/bert-jan'" in (tmp_path / "named.yaml").read_text()
+
+
+def test_profile_shows_no_names_if_asked_to(scopedrift):
+    code, out, err = scopedrift("profile", TRAIL, "--pseudonymise", "--key", "k", "--json")
+    assert code == 0 and "bert-jan" not in out + err and json.loads(out)["statistics"]["identities"] > 1
+
+
+@pytest.mark.parametrize(
+    "given", [("nowhere.json",), (TRAIL, "--out", "profile.txt"), (TRAIL, "--twin", "."), (TRAIL, "--key", "k")]
+)
+def test_profile_refuses_in_one_message(scopedrift, given):
+    code, out, err = scopedrift("profile", *given)
+    assert (code, out) == (2, "") and err.startswith("scopedrift: ") and "Traceback" not in err

@@ -1,0 +1,84 @@
+"""The profile of a log: its statistics, what stands for what in a twin, and its identities; as YAML for people.
+
+Names of identities are numbered unless they are to be kept; operations, services and hours are no secrets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.documents import write
+from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.profile.kinds import Habits, habits
+from scopedrift.simulator.profile.statistics import Columns, Statistics, days_of, statistics
+from scopedrift.simulator.telemetry.report import LogError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What was learned of a platform."""
+
+    statistics: Statistics
+    delays_s: dict[str, float]
+    """Median seconds to arrival, by stream."""
+    data_events: bool
+    """Whether access to data is in its cloud audit log."""
+    images: bool
+    """Whether any record tells an image."""
+    projects: int
+    first_us: int
+    """When its first event happened."""
+    identities: tuple[Habits, ...]
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many identities there are of each kind."""
+        return dict(Counter(each.kind for each in self.identities).most_common())
+
+    def plain(self, *, names: bool) -> dict[str, Any]:
+        """As a file holds it."""
+        people = [
+            {**asdict(each), "name": each.name if names else f"identity-{i}"}
+            for i, each in enumerate(self.identities, 1)
+        ]
+        about = {name: getattr(self, name) for name in ("delays_s", "data_events", "images", "projects", "kinds")}
+        return {"profile": 1, "statistics": dict(self.statistics), **about, "identities": people}
+
+    def text(self, *, names: bool) -> str:
+        """YAML."""
+        return write(self.plain(names=names))
+
+
+def learn(log: EventLog) -> Profile:
+    """The profile of a log.
+
+    Raises `LogError` if no record tells an identity.
+    """
+    columns = Columns(log)
+    if not len(columns):
+        raise LogError("no record of the log tells an identity: there is nothing to learn of a platform")
+    late = columns["arrived"] - columns["time"]
+    stream, project, image = columns["stream"], columns["project"], columns["image"]
+    texts = columns.vocabulary["stream"]
+    pairs = np.unique(columns["service"].astype(np.int64) << 32 | columns["operation"])
+    services, operations = columns.vocabulary["service"], columns.vocabulary["operation"]
+    called = {(services[pair >> 32], operations[pair & 0xFFFFFFFF]) for pair in pairs[pairs >= 0].tolist()}
+    known = [each.data for each in catalogue.operations().values() if each.data.get("data_event")]
+    recorded = {(data["service"], data["operation"]) for data in known}
+    return Profile(
+        statistics=statistics(log),
+        delays_s={
+            texts[code]: round(float(np.median(late[stream == code])) / 1e6, 3)
+            for code in np.unique(stream[stream >= 0]).tolist()
+        },
+        data_events=bool(called & recorded),
+        images=bool((image >= 0).any()),
+        projects=max(len(np.unique(project[project >= 0])), 1),
+        first_us=int(columns["time"].min()),
+        identities=tuple(habits(columns, days_of(columns))),
+    )
