@@ -20,13 +20,14 @@ class Things(StrEnum):
     DRIFTS = "drifts"
     CHANGES = "changes"
     WORKLOADS = "workloads"
+    SUITES = "suites"
 
 
 def list_things(
     what: Annotated[Things | None, typer.Argument(help="One kind only.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """List scenarios, detectors, attacks, drifts, benign changes and workload families."""
+    """List scenarios, detectors, attacks, drifts, benign changes, workload families and suites."""
     found = {kind.value: described(kind) for kind in ([what] if what else Things)}
     if as_json:
         print_json(found)
@@ -45,6 +46,10 @@ def described(kind: Things) -> dict[str, str]:
         from scopedrift.scenarios.loader import descriptions
 
         return descriptions()
+    if kind is Things.SUITES:
+        from scopedrift.scenarios.suite import load_suite, suites
+
+        return {name: load_suite(name).suite.description for name in suites()}
     if kind is Things.DETECTORS:
         from scopedrift.detectors.registry import available
 

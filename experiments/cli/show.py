@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.list import Things, catalogue_of, described
 from scopedrift.experiments.cli.output import print_json, print_table, printable
+
+SINGULAR: Final = {
+    Things.ATTACKS: "attack chain",
+    Things.DRIFTS: "scope drift",
+    Things.CHANGES: "benign change",
+    Things.WORKLOADS: "workload family",
+}
 
 
 def show(
@@ -23,6 +30,8 @@ def show(
     for kind in kinds:
         if kind is Things.SCENARIOS:
             _show_scenario(name, as_json)
+        elif kind is Things.SUITES:
+            _show_suite(name, as_json)
         elif kind is Things.DETECTORS:
             _show_detector(name, as_json)
         else:
@@ -49,6 +58,18 @@ def _show_scenario(name: str, as_json: bool) -> None:
         return
     print("\n".join(printable(line) for line in scenario.to_yaml().rstrip().splitlines()))
     print(f"# digest {scenario.digest()}")
+
+
+def _show_suite(name: str, as_json: bool) -> None:
+    from scopedrift.scenarios.documents import write
+    from scopedrift.scenarios.suite import load_suite
+
+    plan = load_suite(name)
+    about = {**plan.suite.model_dump(mode="json", by_alias=True), "digest": plan.digest}
+    if as_json:
+        print_json(about)
+    else:
+        print("\n".join(printable(line) for line in write(about).rstrip().splitlines()))
 
 
 def _show_detector(name: str, as_json: bool) -> None:
@@ -87,10 +108,59 @@ def _show_entry(kind: Things, name: str, as_json: bool) -> None:
         about = {"kind": kind.value, "name": name, "description": entry.description}
         print_json({**about, "parameters": parameters, **entry.data})
         return
-    print(f"{printable(name)} ({kind.value}): {printable(entry.description)}")
+    print(f"{printable(name)} ({SINGULAR[kind]}): {printable(entry.description)}")
+    if kind in (Things.ATTACKS, Things.DRIFTS):
+        _print_incident(entry)
+    elif kind is Things.CHANGES:
+        _print_change(name, entry)
     if rows:
         print()
         print_table("", columns, rows)
+
+
+def _print_incident(entry: Any) -> None:
+    """What an attack or drift does, drawn in time, with where it comes from and the standards it falls under."""
+    from scopedrift.experiments.cli.timeline import draw, steps_of
+    from scopedrift.scenarios import catalogue
+    from scopedrift.scenarios.coverage import STANDARDS, standards_of, techniques_of
+
+    data = entry.data
+    for key in ("objective", "published", "source"):
+        if key in data:
+            print(f"{key}: {printable(data[key])}")
+    families = data.get("victims", {}).get("families", [])
+    print(f"begins from: {data.get('foothold', 'workload')}; victims: {', '.join(families) or 'any'}\n")
+    steps = steps_of(entry)
+    for line in draw(steps):
+        print(printable(line))
+    print("\n(typical times at strength 0, log scale; `!` reaches the objective)\n")
+    known = catalogue.techniques()
+    stages = [
+        [
+            step.number,
+            step.stage["name"],
+            step.stage["technique"],
+            step.stage.get("wait", "minutes"),
+            step.stage.get("lasts", known[step.stage["technique"]].data.get("pace", "seconds")),
+            step.stage.get("on_denied", "abort"),
+        ]
+        for step in steps
+    ]
+    print_table("stages", ["", "stage", "technique", "after", "lasts", "if denied"], stages)
+    print()
+    found = standards_of(techniques_of(entry))
+    print_table("standards", ["standard", "ids"], [[STANDARDS[key], ", ".join(ids)] for key, ids in found.items()])
+
+
+def _print_change(name: str, entry: Any) -> None:
+    """What a benign change does, and which techniques it looks like."""
+    from scopedrift.scenarios import catalogue
+
+    print(f"lasts: {entry.data['lasts']}; source: {printable(entry.data.get('source', 'assumed'))}")
+    alike = [n for n, each in catalogue.techniques().items() if name in each.data.get("look_alikes", ())]
+    print(f"looks like: {', '.join(alike) or 'no technique'}")
+    effects = [", ".join(effect) for effect in entry.data["effects"]]
+    print(f"effects: {'; '.join(effects)}")
 
 
 def _span(parameter: Any) -> str:

@@ -1,0 +1,73 @@
+"""A chain or drift drawn as text: its stages one below the other, on a logarithmic axis of time since it began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import Any, Final
+
+from scopedrift.scenarios import catalogue
+from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
+from scopedrift.simulator.injection.tempo import bounds, stage_lengths
+
+WIDTH: Final = 56
+MARKS: Final = (
+    ("1s", SECOND), ("10s", 10 * SECOND), ("1m", MINUTE), ("10m", 10 * MINUTE), ("1h", HOUR), ("8h", 8 * HOUR),
+    ("2d", 2 * DAY), ("2w", 14 * DAY), ("3mo", 91 * DAY), ("2y", 730 * DAY),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage as it is expected at strength 0; microseconds since the incident began."""
+
+    number: str
+    stage: Mapping[str, Any]
+    begins: float
+    ends: float
+
+
+def steps_of(template: catalogue.Entry) -> list[Step]:
+    """The stages of a chain or drift; branches (`3a`, `3b`) begin together."""
+    now, steps = 0.0, []
+    for number, entry in enumerate(template.data["stages"], start=1):
+        branches: Sequence[Mapping[str, Any]] = entry.get("one_of", [entry])
+        ends = now
+        for letter, stage in zip("abcdefgh", branches, strict=False):
+            wait, length = stage_lengths(stage, catalogue.techniques()[stage["technique"]].data)
+            begins = now + _typical(wait)
+            name = f"{number}{letter}" if len(branches) > 1 else str(number)
+            steps.append(Step(name, stage, begins, begins + _typical(length)))
+            ends = max(ends, steps[-1].ends)
+        now = ends
+    return steps
+
+
+def draw(steps: Sequence[Step], width: int = WIDTH) -> Iterator[str]:
+    """The lines of the drawing; `!` marks the stage that reaches the objective."""
+    last = max(step.ends for step in steps)
+    marks = [(text, at) for text, at in MARKS if at <= last]
+    axis = [" "] * (width + 8)
+    for text, at in marks:
+        place = _place(at, last, width)
+        axis[place : place + len(text)] = text
+    names = max(len(step.stage["name"]) for step in steps)
+    ruler = ["·"] * (width + 1)
+    for _, at in marks:
+        ruler[_place(at, last, width)] = "┬"
+    yield f"{'':{names + 5}}{''.join(axis).rstrip()}"
+    yield f"{'':{names + 5}}{''.join(ruler)}"
+    for step in steps:
+        begin, end = _place(step.begins, last, width), _place(step.ends, last, width)
+        bar = "━" * max(end - begin, 1) + ("!" if step.stage.get("impact") else "")
+        yield f"{step.number:>3}  {step.stage['name']:<{names}}{' ' * begin}{bar}"
+
+
+def _typical(length: str) -> float:
+    low, high = bounds(length)
+    return sqrt(low * high)
+
+
+def _place(at: float, last: float, width: int) -> int:
+    return round(width * log(max(at / SECOND, 1.0)) / log(max(last / SECOND, 2.0)))
