@@ -30,14 +30,22 @@ def open_log(path: Path, format: str | None, mapping: Path | None, pseudonymise:
     """
     from scopedrift.experiments.real_logs import read_log
 
-    if key is not None and not (pseudonymise and key):
-        raise UsageError("--key is for --pseudonymise, and is not empty")
+    refuse_idle_key(pseudonymise, key)
     with progress(f"reading {path}") as show:
         log, imported = read_log(path, show, format=format, mapping=mapping)
     for line in imported.summary() if imported else []:
         remark(line)
-    if not pseudonymise:
-        return log
+    return renamed(log, key) if pseudonymise else log
+
+
+def refuse_idle_key(pseudonymise: bool, key: str | None) -> None:
+    """Raises `UsageError` for a key that would not be used."""
+    if key is not None and not (pseudonymise and key):
+        raise UsageError("--key is for --pseudonymise, and is not empty")
+
+
+def renamed(log: EventLog, key: str | None) -> EventLog:
+    """The log under other names; a key that is not given is made, and told on stderr."""
     from scopedrift.simulator.real.pseudonyms import pseudonymised
 
     if key is None:

@@ -20,6 +20,7 @@ from scopedrift.experiments.cli.output import (
     records,
     remark,
 )
+from scopedrift.experiments.cli.own_logs import Key, Pseudonymise, refuse_idle_key, renamed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,8 @@ def score(
         str | None, typer.Option(help="What the records are: cloudtrail, kubernetes, gcp, ocsf, otel. By default told.")
     ] = None,
     mapping: Annotated[Path | None, typer.Option(help="A mapping file (YAML) for any other JSON, or CSV.")] = None,
+    pseudonymise: Pseudonymise = False,
+    key: Key = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results. By default a new one in runs/.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
@@ -50,14 +53,20 @@ def score(
     from scopedrift.experiments.real_logs import default_detectors, read_log, score_log
     from scopedrift.reports.text import slug
 
+    refuse_idle_key(pseudonymise, key)
     with progress(f"reading {path}") as show:
         log, imported = read_log(path, show, format=format, mapping=mapping)
+    log = renamed(log, key) if pseudonymise else log
     with progress(f"scoring {path}") as show:
         result = score_log(log, detector or default_detectors(), fit=fit, top=top, progress=show)
-    facts = {"path": str(path), **result.facts}
+    shown = "log" if pseudonymise else str(path)
+    facts = {"path": shown, **result.facts}
     if imported:
-        facts |= {"unreadable_records": sum(imported.skipped.values()), "read": imported.summary()}
-    place = out or run_folder(f"score-{slug(path.absolute().name)}", datetime.now(UTC))
+        facts["unreadable_records"] = sum(imported.skipped.values())
+    imported = None if pseudonymise else imported  # its samples and file names are not
+    if imported:
+        facts["read"] = imported.summary()
+    place = out or run_folder(f"score-{slug(Path(shown).absolute().name)}", datetime.now(UTC))
     with new_folder(place, MARKER) as folder:
         _write(folder, result.alerts, facts)
     if as_json:

@@ -109,3 +109,13 @@ def test_profile_shows_no_names_if_asked_to(scopedrift):
 def test_profile_refuses_in_one_message(scopedrift, given):
     code, out, err = scopedrift("profile", *given)
     assert (code, out) == (2, "") and err.startswith("scopedrift: ") and "Traceback" not in err
+
+
+def test_score_shows_no_names_if_asked_to(scopedrift, tmp_path):
+    (tmp_path / "trail.json").write_text(TRAIL.read_text().rstrip() + '\n{"eventTime": "bert-jan"}\n')
+    options = ("--detector", "first-seen", "--pseudonymise", "--out", "alerts", "--json")
+    code, out, err = scopedrift("score", "trail.json", *options)
+    assert json.loads(out)["unreadable_records"] == 1 and "bert-jan" not in err
+    written = b"".join(path.read_bytes() for path in (tmp_path / "alerts").rglob("*") if path.is_file())
+    assert code == 0 and json.loads(out)["alerts"] and "under the key" in err
+    assert "bert-jan" not in out and b"bert-jan" not in written
