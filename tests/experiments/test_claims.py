@@ -1,0 +1,161 @@
+"""Claims: measured over worlds, and judged by the paired difference alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from scopedrift.experiments.claims import (
+    COLUMNS,
+    FAILS,
+    HOLDS,
+    OPEN,
+    ClaimError,
+    examine,
+    judge,
+    paired,
+    table,
+    verdict,
+)
+from scopedrift.experiments.cli import app
+from scopedrift.experiments.statistics import Interval
+from scopedrift.experiments.tables import Tables, combine
+from scopedrift.scenarios.claim import Claim, load_claims
+
+REACH, TTL = "excess-privilege-reach", "short-ttl-stops-chains"
+
+
+def interval(low: float, high: float) -> Interval:
+    return Interval((low + high) / 2, low, high, 10)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expect", "expected"),
+    [
+        (0.1, 0.3, "rises", HOLDS),
+        (0.1, 0.3, "above", HOLDS),
+        (0.1, 0.3, "falls", FAILS),
+        (-0.3, -0.1, "falls", HOLDS),
+        (-0.3, -0.1, "rises", FAILS),
+        (-0.1, 0.3, "rises", OPEN),
+        (0.0, 0.3, "rises", OPEN),
+        (float("nan"), float("nan"), "rises", OPEN),
+    ],
+)
+def test_a_claim_holds_only_if_the_interval_excludes_zero_on_its_side(low, high, expect, expected) -> None:
+    assert verdict(interval(low, high), expect) == expected
+
+
+sums = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), min_size=2, max_size=12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sums)
+def test_a_side_against_itself_shows_nothing(values) -> None:
+    side = np.array([a for a, _ in values], float), np.array([b for _, b in values], float)
+    found = paired(side, side)
+    assert (found.estimate, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sums, st.floats(0.25, 4))
+def test_the_difference_changes_its_sign_with_the_sides(values, factor) -> None:
+    one = np.array([a for a, _ in values], float), np.array([b for _, b in values], float)
+    other = one[0] * factor, one[1]
+    there, back = paired(one, other), paired(other, one)
+    assert there.estimate == pytest.approx(-back.estimate)
+    assert there.low <= there.estimate + 1e-12
+    assert there.high >= there.estimate - 1e-12
+
+
+def test_worlds_are_paired() -> None:
+    """Worlds that differ much and a small, constant gain: only pairing can see it."""
+    base = np.array([1.0, 9.0, 3.0, 7.0, 2.0, 8.0])
+    found = paired((base + 0.5, np.full(6, 10.0)), (base, np.full(6, 10.0)))
+    assert found.estimate == pytest.approx(0.05)
+    assert found.low == pytest.approx(0.05)
+
+
+def achieved(claim: Claim, successes: dict[str, list[int]]) -> Tables:
+    """Tables of worlds in which incidents have three stages, the first so many of them successful; a seed each."""
+    start = pd.Timestamp("2026-01-01", tz="UTC")
+    cells, stages, incidents = [], [], []
+    for setting, counts in successes.items():
+        for seed, count in enumerate(counts):
+            key = {"scenario": claim.label(setting), "seed": seed}
+            cells.append({**key, "detector": "never", "status": "ok"})
+            reached = start if count == 3 else pd.NaT
+            incidents.append({**key, "detector": "never", "incident": "i", "impact_at": reached})
+            for stage in range(3):
+                begun = start + pd.Timedelta(hours=stage)
+                stages.append(
+                    {
+                        **key,
+                        "incident": "i",
+                        "stage": stage,
+                        "started_at": begun,
+                        "ended_at": begun + pd.Timedelta(minutes=30),
+                        "outcome": "success" if stage < count else "denied",
+                    }
+                )
+    held = combine([])
+    held |= {"cells": pd.DataFrame(cells), "stages": pd.DataFrame(stages), "incidents": pd.DataFrame(incidents)}
+    return held
+
+
+def test_stages_impact_and_hours_are_counted_per_incident() -> None:
+    (claim,) = load_claims(TTL)
+    worlds = {"2m": [1, 0], "20m": [2, 1], "12h": [3, 2]}
+    found = judge(claim, achieved(claim, worlds))
+    assert [point.value.estimate for point in found.points] == [0.5, 1.5, 2.5]
+    assert found.verdict == HOLDS
+    assert {point.detector for point in found.points} == {""}
+    reach = judge(claim.model_copy(update={"measure": "impact_share"}), achieved(claim, worlds))
+    assert [point.value.estimate for point in reach.points] == [0.0, 0.0, 0.5]
+    hours = judge(claim.model_copy(update={"measure": "attack_hours"}), achieved(claim, worlds))
+    assert {point.value.estimate for point in hours.points} == {2.5}
+    assert hours.verdict == OPEN
+
+
+def test_a_failed_cell_is_no_finding() -> None:
+    (claim,) = load_claims(TTL)
+    tables = achieved(claim, {"2m": [1, 0], "20m": [2, 1], "12h": [3, 2]})
+    tables["cells"].loc[1, ["status", "reason"]] = "failed", "no memory"
+    with pytest.raises(ClaimError, match="seed 1: no memory"):
+        judge(claim, tables)
+
+
+def test_a_claim_is_examined_and_finished_cells_are_kept(tmp_path: Path) -> None:
+    (claim,) = load_claims(REACH)
+    claim = claim.quick().model_copy(update={"seeds": 2})
+    first = examine(claim, tmp_path)
+    told: list[float] = []
+    assert examine(claim, tmp_path, progress=lambda done, what: told.append(done)) == first
+    assert told == []
+    frame = table([first])
+    assert list(frame.columns) == list(COLUMNS)
+    assert len(frame) == 2
+    assert first.points[-1].value.estimate > first.points[0].value.estimate
+
+
+def test_reproduce_writes_page_table_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["reproduce", REACH, "--quick", "--out", "found"])
+    assert result.exit_code == 0, result.output
+    assert "Excess privilege lets attacks reach their goal" in result.stdout
+    assert {file.name for file in Path("found").iterdir()} == {"claims.md", "claims.csv", f"{REACH}.svg"}
+    assert f"`scopedrift reproduce {REACH} --quick`" in Path("found/claims.md").read_text()
+
+
+def test_reproduce_answers_an_unknown_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["reproduce", "excess-privilege-reech"])
+    assert result.exit_code == 2
+    assert "did you mean 'excess-privilege-reach'" in result.output
+    assert not Path("runs").exists()
