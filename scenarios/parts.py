@@ -207,7 +207,10 @@ class IncidentSpec(Model):
 
     attack: Text | None = Field(default=None, description="Attack chain, from the catalogue; or drift.")
     drift: Text | None = Field(default=None, description="Kind of scope drift, from the catalogue; or attack.")
-    count: Count = Field(default=1, description="How many over the test window.")
+    count: Count | None = Field(default=None, description="How many in the test window; 1 when nothing else is given.")
+    per_month: Annotated[float, Strict(), Field(ge=0, le=10_000, allow_inf_nan=False)] | None = Field(
+        default=None, description="How many in 30 days of test window, at random; instead of count."
+    )
     strength: Share = Field(default=0.3, description="From smash and grab (0) to stealth (1).")
     at: Duration | None = Field(
         default=None, description="When, from the start of the horizon; a random time by default."
@@ -243,7 +246,14 @@ class IncidentSpec(Model):
     def _one_template(self) -> Self:
         if (self.attack is None) == (self.drift is None):
             raise ValueError("expected exactly one of attack and drift")
+        if self.per_month is not None and self.count is not None:
+            fail([Problem("expected per_month or count, not both", ("count",))])
         return self
+
+    @property
+    def instances(self) -> int | None:
+        """How many, or `None` where `per_month` says it."""
+        return 1 if self.count is None and self.per_month is None else self.count
 
     @property
     def template(self) -> str:

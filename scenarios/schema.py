@@ -27,7 +27,7 @@ from pydantic import (
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.documents import Problem, ScenarioError, at, shown, suggestion, write
 from scopedrift.scenarios.durations import DURATION_PATTERN, RATE_PATTERN, format_duration, format_rate
-from scopedrift.scenarios.fields import Factor, Length, Size, Slug, Start, Text, fail
+from scopedrift.scenarios.fields import Factor, Length, Share, Size, Slug, Start, Text, fail
 from scopedrift.scenarios.parts import (
     ChangeSpec,
     Credential,
@@ -180,6 +180,9 @@ class Scenario(Model):
     errors: Factor = Field(default=1.0, description="Multiplies how often benign workloads fail or are denied.")
     load: Annotated[float, Strict(), Field(gt=0, le=1000, allow_inf_nan=False)] = Field(
         default=1.0, description="Multiplies how much there is to do."
+    )
+    strength: Share | None = Field(
+        default=None, description="Strength of every incident, whatever the incident says of its own."
     )
     workloads: Annotated[dict[str, dict[str, Any]], BeforeValidator(_resolve_workloads)] = Field(
         default={},

@@ -36,7 +36,10 @@ def start_injections(platform: Platform, ledger: Ledger, without: str | None) ->
         platform.env.process(process)
     names = []
     test = scenario.end_us - scenario.calibration_end_us
-    for name, spec, rng in _instances(platform, scenario.incidents, "incident"):
+    incidents = scenario.incidents
+    if scenario.strength is not None:
+        incidents = tuple(spec.model_copy(update={"strength": scenario.strength}) for spec in incidents)
+    for name, spec, rng in _instances(platform, incidents, "incident"):
         onset = rng.random()
         at = scenario.start_us + spec.at if spec.at is not None else scenario.calibration_end_us + int(onset * test)
         names.append(name)
@@ -58,9 +61,11 @@ def _instances(platform: Platform, specs: tuple[Any, ...], what: str) -> Iterato
     seed = platform.world.seed
     for spec in specs:
         kind = spec.kind if what == "change" else spec.template
-        count = spec.instances if what == "change" else spec.count
+        count = spec.instances
         if count is None:
-            mean = spec.per_month * platform.world.scenario.horizon / MONTH
+            scenario = platform.world.scenario
+            span = scenario.horizon if what == "change" else scenario.end_us - scenario.calibration_end_us
+            mean = spec.per_month * span / MONTH
             count = int(generator(seed, what, kind, "count").poisson(mean))
         for _ in range(count):
             numbers[kind] += 1
