@@ -117,7 +117,9 @@ def _draft(where: Stage, name: str, spec: IncidentSpec, victim: int | None, seed
 
 def _why(calls: Calls) -> str:
     unseen = sorted({call.shown for call in calls.used() if call.how == "unseen"})
-    return f"it records no {', '.join(unseen)}" if unseen else "it ends too soon after its test part begins"
+    if len(unseen) < len({call.shown for call in calls.used()}):
+        return "its test part is too short" + (f", and it records no {', '.join(unseen)}" if unseen else "")
+    return f"it records no {', '.join(unseen)}"
 
 
 def _gathered(drafts: Sequence[Draft], background: Background, end: int) -> tuple[dict[str, Array], Array]:
