@@ -23,6 +23,9 @@ def inject_incidents(
     out: Annotated[Path, typer.Option(help="The folder to write the log and its truth into.")],
     attack: Annotated[list[str] | None, typer.Option(help="An attack chain; may be repeated.")] = None,
     drift: Annotated[list[str] | None, typer.Option(help="A kind of scope drift; may be repeated.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option(help="A kind of benign change that brings work of its own; may be repeated.")
+    ] = None,
     identity: Annotated[
         str | None, typer.Option(help="The victim: its name or a part of it. By default chosen for each incident.")
     ] = None,
@@ -37,15 +40,17 @@ def inject_incidents(
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """Put incidents into the last part of a real log: `scopedrift run DIR` then says which detectors find them."""
+    """Put incidents and benign changes into the last part of a real log, for `scopedrift run DIR` to judge on."""
     from scopedrift.reports.text import slug
     from scopedrift.simulator.real.inject import inject
     from scopedrift.simulator.storage import MANIFEST
     from scopedrift.simulator.truth_file import STORY, load_truth
 
     wanted = [("attack", name) for name in attack or []] + [("drift", name) for name in drift or []]
-    if not wanted:
-        raise UsageError("nothing to inject: name an --attack or a --drift (`scopedrift list attacks` shows them)")
+    if not wanted and not change:
+        raise UsageError(
+            "nothing to inject: name an --attack, a --drift or a --change (`scopedrift list attacks` shows them)"
+        )
     if learn + calibrate > 0.99:
         raise UsageError(f"--learn {learn:g} and --calibrate {calibrate:g} leave no events for a test part")
     specs = [_spec(kind, name, count, strength) for kind, name in wanted]
@@ -57,6 +62,7 @@ def inject_incidents(
         world, told = inject(
             log,
             specs,
+            changes=[kind for kind in change or [] for _ in range(count)],
             seed=seed,
             name=slug("log" if pseudonymise else path.absolute().name.split(".")[0]) or "log",
             identity=identity,
@@ -74,6 +80,7 @@ def inject_incidents(
         "events": len(world.log),
         "background": len(log),
         "injected": told.events,
+        "changes": len(world.truth.changes) - (len(known.changes) if known else 0),
         "windows": world.scenario.plain(),
         "digest": world.log.digest,
         "path": str(out),
@@ -108,10 +115,12 @@ def _print(facts: dict[str, Any], incidents: Sequence[Incident], calls: dict[str
         ]
         for incident in incidents
     ]
-    print_table("", ["incident", "first event", "ended", "stages", "identity"], rows, right=["stages"])
+    if rows:
+        print_table("", ["incident", "first event", "ended", "stages", "identity"], rows, right=["stages"])
+    changes = f" for {facts['changes']} benign changes, too" if facts["changes"] else ""
     print_paragraph(
-        f"{facts['injected']:,} events injected among {facts['background']:,}, which are unchanged. What the identities"
-        " are permitted is not in a log: a call fails only if the log shows it refused to that identity, never granted."
+        f"{facts['injected']:,} events injected{changes}, among {facts['background']:,}, which are unchanged. What"
+        " the identities are permitted is not in a log: a call fails only if the log shows it refused to that identity, never granted."
     )
     for what, names in (
         ("Calls of the catalogue that this log has in another form", calls["like"]),

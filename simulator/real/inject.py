@@ -18,17 +18,18 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.events import Array, Vocabulary
+from scopedrift.simulator.events import MISSING, Array, Vocabulary
 from scopedrift.simulator.log import EventLog
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.real import actors
 from scopedrift.simulator.real.background import Background
 from scopedrift.simulator.real.calls import Call, Calls
+from scopedrift.simulator.real.change import ChangeDraft, act_out_change
 from scopedrift.simulator.real.incident import Draft, Stage, act_out
 from scopedrift.simulator.real.merge import merge
 from scopedrift.simulator.real.world import KEY, RealWorld, Timetable
 from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.truth import LABELS, Incident, Truth
+from scopedrift.simulator.truth import BENIGN_CHANGE, LABELS, Truth
 
 TRIES: Final = 20
 """Moments that are tried until an incident leaves an event before the log ends."""
@@ -48,6 +49,7 @@ def inject(
     log: EventLog,
     specs: Sequence[IncidentSpec],
     *,
+    changes: Sequence[str] = (),
     seed: int,
     name: str,
     identity: str | None = None,
@@ -55,7 +57,7 @@ def inject(
     calibrate: float = 0.2,
     truth: Truth | None = None,
 ) -> tuple[RealWorld, Told]:
-    """Put incidents into the last part of a log.
+    """Put incidents, and benign changes of the kinds `changes`, into the last part of a log.
 
     `learn` and `calibrate` are shares of the events; what is left is the test part.  A log that incidents were injected
     into before keeps its windows, and with its `truth` those incidents.  `identity` is the victim's name, or a part of
@@ -70,7 +72,13 @@ def inject(
     words = Vocabulary(log.vocabulary.texts())
     where = Stage(background, Calls(background), words, (timetable.calibration_end_us, timetable.end_us))
     known = truth or Truth()
-    drafts = [_draft(where, each, spec, victim, seed, timetable) for each, spec in _instances(specs, known)]
+    drafts: list[Draft | ChangeDraft] = []
+    for each, spec in _instances(specs, known):
+        drafts.append(_draft(where, each, spec, victim, seed, timetable))
+    numbers = Counter(change.kind for change in known.changes)
+    for kind in changes:
+        numbers[kind] += 1
+        drafts.append(_draft(where, f"{kind}-{numbers[kind]}", kind, victim, seed, timetable))
     columns, owners = _gathered(drafts, background, timetable.end_us)
     rng = generator(seed, "inject", "places")
     order = np.argsort(columns["arrived"], kind="stable")
@@ -84,7 +92,7 @@ def inject(
         "events": len(whole["time"]),
     }
     result = EventLog.from_columns(whole, texts, manifest)
-    told = _truth(known, drafts, owners[order], old, new, injected["time"])
+    told = _truth(known, drafts, owners[order], old, new)
     return RealWorld(timetable, seed, result, told), Told(len(new), tuple(where.calls.used()))
 
 
@@ -93,26 +101,35 @@ def _instances(specs: Sequence[IncidentSpec], known: Truth) -> list[tuple[str, I
     numbers = Counter(incident.template for incident in known.incidents)
     named = []
     for spec in specs:
-        for _ in range(spec.count):
+        if spec.instances is None:
+            raise ValueError(f"{spec.template}: expected a count, not a rate per month")
+        for _ in range(spec.instances):
             numbers[spec.template] += 1
             named.append((f"{spec.template}-{numbers[spec.template]}", spec))
     return named
 
 
-def _draft(where: Stage, name: str, spec: IncidentSpec, victim: int | None, seed: int, timetable: Timetable) -> Draft:
-    """An incident that leaves an event before the log ends.
+def _draft(
+    where: Stage, name: str, spec: IncidentSpec | str, victim: int | None, seed: int, timetable: Timetable
+) -> Draft | ChangeDraft:
+    """An incident, or a change of a kind, that leaves an event before the log ends.
 
     Raises `LogError` if it leaves none wherever it begins.
     """
     rng = generator(seed, "inject", name)
     for _ in range(TRIES):
-        draft = act_out(where, name, spec, victim, rng)
+        draft: Draft | ChangeDraft
+        if isinstance(spec, str):
+            draft = act_out_change(where, name, spec, victim, rng)
+        else:
+            draft = act_out(where, name, spec, victim, rng)
         times = [columns["time"][columns["arrived"] < timetable.end_us] for columns, _, _ in draft.blocks]
         seen = np.concatenate([np.empty(0, np.int64), *times])
         if len(seen):
-            draft.record = replace(draft.record, first_observable_at=int(seen.min()))
+            if isinstance(draft, Draft):
+                draft.record = replace(draft.record, first_observable_at=int(seen.min()))
             return draft
-    raise LogError(f"{spec.template}: this log could not show any of it: {_why(where.calls)}")
+    raise LogError(f"{name.rpartition('-')[0]}: this log could not show any of it: {_why(where.calls)}")
 
 
 def _why(calls: Calls) -> str:
@@ -122,7 +139,9 @@ def _why(calls: Calls) -> str:
     return f"it records no {', '.join(unseen)}"
 
 
-def _gathered(drafts: Sequence[Draft], background: Background, end: int) -> tuple[dict[str, Array], Array]:
+def _gathered(
+    drafts: Sequence[Draft | ChangeDraft], background: Background, end: int
+) -> tuple[dict[str, Array], Array]:
     """All events that arrive before the end, and for each its incident, stage and technique (by number in `drafts`)."""
     parts: dict[str, list[Array]] = {name: [] for name in background.columns}
     owners: list[Array] = []
@@ -135,29 +154,37 @@ def _gathered(drafts: Sequence[Draft], background: Background, end: int) -> tupl
     return {name: np.concatenate(values) for name, values in parts.items()}, np.concatenate(owners)
 
 
-def _truth(known: Truth, drafts: Sequence[Draft], owners: Array, old: Array, new: Array, times: Array) -> Truth:
+def _truth(known: Truth, drafts: Sequence[Draft | ChangeDraft], owners: Array, old: Array, new: Array) -> Truth:
     """The truth about the whole: what was known of the log before, at its new positions, and the drafts."""
     techniques = list(known.techniques)
+    incidents, changes = list(known.incidents), list(known.changes)
+    meaning: list[tuple[int, int]] = []
+    for draft in drafts:
+        if isinstance(draft, Draft):
+            meaning.append((LABELS.index(draft.record.label), len(incidents)))
+            incidents.append(draft.record)
+        else:
+            meaning.append((BENIGN_CHANGE, len(changes)))
+            changes.append(draft.record)
     rows: dict[str, list[Any]] = {"label": [], "incident": [], "stage": [], "technique": []}
     for number, at in owners.tolist():
         _, stage, technique = drafts[number].blocks[at]
-        if technique not in techniques:
+        if technique and technique not in techniques:
             techniques.append(technique)
-        rows["label"].append(LABELS.index(drafts[number].record.label))
-        rows["incident"].append(len(known.incidents) + number)
+        rows["label"].append(meaning[number][0])
+        rows["incident"].append(meaning[number][1])
         rows["stage"].append(stage)
-        rows["technique"].append(techniques.index(technique))
+        rows["technique"].append(techniques.index(technique) if technique else MISSING)
     event = np.concatenate([old[known.event], new])
     order = np.argsort(event)
     joined = {
         name: np.concatenate([getattr(known, name), np.array(values, getattr(known, name).dtype)])[order]
         for name, values in rows.items()
     }
-    incidents: list[Incident] = [*known.incidents, *(draft.record for draft in drafts)]
     return Truth(
         event=event[order],
         **joined,
         techniques=tuple(techniques),
         incidents=tuple(incidents),
-        changes=known.changes,
+        changes=tuple(changes),
     )

@@ -23,7 +23,7 @@ from scopedrift.simulator.real.world import load_world
 from scopedrift.simulator.storage import LogFormatError
 from scopedrift.simulator.telemetry.importer import import_log
 from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.truth import ATTACK
+from scopedrift.simulator.truth import ATTACK, BENIGN_CHANGE
 from scopedrift.simulator.truth_file import ROWS
 
 DATA = Path(__file__).parents[1] / "telemetry" / "data"
@@ -181,3 +181,17 @@ def test_no_field_tells_what_was_injected(tick):
         worlds.append(inject(log, specs, seed=seed, name="x", learn=0.4)[0])
     row = no_field_leaks(Subject(scenario, worlds, {}, {}))
     assert row.verdict == "pass", row.seen
+
+
+def test_benign_changes_are_no_incidents(trail):
+    world, told = inject(trail, [THEFT], changes=["rotation-storm", "rotation-storm"], seed=0, name="x")
+    assert [change.id for change in world.truth.changes] == ["rotation-storm-1", "rotation-storm-2"]
+    assert set(world.truth.label.tolist()) == {BENIGN_CHANGE, ATTACK}
+    assert set(world.truth.change_of(0, len(world.log)).tolist()) == {-1, 0, 1}
+    assert set(world.truth.incident_of(0, len(world.log)).tolist()) == {-1, 0, 1, 2}
+    assert without(world.log, world.truth.event).digest == trail.digest and told.events == len(world.truth.event)
+
+
+def test_a_change_that_would_alter_records_is_refused(trail):
+    with pytest.raises(LogError, match=r"expected one of .*rotation-storm"):
+        inject(trail, [], changes=["traffic-surge"], seed=0, name="x")
