@@ -120,7 +120,8 @@ def _print(facts: dict[str, Any], incidents: Sequence[Incident], calls: dict[str
     changes = f" for {facts['changes']} benign changes, too" if facts["changes"] else ""
     print_paragraph(
         f"{facts['injected']:,} events injected{changes}, among {facts['background']:,}, which are unchanged. What"
-        " the identities are permitted is not in a log: a call fails only if the log shows it refused to that identity, never granted."
+        " the identities are permitted is not in a log: a call fails only if the log shows it refused to that identity,"
+        " never granted."
     )
     for what, names in (
         ("Calls of the catalogue that this log has in another form", calls["like"]),
