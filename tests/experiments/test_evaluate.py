@@ -142,3 +142,26 @@ def test_nonsense_terms_are_refused(randomly: Callable[..., Any], by_bytes: Dete
     for terms in ({"budget_per_day": -1.0}, {"budget_per_day": float("nan")}, {"cooldown_us": -1}, {"batch_size": 0}):
         with pytest.raises(ValueError, match="expected budget and cooldown"):
             evaluate(by_bytes, randomly(1), **terms)
+
+
+def test_priming_does_not_blind_the_oracle() -> None:
+    """An adversary who acts in the calibration window to be learned as normal is caught by who knows the truth."""
+    from scopedrift.detectors.builtin.references import Oracle
+    from scopedrift.scenarios.loader import load_text
+    from scopedrift.simulator.engine import simulate
+
+    world = simulate(
+        load_text("""
+name: primed
+horizon: 8d
+windows: {baseline: 2d, calibration: 2d}
+organisation: {projects: 2}
+strength: 1.0
+workloads: {inference: {services: 4}, training: {pipelines: 2}}
+incidents: [{attack: rogue-job, count: 6}, {drift: adjacent-training-data, count: 6}]
+"""),
+        3,
+    )
+    assert sum(incident.primed_at >= 0 for incident in world.truth.incidents) > 3
+    found = evaluate(Oracle(), world).metrics
+    assert found["recall"] == 1 and found["false_positives"] == 0

@@ -150,5 +150,6 @@ def test_an_incident_that_comes_too_late_never_reaches_its_impact() -> None:
 
 
 def test_one_dial_sets_the_strength_of_all() -> None:
-    text = WORLD.format(incidents="  - {attack: rogue-job, strength: 0.1}\n  - {drift: eager-retry}") + "strength: 0.7\n"
+    text = WORLD.format(incidents="  - {attack: rogue-job, strength: 0.1}\n  - {drift: eager-retry}")
+    text += "strength: 0.7\n"
     assert {incident.strength for incident in simulate(load_text(text), 1).truth.incidents} == {0.7}
