@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.base import Detector
+from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluate import evaluate_safely
 from scopedrift.experiments.statistics import paired_difference
 from scopedrift.experiments.tables import tables
 from scopedrift.scenarios.loader import override
-from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.events import STREAMS
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def _cells(
     scenario: Scenario, detectors: Mapping[str, Detector], seed: int
 ) -> Iterator[tuple[tuple[str, str], list[pd.DataFrame]]]:
     """One world: the cells of the detectors concerned, piece by piece."""
-    world = simulate(scenario, seed)
+    world = make_world(scenario, seed)
     needs = sorted({need for detector in detectors.values() for need in detector.needs})
     for need in needs:
         concerned = {name: d for name, d in detectors.items() if need in d.needs}
         yield ("knowledge", need), [_cell(name, d, world, need) for name, d in concerned.items()]
     for stream in STREAMS:
         if scenario.telemetry[stream].enabled:
-            blind = simulate(override(scenario, {f"telemetry.{stream}.enabled": False}), seed)
+            blind = make_world(override(scenario, {f"telemetry.{stream}.enabled": False}), seed)
             yield ("stream", stream), [_cell(name, d, blind) for name, d in detectors.items()]
 
 

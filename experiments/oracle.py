@@ -2,7 +2,7 @@
 
 The registry's `oracle` has no scores of its own.  `evaluate` puts this one in its place, which counts positions from
 the start of the calibration window: 1 for the event of an incident's stages, 0 for any other.  What an adversary does
-before to be learned as normal gets 0: it lies in the calibration window, and would raise the threshold to its own score.
+before to be learned as normal gets 0: it lies in the calibration window and would raise the threshold to its score.
 """
 
 from __future__ import annotations

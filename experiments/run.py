@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors import registry
 from scopedrift.detectors.base import Detector
+from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluate import evaluate_safely
 from scopedrift.experiments.scoring import name_of
 from scopedrift.experiments.tables import Tables, combine, tables
 from scopedrift.experiments.windows import World
-from scopedrift.simulator.engine import simulate
 
 if TYPE_CHECKING:
     from scopedrift.scenarios import Scenario
@@ -96,7 +96,7 @@ def _cells(
 ) -> Iterator[Tables]:
     for i, seed in enumerate(seeds):
         simulating = partial(_simulating, progress, i / len(seeds), SIMULATION_SHARE / len(seeds), seed)
-        world = simulate(scenario, seed, progress=simulating)
+        world = make_world(scenario, seed, progress=simulating)
         for j, (name, detector) in enumerate(detectors.items()):
             done = SIMULATION_SHARE + (1 - SIMULATION_SHARE) * j / len(detectors)
             progress((i + done) / len(seeds), f"{name} on world {seed}")

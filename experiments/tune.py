@@ -17,13 +17,13 @@ import numpy as np
 
 from scopedrift.detectors import registry
 from scopedrift.experiments import metrics
+from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluate import Evaluation, evaluate
 from scopedrift.experiments.scoring import DetectorError
 from scopedrift.experiments.statistics import Difference, Interval, cluster_bootstrap, paired_difference
 from scopedrift.experiments.tables import Tables, combine, tables
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
-from scopedrift.simulator.engine import simulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,7 +207,7 @@ def _worlds(scenario: Scenario, seeds: Sequence[int], progress: Progress, begin:
     found: list[World] = []
     for i, seed in enumerate(seeds):
         progress(begin + share * i / len(seeds), f"simulating world {seed}")
-        found.append(simulate(scenario, seed))
+        found.append(make_world(scenario, seed))
     return found
 
 

@@ -266,6 +266,16 @@ class IncidentSpec(Model):
         return catalogue.written(entries[self.template], value)
 
 
+class Adaptive(Model):
+    """An adversary who may try variants of an incident on a copy of a detector, and keeps the least suspicious."""
+
+    detector: Text = Field(description="The detector that it has a copy of, as on the command line.")
+    queries: Annotated[int, Strict(), Field(ge=1, le=64)] = Field(
+        default=6, description="Variants of each incident that it may try."
+    )
+    above: Share = Field(default=0.9, description="Strength from which incidents adapt.")
+
+
 class StreamSpec(Model):
     """One stream of telemetry, and how it fails."""
 

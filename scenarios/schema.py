@@ -29,6 +29,7 @@ from scopedrift.scenarios.documents import Problem, ScenarioError, at, shown, su
 from scopedrift.scenarios.durations import DURATION_PATTERN, RATE_PATTERN, format_duration, format_rate
 from scopedrift.scenarios.fields import Factor, Length, Share, Size, Slug, Start, Text, fail
 from scopedrift.scenarios.parts import (
+    Adaptive,
     ChangeSpec,
     Credential,
     Downstream,
@@ -43,6 +44,7 @@ from scopedrift.scenarios.parts import (
 )
 
 __all__ = [
+    "Adaptive",
     "ChangeSpec",
     "Credential",
     "Downstream",
@@ -183,6 +185,9 @@ class Scenario(Model):
     )
     strength: Share | None = Field(
         default=None, description="Strength of every incident, whatever the incident says of its own."
+    )
+    adaptive: Adaptive | None = Field(
+        default=None, description="Lets the strongest incidents adapt to a detector; experiments only."
     )
     workloads: Annotated[dict[str, dict[str, Any]], BeforeValidator(_resolve_workloads)] = Field(
         default={},

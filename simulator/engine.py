@@ -6,7 +6,7 @@ renumbered by first arrival, hashed and written (or kept in memory).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -57,13 +57,15 @@ def simulate(
     seed: int,
     *,
     without: str | None = None,
+    variants: Mapping[str, int] | None = None,
     out: Path | None = None,
     window: int = WINDOW,
     progress: Progress | None = None,
 ) -> Simulation:
     """Simulate a scenario under a seed.
 
-    `without` names one incident that does not take place (its counterfactual twin).  With `out`, events go to
+    `variants` draws the conduct of the named incidents anew: each number is another way to do the same at the same
+    time.  `without` names one incident that does not take place (its counterfactual twin).  With `out`, events go to
     that directory window by window, so that memory is bounded by the window; otherwise they stay in memory.
     Raises `ValueError` if there is no incident of the name `without`.
     """
@@ -81,7 +83,7 @@ def simulate(
     for workload in list(world.workloads.values()):
         platform.env.process(wander(platform, workload))
     start_growth(platform)
-    deployment = start_injections(platform, ledger, without)
+    deployment = start_injections(platform, ledger, without, variants)
     platform.decide_by(deployment)
     recorder.prepare()
     sink = _Disk(out, scenario, seed, world) if out is not None else _Memory(scenario, seed, world)

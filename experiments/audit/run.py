@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.audit import labels, leakage, look_alikes, placement, triviality, verdicts
 from scopedrift.experiments.audit.subject import Check, Row, Subject
 from scopedrift.experiments.evaluate import evaluate_safely
 from scopedrift.experiments.run import resolve
 from scopedrift.experiments.tables import combine, tables
-from scopedrift.simulator.engine import simulate
 
 if TYPE_CHECKING:
     from scopedrift.experiments.windows import World
@@ -42,7 +42,7 @@ def audit(scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], pr
     worlds: list[World] = []
     for i, seed in enumerate(seeds):
         progress(0.3 * i / len(seeds), f"simulating world {seed}")
-        worlds.append(simulate(scenario, seed))
+        worlds.append(make_world(scenario, seed))
     cells = [(world, name, detector) for world in worlds for name, detector in chosen.items()]
     results = []
     for i, (world, name, detector) in enumerate(cells):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scopedrift.detectors import registry
+from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluate import evaluate_safely
 from scopedrift.experiments.sweep.cells import packed
 from scopedrift.experiments.tables import tables
 from scopedrift.scenarios.loader import load_text
-from scopedrift.simulator.engine import simulate
 
 
 def run_world(scenario: str, label: str, seed: int, detectors: Mapping[str, tuple[str, str]]) -> dict[str, bytes]:
@@ -17,7 +17,7 @@ def run_world(scenario: str, label: str, seed: int, detectors: Mapping[str, tupl
 
     `scenario` is YAML text, `detectors` maps each cell's key to the detector's name in results and its specification.
     """
-    world = simulate(load_text(scenario, source=label), seed)
+    world = make_world(load_text(scenario, source=label), seed)
     results = {}
     for key, (name, spec) in detectors.items():
         found = tables(evaluate_safely(registry.load(spec), world, name=name), world)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,9 @@ from scopedrift.simulator.randomness import generator
 MONTH: Final = 30 * DAY
 
 
-def start_injections(platform: Platform, ledger: Ledger, without: str | None) -> Deployment:
+def start_injections(
+    platform: Platform, ledger: Ledger, without: str | None, variants: Mapping[str, int] | None = None
+) -> Deployment:
     """Start every change and incident of the scenario as a process; returns the declared deployment.
 
     Raises `ValueError` if `without` names no incident of the scenario.
@@ -41,6 +43,8 @@ def start_injections(platform: Platform, ledger: Ledger, without: str | None) ->
         incidents = tuple(spec.model_copy(update={"strength": scenario.strength}) for spec in incidents)
     for name, spec, rng in _instances(platform, incidents, "incident"):
         onset = rng.random()
+        if variants and name in variants:  # the same incident at the same time, done otherwise
+            rng = generator(platform.world.seed, "incident", name, "variant", variants[name])
         at = scenario.start_us + spec.at if spec.at is not None else scenario.calibration_end_us + int(onset * test)
         names.append(name)
         if name != without:

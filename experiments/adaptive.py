@@ -1,0 +1,48 @@
+"""Adversaries that adapt to a detector: they try variants on a copy of it and keep the one that it suspects least.
+
+The queries are bounded: each incident of sufficient strength is done in so many ways, at the same time and against the
+same background, and the detector's highest score for it is what the adversary sees.  The copy learns what the real one
+learns; the threshold stays hidden.  Everybody else's detector then meets the chosen variants.  Incidents choose each for
+themselves: what one of them does on the same identity may yet make another more, or less, suspicious.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scopedrift.detectors import registry
+from scopedrift.experiments.evaluate import evaluate
+from scopedrift.scenarios.schema import Scenario
+from scopedrift.simulator.engine import Simulation, simulate
+
+Progress = Callable[[float], None]
+
+
+def make_world(scenario: Scenario, seed: int, progress: Progress | None = None) -> Simulation:
+    """Simulate a scenario; where it has an adaptive adversary, with the variants that this one chose.
+
+    Raises `registry.DetectorError` if the scenario names no such detector.
+    """
+    if scenario.adaptive is None:
+        return simulate(scenario, seed, progress=progress)
+    return simulate(scenario, seed, variants=least_suspicious(scenario, seed), progress=progress)
+
+
+def least_suspicious(scenario: Scenario, seed: int) -> dict[str, int]:
+    """By incident: the variant to which the detector's copy gives the lowest highest score."""
+    terms = scenario.adaptive
+    assert terms is not None
+    detector = registry.load(terms.detector)
+    names: list[str] = []
+    best: dict[str, tuple[float, int]] = {}
+    for variant in range(terms.queries):
+        world = simulate(scenario, seed, variants=dict.fromkeys(names, variant))
+        if not variant:
+            names = [i.id for i in world.truth.incidents if i.strength >= terms.above]
+            world = simulate(scenario, seed, variants=dict.fromkeys(names, 0)) if names else world
+        matching = evaluate(detector, world, name=terms.detector).matching
+        for found in matching.detections if matching else ():
+            name, score = found.incident.id, found.score
+            if name in names and score == score and (name not in best or score < best[name][0]):
+                best[name] = (score, variant)
+    return {name: best[name][1] if name in best else 0 for name in names}

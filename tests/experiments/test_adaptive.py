@@ -1,0 +1,65 @@
+"""Adversaries that adapt: bounded queries, the same background, and a lower score than any fixed conduct."""
+
+from __future__ import annotations
+
+from scopedrift.detectors import registry
+from scopedrift.experiments.adaptive import least_suspicious, make_world
+from scopedrift.experiments.evaluate import evaluate
+from scopedrift.scenarios.loader import load_text, override
+from scopedrift.simulator.engine import simulate
+
+SCENARIO = """
+name: adaptive
+horizon: 8d
+windows: {baseline: 3d, calibration: 2d}
+organisation: {projects: 3}
+platform: {contention: false}
+adaptive: {detector: first-seen, queries: 4}
+workloads: {inference: {services: 5}, training: {pipelines: 2}, serverless: {functions: 6}}
+incidents:
+  - {attack: token-theft, strength: 1.0, victim: {family: serverless}}
+  - {drift: adjacent-training-data, strength: 1.0}
+  - {drift: misconfigured-pipeline, strength: 1.0}
+  - {attack: rogue-job, strength: 0.2}
+"""
+
+
+def scores(variants: dict[str, int]) -> dict[str, float]:
+    scenario = override(load_text(SCENARIO), {"adaptive": None})
+    matching = evaluate(registry.load("first-seen"), simulate(scenario, 1, variants=variants)).matching
+    assert matching is not None
+    return {found.incident.id: found.score for found in matching.detections}
+
+
+def test_the_chosen_variant_is_the_least_suspicious_of_those_that_may_be_tried() -> None:
+    chosen = least_suspicious(load_text(SCENARIO), 2)
+    assert "rogue-job-1" not in chosen and len(chosen) == 3
+    assert set(chosen.values()) <= set(range(4)) and len(set(chosen.values())) > 1
+    tried = [scores(dict.fromkeys(chosen, variant)) for variant in range(4)]
+    met = scores(chosen)
+    # one incident a family: those of one identity would make each other's doings known to the detector
+    common = [name for name in chosen if name in met and all(name in each for each in tried)]
+    assert len(common) >= 2
+    assert sum(met[name] for name in common) <= min(sum(each[name] for name in common) for each in tried)
+
+
+def test_only_the_incidents_that_adapt_change() -> None:
+    scenario = load_text(SCENARIO)
+    plain, adapted = simulate(scenario, 2), make_world(scenario, 2)
+
+    def background(world: object) -> list[tuple[object, ...]]:
+        log, truth = world.log, world.truth  # type: ignore[attr-defined]
+        batch = log.batch(0, len(log))
+        keep = truth.incident_of(0, len(batch)) < 0
+        rows = zip(batch["time"], batch.text("identity"), batch.text("operation"), batch.text("resource"), strict=True)
+        return [row for row, kept in zip(rows, keep, strict=True) if kept]
+
+    assert background(plain) == background(adapted)
+    times = [{i.id: i.intent_at for i in world.truth.incidents if i.primed_at < 0} for world in (plain, adapted)]
+    both = set(times[0]) & set(times[1])
+    assert both and all(times[0][name] == times[1][name] for name in both)
+
+
+def test_without_an_adaptive_adversary_nothing_is_asked() -> None:
+    scenario = override(load_text(SCENARIO), {"adaptive": None})
+    assert make_world(scenario, 2).log.digest == simulate(scenario, 2).log.digest
