@@ -2,8 +2,8 @@
 
 The queries are bounded: each incident of sufficient strength is done in so many ways, at the same time and against the
 same background, and the detector's highest score for it is what the adversary sees.  The copy learns what the real one
-learns; the threshold stays hidden.  Everybody else's detector then meets the chosen variants.  Incidents choose each for
-themselves: what one of them does on the same identity may yet make another more, or less, suspicious.
+learns; the threshold stays hidden.  Everybody else's detector then meets the chosen variants.  Incidents choose each
+for themselves: what one of them does on the same identity may yet make another more, or less, suspicious.
 """
 
 from __future__ import annotations
