@@ -1,8 +1,9 @@
 """Keyed randomness: every draw belongs to a stable name, never to a place in a shared sequence.
 
-Three kinds of draw, all keyed by the scenario's seed:
+Four kinds of draw, all keyed by the scenario's seed:
 
 - `key(...)`: a 64-bit key for a name (a workload, an incident, a telemetry fault);
+- `evenly(...)`: a uniform number for one trait of one of a family's members, stratified over the members;
 - `Draws`: rows of uniforms for a SimPy process, one row a task, so that the draws of task *j* do not depend on when
   it ran;
 - `mix` and `hash64`: a counter-based hash over NumPy arrays, so that the value of event *i* of stage *s* of
@@ -42,6 +43,23 @@ def mix(left: int, right: int) -> int:
     x = ((x ^ (x >> 30)) * _A) & _MASK
     x = ((x ^ (x >> 27)) * _B) & _MASK
     return x ^ (x >> 31)
+
+
+def evenly(seed: int, number: int, *names: object) -> float:
+    """What member `number` of a family draws for one of its traits, in [0, 1): evenly over the members.
+
+    A scrambled van der Corput sequence: any 2^k members that are numbered one after the other, from a multiple of 2^k
+    on, fall into the 2^k equal parts of the range one by one, so that few members already represent a
+    distribution.  A member's draw does not depend on how many there are; which of two neighbours has the upper half
+    is decided anew for every trait (Owen's scrambling of the order), so that traits are independent of each other.
+    """
+    scrambled = key(seed, "evenly", *names)
+    place = scrambled
+    for digit in range(number.bit_length()):
+        above = number >> (digit + 1)
+        swapped = mix(scrambled, above << 6 | digit) if above else 0
+        place ^= ((number >> digit ^ swapped) & 1) << (63 - digit)
+    return float((place >> 11) / 2.0**53)
 
 
 def hash64(left: Array, right: Array | int) -> Array:

@@ -128,7 +128,8 @@ class Task:
     def start_up(self, activity: Activity, u: float) -> int:
         """Record a start-up flow that begins now; returns how long it takes (microseconds; assumed 1 to 9 s).
 
-        What starts again has a credential session of its own.
+        What starts again has a credential session of its own.  It is over when the session also has what is exchanged
+        for its first token.
         """
         if not self._held:
             if self._stage:
@@ -140,6 +141,7 @@ class Task:
         if not self._held:
             sessions, now = self.workload.sessions, self._platform.now
             sessions.start(self.session, self.workload.cycles, now, now + duration)
+            return max(duration, self._keep(now))
         return duration
 
     def renew(self, until: int) -> None:

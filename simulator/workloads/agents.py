@@ -19,7 +19,7 @@ import simpy
 from scopedrift.simulator.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.randomness import Draws, key
+from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.tasks import Task
 from scopedrift.simulator.world import Workload, World
 
@@ -54,10 +54,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         project = world.home(NAME, number)
         name = f"agent-{number:04d}"
         bucket = f"s3://{world.company}-{project.name}"
-        first = (
-            key(world.seed, "kind", NAME) / 2.0**64 + number * 0.618034
-        )  # evenly, so that few agents cover the shares
-        own = sorted({_kind(kinds, u % 1.0) for u in (first, key(world.seed, "kind", name) / 2.0**64)})
+        own = sorted({_kind(kinds, evenly(world.seed, number, NAME, trait)) for trait in ("kind", "second kind")})
         listed = [family.activity(each) for kind in own for each in (kind, kinds[kind]["ends"])]
         agents.append(
             world.add_workload(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.platform import IDLE, Platform
-from scopedrift.simulator.randomness import Draws, key
+from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
 from scopedrift.simulator.world import Workload, World
@@ -55,18 +55,20 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         batch = [family.activity(each) for each in ("batch", "load_model", "explore")]
         world.allow_tools("service", [*(a for a in family.activities() if a not in batch[:1]), start_up])
         world.allow_tools("batch", [*batch, start_up])
-        yield partial(_service, family=family, workload=workload, parameters=parameters)
+        yield partial(_service, family=family, workload=workload, number=number, parameters=parameters)
         yield partial(_batches, family=family, workload=workload, parameters=parameters)
 
 
-def _service(platform: Platform, family: Family, workload: Workload, parameters: Mapping[str, Any]) -> Process:
+def _service(
+    platform: Platform, family: Family, workload: Workload, number: int, parameters: Mapping[str, Any]
+) -> Process:
     seed = platform.world.seed
     draws = Draws(seed, NAME, workload.name, width=13)
-    skew = family.distribution("skew")(key(seed, "skew", workload.name) / 2.0**64)
+    skew = family.distribution("skew")(evenly(seed, number, NAME, "skew"))
     per_window = parameters["requests_per_hour"] * skew * platform.world.scenario.load * WINDOW / HOUR
     rhythm = platform.world.rhythms["customers"]
-    clump = max(round(family.distribution("clump")(key(seed, "clump", workload.name) / 2.0**64)), 1)
-    span = family.seconds("request_s", key(seed, "request", workload.name) / 2.0**64)
+    clump = max(round(family.distribution("clump")(evenly(seed, number, NAME, "clump"))), 1)
+    span = family.seconds("request_s", evenly(seed, number, NAME, "request"))
     chance = {
         "crash": family.value("crashes_per_week") * WINDOW / WEEK,
         "release": parameters["releases_per_week"] * WINDOW / WEEK,
@@ -90,12 +92,13 @@ def _service(platform: Platform, family: Family, workload: Workload, parameters:
             started += 1
             task = Task(platform, workload, "service", window, session=started)
             platform.env.process(_start(platform, family, workload, task, row[2]))
-        elif row[3] < chance["refresh"]:
+        else:
+            task.renew(platform.now + WINDOW)
+        if task.number != window and row[3] < chance["refresh"]:
             again = Task(platform, workload, "service", window, session=started)
             again.anchor = task.anchor
             again.log(family.activity("refresh"), 3 * MINUTE, 3 + round(8 * row[4]))
             again.explore(family.activity("explore"), row[5:10])
-        task.renew(platform.now + WINDOW)
         demand = per_window * rhythm.at(platform.now) * family.distribution("burst")(row[10]) * workload.load
         requests = int(demand) + (row[11] < demand % 1.0)
         if requests:

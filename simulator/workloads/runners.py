@@ -18,7 +18,7 @@ import simpy
 from scopedrift.simulator.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.randomness import Draws, key, mix
+from scopedrift.simulator.randomness import Draws, evenly, key, mix
 from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
 from scopedrift.simulator.world import Workload, World
@@ -75,7 +75,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         world.allow_tools("runner", [start_up])
         for kind, steps in kinds.items():
             world.allow_tools(kind, [*(family.activity(step) for step in steps), start_up, token, explore])
-        yield partial(_serve, family=family, pool=pool, tenants=tenants, parameters=parameters)
+        yield partial(_serve, family=family, pool=pool, number=number, tenants=tenants, parameters=parameters)
 
 
 def _tenant(world: World, family: Family, pool: Workload, number: int) -> Workload:
@@ -108,17 +108,22 @@ def _tenant(world: World, family: Family, pool: Workload, number: int) -> Worklo
 
 
 def _serve(
-    platform: Platform, family: Family, pool: Workload, tenants: list[Workload], parameters: Mapping[str, Any]
+    platform: Platform,
+    family: Family,
+    pool: Workload,
+    number: int,
+    tenants: list[Workload],
+    parameters: Mapping[str, Any],
 ) -> Process:
     """The runners are there; every tenant starts to build."""
     seed = platform.world.seed
-    ephemeral = key(seed, "ephemeral", pool.name) / 2.0**64 < parameters["ephemeral"]
+    ephemeral = evenly(seed, number, NAME, "ephemeral") < parameters["ephemeral"]
     shared = _Pool(family, pool, parameters, ephemeral, simpy.Store(platform.env))
     shared.idle.items.extend(range(parameters["runners"]))
     if not ephemeral:
         platform.env.process(_keep(platform, family, pool, parameters["runners"]))
-    for number, tenant in enumerate(tenants):
-        platform.env.process(_builds(platform, shared, tenant, number))
+    for at, tenant in enumerate(tenants):
+        platform.env.process(_builds(platform, shared, tenant, at, number + at * parameters["pools"]))
     yield platform.wait(0)
 
 
@@ -134,13 +139,13 @@ def _keep(platform: Platform, family: Family, pool: Workload, runners: int) -> P
         yield platform.wait(HOUR)
 
 
-def _builds(platform: Platform, pool: _Pool, tenant: Workload, number: int) -> Process:
+def _builds(platform: Platform, pool: _Pool, tenant: Workload, number: int, member: int) -> Process:
     """A tenant's builds: clusters that begin in its working hours, each build one job or a matrix of them."""
     world, family = platform.world, pool.family
     draws = Draws(world.seed, NAME, tenant.name, width=WIDTH)
     followed = family.value("followed")
-    monthly = family.distribution("builds_per_month")(key(world.seed, "builds", tenant.name) / 2.0**64)
-    success = family.distribution("success")(key(world.seed, "success", tenant.name) / 2.0**64)
+    monthly = family.distribution("builds_per_month")(evenly(world.seed, member, NAME, "builds"))
+    success = family.distribution("success")(evenly(world.seed, member, NAME, "success"))
     rate = monthly * (1.0 - followed) * pool.parameters["activity"] / MONTH
     behalf = world.code("on_behalf_of", f"tenant/{tenant.name.removesuffix('-ci')}")
     build, follows = 0, False

@@ -17,7 +17,7 @@ from typing import Any, Final
 from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.platform import Platform, exponential
-from scopedrift.simulator.randomness import Draws, key
+from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.tasks import Task
 from scopedrift.simulator.world import Workload, World
 
@@ -75,7 +75,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         name = f"function-{number:05d}"
         bucket = f"s3://{world.company}-{project.name}"
         start_up = family.start_up(world.scenario.identities.credential.kind)
-        parent = number > 0 and key(world.seed, "fan-out", name) / 2.0**64 < parameters["fan_out"]
+        parent = number > 0 and evenly(world.seed, number, NAME, "fan-out") < parameters["fan_out"]
         listed = ("invoke", "redeliver", "explore", *(("fan_out",) if parent else ()))
         activities = [family.activity(each) for each in listed]
         children = [world.home(NAME, child).name + f"-{child:05d}" for child in _children(number)]
@@ -94,8 +94,8 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             parameters=parameters,
         )
         world.allow_tools("invocation", [*activities, start_up])
-        trigger = int(family.choice("trigger", key(world.seed, "trigger", name) / 2.0**64))
-        per_day = family.distribution("per_day")(key(world.seed, "per-day", name) / 2.0**64)
+        trigger = int(family.choice("trigger", evenly(world.seed, number, NAME, "trigger")))
+        per_day = family.distribution("per_day")(evenly(world.seed, number, NAME, "per-day"))
         per_day = min(per_day, parameters["most_per_day"]) * world.scenario.load
         functions.append(_Function(workload, number, trigger, parent, per_day))
     for function in functions:
@@ -113,7 +113,7 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
     workload = function.workload
     draws = Draws(platform.world.seed, NAME, workload.name, width=14)
     gap = DAY / function.per_day
-    usual = family.seconds("duration_s", key(platform.world.seed, "length", workload.name) / 2.0**64)
+    usual = family.seconds("duration_s", evenly(platform.world.seed, function.number, NAME, "length"))
     yield platform.wait(round(draws.row()[0] * gap))
     number = 0
     while True:
@@ -157,7 +157,7 @@ def _busy(platform: Platform, family: Family, function: _Function, functions: Se
     draws = Draws(platform.world.seed, NAME, workload.name, width=13)
     timer = function.trigger == TIMER
     rhythm = platform.world.rhythms["flat" if timer else "customers"]
-    length = family.distribution("duration_s")(key(platform.world.seed, "length", workload.name) / 2.0**64)
+    length = family.distribution("duration_s")(evenly(platform.world.seed, function.number, NAME, "length"))
     most = max(int(function.limit * WINDOW / (length * SECOND)), 1)
     fans_out = family.value("fan_outs_per_day") * WINDOW / DAY
     number = 0

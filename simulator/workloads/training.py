@@ -141,6 +141,7 @@ def _monitor(platform: Platform, family: Family, workload: Workload, run: int) -
         row = draws.row()
         task.log(family.activity("monitor"), round((1.0 + 3.0 * row[0]) * MINUTE), 6 + round(12 * row[1]))
         task.explore(family.activity("explore"), row[2:7], run * 10)
+        task.renew(min(platform.now + every, until))
         yield platform.wait(every)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.randomness import TABLE, Draws, Quantiles, generator, hash64, key, mix
+from scopedrift.simulator.randomness import TABLE, Draws, Quantiles, evenly, generator, hash64, key, mix
 
 U64 = st.integers(0, 2**64 - 1)
 NAMES = st.lists(st.text(st.characters(exclude_categories=["C"]), max_size=4) | st.integers(), max_size=3)
@@ -25,6 +25,20 @@ def test_a_key_is_stable_and_belongs_to_one_name(seed, names, others):
 
 def test_a_key_does_not_change_between_versions():
     assert key(7, "workload", "pipeline-0001") == 4429306644485228376
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32), st.integers(0, 10), st.integers(0, 50))
+def test_members_fall_evenly_into_the_parts_of_the_range(seed, digits, block):
+    many = 2**digits
+    places = [evenly(seed, number, "family", "trait") for number in range(block * many, (block + 1) * many)]
+    assert sorted(int(place * many) for place in places) == list(range(many))
+
+
+def test_traits_of_one_member_are_independent():
+    one, other = ([evenly(5, number, "family", trait) for number in range(2048)] for trait in ("one", "other"))
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.08
+    assert np.histogram2d(one, other, bins=4)[0].min() > 0.7 * 2048 / 16
 
 
 def test_names_are_not_run_together():
