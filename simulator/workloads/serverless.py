@@ -1,6 +1,8 @@
 """Serverless functions: triggers, fan-out, concurrency limits, cold starts, re-delivery.
 
-A rare function is simulated invocation by invocation; a busy one in windows of ten minutes, with as many cold
+Every function has a burstiness of its own, the coefficient of variation of its gaps: what a timer or a poller calls
+is regular, what people or queues call comes in clusters.  A rare or regular function is simulated invocation by
+invocation; a busy one in windows of ten minutes, with as many cold
 starts as its concurrency grows and what exceeds its limit left for later.  A parent's fan-out makes its children
 run.  A cold start mints a token and reads secrets, whatever the hour: the start-up look-alike of a credential
 thief.  What is delivered twice is looked up and found done.
@@ -25,6 +27,8 @@ NAME: Final = "serverless"
 HTTP, QUEUE, EVENT, TIMER, ORCHESTRATION = range(5)
 BUSY: Final = 200.0
 """Invocations per day from which a function is simulated by window."""
+REGULAR: Final = 0.3
+"""Gaps that vary less than this follow a clock, not the hours of people (assumed)."""
 WINDOW: Final = 10 * MINUTE
 INVOCATION_EVENTS: Final = 4
 REDELIVERY_EVENTS: Final = 3
@@ -42,6 +46,10 @@ class _Function:
     trigger: int
     parent: bool
     per_day: float
+    gap_cv: float
+    """Coefficient of variation of the gaps between its invocations."""
+    usual: int
+    """How long an invocation takes (microseconds)."""
     last: int = -DAY
     """When it was last active."""
     started: int = 0
@@ -58,7 +66,12 @@ class _Function:
     @property
     def busy(self) -> bool:
         """Whether it is simulated by window."""
-        return self.per_day >= BUSY
+        return self.per_day >= BUSY and not self.regular
+
+    @property
+    def regular(self) -> bool:
+        """Whether a clock invokes it."""
+        return self.gap_cv < REGULAR
 
     @property
     def limit(self) -> int:
@@ -97,7 +110,12 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         trigger = int(family.choice("trigger", evenly(world.seed, number, NAME, "trigger")))
         per_day = family.distribution("per_day")(evenly(world.seed, number, NAME, "per-day"))
         per_day = min(per_day, parameters["most_per_day"]) * world.scenario.load
-        functions.append(_Function(workload, number, trigger, parent, per_day))
+        bursts = evenly(world.seed, number, NAME, "gaps")
+        timers = family.value("timers")
+        bursts = bursts * timers if trigger == TIMER else timers + bursts * (1.0 - timers)
+        gap_cv = family.distribution("gap_cv")(bursts)
+        usual = family.seconds("duration_s", evenly(world.seed, number, NAME, "length"))
+        functions.append(_Function(workload, number, trigger, parent, per_day, gap_cv, usual))
     for function in functions:
         run = _busy if function.busy else _rare
         yield partial(run, family=family, function=function, functions=functions)
@@ -113,11 +131,11 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
     workload = function.workload
     draws = Draws(platform.world.seed, NAME, workload.name, width=14)
     gap = DAY / function.per_day
-    usual = family.seconds("duration_s", evenly(platform.world.seed, function.number, NAME, "length"))
     yield platform.wait(round(draws.row()[0] * gap))
     number = 0
     while True:
         row = draws.row()
+        begun = platform.now
         cold = _is_cold(platform, family, function)
         task = Task(platform, workload, "invocation", number, session=function.started)
         if cold:
@@ -125,7 +143,7 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
             function.anchor = task.anchor
         else:
             task.anchor = function.anchor
-        length = max(round(usual * family.distribution("variation")(row[2])), 1)
+        length = max(round(function.usual * family.distribution("variation")(row[2])), 1)
         task.log(family.activity("invoke"), length, 1 + int(INVOCATION_EVENTS * row[3]))
         task.explore(family.activity("explore"), row[4:9])
         if function.parent and row[13] < family.value("fan_outs_per_day") / function.per_day:
@@ -136,11 +154,25 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
         if row[10] < family.value("retried"):
             yield platform.wait(round(exponential(row[11]) * 30 * SECOND) + SECOND)
             task.log(family.activity("redeliver"), SECOND, REDELIVERY_EVENTS)
-        if function.trigger == TIMER:
-            yield platform.wait(round(gap * (0.98 + 0.04 * row[12])))
-        else:
-            rhythm = "customers" if function.trigger == HTTP else "working"
-            yield platform.wait(platform.arrival(rhythm, gap * platform.world.scenario.load, row[12]))
+        yield platform.wait(max(_pause(platform, family, function, gap, row[12]) - (platform.now - begun), 1))
+
+
+def _pause(platform: Platform, family: Family, function: _Function, gap: float, u: float) -> int:
+    """From one invocation to the next (microseconds), so that gaps have their mean and their variation.
+
+    Below 1 a part of the gap is fixed and the rest exponential; above, a share p of invocations follows at once the one
+    before and the others wait the longer, which has the variation sqrt((1 + p) / (1 - p)).
+    """
+    cv = function.gap_cv
+    rhythm = "flat" if function.regular else "customers" if function.trigger == HTTP else "working"
+    if cv <= 1.0:
+        work = gap * (1.0 - cv + cv * exponential(u))
+    else:
+        follows = (cv * cv - 1.0) / (cv * cv + 1.0)
+        if u < follows:
+            return min(family.seconds("follow_s", u / follows), round(gap))
+        work = gap / (1.0 - follows) * exponential((u - follows) / (1.0 - follows))
+    return platform.world.rhythms[rhythm].wait(platform.now, work)
 
 
 def _is_cold(platform: Platform, family: Family, function: _Function) -> bool:
@@ -155,9 +187,9 @@ def _busy(platform: Platform, family: Family, function: _Function, functions: Se
     """One stage a window; the number of warm instances follows the load, and each new one starts cold."""
     workload = function.workload
     draws = Draws(platform.world.seed, NAME, workload.name, width=13)
-    timer = function.trigger == TIMER
-    rhythm = platform.world.rhythms["flat" if timer else "customers"]
-    length = family.distribution("duration_s")(evenly(platform.world.seed, function.number, NAME, "length"))
+    rhythm = platform.world.rhythms["customers" if function.trigger == HTTP else "working"]
+    length = function.usual / SECOND
+    clump = max(round((function.gap_cv**2 + 1.0) / 2.0), 1)  # groups of m have a variation of sqrt(2 m - 1)
     most = max(int(function.limit * WINDOW / (length * SECOND)), 1)
     fans_out = family.value("fan_outs_per_day") * WINDOW / DAY
     number = 0
@@ -165,7 +197,7 @@ def _busy(platform: Platform, family: Family, function: _Function, functions: Se
     yield platform.wait(round(draws.row()[0] * WINDOW))
     while True:
         row = draws.row()
-        burst = 1.0 if timer else family.distribution("burst")(row[0])
+        burst = family.distribution("burst")(row[0]) if function.gap_cv > 1.0 else 1.0
         mean = function.per_day * WINDOW / DAY * rhythm.at(platform.now) * burst * workload.load
         wanted = max(round(mean + sqrt(mean) * (row[1] + row[2] + row[3] - 1.5) * 2.0), 0) + function.waiting
         invocations = min(wanted, most)
@@ -179,7 +211,7 @@ def _busy(platform: Platform, family: Family, function: _Function, functions: Se
             task = Task(platform, workload, "invocation", number, session=function.started)
             task.anchor = function.anchor
             span = max(round(length * SECOND), 1)
-            task.log(family.activity("invoke"), WINDOW, invocations * INVOCATION_EVENTS, span=span)
+            task.log(family.activity("invoke"), WINDOW, invocations * INVOCATION_EVENTS, span=span, clump=clump)
             task.explore(family.activity("explore"), row[5:10])
             twice = round(invocations * family.value("retried") + row[12] - 0.5)
             task.log(family.activity("redeliver"), WINDOW, twice * REDELIVERY_EVENTS)
@@ -233,5 +265,5 @@ def _answer(platform: Platform, family: Family, child: _Function, invocations: i
     child.warm = max(child.warm, instances)
     task = Task(platform, child.workload, "invocation", CALLED + child.called, session=child.started)
     task.anchor = child.anchor
-    task.log(family.activity("invoke"), lasts + MINUTE, invocations * INVOCATION_EVENTS)
+    task.log(family.activity("invoke"), lasts + MINUTE, invocations * INVOCATION_EVENTS, span=child.usual)
     child.called += invocations
