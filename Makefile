@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 SCENARIO ?= quickstart
 
-.PHONY: help demo test test-slow lint format types bench wheel-check docs lock clean
+.PHONY: help demo test test-slow gate lint format types bench wheel-check docs lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -7
@@ -69,6 +69,10 @@ types: $(VENV)/.dev .types/scopedrift
 
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
+
+# This repository's own gate: `make gate UPDATE=1` writes the baseline anew.
+gate: $(VENV)/.dev
+	@$(BIN)/scopedrift gate quick --baseline tests/gate/quick.yaml --jobs $(WORKERS) --out build/gate $(if $(UPDATE),--update)
 
 docs: $(VENV)/.dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

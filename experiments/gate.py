@@ -153,9 +153,10 @@ class Gate:
 
     @property
     def word(self) -> Word:
-        """A regression anywhere is one; otherwise the verdicts over all scenarios decide."""
+        """A regression anywhere is one; otherwise the verdict over all scenarios decides, or that of the only one."""
         words = {verdict.word for verdict in self.verdicts}
-        overall = {verdict.word for verdict in self.verdicts if verdict.scenario == OVERALL}
+        pooled = {verdict.detector for verdict in self.verdicts if verdict.scenario == OVERALL}
+        overall = {v.word for v in self.verdicts if v.scenario == OVERALL or v.detector not in pooled}
         return "regress" if "regress" in words else "underpowered" if "underpowered" in overall else "pass"
 
 
@@ -184,7 +185,9 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[tup
         else:
             compared.append(_compared(key, now.records[key], known[key]))
     for detector in sorted({verdict.detector for verdict in compared}):
-        compared.append(_pooled(detector, [verdict for verdict in compared if verdict.detector == detector]))
+        mine = [verdict for verdict in compared if verdict.detector == detector]
+        if len(mine) > 1:
+            compared.append(_pooled(detector, mine))
     tests = max(2 * len(compared), 1)
     adjusted = adjust([p for verdict in compared for p in (verdict.p_recall, verdict.p_false_positives)])
     for i, verdict in enumerate(compared):
