@@ -66,8 +66,8 @@ def average_precision(positives: Array, negatives: Array) -> float:
 
     AP = sum over distinct positive scores v (descending) of (c_v / P) * TP_v / (TP_v + FP_v), where c_v positives
     score v, P is the number of positives, and TP_v and FP_v count positives and negatives scoring >= v: the
-    definition of scikit-learn's `average_precision_score`.  The few positives are ranked among the sorted
-    negatives, which needs no argument sort and no curve over all events.  NaN scores (abstentions) are never
+    definition of scikit-learn's `average_precision_score`.  The few positives are ranked among the
+    negatives, which needs no sort of, and no curve over, all events.  NaN scores (abstentions) are never
     retrieved: a positive with one still counts in P, a negative does not compete.
     """
     total = len(positives)
@@ -77,10 +77,35 @@ def average_precision(positives: Array, negatives: Array) -> float:
     if not len(scored):
         return 0.0
     values, counts = np.unique(scored, return_counts=True)
-    rivals = np.sort(negatives[negatives >= values[0]])  # drops NaN and all that rank below every positive
     true = np.cumsum(counts[::-1])[::-1]
-    false = len(rivals) - np.searchsorted(rivals, values, side="left")
+    false = _at_least(values, negatives[negatives >= values[0]])  # drops NaN and what ranks below every positive
     return float(np.sum(counts * true / (true + false)) / total)
+
+
+def _at_least(values: Array, rivals: Array) -> Array:
+    """How many rivals reach each value (`values` ascend, no rival is below the first).
+
+    For few values, rivals are sorted piece by piece.  For many, they are counted on a fine grid, which keeps order; only
+    those in the cell of a value are sorted to be told apart exactly.
+    """
+    span = float(values[-1] - values[0])
+    if min(len(values) - LEVELS, len(rivals) - CELLS) < 0 or not 0.0 < span < np.inf or not np.isfinite(CELLS / span):
+        pieces = (np.sort(rivals[at : at + PIECE]) for at in range(0, len(rivals), PIECE))
+        return sum(
+            (len(piece) - np.searchsorted(piece, values, side="left") for piece in pieces), np.zeros(len(values))
+        )
+
+    def cell(scores: Array) -> Array:
+        return np.asarray(np.minimum((scores - values[0]) * (CELLS / span), CELLS).astype(np.int32))
+
+    cells, mine = cell(rivals), cell(values)
+    beyond = len(rivals) - np.cumsum(np.bincount(cells, minlength=CELLS + 1))
+    shared = np.zeros(CELLS + 1, bool)
+    shared[mine] = True
+    near = shared[cells]
+    order = np.sort(rivals[near])
+    inside = np.searchsorted(cell(order), mine, side="right") - np.searchsorted(order, values, side="left")
+    return np.asarray(beyond[mine] + inside)
 
 
 def slot_scores(test: Grouped, arrived: Array, identity: Array, bad: Array) -> Array:
@@ -115,6 +140,14 @@ def partial_area(incidents: Array, slots: Array, days: float, limit_per_day: flo
     false = len(slots) - np.searchsorted(slots, np.nan_to_num(incidents, nan=-np.inf, posinf=np.inf), side="left")
     reached = np.maximum(0.0, 1.0 - false / (limit_per_day * days))
     return float(np.mean(np.where(np.isnan(incidents), 0.0, reached)))
+
+
+CELLS: Final = 1 << 20
+"""Cells of the grid on which many negatives are ranked."""
+LEVELS: Final = 2_048
+"""Distinct positive scores below which negatives are sorted: with ties, most share a cell."""
+PIECE: Final = 1 << 14
+"""Scores that are sorted at a time: they fit a core's cache."""
 
 
 @dataclass(frozen=True)
