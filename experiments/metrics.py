@@ -85,15 +85,13 @@ def average_precision(positives: Array, negatives: Array) -> float:
 def _at_least(values: Array, rivals: Array) -> Array:
     """How many rivals reach each value (`values` ascend, no rival is below the first).
 
-    For few values, rivals are sorted piece by piece.  For many, they are counted on a fine grid, which keeps order; only
-    those in the cell of a value are sorted to be told apart exactly.
+    Many are counted on a fine grid, which keeps order; only those in the cell of a value are sorted to be told apart.
     """
     span = float(values[-1] - values[0])
-    if min(len(values) - LEVELS, len(rivals) - CELLS) < 0 or not 0.0 < span < np.inf or not np.isfinite(CELLS / span):
-        pieces = (np.sort(rivals[at : at + PIECE]) for at in range(0, len(rivals), PIECE))
-        return sum(
-            (len(piece) - np.searchsorted(piece, values, side="left") for piece in pieces), np.zeros(len(values))
-        )
+    many = len(values) >= LEVELS and len(rivals) >= CELLS
+    if not many or not 0.0 < span < np.inf or not np.isfinite(CELLS / span):
+        ranked = np.sort(rivals)
+        return np.asarray(len(ranked) - np.searchsorted(ranked, values, side="left"))
 
     def cell(scores: Array) -> Array:
         return np.asarray(np.minimum((scores - values[0]) * (CELLS / span), CELLS).astype(np.int32))
@@ -145,9 +143,7 @@ def partial_area(incidents: Array, slots: Array, days: float, limit_per_day: flo
 CELLS: Final = 1 << 20
 """Cells of the grid on which many negatives are ranked."""
 LEVELS: Final = 2_048
-"""Distinct positive scores below which negatives are sorted: with ties, most share a cell."""
-PIECE: Final = 1 << 14
-"""Scores that are sorted at a time: they fit a core's cache."""
+"""Distinct positive scores below which all negatives are sorted: with ties, most share a cell."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,25 @@ def test_average_precision_equals_scikit_learn() -> None:
         assert metrics.average_precision(positives, negatives) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("shape", ["normal", "ties", "heavy tail", "infinite"])
+def test_average_precision_of_many_is_exact_on_its_grid(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "CELLS", 64)
+    monkeypatch.setattr(metrics, "LEVELS", 2)
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        positives, negatives = rng.normal(1.0, 1.0, 30), rng.normal(0.0, 1.0, 400)
+        if shape == "ties":
+            positives, negatives = positives.round(1), negatives.round(1)
+        if shape == "heavy tail":
+            positives, negatives = np.exp(4 * positives), np.exp(4 * negatives)
+        if shape == "infinite":
+            negatives[:3] = np.inf
+        truth = np.repeat([1, 0], [len(positives), len(negatives)])
+        scores = np.nan_to_num(np.concatenate([positives, negatives]), posinf=1e300)
+        expected = average_precision_score(truth, scores)
+        assert metrics.average_precision(positives, negatives) == pytest.approx(expected, abs=1e-12)
+
+
 def test_average_precision_without_scores() -> None:
     nan = float("nan")
     assert np.isnan(metrics.average_precision(np.empty(0), np.ones(3)))
