@@ -87,7 +87,7 @@ def _at_least(values: Array, rivals: Array) -> Array:
 
     Many are counted on a fine grid, which keeps order; only those in the cell of a value are sorted to be told apart.
     """
-    span = float(values[-1] - values[0])
+    span = float(values[-1] - values[0]) if np.isfinite(values[[0, -1]]).all() else np.inf
     many = len(values) >= LEVELS and len(rivals) >= CELLS
     if not many or not 0.0 < span < np.inf or not np.isfinite(CELLS / span):
         ranked = np.sort(rivals)
