@@ -21,6 +21,8 @@ from scopedrift.simulator.randomness import TABLE, Quantiles
 SPREADS: Final = ("even", "uniform", "front")
 """How a stage's events lie in its time: paced, anywhere, or mostly at its start."""
 MAX_STEPS: Final = 64
+MOST_BYTES: Final = 5 << 30
+"""No call moves more: S3 takes 5 GiB in one upload; a log-normal tail knows no such limit."""
 DEFAULTS: Final = {"error": 0.045, "denied": 0.004, "pick": 2}
 """Of a benign call: 404s and 403s in the Kubernetes audit sample; the skew is assumed."""
 
@@ -111,9 +113,8 @@ class Operations:
         self.data_event = np.array([o.data_event for o in everything])
         self.image = np.array([o.image for o in everything])
         self.sized = np.array([o.sizes is not None for o in everything])
-        self.sizes = (
-            np.array([o.sizes.table if o.sizes else [-1.0] * TABLE for o in everything]).round().astype(np.int64)
-        )
+        sizes = np.array([o.sizes.table if o.sizes else [-1.0] * TABLE for o in everything])
+        self.sizes = np.minimum(sizes, MOST_BYTES).round().astype(np.int64)
 
     def thresholds(self, errors: float) -> tuple[Array, Array]:
         """Of 65,536: below the first a call is denied, below the second it fails.  `errors` scales both."""

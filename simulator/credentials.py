@@ -139,6 +139,8 @@ class Sessions:
                 number += 1
             if not truth:
                 due[lane] = anchor + number * period
+        if pause and not truth:  # whatever else of the session begins meanwhile waits for it too
+            self._ready[session] = now + pause
         return pause
 
     def _note(self, session: int, due: list[int], now: int) -> None:

@@ -16,6 +16,8 @@ from scopedrift.simulator.policy import UNGUARDED
 from scopedrift.simulator.world import Project, Workload
 
 EXPLORE_DRAWS: Final = 5
+SLACK: Final = 15 * SECOND
+"""How much later than meant a stage may begin, where it waits for its session (assumed: a start-up takes 1 to 9 s)."""
 SHORT: Final = 10 * SECOND
 """Stages shorter than this have no room for a detour."""
 UNRECORDED: Final = -2
@@ -174,7 +176,7 @@ class Task:
     ) -> None:
         start = self._platform.now + after
         if not starts:
-            start += self._keep(start + duration)
+            start += self._keep(start + duration + span + SLACK)
         self._platform.emit(
             activity.code, actor, start, duration, count, self.job, self._stage,
             self.session, self.anchor, -1, outcome, 0, self._behalf, data, span, clump,
