@@ -34,7 +34,7 @@ LONGEST: Final = 36_500 * UNITS["d"]
 """No duration may exceed a hundred years."""
 
 DURATION_PATTERN: Final = r"^[0-9]{1,18}(\.[0-9]{1,9})?(us|ms|s|m|h|d|w)$"
-RATE_PATTERN: Final = r"^[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,3})?/(m|min|minute|h|hour|d|day|w|week)$"
+RATE_PATTERN: Final = r"^[0-9]{1,18}(\.[0-9]{1,24})?([eE][-+]?[0-9]{1,3})?/(m|min|minute|h|hour|d|day|w|week)$"
 
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
 

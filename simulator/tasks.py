@@ -17,7 +17,7 @@ from scopedrift.simulator.world import Project, Workload
 
 EXPLORE_DRAWS: Final = 5
 SLACK: Final = 15 * SECOND
-"""How much later than meant a stage may begin, where it waits for its session (assumed: a start-up takes 1 to 9 s)."""
+"""A session is kept for so long after the stages that use it: one that waits for it may end late (assumed)."""
 SHORT: Final = 10 * SECOND
 """Stages shorter than this have no room for a detour."""
 UNRECORDED: Final = -2
@@ -176,7 +176,8 @@ class Task:
     ) -> None:
         start = self._platform.now + after
         if not starts:
-            start += self._keep(start + duration + span + SLACK)
+            pause = self._keep(start + duration + span + SLACK)
+            start, duration = start + pause, max(duration - pause, 1)  # it waits, and ends when it was meant to
         self._platform.emit(
             activity.code, actor, start, duration, count, self.job, self._stage,
             self.session, self.anchor, -1, outcome, 0, self._behalf, data, span, clump,
