@@ -107,8 +107,8 @@ def ours(given: Setting, out: Path) -> int:
                 continue
             window = recorder.flush(now if busy else None)
             if window is not None:
-                columns = codes.translate(window[0])
-                columns = {name: np.ascontiguousarray(columns[name], DTYPES[name]) for name in COLUMNS}
+                columns = window[0]
+                codes.translate(columns)
                 digest.update(columns)
                 writer.append(columns)
                 written += len(columns["time"])

@@ -121,8 +121,7 @@ class _Sink:
         if window is None:
             return
         columns, truth = window
-        columns = self._codes.translate(columns)
-        columns = {name: np.ascontiguousarray(columns[name], DTYPES[name]) for name in COLUMNS}
+        self._codes.translate(columns)
         ledger.note(self._written, columns["time"], truth)
         self._written += len(truth)
         self._digest.update(columns)

@@ -159,20 +159,19 @@ class Recorder:
         parts = [] if self._pending is None else [self._pending]
         parts += self._expanded(new, old)
         self._rows, self._pending = {name: field[:0] for name, field in rows.items()}, None
-        if not parts:
+        if not any(len(part.row) for part in parts):
             return None
         events = _Pending.joined(parts)
         del parts
-        ready = np.arange(len(events.row))
-        if watermark is not None:
-            late = events.arrived >= watermark
-            waiting, ready = events.at(np.flatnonzero(late)), np.flatnonzero(~late)
+        order = arrival_order(events.arrived, events.tie)
+        if watermark is not None:  # what arrives later stands at the end of the order
+            ready = int(np.count_nonzero(events.arrived < watermark))
+            waiting, order = events.at(order[ready:]), order[:ready]
             kept, back = np.unique(waiting.row, return_inverse=True)
             self._rows = {name: field[kept] for name, field in rows.items()}
             self._pending = replace(waiting, row=back.astype(np.int32))
-        if not len(ready):
+        if not len(order):
             return None
-        order = ready[arrival_order(events.arrived[ready], events.tie[ready])]
         return self._window(rows, events, order)
 
     def _expanded(self, rows: Rows, offset: int) -> list[_Pending]:
@@ -286,7 +285,7 @@ class Recorder:
         truth = np.empty(len(order), np.int64)
         for first in range(0, len(order), BLOCK):
             block = slice(first, first + BLOCK)
-            made, truth[block] = self._columns(stages, events.at(order[block]))
+            made, truth[block] = self._columns(stages, events, order[block])
             for name, column in made.items():
                 columns[name][block] = column
         return columns, truth
@@ -324,11 +323,12 @@ class Recorder:
         place = (task & 0xFFFF) % np.maximum(length[sources], 1)
         return np.where(sources >= 0, items[np.minimum(start[sources] + place, len(items) - 1)], np.int32(MISSING))
 
-    def _columns(self, stages: Rows, events: _Pending) -> Window:
-        """Every column of events that are in order of arrival."""
+    def _columns(self, stages: Rows, events: _Pending, at: Array) -> Window:
+        """Every column of the events at some positions."""
         actors, operations = self._world.actors.arrays(), self._operations
         items, pool_start, pool_length = self._world.pools.arrays()
-        row, operation, second = events.row.astype(np.int64), events.operation.astype(np.int64), events.second
+        row, operation = events.row.take(at).astype(np.int64), events.operation.take(at).astype(np.int64)
+        second, outcome, time = events.second.take(at), events.outcome.take(at), events.time.take(at)
         # which resource
         slot = operations.slot.take(operation)
         cell = stages["actor"].take(row) * actors["pools"].shape[1] + slot
@@ -341,35 +341,35 @@ class Recorder:
         draw = np.where(skew >= 2, unit * unit, unit)
         draw = np.where(skew >= 3, draw * unit, draw)
         length = pool_length.take(pool)
-        at = (draw * length).astype(np.int64)
+        place = (draw * length).astype(np.int64)
         walked = np.flatnonzero(skew == 0)
-        at[walked] = events.picked[walked] % np.maximum(length[walked], 1)
-        resource = items.take(np.minimum(pool_start.take(pool) + at, len(items) - 1))
+        place[walked] = events.picked[at[walked]] % np.maximum(length[walked], 1)
+        resource = items.take(np.minimum(pool_start.take(pool) + place, len(items) - 1))
         np.putmask(resource, pool < 0, MISSING)
         project = self._world.resource_projects().take(resource)
         project = np.where((resource >= 0) & (project >= 0), project, stages["project"].take(row))
         size = operations.sizes.ravel().take(operation * TABLE + (second & np.uint64(TABLE - 1)).view(np.int64))
-        np.putmask(size, events.outcome > 0, MISSING)
+        np.putmask(size, outcome > 0, MISSING)
         # task and source
         task, source, job = stages["task"].take(row), stages["source"].take(row), stages["job"].take(row)
         group = stages["grouped"].take(row)
         several = np.flatnonzero(group > 0)
         if len(several):
             its = row[several]
-            job[several] += events.index[several] // group[several]
+            job[several] += events.index[at[several]] // group[several]
             task[several] = (hash64(stages["task_key"].take(its), job[several]) >> np.uint64(1)).view(np.int64)
             source[several] = self._source(stages["sources"].take(its), task[several])
         recorded = (job >= 0) & self._delivery.context(operation, task)
         # credential
         credential, half_life = stages["credential"].take(row), stages["half_life"].take(row)
-        age = events.time - stages["begun"].take(row)
+        age = time - stages["begun"].take(row)
         renewed = np.flatnonzero(age >= half_life)
         epoch = age[renewed] // half_life[renewed]
         session = stages["session"].take(row[renewed])
         credential[renewed] = (hash64(session, epoch) >> np.uint64(1)).view(np.int64)
         columns: dict[str, Array] = {
-            "time": events.time + self._delivery.skew(operation, source),
-            "arrived": events.arrived,
+            "time": time + self._delivery.skew(operation, source),
+            "arrived": events.arrived.take(at),
             "stream": operations.stream.take(operation),
             "identity": stages["identity"].take(row),
             "credential": credential,
@@ -385,7 +385,7 @@ class Recorder:
             "project": project,
             "image": np.where(self._delivery.image.take(operation), stages["image"].take(row), np.int32(MISSING)),
             "source": source,
-            "outcome": events.outcome,
+            "outcome": outcome,
             "bytes": size,
         }
         return columns, np.maximum(stages["truth"].take(row), actors["changed"].ravel().take(cell))
@@ -415,25 +415,30 @@ class ArrivalCodes:
         self._add = add
         self._codes = {column: np.full(1, MISSING, np.int32) for column in CODED}
 
-    def translate(self, columns: Mapping[str, Array]) -> dict[str, Array]:
-        """The same columns with arrival codes."""
-        return {n: self._column(n, c) if n in CODED else c for n, c in columns.items()}
+    def translate(self, columns: Mapping[str, Array]) -> None:
+        """Replaces the codes of a window by arrival codes, in place."""
+        for name in CODED:
+            known = self._known(name)
+            for first in range(0, len(columns[name]), BLOCK):
+                block = columns[name][first : first + BLOCK]
+                mapped = known.take(block)
+                if mapped.min() < MISSING:
+                    self._add_new(name, known, block[mapped < MISSING])
+                    mapped = known.take(block)
+                block[:] = mapped
 
-    def _column(self, name: str, codes: Array) -> Array:
-        names = self._world.names[name]
-        known = self._codes[name]
-        if len(known) < len(names) + 1:  # the last entry stands for "missing" (code -1)
+    def _known(self, name: str) -> Array:
+        """The arrival code of each of a column's codes, -2 for those not seen yet; the last entry is for -1."""
+        known, names = self._codes[name], self._world.names[name]
+        if len(known) < len(names) + 1:
             grown = np.full(len(names) + 1, -2, np.int32)
             grown[: len(known) - 1] = known[:-1]
             grown[-1] = MISSING
             known = self._codes[name] = grown
-        mapped = known.take(codes)
-        new = np.flatnonzero(mapped == -2)
-        if len(new):
-            seen = np.full(len(known), len(codes))
-            seen[codes[new[::-1]]] = new[::-1]  # of equal indices the last assignment stays: the first arrival
-            values = np.flatnonzero(seen < len(codes))
-            for value in values[np.argsort(seen[values])].tolist():
-                known[value] = self._add(name, names[value])
-            mapped = known.take(codes)
-        return np.asarray(mapped)
+        return known
+
+    def _add_new(self, name: str, known: Array, new: Array) -> None:
+        """Number codes by their first place in `new`."""
+        codes, first = np.unique(new, return_index=True)
+        for code in codes[np.argsort(first)].tolist():
+            known[code] = self._add(name, self._world.names[name][code])

@@ -71,14 +71,20 @@ def test_the_order_is_by_arrival_then_by_tie(pairs):
     assert [pairs[i] for i in order] == sorted(pairs)
 
 
+def _ends(positions):
+    return (positions[0], positions[-1] + 1) if len(positions) else (0, 0)
+
+
 @settings(max_examples=50)
 @given(st.lists(st.integers(-1, 4), max_size=40), st.lists(st.integers(0, 40), max_size=4))
 def test_codes_are_numbered_by_first_arrival_however_the_log_is_cut(codes, cuts):
     world = SimpleNamespace(names={column: [f"{column}-{k}" for k in range(5)] for column in CODED})
     vocabulary = Vocabulary()
     translate = ArrivalCodes(world, lambda column, text: vocabulary[column].code(text)).translate
-    pieces = np.split(np.array(codes, np.int64), sorted(min(cut, len(codes)) for cut in cuts))
-    got = [c for piece in pieces for c in translate({"identity": piece, "time": piece})["identity"].tolist()]
+    whole = {column: np.array(codes, np.int32) for column in CODED}
+    for piece in np.split(np.arange(len(codes)), sorted(min(cut, len(codes)) for cut in cuts)):
+        translate({column: values[slice(*_ends(piece))] for column, values in whole.items()})
+    got = whole["identity"].tolist()
     first = list(dict.fromkeys(c for c in codes if c >= 0))
     assert got == [MISSING if c < 0 else first.index(c) for c in codes]
     assert list(vocabulary["identity"]) == [f"identity-{c}" for c in first]
