@@ -5,6 +5,7 @@ A detector is asked for by text, with its parameters behind it if it needs any::
     first-seen
     first-seen(memory=14, peers=0.5)
     change-aware(detector=first-seen)
+    river(model=HalfSpaceTrees)
     my_package.detectors:NewRegistry
     ./new_registry.py
     ./new_registry.py:NewRegistry(threshold=3)
@@ -59,6 +60,17 @@ BUILTIN: Final[Mapping[str, str]] = {
 }
 """Built-in names and where their classes are."""
 
+ON_REQUEST: Final[Mapping[str, str]] = {
+    name: f"scopedrift.detectors.{target}"
+    for name, target in {
+        "river": "adapters.river:River",
+        "pyod": "adapters.pyod:Pyod",
+        "sklearn": "adapters.sklearn:Sklearn",
+        "sigma": "adapters.sigma:Sigma",
+    }.items()
+}
+"""Names that run only if they are asked for, and where their classes are: adapters, and what needs other software."""
+
 REFERENCES: Final = frozenset({"never", "always", "random", "periodic", "oracle"})
 """Built-in detectors that only say what no skill achieves (and `oracle`: what plumbing allows)."""
 
@@ -100,8 +112,8 @@ def load(spec: str, parameters: Mapping[str, Any] | None = None) -> Detector:
 
 
 def available() -> dict[str, Info]:
-    """Every detector that can be named: the built-in ones, then those of other packages that can be imported."""
-    infos = {name: describe(_imported(target), name) for name, target in BUILTIN.items()}
+    """Every detector that can be named: built-in ones, adapters, then those of other packages that can be imported."""
+    infos = {name: describe(_imported(target), name) for name, target in {**BUILTIN, **ON_REQUEST}.items()}
     for name, point in sorted(_plugins().items()):
         if name in infos:
             continue
@@ -144,8 +156,8 @@ def find(target: str) -> type[Detector]:
 
     Raises `DetectorError`.
     """
-    if target in BUILTIN:
-        return _imported(BUILTIN[target])
+    if target in BUILTIN or target in ON_REQUEST:
+        return _imported(BUILTIN.get(target) or ON_REQUEST[target])
     plugins = _plugins()
     if target in plugins:
         try:
@@ -161,7 +173,7 @@ def find(target: str) -> type[Detector]:
     module, colon, name = target.partition(":")
     if colon:
         return _pick(_module(module, target), name, target)
-    names = [*BUILTIN, *plugins]
+    names = [*BUILTIN, *ON_REQUEST, *plugins]
     close = difflib.get_close_matches(target, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(names))}"
     raise DetectorError(f"unknown detector {target!r}: {hint} (module:Class and path/to/file.py work too)")
@@ -254,7 +266,7 @@ def _construct(cls: type[Detector], target: str, given: dict[str, Any]) -> Detec
     values = {name: _checked(value, hints.get(name), name, target) for name, value in given.items()}
     try:
         return cls(**values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError) as error:
         raise DetectorError(f"{target!r} cannot be made: {error}") from error
 
 

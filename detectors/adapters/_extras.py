@@ -1,0 +1,42 @@
+"""Other people's libraries: imported when a detector is made that needs one, or a message that says how to get it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def library(module: str, what: str, extra: str) -> Any:
+    """The module, imported.
+
+    Raises `ImportError` with one message if the library that it belongs to is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        if error.name != module.partition(".")[0]:
+            raise ImportError(f"{what} cannot be imported: {error}") from error
+        raise ImportError(f"{what} is not installed: pip install 'scopedrift[{extra}]'") from error
+
+
+def unknown(name: str, kind: str, known: Iterable[str]) -> ValueError:
+    """The error for a model that does not exist, with the nearest name."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return ValueError(f"there is no {kind} {name!r}: {f'did you mean {close[0]}?' if close else ', '.join(names)}")
+
+
+def made(model: Any, options: Mapping[str, Any] | None, **wanted: Any) -> Any:
+    """An instance of `model` with the user's `options`, and of `wanted` those arguments that it takes.
+
+    Raises `ValueError` if it does not take the options.
+    """
+    takes = inspect.signature(model).parameters
+    given = {**{name: value for name, value in wanted.items() if name in takes}, **(options or {})}
+    try:
+        return model(**given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{model.__name__} does not take the options {options}: {error}") from error

@@ -1,0 +1,94 @@
+"""Models of rows of numbers as detectors: fitted on rows of the history, then asked for the score of each row.
+
+The rows are the windowed features of the built-in outlier detectors: how far an identity's hour so far is above its
+usual hour.  They are small integers and repeat, so each distinct row is judged once and remembered.  A model that
+ranks a row within the rows that it is asked about (ECOD and COPOD do) is asked about one row at a time, so that a
+score depends on what was fitted and on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.detectors._hashing import Table, grown, splitmix
+from scopedrift.detectors.base import param
+from scopedrift.detectors.builtin.outliers import _imagined, _Outliers
+from scopedrift.simulator.events import Array
+
+_ALONE: Final = 1000
+"""Rows that a model which is asked about one row at a time is fitted on: each answer costs as much as all of them."""
+_PROBE: Final = 24
+_REMEMBERED: Final = 8_000
+
+
+@dataclass
+class RowModel(_Outliers):
+    """What adapters of batch libraries share; they say how a model is made, and how it scores rows."""
+
+    model: str = param("", doc="")
+    options: dict[str, Any] | None = param(None, doc="arguments of the model, e.g. {'n_estimators': 50}")
+    sample: int = param(20_000, 1000, 100_000, log=True, doc="events of the history that it is fitted on")
+    imagined: float = param(
+        0.005,
+        0.0,
+        0.02,
+        doc="for each feature: share of made-up rows high in it alone, which trees need to split on it",
+    )
+
+    def _made(self, seed: int) -> Any:
+        raise NotImplementedError
+
+    def _scores(self, fitted: Any, rows: Array) -> Array:
+        raise NotImplementedError
+
+    def _learn(self, features: Array, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        rows = self._shown(features, rng, self.sample)
+        self._model = self._made(seed).fit(rows)
+        self._alone = not _same_in_any_company(self._row_scores, rows[:: max(1, len(rows) // _PROBE)][:_PROBE])
+        if self._alone and len(rows) > _ALONE:
+            self._model = self._made(seed).fit(self._shown(features, rng, _ALONE))
+        self._forget()
+
+    def _shown(self, features: Array, rng: np.random.Generator, most: int) -> Array:
+        rows = features[rng.choice(len(features), min(len(features), most), replace=False)]
+        if each := round(self.imagined * len(rows)):
+            rows = np.concatenate([rows, _imagined(each, rng)])
+        return rows.astype(np.float64)
+
+    def _row_scores(self, rows: Array) -> Array:
+        scores = np.asarray(self._scores(self._model, rows), np.float64).reshape(-1)
+        return np.where(np.isfinite(scores), scores, np.nan)
+
+    def _forget(self) -> None:
+        self._table = Table()
+        self._values = np.zeros(0)
+
+    def _judge(self, features: Array) -> Array:
+        if not len(features):
+            return np.zeros(0)
+        if len(self._table) > _REMEMBERED:
+            self._forget()
+        key = np.zeros(len(features), np.int64)
+        for number in range(features.shape[1]):
+            key = splitmix(key ^ (features[:, number] + 64 * number)).view(np.int64)
+        known = len(self._table)
+        rows = self._table.add(key)
+        if len(self._table) > known:
+            self._values = grown(self._values, len(self._table))
+            fresh = np.flatnonzero(rows >= known)
+            new = features[fresh[np.unique(rows[fresh], return_index=True)[1]]].astype(np.float64)
+            step = 1 if self._alone else len(new)
+            parts = [self._row_scores(new[at : at + step]) for at in range(0, len(new), step)]
+            self._values[known : len(self._table)] = np.concatenate(parts)
+        return np.asarray(self._values[rows])
+
+
+def _same_in_any_company(scores: Callable[[Array], Array], rows: Array) -> bool:
+    """Whether the rows get the scores together that each of them gets by itself."""
+    alone = np.concatenate([scores(rows[at : at + 1]) for at in range(len(rows))])
+    return bool(np.allclose(scores(rows), alone, rtol=1e-9, atol=1e-12, equal_nan=True))

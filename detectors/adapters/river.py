@@ -1,0 +1,74 @@
+"""River's anomaly models as detectors: event by event, each scored first and then learned.
+
+    scopedrift run core-week --detector 'river(model=HalfSpaceTrees, options={"n_trees": 25})'
+
+An event's features are those of the built-in outlier detectors (how far the hour so far is above the usual), brought
+between 0 and 1, where `HalfSpaceTrees` expects them.  Models of a target (`GaussianScorer` and the like) judge the mean
+of the features.  A model's state goes on from the history into the stream, whatever the batches.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.detectors._profiles import FEATURES
+from scopedrift.detectors.adapters._extras import library, made, unknown
+from scopedrift.detectors.base import param
+from scopedrift.detectors.builtin.outliers import _Outliers
+from scopedrift.simulator.events import Array
+
+_HALFWAY: Final = 4.0
+"""Halves of a spread above the usual that become 0.5 (assumed)."""
+
+
+@dataclass
+class River(_Outliers):
+    """Scores hours with an anomaly model of River, such as HalfSpaceTrees, LODA, GaussianScorer (extra: river)."""
+
+    model: str = param("HalfSpaceTrees", doc="name of a class in river.anomaly")
+    options: dict[str, Any] | None = param(None, doc="arguments of the model, e.g. {'n_trees': 25}")
+    sample: int = param(20_000, 1000, 100_000, log=True, doc="events at the end of the history that it learns first")
+
+    name = "river"
+
+    def __post_init__(self) -> None:
+        self._class, self._of_target = _model(self.model)
+        made(self._class, self.options, seed=0)
+
+    def _learn(self, features: Array, seed: int) -> None:
+        self._river = made(self._class, self.options, seed=seed)
+        self._judge(features[-self.sample :])
+
+    def _judge(self, features: Array) -> Array:
+        score, learn = self._river.score_one, self._river.learn_one
+        rows = (features / (features + _HALFWAY)).tolist()
+        scores = []
+        for row in rows:  # River takes one event at a time: that is its interface
+            event = dict(zip(FEATURES, row, strict=True))
+            if self._of_target:
+                target = sum(row) / len(row)
+                scores.append(score(event, target))
+                learn(event, target)
+            else:
+                scores.append(score(event))
+                learn(event)
+        found = np.array(scores, np.float64)
+        return np.where(np.isfinite(found), found, np.nan)
+
+
+def _model(name: str) -> tuple[Any, bool]:
+    """The class of that name, and whether it judges a target."""
+    anomaly = library("river.anomaly", "River", "river")
+    base = library("river.base", "River", "river")
+    known = {
+        label: issubclass(item, base.SupervisedAnomalyDetector)
+        for label, item in vars(anomaly).items()
+        if inspect.isclass(item) and issubclass(item, (base.AnomalyDetector, base.SupervisedAnomalyDetector))
+    }
+    if name not in known:
+        raise unknown(name, "anomaly model of River", known)
+    return getattr(anomaly, name), known[name]

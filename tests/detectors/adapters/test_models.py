@@ -1,0 +1,158 @@
+"""River, PyOD and scikit-learn as they are installed, behind the detector interface."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from scopedrift.detectors._profiles import FEATURES
+from scopedrift.detectors._sample import sample_log
+from scopedrift.detectors.builtin.outliers import _Windowed
+from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.registry import ON_REQUEST, DetectorError, available, load
+
+READ = {"service": "s3", "operation": "GetObject", "access": "read"}
+SECRET = {"service": "secrets", "operation": "GetSecretValue", "access": "read"}
+
+EXACT = ["pyod(model=ECOD)", "pyod(model=COPOD)", "pyod(model=KNN)", "sklearn(model=neighbors.LocalOutlierFactor)"]
+SOUND = [
+    "river(model=HalfSpaceTrees, options={'window_size': 100})",
+    "pyod(model=HBOS)",
+    "sklearn(model=mixture.GaussianMixture)",
+    "sklearn(model=ensemble.IsolationForest, options={'n_estimators': 20})",
+    *EXACT,
+]
+
+
+def hours(who: str, first: int, last: int, extra: int = 0) -> list[dict]:
+    steady = [{"at": h + n / 40, "identity": who, **READ} for h in range(first, last) for n in range(20)]
+    return steady + [{"at": last - 1 + n / 400, "identity": who, **SECRET} for n in range(extra)]
+
+
+@pytest.mark.parametrize("spec", SOUND)
+def test_an_hour_unlike_the_others_gets_higher_scores(build, judge, spec) -> None:
+    log = build([*hours("a", 0, 60, extra=60), *hours("b", 0, 60)])
+    scores, batch = judge(load(spec), log, fit=48)
+    assert np.isfinite(scores).all()
+    odd = np.array([operation == "GetSecretValue" for (operation,) in batch.pairs("operation")])
+    assert np.median(scores[odd]) > np.median(scores[~odd])
+
+
+def test_the_sentence_names_the_feature(build, judge) -> None:
+    detector = load("pyod(model=KNN)")
+    scores, batch = judge(detector, build([*hours("a", 0, 60, extra=60), *hours("b", 0, 60)]), fit=48)
+    said = detector.explain(batch, int(np.argmax(scores)))
+    assert said.startswith("a in this hour so far: ") and "secret" in said
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "river(model=GaussianScorer)",
+        "river(options={'n_trees': 2, 'height': 4})",
+        "pyod(model=KNN)",
+        "sklearn(model=svm.OneClassSVM)",
+    ],
+)
+def test_adapters_keep_the_contract(spec) -> None:
+    assert_conforms(spec)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", [*SOUND, "river", "river(model=StandardAbsoluteDeviation)", "pyod", "sklearn"])
+def test_every_kind_of_model_keeps_the_contract(spec) -> None:
+    assert_conforms(spec)
+
+
+@pytest.mark.parametrize("spec", EXACT)
+def test_models_that_rank_within_a_batch_are_asked_row_by_row(spec) -> None:
+    log = sample_log(1200)
+    found = []
+    for size in (600, 7):
+        detector = load(spec)
+        detector.fit(log.batch(0, 600), Knowledge(seed=3))
+        found.append(np.concatenate([detector.score(batch) for batch in log.batches(size, 600)]))
+    assert np.allclose(found[0], found[1], rtol=1e-9, equal_nan=True)
+    assert detector._alone == ("ECOD" in spec or "COPOD" in spec)
+
+
+@pytest.mark.parametrize("model", ["HalfSpaceTrees", "GaussianScorer"])
+def test_what_river_says_is_what_is_scored(model) -> None:
+    """The adapter adds nothing to River's own scores."""
+    from river import anomaly
+
+    log = sample_log(1200)
+    detector = load(f"river(model={model})")
+    detector.fit(log.batch(0, 600), Knowledge(seed=5))
+    twin = anomaly.HalfSpaceTrees(seed=5) if model == "HalfSpaceTrees" else anomaly.GaussianScorer()
+    windowed = _Windowed()
+
+    def told(row: np.ndarray) -> tuple:
+        scaled = (row / (row + 4.0)).tolist()
+        features = dict(zip(FEATURES, scaled, strict=True))
+        return (features,) if model == "HalfSpaceTrees" else (features, sum(scaled) / len(scaled))
+
+    for row in windowed.learn(log.batch(0, 600)):
+        twin.learn_one(*told(row))
+    stream = log.batch(600, 1200)
+    own = []
+    for row in windowed.features(stream):
+        own.append(twin.score_one(*told(row)))
+        twin.learn_one(*told(row))
+    scores = detector.score(stream)
+    assert scores[~np.isnan(scores)].tolist() == own and len(set(own)) > 10
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            "river(model=HalfSpaceTree)",
+            "there is no anomaly model of River 'HalfSpaceTree': did you mean HalfSpaceTrees?",
+        ),
+        ("river(options={'trees': 3})", "HalfSpaceTrees does not take the options {'trees': 3}"),
+        ("pyod(model=IForrest)", "there is no model of PyOD 'IForrest': did you mean iforest?"),
+        ("sklearn(model=ensemble.IsolationForrest)", "there is no class 'IsolationForrest' in sklearn.ensemble"),
+        ("sklearn(model=cluster.KMeans)", "cluster.KMeans has no fit with score_samples or decision_function"),
+    ],
+)
+def test_what_cannot_be_made_is_told(spec, message) -> None:
+    with pytest.raises(DetectorError) as error:
+        load(spec)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "module", "extra"),
+    [
+        ("river", "river", "river"),
+        ("drift(method=adwin)", "river", "river"),
+        ("pyod", "pyod", "pyod"),
+    ],
+)
+def test_without_the_library_the_command_line_says_how_to_get_it(spec, module, extra) -> None:
+    script = (
+        "import sys\n"
+        "class Gone:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)\n"
+        "sys.meta_path.insert(0, Gone())\n"
+        f"sys.argv = ['scopedrift', 'run', 'quickstart', '--detector', {spec!r}]\n"
+        "from scopedrift.experiments.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert f"pip install 'scopedrift[{extra}]'" in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_the_list_names_every_adapter_and_the_extra_that_it_needs() -> None:
+    listed = available()
+    assert set(ON_REQUEST) <= set(listed)
+    for name in ("river", "pyod"):
+        assert f"extra: {name}" in listed[name].summary
+    assert all(len(listed[name].summary) < 110 and listed[name].summary.endswith(".") for name in ON_REQUEST)
