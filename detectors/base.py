@@ -37,6 +37,18 @@ def param(
     return field(default=default, metadata={"range": span, "doc": doc})
 
 
+@dataclass(frozen=True)
+class Part:
+    """One rule of a detector that is made of rules."""
+
+    name: str
+    level: str = ""
+    matched: Sequence[int] = ()
+    """Positions of the events that it matched, ascending, counted from the first event that was scored."""
+    blind: str = ""
+    """Why it could never match what the stream carries; empty if it could."""
+
+
 class Detector:
     """Base class of every detector; subclasses are dataclasses (`@dataclass`) when they have parameters.
 
@@ -59,6 +71,10 @@ class Detector:
         Called right after `score(batch)`, for events that raised an alert.
         """
         return ""
+
+    def parts(self) -> Sequence[Part]:
+        """Its rules with what each matched since `fit`, for a detector that is made of rules; asked at the end."""
+        return ()
 
     def parameters(self) -> dict[str, Any]:
         """The parameters by name, as they were given."""

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from scopedrift.detectors.base import Detector
+from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments import metrics, scoring
 from scopedrift.experiments.alerts import Alerts, Grouped, alerts
@@ -67,6 +67,8 @@ class Evaluation:
     """For other budgets of alerts per day: what their thresholds would have shown."""
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds: `fit`, `score` (the detector alone), `measure`."""
+    parts: tuple[Part, ...] = ()
+    """What each rule of a detector that is made of rules matched; positions count from `start`."""
 
     def test_scores(self) -> Array:
         """The scores of the test window."""
@@ -140,6 +142,7 @@ def evaluate(
         curve=judged.curve,
         at_budgets=judged.at_budgets,
         timings=timings,
+        parts=scored.parts,
     )
 
 

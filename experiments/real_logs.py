@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from scopedrift.detectors import registry
-from scopedrift.detectors.base import Detector
+from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.alerts import Alerts, Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.rules import untold_rules
 from scopedrift.experiments.scoring import DetectorError, checked, name_of
 from scopedrift.simulator.events import HOUR, MISSING, Array, EventBatch
 from scopedrift.simulator.log import EventLog
@@ -34,10 +35,15 @@ from scopedrift.simulator.telemetry.report import ImportReport, LogError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scopedrift.simulator.telemetry.importer import Imported
+
 COOLDOWN_US: Final = HOUR
 BATCH: Final = 10_000
 COLUMNS: Final = (
     "detector", "identity", "opened_at", "closed_at", "events", "score", "time", "operation", "resource", "reason"
+)  # fmt: skip
+RULES: Final = (
+    "detector", "rule", "level", "status", "reason", "events", "alerts", "alerts_per_day", "noise_rank"
 )  # fmt: skip
 TEXTS: Final = ("identity", "operation", "resource")
 Progress = Callable[[float, str], None]
@@ -52,18 +58,28 @@ class Scored:
     facts: dict[str, Any]
     failed: dict[str, str]
     """Reason by detector."""
+    rules: pd.DataFrame
+    """Of detectors that are made of rules, one row a rule over the whole log (`RULES`): rules learn nothing."""
 
 
 def read_log(
     path: Path, progress: Progress | None = None, *, format: str | None = None, mapping: Path | None = None
 ) -> tuple[EventLog, ImportReport | None]:
-    """A log that `simulate` wrote, or real audit records with the report of their import.
+    """A log that `simulate` wrote, or real audit records with the report of their import: see `read_records`."""
+    log, imported = read_records(path, progress, format=format, mapping=mapping)
+    return log, imported.report if imported else None
+
+
+def read_records(
+    path: Path, progress: Progress | None = None, *, format: str | None = None, mapping: Path | None = None
+) -> tuple[EventLog, Imported | None]:
+    """A log that `simulate` wrote, or real audit records with the way back to each.
 
     `format` and `mapping` say what the records are, as for `import_log`; by default each is what it looks like.
     Raises `LogError` or `LogFormatError` if there is no event to be had, `OSError` if the path cannot be read.
     """
     if (path / MANIFEST).is_file() and format is None and mapping is None:
-        log, report = EventLog.load(path), None
+        log, imported = EventLog.load(path), None
     else:
         from scopedrift.simulator.telemetry.importer import import_log
 
@@ -72,23 +88,31 @@ def read_log(
                 progress(done / max(whole, 1), "reading")
 
         imported = import_log(path, format=format, mapping=mapping, progress=share)
-        log, report = imported.log, imported.report
+        log = imported.log
     if not len(log):
         raise LogError(f"{path}: there is no event in it")
-    return log, report
+    return log, imported
 
 
 def default_detectors() -> list[str]:
     """The built-in detectors that need nothing beside the log."""
-    return [name for name, info in registry.available().items() if not info.reference and not info.needs]
+    found = {name: info for name, info in registry.available().items() if name not in registry.ON_REQUEST}
+    return [name for name, info in found.items() if not info.reference and not info.needs]
 
 
 def score_log(
-    log: EventLog, specs: Sequence[str], *, fit: float = 0.5, top: int = 20, progress: Progress | None = None
+    log: EventLog,
+    specs: Sequence[str],
+    *,
+    fit: float = 0.5,
+    top: int = 20,
+    records: Imported | None = None,
+    progress: Progress | None = None,
 ) -> Scored:
     """Fit each detector on the first `fit` (0 to 1) of the log's events, and find its `top` alerts in the rest.
 
-    At least one event is scored; a log of one event leaves nothing to learn from.
+    At least one event is scored; a log of one event leaves nothing to learn from.  Detection rules judge the `records`
+    of an imported log as they are; without them, those that its events would have been.
     Raises `registry.DetectorError` if a detector cannot be found; one that fails later is in `failed`.
     """
     import pandas as pd
@@ -96,12 +120,14 @@ def score_log(
     detectors = {spec: registry.load(spec) for spec in specs}
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
-    found, failed = [], {}
+    found, failed, rules = [], {}, []
     for at, (spec, detector) in enumerate(detectors.items()):
         if progress:
             progress(at / len(detectors), spec)
         try:
-            found.append(_top_alerts(spec, detector, log, split, top))
+            running = _over_records(spec, detector, records)
+            found.append(_top_alerts(spec, running, log, split, top))
+            rules += [{"detector": spec, **row} for row in untold_rules(_parts(spec, running, log), log, COOLDOWN_US)]
         except DetectorError as error:
             failed[spec] = str(error)
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
@@ -117,7 +143,31 @@ def score_log(
         "last": last,
         "digest": log.digest,
     }
-    return Scored(table, facts, failed)
+    return Scored(table, facts, failed, pd.DataFrame(rules, columns=list(RULES)))
+
+
+def _over_records(spec: str, detector: Detector, records: Imported | None) -> Detector:
+    """A detector of rules as one that judges the records themselves; any other as it is."""
+    from scopedrift.detectors.adapters.sigma import Sigma
+
+    if records is None or not isinstance(detector, Sigma):
+        return detector
+    from scopedrift.detectors.adapters.sigma_records import OnRecords, judge
+
+    with _blamed(spec, "reading its rules and the records"):
+        return OnRecords(judge(detector.path(), records))
+
+
+def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:
+    """What each rule of a detector matched in the whole log; empty for a detector that is not made of rules."""
+    if type(detector).parts is Detector.parts:
+        return ()
+    with _blamed(spec, "judging the whole log"):
+        running = copy.deepcopy(detector)
+        running.fit(log.batch(0, 0), Knowledge())
+        for batch in log.batches(BATCH):
+            running.score(batch)
+        return running.parts()
 
 
 def _top_alerts(spec: str, detector: Detector, log: EventLog, split: int, top: int) -> pd.DataFrame:

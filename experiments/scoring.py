@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from scopedrift.detectors.base import Detector
+from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.alerts import Grouped, threshold_for_budget
 from scopedrift.experiments.windows import Window, Windows
@@ -73,6 +73,8 @@ class Scored:
     """By position in the test window: the events that opened an alert."""
     fit_seconds: float
     score_seconds: float
+    parts: tuple[Part, ...] = ()
+    """What each rule of a detector that is made of rules matched; positions count from `start`."""
 
 
 def name_of(detector: Detector) -> str:
@@ -134,7 +136,9 @@ def run(
             openings[at + row - middle] = Opening(
                 reason, _text(batch, "operation", row), _text(batch, "resource", row), newcomers.cold(batch, row)
             )
-    return Scored(start, scores, identity, calibration, threshold, openings, fit_seconds, clock.seconds)
+    with _blamed(name, "parts"):
+        parts = tuple(detector.parts())
+    return Scored(start, scores, identity, calibration, threshold, openings, fit_seconds, clock.seconds, parts)
 
 
 def _fit(detector: Detector, history: EventBatch, knowledge: Knowledge, name: str, clock: _Clock) -> _Newcomers:

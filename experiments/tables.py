@@ -13,6 +13,7 @@ import numpy as np
 
 from scopedrift.detectors.registry import REFERENCES
 from scopedrift.experiments.evaluate import Evaluation
+from scopedrift.experiments.rules import pooled_rules, rule_rows
 from scopedrift.experiments.statistics import (
     REPLICATES,
     cluster_bootstrap,
@@ -80,7 +81,11 @@ ALERTS: Final = _names(
 CURVES: Final = _names("scenario seed detector threshold false_positives_per_day recall precision")
 BUDGETS: Final = _names("scenario seed detector budget_per_day threshold false_positives_per_day recall precision")
 CHANGES: Final = _names("scenario seed change kind announced start end identities")
-WORLDS: Final = _names("scenario seed digest events")
+RULES: Final = _names(
+    """scenario seed detector rule level status reason events alerts true_alarms false_alarms false_alarms_per_day
+    noise_rank incidents caught only"""
+)
+WORLDS: Final = _names("scenario seed digest events background")
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "cells": CELLS,
     "incidents": INCIDENTS,
@@ -90,9 +95,11 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "curves": CURVES,
     "budgets": BUDGETS,
     "changes": CHANGES,
+    "rules": RULES,
     "worlds": WORLDS,
 }
-"""The tables of an evaluation and their columns, in order; `summary` (columns `SUMMARY`) is made from all of them."""
+"""The tables of an evaluation and their columns, in order; `summary` (columns `SUMMARY`) is made from all of them, and
+`rule_summary` from `rules` (`rules.pooled_rules`)."""
 _TIMES: Final = frozenset(
     _names(
         """intent_at first_observable_at impact_at ended_at detected_at started_at flagged_at opened_at closed_at
@@ -120,7 +127,8 @@ def tables(evaluation: Evaluation, world: World) -> Tables:
             [{**cell, "budget_per_day": budget, **vars(p)} for budget, p in evaluation.at_budgets.items()], BUDGETS
         ),
         "changes": _frame([{**key, **row} for row in _changes(world)], CHANGES),
-        "worlds": _frame([{**key, "digest": world.log.digest, "events": len(world.log)}], WORLDS),
+        "rules": _frame([{**cell, **row} for row in rule_rows(evaluation, world)], RULES),
+        "worlds": _frame([{**key, **_world(world)}], WORLDS),
     }
 
 
@@ -156,6 +164,7 @@ def combine(parts: Iterable[Mapping[str, pd.DataFrame]], *, seed: int = 0) -> Ta
         if name in _OF_WORLD:
             joined[name] = joined[name].drop_duplicates(ignore_index=True)
     joined["summary"] = summarise(joined["cells"], joined["incidents"], seed=seed)
+    joined["rule_summary"] = pooled_rules(joined["rules"], joined["cells"])
     return joined
 
 
@@ -354,6 +363,11 @@ def _alerts(evaluation: Evaluation, world: World) -> pd.DataFrame:
     }
     key = {"scenario": evaluation.scenario, "seed": evaluation.seed, "detector": evaluation.detector}
     return _frame({**{name: [value] * len(raised) for name, value in key.items()}, **columns}, ALERTS)
+
+
+def _world(world: World) -> dict[str, Any]:
+    real = world.log.manifest.get("source") == "inject"
+    return {"digest": world.log.digest, "events": len(world.log), "background": "real" if real else "simulated"}
 
 
 def _changes(world: World) -> list[dict[str, Any]]:

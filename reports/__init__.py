@@ -24,8 +24,16 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
     return report.write_report(tables, out, title=title, meta=meta)
 
 
-def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Mapping[str, str], lead: str = "") -> Path:
+def write_alert_report(
+    alerts: pd.DataFrame,
+    out: Path,
+    *,
+    title: str,
+    meta: Mapping[str, str],
+    lead: str = "",
+    rules: pd.DataFrame | None = None,
+) -> Path:
     """Write the report on alerts without ground truth into the folder `out`, as `write_report` does."""
     from scopedrift.reports import alert_report
 
-    return alert_report.write_alert_report(alerts, out, title=title, meta=meta, lead=lead)
+    return alert_report.write_alert_report(alerts, out, title=title, meta=meta, lead=lead, rules=rules)

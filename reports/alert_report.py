@@ -19,11 +19,19 @@ from scopedrift.reports.text import count_words, listed, short
 ALERTS_SHOWN, IDENTITIES_SHOWN = 200, 50
 
 
-def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Mapping[str, str], lead: str = "") -> Path:
+def write_alert_report(
+    alerts: pd.DataFrame,
+    out: Path,
+    *,
+    title: str,
+    meta: Mapping[str, str],
+    lead: str = "",
+    rules: pd.DataFrame | None = None,
+) -> Path:
     """Write `report.html` into the folder `out`, with `figures/` and `tables/` beside it; return the path of the page.
 
     `alerts` has the columns of the alerts table; those that need a ground truth are not used.  `lead` is said
-    first: what was read, learned from and scored.
+    first: what was read, learned from and scored.  `rules` has one row a rule, if a detector is made of rules.
     """
     data = normalise_one("alerts", alerts)
     ranked = by_rank(data)
@@ -35,7 +43,8 @@ def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Map
         if drawing is not None:
             markup = render(drawing, out / "figures")
             pictures.append(Picture(drawing.name, drawing.title, drawing.caption, markup, ("svg", "pdf")))
-    files = write_inputs({"alerts": alerts, "identities": counts}, out / "tables")
+    told = {} if rules is None else {"rules": rules}
+    files = write_inputs({"alerts": alerts, "identities": counts, **told}, out / "tables")
     html = render_page(
         "alerts.html.j2",
         title=title,
@@ -43,6 +52,7 @@ def write_alert_report(alerts: pd.DataFrame, out: Path, *, title: str, meta: Map
         opening=f"{lead} {opening(ranked, counts)}".strip(),
         alerts=ranked.head(ALERTS_SHOWN).to_dict("records"),
         alerts_total=len(ranked),
+        rules=[] if rules is None else normalise_one("rule_summary", rules).to_dict("records"),
         several=len(detectors) > 1,
         identities=counts.head(IDENTITIES_SHOWN).to_dict("records"),
         identities_total=len(counts),

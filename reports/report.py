@@ -86,6 +86,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         undrawn=max(0, len(data.scenarios) - SCENARIOS_DRAWN),
         alerts=alerts.to_dict("records"),
         alerts_total=len(data.alerts),
+        rules=data.rule_summary.to_dict("records"),
         alerts_each=ALERTS_PER_DETECTOR,
         files=files,
     )

@@ -31,6 +31,8 @@ TEXTS: dict[str, str] = {
     "changes": "scenario seed change kind",
     "ablation": "scenario detector kind removed sample",
     "stage_hits": "scenario seed detector incident name technique",
+    "worlds": "scenario seed background",
+    "rule_summary": "scenario detector rule level status reason caught only",
 }
 TIMES: dict[str, str] = {
     "incidents": "intent_at first_observable_at impact_at ended_at detected_at",
@@ -56,6 +58,7 @@ NUMBERS: dict[str, str] = {
     "curves": "threshold false_positives_per_day recall precision",
     "changes": "identities",
     "ablation": "recall recall_without difference low high worlds",
+    "rule_summary": "events alerts true_alarms false_alarms false_alarms_per_day alerts_per_day noise_rank incidents",
 }
 REFERENCES: dict[str, str] = {
     "never": "alerts on nothing",
@@ -78,6 +81,8 @@ class Tables:
     changes: pd.DataFrame
     ablation: pd.DataFrame
     stage_hits: pd.DataFrame
+    rule_summary: pd.DataFrame
+    worlds: pd.DataFrame
 
     @property
     def scenarios(self) -> list[str]:

@@ -243,6 +243,7 @@ def _opening(data: Tables, totals: dict[str, Counts]) -> str:
     days = data.cells.groupby("seed")["test_days"].max().sum()
     spent = f" over {number(days, 3)} days of test" if days > 0 else ""
     worlds = f"{seeds} simulated worlds" if seeds != 1 else "one simulated world"
+    worlds = "one real log" if seeds == 1 and (data.worlds["background"] == "real").any() else worlds
     noun = "incident" if incidents == 1 else "incidents"
     detectors = f"{capital(count_words(tested))} detector{'' if tested == 1 else 's'} under test"
     return f"{detectors}, {incidents:,} {noun} in {worlds}{spent}.{_resolution(data, seeds)}"

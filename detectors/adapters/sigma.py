@@ -5,13 +5,13 @@
 Each event is written as the record of its platform (`simulator.telemetry.export`) and judged by the rules for that
 kind of record; its score is the highest level among those that match.  Rules that could never fire, because records
 of their kind do not carry what they test, are *blind*: told apart from rules that stay silent.  Records of a real log
-can be judged as they are, by `Rule.matches` on `Imported.original`.
+are judged as they are (`sigma_records`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -20,8 +20,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, load_rules, paths
-from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit
+from scopedrift.detectors.adapters.sigma_judge import Judge, blind
+from scopedrift.detectors.adapters.sigma_rules import Rule, load_rules, paths
+from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.activities import Operations
@@ -49,63 +51,84 @@ class Sigma(Detector):
 
     name = "sigma"
 
+    def path(self) -> Path:
+        """Where the rules are.  Raises `ValueError` if it was not said."""
+        if not self.rules:
+            raise ValueError("expected a file or folder of Sigma rules: sigma(rules=PATH)")
+        return Path(self.rules)
+
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Read the rules, and the account numbers that the history shows."""
-        if not self.rules:
-            raise ValueError("expected a file or folder of Sigma rules: Sigma(rules=PATH)")
-        self.ruleset = load_rules(Path(self.rules))
+        self.ruleset = load_rules(self.path())
         names = Names("sigma", (*history.names("resource"), *history.names("image")))
-        self.blind = blind(self.ruleset)
+        formats = {rule.format for rule in self.ruleset.rules if rule.format}
+        self.blind = blind(self.ruleset, {format: carried(format) for format in formats})
         self.fired: Counter[str] = Counter()
-        seeing = [rule for rule in self.ruleset.rules if rule.format and rule.file not in self.blind]
-        self._judges: dict[str, list[tuple[Writer, list[Rule]]]] = {}
-        for kind in sorted({rule.format for rule in seeing if rule.format}):
-            own = [rule for rule in seeing if rule.format == kind]
+        self._judge = Judge(self.ruleset, self.blind)
+        self._writers: dict[str, list[tuple[str, Writer]]] = {}
+        for kind in sorted(self._judge.rules):
             for stream in streams(kind):
-                self._judges.setdefault(stream, []).append((FORMATS[kind].Writer(names), own))
+                self._writers.setdefault(stream, []).append((kind, FORMATS[kind].Writer(names)))
+        self._matched: dict[Rule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
+        self._scored = 0
+        self._last: tuple[EventBatch | None, dict[int, list[Rule | Correlation]]] = None, {}
+        self._seen = _formats(history)
 
     def score(self, batch: EventBatch) -> Scores:
         """The highest level of a matching rule (0.1 informational to 1 critical), 0 without one."""
         scores = np.zeros(len(batch))
+        alerting: dict[int, list[Rule | Correlation]] = {}
         for row, event in enumerate(batch):
-            matching = self._matching(event)
-            self.fired.update(rule.title for rule in matching)
-            scores[row] = max((rule.score for rule in matching), default=0.0)
+            fired = self._judge.alerting(self._hits(event), int(event.time))
+            if fired:
+                alerting[row] = fired
+                scores[row] = max(each.score for each in fired)
+                self.fired.update(each.title for each in fired)
+                for each in fired:
+                    self._matched[each].append(self._scored + row)
+        self._scored += len(batch)
+        self._last = batch, alerting
+        self._seen |= _formats(batch)
         return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:
         """The rules that match."""
-        (event,) = batch.slice(row, row + 1)
-        return "; ".join(f"{rule.title} ({rule.level})" for rule in self._matching(event))
+        if batch is self._last[0]:
+            fired = self._last[1].get(row, [])
+        else:
+            (event,) = batch.slice(row, row + 1)
+            fired = [hit.rule for hit in self._hits(event)]
+        return "; ".join(f"{each.title} ({each.level})" for each in fired)
 
-    def _matching(self, event: Event) -> list[Rule]:
-        matching = []
-        for writer, rules in self._judges.get(event.stream, ()):
-            record = writer.record(event, _mark(event))
-            matching += [rule for rule in rules if rule.matches(record)]
-        return matching
+    def parts(self) -> list[Part]:
+        """Each rule, with what it matched, or why it is blind."""
+        return [
+            Part(each.title, each.level, tuple(matched), self.blind.get(each, "") or self._absent(each))
+            for each, matched in self._matched.items()
+        ]
+
+    def _absent(self, each: Rule | Correlation) -> str:
+        """That the log has no record of the kind that a rule is for, if so."""
+        formats = {rule.format for rule in ([each] if isinstance(each, Rule) else each.rules)}
+        return "" if formats & self._seen else f"the log has no {' or '.join(sorted(map(str, formats)))} records"
+
+    def _hits(self, event: Event) -> list[Hit]:
+        return [
+            hit
+            for kind, writer in self._writers.get(event.stream, ())
+            for hit in self._judge.hits(kind, writer.record(event, _mark(event)))
+        ]
+
+
+def _formats(batch: EventBatch) -> set[str | None]:
+    """The formats that could carry an event of the batch."""
+    held = set(batch.names("stream")) if "stream" in batch.columns else set()
+    return {name for name in FORMATS if held & set(streams(name))}
 
 
 def _mark(event: Event) -> int:
     """A number for the ids of an event's record that does not depend on where batches begin."""
     return int(event.time) ^ int(event.task or "0", 16)
-
-
-def blind(ruleset: Ruleset, records: Mapping[str, Iterable[str]] | None = None) -> dict[Path, str]:
-    """The rules that can never fire, by file, and why.
-
-    `records` are the fields that records have, by format (`sigma_rules.paths` of a real log's); by default those
-    that an export writes.
-    """
-    reasons = {}
-    for rule in ruleset.rules:
-        if rule.format is None:
-            reasons[rule.file] = f"no stream has records of the log source {rule.source}"
-            continue
-        have = carried(rule.format) if records is None else frozenset(records.get(rule.format, ()))
-        if missing := rule.blind_to(have):
-            reasons[rule.file] = f"{rule.format} records do not carry {', '.join(missing)}"
-    return reasons
 
 
 @cache

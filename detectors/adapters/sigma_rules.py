@@ -3,7 +3,8 @@
 A rule is for one kind of record (its log source); `matches` judges one record, as JSON values.  Text is compared
 without regard to case, as Sigma asks; a list in a record matches if one of its elements does.  `blind_to` says which
 fields keep a rule from ever firing where records carry only some fields: the condition is evaluated with every test of
-a missing field false and every other test open.  What pySigma cannot read, and correlations, are told, not dropped.
+a missing field false and every other test open.  What pySigma cannot read is told, not dropped; correlations of rules
+are beside this module (`sigma_correlations`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
+
+from scopedrift.detectors.adapters.sigma_correlations import Correlation, correlation
 
 FORMATS: Final[Mapping[tuple[str | None, str | None], str]] = {
     ("aws", "cloudtrail"): "cloudtrail",
@@ -51,7 +54,7 @@ Possible = tuple[bool, bool]
 """Whether a condition can be true, and whether it can be false."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One rule, ready to judge records."""
 
@@ -84,6 +87,12 @@ class Ruleset:
 
     rules: list[Rule] = field(default_factory=list)
     rejected: dict[Path, str] = field(default_factory=dict)
+    correlations: list[Correlation] = field(default_factory=list)
+
+    def alerting(self) -> list[Rule | Correlation]:
+        """All that alert by themselves: not the rules that only serve a correlation."""
+        serving = {rule for each in self.correlations if not each.generate for rule in each.rules}
+        return [*(rule for rule in self.rules if rule not in serving), *self.correlations]
 
 
 def load_rules(path: Path) -> Ruleset:
@@ -98,42 +107,58 @@ def load_rules(path: Path) -> Ruleset:
 
     files = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES) if path.is_dir() else [path]
     result = Ruleset()
+    known: dict[str, Any] = {}
+    correlations: list[tuple[Path, Any]] = []
     for file in files:
         try:
-            for rule in SigmaCollection.from_yaml(file.read_text(encoding="utf-8"), collect_errors=True):
-                _add(result, file, rule)
+            text = file.read_text(encoding="utf-8")
+            for rule in SigmaCollection.from_yaml(text, collect_errors=True, resolve_references=False):
+                _add(result, file, rule, known, correlations)
         except Exception as error:  # whatever a broken file makes YAML or pySigma raise costs that file
             result.rejected[file] = f"{type(error).__name__}: {error}".splitlines()[0]
-    if not result.rules:
+    for file, rule in correlations:
+        try:
+            result.correlations.append(correlation(rule, file, *_level(rule), known, _field))
+        except Exception as error:
+            result.rejected[file] = f"{type(error).__name__}: {error}".splitlines()[0]
+    if not result.rules and not result.correlations:
         why = "".join(f"; {file.name}: {reason}" for file, reason in list(result.rejected.items())[:3])
         raise ValueError(f"{path}: no Sigma rule in it (files that end in {', '.join(SUFFIXES)}){why}")
     return result
 
 
-def _add(result: Ruleset, file: Path, rule: Any) -> None:
+def _add(result: Ruleset, file: Path, rule: Any, known: dict[str, Any], correlations: list[tuple[Path, Any]]) -> None:
     from sigma.rule import SigmaRule
 
     if rule.errors:
         result.rejected[file] = "; ".join(map(str, rule.errors))
         return
+    names = [str(name) for name in (rule.name, rule.id) if name]
     if not isinstance(rule, SigmaRule):
-        result.rejected[file] = "a correlation of rules: not evaluated"
+        known |= dict.fromkeys(names, rule)
+        correlations.append((file, rule))
         return
     source = rule.logsource
     kind = FORMATS.get((source.product, source.service))
     compiled = [_compile(condition.parsed, kind or "") for condition in rule.detection.parsed_condition]
-    result.rules.append(
-        Rule(
-            title=rule.title,
-            file=file,
-            level=rule.level.name.lower() if rule.level else "medium",
-            format=kind,
-            source="/".join(part for part in (source.product, source.category, source.service) if part),
-            matches=_any([node.test for node in compiled]),
-            fields=frozenset().union(*(node.fields for node in compiled)),
-            possible=_or([node.possible for node in compiled]),
-        )
+    made = Rule(
+        title=rule.title,
+        file=file,
+        level=_level(rule)[1],
+        format=kind,
+        source="/".join(part for part in (source.product, source.category, source.service) if part),
+        matches=_any([node.test for node in compiled]),
+        fields=frozenset().union(*(node.fields for node in compiled)),
+        possible=_or([node.possible for node in compiled]),
     )
+    result.rules.append(made)
+    known |= dict.fromkeys(names, made)
+
+
+def _level(rule: Any) -> tuple[float, str]:
+    """The score of a rule's level, and the level."""
+    level = rule.level.name.lower() if rule.level else "medium"
+    return LEVELS.get(level, LEVELS["medium"]), level
 
 
 @dataclass(frozen=True)

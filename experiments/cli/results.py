@@ -4,11 +4,11 @@ runs in MLflow."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scopedrift.experiments.cli.output import as_texts, print_paragraph, print_table
+from scopedrift.experiments.cli.output import as_texts, print_paragraph, print_table, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,12 +45,35 @@ def print_results(tables: Mapping[str, pd.DataFrame], scenario: str, findings: i
     data = normalise(tables)
     rows = [[row.values[HEADINGS.index(name)].flat for name in COLUMNS] for row in results(data)]
     print_table(f"{scenario}, with 95 % intervals", COLUMNS, rows, right=COLUMNS[1:])
+    print_rules(tables["rule_summary"])
     words = summarise(data, scenario)
     told = words.findings[:findings]
     for text in (words.opening, *(finding.text for finding in told)):
         print_paragraph(text)
     if told and len(words.findings) > len(told):
         print_paragraph("The report says the same of the others.")
+
+
+def print_rules(rules: pd.DataFrame) -> None:
+    """What each rule of each detector that is made of rules did; nothing without such a detector."""
+    for detector, mine in rules.groupby("detector", sort=False) if len(rules) else ():
+        told = "false_alarms" in mine
+        counts = {"events": "matches", "true_alarms": "true", "false_alarms": "false"}
+        counts |= {"false_alarms_per_day": "false a day"}
+        counts = counts if told else {"events": "matches", "alerts": "alarms", "alerts_per_day": "alarms a day"}
+        columns = ["rule", "level", *counts.values(), "noise", *(["caught", "alone"] if told else []), ""]
+        print()
+        rows = [_rule_cells(row, counts, told) for row in records(mine)]
+        print_table(f"rules of {detector}", columns, rows, right=columns[2:-1])
+
+
+def _rule_cells(row: Mapping[str, Any], counts: Iterable[str], told: bool) -> list[str]:
+    numbers = [f"{row[name]:.3g}" if name.endswith("_day") else f"{row[name]:,.0f}" for name in counts]
+    noise = "" if row["noise_rank"] != row["noise_rank"] else f"{row['noise_rank']:.0f}"
+    alone = [name for name in str(row.get("only") or "").split(", ") if name]
+    caught = [f"{row['caught']} of {row['incidents']}", str(len(alone))] if told else []
+    remark = "" if row["status"] == "fires" else row["status"] + (f": {row['reason']}" if row["reason"] else "")
+    return [row["rule"], row["level"], *numbers, noise, *caught, remark]
 
 
 def track_results(

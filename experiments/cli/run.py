@@ -68,7 +68,8 @@ def run(
                 parent, tables, folder, params=_terms(chosen), detectors=parameters, each_cell=track_cells
             )
     if as_json:
-        tables_as_records = {name: records(tables[name]) for name in ("summary", "cells", "worlds")}
+        names = ("summary", "cells", "worlds", *(["rule_summary"] if len(tables["rule_summary"]) else []))
+        tables_as_records = {name: records(tables[name]) for name in names}
         print_json({**facts, "path": str(place), "report": str(place / "report.html"), **tables_as_records})
     else:
         print_results(tables, chosen.name)

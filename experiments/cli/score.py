@@ -21,6 +21,7 @@ from scopedrift.experiments.cli.output import (
     remark,
 )
 from scopedrift.experiments.cli.own_logs import Key, Pseudonymise, refuse_idle_key, renamed
+from scopedrift.experiments.cli.results import print_rules
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,15 +51,16 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Score a real audit log: learn from its first part and show the most suspicious alerts of the rest."""
-    from scopedrift.experiments.real_logs import default_detectors, read_log, score_log
+    from scopedrift.experiments.real_logs import default_detectors, read_records, score_log
     from scopedrift.reports.text import slug
 
     refuse_idle_key(pseudonymise, key)
     with progress(f"reading {path}") as show:
-        log, imported = read_log(path, show, format=format, mapping=mapping)
+        log, source = read_records(path, show, format=format, mapping=mapping)
     log = renamed(log, key) if pseudonymise else log
     with progress(f"scoring {path}") as show:
-        result = score_log(log, detector or default_detectors(), fit=fit, top=top, progress=show)
+        result = score_log(log, detector or default_detectors(), fit=fit, top=top, records=source, progress=show)
+    imported = source.report if source else None
     shown = "log" if pseudonymise else str(path)
     facts = {"path": shown, **result.facts}
     if imported:
@@ -68,13 +70,17 @@ def score(
         facts["read"] = imported.summary()
     place = out or run_folder(f"score-{slug(Path(shown).absolute().name)}", datetime.now(UTC))
     with new_folder(place, MARKER) as folder:
-        _write(folder, result.alerts, facts)
+        _write(folder, result.alerts, result.rules, facts)
     if as_json:
         read = {"import": imported.asdict()} if imported else {}
         found = {"failed": result.failed, "alerts": records(result.alerts)}
+        found |= {"rules": records(result.rules)} if len(result.rules) else {}
         print_json({**facts, "report": str(place / "report.html"), **read, **found})
     else:
         _print(result.alerts, facts)
+        if len(result.rules):
+            print_paragraph("Rules learn nothing, so each is told over the whole log:")
+        print_rules(result.rules)
         print(f"\nreport: {place / 'report.html'}")
     for line in [*imported.summary(), *map(str, imported.samples[:SAMPLES])] if imported else []:
         remark(line)
@@ -84,14 +90,17 @@ def score(
         raise typer.Exit(1)
 
 
-def _write(folder: Path, alerts: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+def _write(folder: Path, alerts: pd.DataFrame, rules: pd.DataFrame, facts: Mapping[str, Any]) -> None:
     from scopedrift.reports import write_alert_report
 
     meta = as_texts({**facts, "read": "; ".join(facts["read"])} if "read" in facts else facts)
+    told = rules if len(rules) else None
     title = f"Alerts in {Path(facts['path']).absolute().name}"
-    write_alert_report(alerts, folder, title=title, meta=meta, lead=_told(facts))
+    write_alert_report(alerts, folder, title=title, meta=meta, lead=_told(facts), rules=told)
     (folder / "tables").mkdir(exist_ok=True)
     alerts.to_parquet(folder / "tables" / "alerts.parquet", index=False)
+    if told is not None:
+        told.to_parquet(folder / "tables" / "rules.parquet", index=False)
     (folder / MARKER).write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
 
 

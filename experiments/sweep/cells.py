@@ -86,7 +86,7 @@ def packed(tables: Tables) -> bytes:
 def unpacked(payload: bytes) -> Tables:
     """The opposite of `packed`."""
     content: dict[str, dict[str, list[Any]]] = json.loads(zlib.decompress(payload))
-    return {name: restored(name, content[name]) for name in COLUMNS}
+    return {name: restored(name, content.get(name, {})) for name in COLUMNS}
 
 
 def _plain(table: Any) -> dict[str, list[Any]]:

@@ -12,12 +12,13 @@ reason and sampled in the report; `LogError` is raised only where nothing at all
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from scopedrift.simulator.events import Array
 from scopedrift.simulator.log import EventLog
@@ -27,7 +28,7 @@ from scopedrift.simulator.telemetry.fields import FieldMapper
 from scopedrift.simulator.telemetry.mapping import Mapped
 from scopedrift.simulator.telemetry.mapping_file import load_mapping
 from scopedrift.simulator.telemetry.origin import ITEM_BITS, Origins
-from scopedrift.simulator.telemetry.reader import BROKEN, Layout, Mapper, Reader
+from scopedrift.simulator.telemetry.reader import BROKEN, Layout, Mapper, Reader, whole
 from scopedrift.simulator.telemetry.reading import SUFFIXES, Source, find_files
 from scopedrift.simulator.telemetry.records import unwrap
 from scopedrift.simulator.telemetry.report import ImportReport, LogError, Unreadable
@@ -66,6 +67,24 @@ class Imported:
             raise IndexError(f"no event {position}: the log has {len(self.log)} events")
         number = position if self._order is None else int(self._order[position])
         return self._reader.record(*self._origins.place(number))
+
+    def records(self) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
+        """Every record as it is, read again file by file: the position of its event in the log, its format, and itself.
+
+        None stands for a record that is nested too deeply to be held.  Raises `LogError` if a file has changed.
+        """
+        number, positions = 0, np.arange(len(self.log)) if self._order is None else np.argsort(self._order)
+        for file in self._origins.files:
+            for offset, _, raw, problem in self._reader.layout.values(Source(file)):
+                for item, leaf in enumerate(self._reader.leaves(raw) if problem is None else ()):
+                    if leaf.row is None:
+                        continue
+                    if number >= len(self.log) or self._origins.place(number) != (file, offset, item):
+                        raise LogError(f"{file}: the record at byte {offset} is not the one that was imported")
+                    yield int(positions[number]), leaf.format, whole(leaf.raw)
+                    number += 1
+        if number < len(self.log):
+            raise LogError(f"{len(self.log) - number} records that were imported are not there any more")
 
 
 def import_log(

@@ -23,20 +23,20 @@ class Origins:
     """The places of all records, in the order in which they were read."""
 
     def __init__(self) -> None:
-        self._files: list[Path] = []
+        self.files: list[Path] = []
         self._starts: list[int] = []
         self.places = array("q")
         """`offset << ITEM_BITS | item` of each record; offsets below 256 GiB."""
 
     def open(self, file: Path) -> None:
         """The records added from now on are in `file`."""
-        self._files.append(file)
+        self.files.append(file)
         self._starts.append(len(self.places))
 
     def place(self, number: int) -> tuple[Path, int, int]:
         """File, offset and item of the record that was read as number `number`."""
         place = self.places[number]
-        return self._files[bisect_right(self._starts, number) - 1], place >> ITEM_BITS, place & (1 << ITEM_BITS) - 1
+        return self.files[bisect_right(self._starts, number) - 1], place >> ITEM_BITS, place & (1 << ITEM_BITS) - 1
 
 
 def value_at(file: Path, offset: int) -> bytes:

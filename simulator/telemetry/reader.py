@@ -73,7 +73,7 @@ class Reader:
 
     def __init__(self, mappers: Sequence[Mapper], layout: Layout) -> None:
         self._mappers = list(mappers)
-        self._layout = layout
+        self.layout = layout
         self._opened: tuple[tuple[Path, int], list[bytes]] | None = None
 
     @property
@@ -85,7 +85,7 @@ class Reader:
         """The records in a value, in order."""
         leaf = self._leaf(raw)
         if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
-            parts = self._layout.unwrap(leaf.raw)
+            parts = self.layout.unwrap(leaf.raw)
             if parts is not None:
                 for part in parts:
                     yield from self.leaves(part, depth - 1, inside=True)
@@ -98,7 +98,7 @@ class Reader:
         Raises `LogError` if it is not there any more.
         """
         if self._opened is None or self._opened[0] != (file, offset):
-            self._opened = ((file, offset), [leaf.raw for leaf in self.leaves(self._layout.value_at(file, offset))])
+            self._opened = ((file, offset), [leaf.raw for leaf in self.leaves(self.layout.value_at(file, offset))])
         found = self._opened[1]
         record = lenient(found[item].decode("utf-8", "replace")) if item < len(found) else None
         if not isinstance(record, dict):
@@ -133,3 +133,12 @@ class Reader:
                 self._mappers.insert(0, self._mappers.pop(index))
                 return Leaf(raw, row, format=mapper.name, repair=repair)
         return Leaf(raw, None, UNKNOWN)
+
+
+def whole(raw: bytes) -> dict[str, Any] | None:
+    """All of a record; None if it is nested too deeply, or is no object."""
+    try:
+        record = lenient(raw.decode("utf-8", "replace"))
+    except (RecursionError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None

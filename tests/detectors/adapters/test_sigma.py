@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("sigma")
 
 from scopedrift.detectors import Knowledge, registry
-from scopedrift.detectors.adapters.sigma import Sigma, blind, carried
+from scopedrift.detectors.adapters.sigma import Sigma, carried
+from scopedrift.detectors.adapters.sigma_judge import blind
 from scopedrift.detectors.adapters.sigma_rules import load_rules, paths
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate
@@ -143,7 +144,8 @@ def test_a_rule_that_can_never_fire_is_blind_and_says_to_what(tmp_path):
         rule(tmp_path, name, detection)
     rule(tmp_path, "other", "  s: {EventID: 4688}\n  condition: s\n", "{product: windows, service: security}")
     rule(tmp_path, "hidden", "  s: {capabilities: '*'}\n  condition: s\n", CLUSTER)
-    reasons = {file.stem: reason for file, reason in blind(load_rules(tmp_path)).items()}
+    have = {format: carried(format) for format in ("cloudtrail", "kubernetes")}
+    reasons = {rule.file.stem: reason for rule, reason in blind(load_rules(tmp_path), have).items()}
     assert set(reasons) == {*blinded, "other", "hidden"}
     assert reasons["mfa"] == "cloudtrail records do not carry additionalEventData.MFAUsed"
     assert "neverThere" in reasons["both"] and "eventName" not in reasons["both"]
@@ -167,8 +169,8 @@ def test_files_that_are_no_rules_are_told_and_cost_only_themselves(tmp_path):
     (tmp_path / "README.md").write_text("no rule")
     loaded = load_rules(tmp_path)
     assert [found.title for found in loaded.rules] == ["base", "good"]
-    assert {file.stem for file in loaded.rejected} == {"broken", "no-condition", "object", "correlation"}
-    assert "correlation" in loaded.rejected[tmp_path / "correlation.yml"]
+    assert [found.title for found in loaded.correlations] == ["c"]
+    assert {file.stem for file in loaded.rejected} == {"broken", "no-condition", "object"}
     with pytest.raises(ValueError, match=r"no Sigma rule in it.*broken\.yml"):
         load_rules(tmp_path / "broken.yml")
     with pytest.raises(ValueError, match="no Sigma rule"):

@@ -1,0 +1,89 @@
+"""A set of Sigma rules at work: which of them a record matches, and which correlations that completes.
+
+`hits` looks at one record and nothing else, so records can be judged in any order; `alerting` is asked in order of
+arrival, since correlations remember.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
+
+from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit, Key, Memory
+from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, found, text
+
+
+class Judge:
+    """The rules of a set that can see, as functions of records."""
+
+    def __init__(self, ruleset: Ruleset, blind: Container[Rule | Correlation]) -> None:
+        self._alone = frozenset(ruleset.alerting())
+        self._memories = {each: Memory(each) for each in ruleset.correlations if each not in blind}
+        self._uses: dict[Rule, list[Correlation]] = {}
+        for each in self._memories:
+            for rule in each.rules:
+                self._uses.setdefault(rule, []).append(each)
+        wanted = [rule for rule in ruleset.rules if rule.format and rule not in blind]
+        self.rules: dict[str, list[Rule]] = {}
+        """By the kind of record."""
+        for rule in wanted:
+            if rule in self._alone or rule in self._uses:
+                self.rules.setdefault(rule.format or "", []).append(rule)
+
+    def hits(self, format: str, record: Mapping[str, Any]) -> list[Hit]:
+        """The rules that match a record."""
+        return [
+            Hit(rule, tuple(_places(rule, self._uses.get(rule, ()), record)))
+            for rule in self.rules.get(format, ())
+            if rule.matches(record)
+        ]
+
+    def alerting(self, hits: Sequence[Hit], time: int) -> list[Rule | Correlation]:
+        """What alerts at an event at `time` (microseconds) whose record had these hits; asked in order of arrival."""
+        fired: list[Rule | Correlation] = [hit.rule for hit in hits if hit.rule in self._alone]
+        for each, key, what in (place for hit in hits for place in hit.places):
+            if self._memories[each].fires(time, key, what) and each not in fired:
+                fired.append(each)
+        return fired
+
+
+def _places(
+    rule: Rule, correlations: Sequence[Correlation], record: Mapping[str, Any]
+) -> Iterable[tuple[Correlation, Key, Any]]:
+    for each in correlations:
+        key, counted = (_values(record, names[rule]) for names in (each.groups, each.counted))
+        if key is not None and counted is not None:
+            yield each, key, each.rules.index(rule) if each.kind.startswith("temporal") else counted
+
+
+def _values(record: Mapping[str, Any], names: Iterable[str]) -> Key | None:
+    """The values of some fields; None if one of them has none."""
+    values = []
+    for name in names:
+        seen = [text(value) for value in found(record, tuple(name.split("."))) if value is not None]
+        if not seen:
+            return None
+        values.append(tuple(seen))
+    return tuple(values)
+
+
+def blind(
+    ruleset: Ruleset, carried: Mapping[str, Iterable[str]], of_log: bool = False
+) -> dict[Rule | Correlation, str]:
+    """The rules that can never fire where records carry the fields `carried`, by format, and why.
+
+    `of_log`: these are the fields of one log's records, so that a format without any is not in the log.
+    """
+    reasons: dict[Rule | Correlation, str] = {}
+    for rule in ruleset.rules:
+        have = frozenset(carried.get(rule.format or "", ()))
+        if rule.format is None:
+            reasons[rule] = f"no stream has records of the log source {rule.source}"
+        elif of_log and not have:
+            reasons[rule] = f"the log has no {rule.format} records"
+        elif missing := rule.blind_to(have):
+            reasons[rule] = f"{rule.format} records do not carry {', '.join(missing)}"
+    for each in ruleset.correlations:
+        if why := each.blind_to(reasons, carried):
+            reasons[each] = why
+    return reasons

@@ -1,0 +1,114 @@
+"""Sigma rules over the records of an imported log, as they are: no field is lost, none is invented.
+
+Records are read again, file by file, and judged one by one; correlations then see the hits in order of arrival.  The
+fields that a rule can be blind to are those that no record of its kind in this log has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit
+from scopedrift.detectors.adapters.sigma_judge import Judge, blind
+from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, load_rules, paths
+from scopedrift.detectors.base import Detector, Part, Scores
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.telemetry.importer import Imported
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the rules of a set matched in a log."""
+
+    ruleset: Ruleset
+    blind: dict[Rule | Correlation, str]
+    alerting: dict[int, list[Rule | Correlation]]
+    """By position in the log."""
+    records: int
+    unjudged: int
+    """Records that are nested too deeply to be judged, or are no JSON by the letter."""
+
+    def parts(self) -> list[Part]:
+        """Each rule, with the positions in the log of what it matched, or why it is blind."""
+        matched: dict[Rule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
+        for position, fired in sorted(self.alerting.items()):
+            for each in fired:
+                matched[each].append(position)
+        return [Part(each.title, each.level, tuple(at), self.blind.get(each, "")) for each, at in matched.items()]
+
+
+def judge(rules: Path, imported: Imported, progress: Progress = lambda done: None) -> Judged:
+    """Judge every record of an imported log.
+
+    Raises `ValueError` if there are no rules to be had, `LogError` if a file has changed since the import.
+    """
+    ruleset = load_rules(rules)
+    asked = Judge(ruleset, {each for each in ruleset.correlations if each.reason})
+    hits: dict[int, list[Hit]] = {}
+    fields: dict[str, set[str]] = {}
+    seen: Counter[str] = Counter()
+    for position, format, record in imported.records():
+        seen["records"] += 1
+        if seen["records"] % 1_000 == 0:
+            progress(seen["records"] / len(imported.log))
+        if format not in asked.rules:
+            fields.setdefault(format, set())
+            continue
+        try:
+            if record is None:
+                raise RecursionError
+            fields.setdefault(format, set()).update(paths(record))
+            if found := asked.hits(format, record):
+                hits[position] = found
+        except RecursionError:
+            seen["unjudged"] += 1
+    times = imported.log.batch(0, len(imported.log))["time"]
+    alerting = {at: fired for at in sorted(hits) if (fired := asked.alerting(hits[at], int(times[at])))}
+    return Judged(ruleset, blind(ruleset, fields, of_log=True), alerting, seen["records"], seen["unjudged"])
+
+
+class OnRecords(Detector):
+    """Sigma rules as a detector on the log that was judged."""
+
+    name = "sigma"
+
+    def __init__(self, judged: Judged) -> None:
+        self._judged = judged
+        self._at = self._from = self._begin = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OnRecords:
+        return OnRecords(self._judged)  # what was judged does not change
+
+    def parts(self) -> list[Part]:
+        """Each rule, with what it matched since `fit`, or why it is blind."""
+        return [
+            replace(part, matched=tuple(at - self._from for at in part.matched if at >= self._from))
+            for part in self._judged.parts()
+        ]
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        """Nothing is learned: what is scored begins behind the history."""
+        self._at = self._from = len(history)
+
+    def score(self, batch: EventBatch) -> Scores:
+        """The highest level of a matching rule, 0 without one."""
+        scores = np.zeros(len(batch))
+        for row in range(len(batch)):
+            if fired := self._judged.alerting.get(self._at + row):
+                scores[row] = max(each.score for each in fired)
+        self._begin, self._at = self._at, self._at + len(batch)
+        return scores
+
+    def explain(self, batch: EventBatch, row: int) -> str:
+        """The rules that match."""
+        fired = self._judged.alerting.get(self._begin + row, [])
+        return "; ".join(f"{each.title} ({each.level})" for each in fired)

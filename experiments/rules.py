@@ -1,0 +1,152 @@
+"""What each rule of a detector that is made of rules is worth: true and false alarms, noise, what only it catches.
+
+A rule has no score and no threshold: it matches or it does not.  So each is judged as a detector of its own, whose
+alerts are the matches of one identity within the cooldown.  An alarm is true if the event that opened it belongs to an
+incident, as everywhere.  A rule that matched nothing is *silent*, unless it could not have: then it is *blind*.
+
+Units: times in microseconds, rates per day.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from scopedrift.detectors.base import Part
+from scopedrift.experiments.alerts import Alerts, alerts
+from scopedrift.experiments.matching import match
+from scopedrift.simulator.events import DAY, HOUR, MISSING, Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scopedrift.experiments.evaluate import Evaluation
+    from scopedrift.experiments.windows import World
+    from scopedrift.simulator.log import EventLog
+
+POOLED: Final = (
+    *("scenario", "detector", "rule", "level", "status", "reason", "events", "alerts", "true_alarms", "false_alarms"),
+    *("false_alarms_per_day", "noise_rank", "incidents", "caught", "only"),
+)
+"""Columns of `pooled_rules`."""
+SUMS: Final = ("events", "alerts", "true_alarms", "false_alarms", "incidents")
+STATUSES: Final = ("fires", "silent", "blind")
+LISTED: Final = ", "
+"""Between the names of incidents in one value of a table."""
+
+
+def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, Any]]:
+    """One row for each rule of the detector, on the test window."""
+    if not evaluation.parts or evaluation.windows is None:
+        return []
+    test = evaluation.windows.test
+    arrived = world.log.arrived[test.start : test.stop]
+    identity = _identities(world.log, test.start, test.stop)
+    rows, caught = [], []
+    for part in evaluation.parts:
+        flags = _flags(part, test.start - evaluation.start, len(test))
+        raised = alerts(arrived, identity, flags, 0.5, evaluation.cooldown_us)
+        found = match(
+            raised,
+            world.truth,
+            test,
+            arrived=arrived,
+            identity=identity,
+            scores=flags,
+            threshold=0.5,
+            cooldown_us=evaluation.cooldown_us,
+        )
+        false = int(np.count_nonzero(found.false_alarm))
+        caught.append([each.incident.id for each in found.detections if each.detected])
+        rows.append(
+            {
+                **_row(part, raised),
+                "true_alarms": len(raised) - false,
+                "false_alarms": false,
+                "false_alarms_per_day": false / test.days,
+                "incidents": len(found.detections),
+                "caught": LISTED.join(caught[-1]),
+            }
+        )
+    by = Counter(name for names in caught for name in names)
+    for row, names, rank in zip(rows, caught, noise([row["false_alarms"] for row in rows]), strict=True):
+        row |= {"only": LISTED.join(name for name in names if by[name] == 1), "noise_rank": rank}
+    return rows
+
+
+def untold_rules(parts: Sequence[Part], log: EventLog, cooldown_us: int = HOUR) -> list[dict[str, Any]]:
+    """One row for each rule on a log without truth, as a whole: nothing says which alarms are true."""
+    arrived, identity = log.arrived, _identities(log, 0, len(log))
+    days = max(int(arrived[-1] - arrived[0]), 1) / DAY
+    rows = []
+    for part in parts:
+        raised = alerts(arrived, identity, _flags(part, 0, len(log)), 0.5, cooldown_us)
+        rows.append({**_row(part, raised), "alerts_per_day": len(raised) / days})
+    for row, rank in zip(rows, noise([row["alerts"] for row in rows]), strict=True):
+        row["noise_rank"] = rank
+    return rows
+
+
+def noise(alarms: Sequence[int]) -> list[float]:
+    """1 for the rule with the most (false) alarms, and so on; equals share the better rank, and none has none."""
+    return [1.0 + sum(other > own for other in alarms) if own else float("nan") for own in alarms]
+
+
+def pooled_rules(rules: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The rules' rows of several worlds as one row a scenario, detector and rule; rates are over all test days."""
+    import pandas as pd
+
+    if not len(rules):
+        return pd.DataFrame(columns=list(POOLED))
+    keys = ["scenario", "detector", "rule", "level"]
+    several = rules["seed"].nunique() > 1
+    days = cells.drop_duplicates(["scenario", "detector", "seed"]).groupby(["scenario", "detector"])["test_days"].sum()
+    rows = []
+    for key, mine in rules.groupby(keys, sort=False):
+        status = next(name for name in STATUSES if (mine["status"] == name).any())
+        names = [
+            f"{name} (world {seed})" if several else name
+            for seed, only in zip(mine["seed"], mine["only"], strict=True)
+            for name in str(only or "").split(LISTED)
+            if name
+        ]
+        sums = {
+            name: int(mine[name].sum()) for name in ("events", "alerts", "true_alarms", "false_alarms", "incidents")
+        }
+        caught = sum(len(str(text).split(LISTED)) for text in mine["caught"] if text)
+        reason = next((text for text in mine["reason"] if text), "") if status == "blind" else ""
+        per_day = sums["false_alarms"] / float(days.get(key[:2], float("nan")))
+        found = {"status": status, "reason": reason, **sums, "false_alarms_per_day": per_day, "caught": caught}
+        rows.append({**dict(zip(keys, key, strict=True)), **found, "only": LISTED.join(names)})
+    table = pd.DataFrame(rows).reindex(columns=list(POOLED))
+    for _, mine in table.groupby(["scenario", "detector"], sort=False):
+        table.loc[mine.index, "noise_rank"] = noise(mine["false_alarms"].tolist())
+    return table
+
+
+def _row(part: Part, raised: Alerts) -> dict[str, Any]:
+    status = "blind" if part.blind and not len(part.matched) else "fires" if len(raised) else "silent"
+    return {
+        "rule": part.name,
+        "level": part.level,
+        "status": status,
+        "reason": part.blind if status == "blind" else "",
+        "events": len(raised.flagged),
+        "alerts": len(raised),
+    }
+
+
+def _flags(part: Part, start: int, size: int) -> Array:
+    """1 for each event of a window that a rule matched, 0 for the others."""
+    flags = np.zeros(size)
+    at = np.asarray(part.matched, np.int64) - start
+    flags[at[(at >= 0) & (at < size)]] = 1.0
+    return flags
+
+
+def _identities(log: EventLog, start: int, stop: int) -> Array:
+    batch = log.batch(start, stop)
+    return batch["identity"] if "identity" in batch.columns else np.full(stop - start, MISSING, np.int32)

@@ -1,0 +1,183 @@
+"""Per rule: true and false alarms, noise, what only it catches; blind is not silent.  Held against plain counts."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sigma")
+
+from typer.testing import CliRunner
+
+from scopedrift.detectors.adapters.sigma_records import judge
+from scopedrift.detectors.base import Detector, Part
+from scopedrift.experiments.cli import app
+from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.rules import noise, pooled_rules
+from scopedrift.experiments.tables import combine, tables
+from scopedrift.experiments.windows import Windows
+from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.simulator.real.inject import inject
+from scopedrift.simulator.telemetry.importer import import_log
+
+DATA = Path(__file__).parents[1] / "simulator" / "telemetry" / "data"
+RULES = """
+title: secrets read
+name: secrets
+level: low
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: GetSecretValue}, condition: s}
+---
+title: many secrets
+level: high
+correlation: {type: event_count, rules: [secrets], group-by: [userIdentity.arn], timespan: 1h, condition: {gte: 1}, generate: true}
+---
+title: lists of secrets
+level: medium
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: ListSecrets}, condition: s}
+---
+title: never there
+level: medium
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {nowhere.at.all: x}, condition: s}
+---
+title: privileged
+level: medium
+logsource: {product: kubernetes, service: audit}
+detection: {s: {verb: create}, condition: s}
+---
+title: quiet
+level: medium
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: NobodyCallsThis}, condition: s}
+"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory):
+    path = tmp_path_factory.mktemp("rules") / "rules.yml"
+    path.write_text(RULES)
+    return path
+
+
+@dataclass
+class Operations(Detector):
+    """A rule for each of some operations."""
+
+    wanted: tuple[str, ...] = ("GetSecretValue", "ListSecrets", "AssumeRole")
+
+    name = "operations"
+
+    def fit(self, history, knowledge):
+        self.matched = {name: [] for name in self.wanted}
+        self.at = 0
+
+    def score(self, batch):
+        names = batch.text("operation")
+        for row in np.flatnonzero(np.isin(names.astype(str), self.wanted)).tolist():
+            self.matched[names[row]].append(self.at + row)
+        self.at += len(batch)
+        return np.isin(names.astype(str), self.wanted).astype(float)
+
+    def parts(self):
+        return [Part(name, "low", at) for name, at in self.matched.items()] + [Part("x", "low", (), "no such field")]
+
+
+@pytest.fixture(scope="module")
+def world():
+    specs = [IncidentSpec(attack="token-theft", count=4), IncidentSpec(drift="eager-retry", count=2)]
+    return inject(import_log(DATA / "invictus.json").log, specs, seed=3, name="x")[0]
+
+
+def test_each_rule_is_counted_as_a_detector_of_its_own(world):
+    found = combine([tables(evaluate(Operations(), world), world)])["rules"].set_index("rule")
+    test = Windows.of(world.scenario, world.log).test
+    frame = world.log.frame().iloc[test.start : test.stop].reset_index(drop=True)
+    owner = world.truth.incident_of(test.start, test.stop)
+    caught = {}
+    for name in Operations().wanted:
+        true = false = 0
+        until, seen = {}, set()
+        for row in np.flatnonzero(frame["operation"] == name).tolist():
+            who, when = frame["identity"][row], frame["arrived"][row]
+            if owner[row] >= 0:
+                seen.add(world.truth.incidents[owner[row]].id)
+            if who not in until or when > until[who]:
+                until[who] = when + pd.Timedelta(hours=1)
+                true, false = true + (owner[row] >= 0), false + (owner[row] < 0)
+        caught[name] = seen
+        row = found.loc[name]
+        assert (row["true_alarms"], row["false_alarms"], row["alerts"]) == (true, false, true + false)
+        assert row["events"] == (frame["operation"] == name).sum()
+        assert row["false_alarms_per_day"] == pytest.approx(false / test.days)
+        assert set(row["caught"].split(", ")) - {""} == seen
+    assert any(caught.values()) and found["alerts"].sum() > 0
+    times = Counter(name for names in caught.values() for name in names)
+    for name, names in caught.items():
+        assert set(found.loc[name, "only"].split(", ")) - {""} == {each for each in names if times[each] == 1}
+    assert found.loc["x", "status"] == "blind" and found.loc["x", "reason"] == "no such field"
+
+
+def test_noise_ranks_share_the_better_place():
+    assert noise([3, 0, 7, 3]) == pytest.approx([2, float("nan"), 1, 2], nan_ok=True)
+
+
+def test_worlds_are_pooled():
+    head = {"scenario": "s", "detector": "d", "rule": "r", "level": "low", "events": 2, "alerts": 2, "true_alarms": 1}
+    silent = {"seed": 0, "status": "silent", "reason": "", "false_alarms": 0, "incidents": 1, "caught": "", "only": ""}
+    fires = {"seed": 1, "status": "fires", "reason": "", "false_alarms": 3, "incidents": 2}
+    rows = [{**head, **silent}, {**head, **fires, "caught": "a, b", "only": "a"}]
+    cells = pd.DataFrame({"scenario": "s", "detector": "d", "seed": [0, 1], "test_days": [1.0, 2.0]})
+    (row,) = pooled_rules(pd.DataFrame(rows), cells).to_dict("records")
+    assert (row["status"], row["false_alarms"], row["false_alarms_per_day"]) == ("fires", 3, 1.0)
+    assert (row["caught"], row["incidents"], row["only"], row["noise_rank"]) == (2, 3, "a (world 1)", 1.0)
+
+
+def originals():
+    return json.loads((DATA / "invictus.json").read_text())["Records"]
+
+
+def test_rules_over_imported_records_match_what_plain_python_finds(rules):
+    imported = import_log(DATA / "invictus.json")
+    judged = judge(rules, imported)
+    parts = {part.name: part for part in judged.parts()}
+    names = [record["eventName"] for record in originals()]
+    assert judged.records == len(names) == len(imported.log) and not judged.unjudged
+    for rule, name in (("secrets read", "GetSecretValue"), ("lists of secrets", "ListSecrets")):
+        assert len(parts[rule].matched) == names.count(name)
+        assert {imported.original(at)["eventName"] for at in parts[rule].matched} <= {name}
+    assert parts["many secrets"].matched == parts["secrets read"].matched != ()
+    assert parts["quiet"] == Part("quiet", "medium")
+    assert parts["never there"].blind == "cloudtrail records do not carry nowhere.at.all"
+    assert parts["privileged"].blind == "the log has no kubernetes records"
+
+
+def test_score_and_run_tell_every_rule(rules, tmp_path, monkeypatch, world):
+    monkeypatch.chdir(tmp_path)
+    detector = f"sigma(rules={rules})"
+    scored = CliRunner().invoke(app, ["score", str(DATA / "invictus.json"), "--detector", detector, "--out", "scored"])
+    assert scored.exit_code == 0, scored.output
+    lines = {line.split("  ")[0]: line for line in scored.stdout.splitlines()}
+    names = [record["eventName"] for record in originals()]
+    assert lines["secrets read"].split()[3] == str(names.count("GetSecretValue"))
+    assert lines["quiet"].endswith("silent")
+    assert lines["never there"].endswith("blind: cloudtrail records do not carry nowhere.at.all")
+    page = (tmp_path / "scored" / "report.html").read_text()
+    assert 'id="rules-table"' in page and "do not carry nowhere.at.all" in page
+    assert len(pd.read_parquet(tmp_path / "scored" / "tables" / "rules.parquet")) == 6
+
+    world.save(tmp_path / "injected")
+    arguments = ["run", "injected", "--detector", detector, "--no-track", "--out", "run", "--json"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    told = {row["rule"]: row for row in json.loads(done.stdout)["rule_summary"]}
+    assert set(told) == {"secrets read", "many secrets", "lists of secrets", "never there", "privileged", "quiet"}
+    assert told["never there"]["status"] == told["privileged"]["status"] == "blind"
+    assert told["quiet"]["status"] == "silent" and told["secrets read"]["status"] == "fires"
+    assert 'id="rules-table"' in (tmp_path / "run" / "report.html").read_text()
+    assert "one real log" in (tmp_path / "run" / "report.html").read_text()
