@@ -9,6 +9,7 @@ In a test suite::
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,9 @@ def assert_conforms(detector: str | Callable[[], Detector], log: EventLog | None
 
 
 def _maker(spec: str) -> Callable[[], Detector]:
-    """Fresh copies of the detector that `spec` names, of one and the same class."""
+    """Fresh copies of the detector that `spec` names, of one and the same class.
+
+    Copies: it found the files that its parameters name where the check began, which may not be where it runs.
+    """
     first = registry.load(spec)
-    return lambda: type(first)(**first.parameters())
+    return lambda: copy.deepcopy(first)

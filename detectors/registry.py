@@ -67,6 +67,8 @@ ON_REQUEST: Final[Mapping[str, str]] = {
         "pyod": "adapters.pyod:Pyod",
         "sklearn": "adapters.sklearn:Sklearn",
         "sigma": "adapters.sigma:Sigma",
+        "program": "adapters.program:Program",
+        "http": "adapters.http:Http",
     }.items()
 }
 """Names that run only if they are asked for, and where their classes are: adapters, and what needs other software."""

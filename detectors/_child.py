@@ -1,0 +1,137 @@
+"""A process that detectors talk to over its standard input and output: with deadlines, a memory limit, and an end.
+
+The memory limit is of data (RLIMIT_DATA), not of address space, of which Node and others reserve a lot that they never
+use.  Whatever goes wrong is a `ChildError` that says what was seen; the process and its children are killed then, and
+when the `Child` is let go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+_CHUNK: Final = 1 << 16
+_MOST: Final = 1 << 26
+"""Bytes of an answer that are read before it is called a flood (assumed)."""
+_CHATTER: Final = 1 << 20
+_LIMITED: Final = """
+import os, resource, sys
+most = int(sys.argv[1]) << 20
+if most:
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"cannot be started: {error.strerror} (a script needs a first line such as #!/bin/sh)")
+"""
+
+
+class ChildError(RuntimeError):
+    """A process that died, fell silent or said too much; the text says what was seen."""
+
+
+class Child:
+    """A process, started at once; `exchange` asks it something."""
+
+    def __init__(
+        self, command: Sequence[str], *, memory_mib: int, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._memory_mib = memory_mib
+        self._errors = tempfile.TemporaryFile("ab+")  # noqa: SIM115 (lives as long as the process)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _LIMITED, str(memory_mib), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
+        for pipe in (self._input, self._output):
+            os.set_blocking(pipe.fileno(), False)
+        self._end = weakref.finalize(self, _ended, self._process, self._errors)
+
+    def exchange(self, data: bytes, complete: Callable[[bytearray], bool], timeout: float) -> bytearray:
+        """Writes `data` and reads until the answer is `complete`.
+
+        Raises `ChildError`; `TimeoutError` (with what was read as its argument) after `timeout` seconds.  In both
+        cases the process is gone.
+        """
+        answer, left = bytearray(), memoryview(data)
+        until = time.monotonic() + timeout
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._output, selectors.EVENT_READ)
+            if left:
+                ready.register(self._input, selectors.EVENT_WRITE)
+            while left or not complete(answer):
+                seconds = until - time.monotonic()
+                if seconds <= 0:
+                    self.close()
+                    raise TimeoutError(bytes(answer))
+                for key, _ in ready.select(seconds):
+                    if key.fileobj is self._output:
+                        self._read(answer)
+                    elif not (left := self._write(left)):
+                        ready.unregister(self._input)
+        if self._errors.seek(0, os.SEEK_END) > _CHATTER:
+            self._errors.truncate(0)  # it is open for appending: the process goes on at the new end
+        return answer
+
+    def close(self) -> None:
+        """Ends the process and its children."""
+        self._end()
+
+    def _read(self, answer: bytearray) -> None:
+        chunk = self._output.read(_CHUNK)
+        if chunk == b"":
+            raise self._died()
+        answer += chunk or b""
+        if len(answer) > _MOST:
+            self.close()
+            raise ChildError(f"answered with more than {_MOST >> 20} MiB: expected scores")
+
+    def _write(self, left: memoryview) -> memoryview:
+        try:
+            return left[self._input.write(left[:_CHUNK]) or 0 :]
+        except BrokenPipeError:
+            raise self._died() from None
+
+    def _died(self) -> ChildError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)  # its output is closed: it is about to be over
+        code = self._process.poll()
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - 4096))
+        said = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
+        self.close()
+        if code is None:
+            how = "closed its output"
+        elif code < 0:
+            how = f"died of signal {-code} ({signal.Signals(-code).name})"
+        else:
+            how = f"ended with exit code {code}"
+        limit = f" (memory limit: {self._memory_mib} MiB)" if self._memory_mib and code != 0 else ""
+        return ChildError(f"{how}{limit}{f': {said[-1][:300]}' if said else ''}")
+
+
+def _ended(process: subprocess.Popen[Any], errors: IO[bytes]) -> None:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, errors):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()

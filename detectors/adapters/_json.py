@@ -1,0 +1,59 @@
+"""Events as JSON for programs and services, and what they answer.
+
+An event is an object with the columns of the log: texts, ids (16 hexadecimal digits), `bytes`, and `time` and
+`arrived` in microseconds since 1970-01-01 UTC; what a record lacks is null, what the log lacks is absent.  An answer
+is a number (higher is more suspicious), null to abstain, or `{"score": 3.5, "reason": "a sentence"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from scopedrift.simulator.events import CODED, OPAQUE, TIMES, Array, EventBatch
+
+
+def encoded(batch: EventBatch) -> list[bytes]:
+    """Each event as a JSON object."""
+    names = list(batch.columns)
+    encode = msgspec.json.Encoder().encode
+    return [encode(dict(zip(names, row, strict=True))) for row in zip(*(_values(batch, n) for n in names), strict=True)]
+
+
+def judged(answers: Sequence[Any], events: int) -> tuple[Array, dict[int, str]]:
+    """Scores, and by row the reasons that were given.
+
+    Raises `ValueError` for what is no answer.
+    """
+    if len(answers) != events:
+        raise ValueError(f"{len(answers)} answers for {events} events: expected one an event")
+    scores, reasons = np.full(events, np.nan), {}
+    for row, answer in enumerate(answers):
+        value = answer
+        if isinstance(answer, dict):
+            value = answer.get("score")
+            if answer.get("reason"):
+                reasons[row] = str(answer["reason"])[:1000]
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"answered {str(answer)[:100]!r}: expected a number, null, or an object with a score")
+        scores[row] = value
+    return scores, reasons
+
+
+def _values(batch: EventBatch, name: str) -> list[Any]:
+    values = batch.columns[name]
+    if name in CODED:
+        codes, which = np.unique(values, return_inverse=True)
+        known = batch.names(name)
+        texts = [None if code < 0 else known[code] for code in codes.tolist()]
+        return [texts[i] for i in which.tolist()]
+    if name in OPAQUE:
+        return [None if value < 0 else f"{value:016x}" for value in values.tolist()]
+    if name in TIMES:
+        return list(values.tolist())
+    return [None if value < 0 else value for value in values.tolist()]

@@ -1,0 +1,114 @@
+"""A service as a detector: batches of events are posted to an address, scores come back.
+
+    scopedrift run core-week --detector 'http(url=http://127.0.0.1:8080/score)'
+
+Request: `{"run": "5f...", "seed": 7, "phase": "fit" or "score", "events": [...]}`, of at most `size` events in order of
+arrival; `_json` says what an event is.  Response: `{"scores": [...]}`, an answer for each event.  A service that learns
+keeps its state by `run`: each fit has another one, and begins with the history in phase `fit`, whose scores are not
+looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from scopedrift.detectors._abstentions import Abstentions
+from scopedrift.detectors.adapters._json import encoded, judged
+from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import Array, EventBatch
+
+_MOST: Final = 1 << 26
+"""Bytes of a response that are read before it is called a flood (assumed)."""
+_CHUNK: Final = 1 << 16
+
+
+@dataclass
+class Http(Detector):
+    """Scores events by a service of yours: batches posted as JSON to http(url=http://127.0.0.1:8080/score)."""
+
+    url: str = param("", doc="address that events are posted to (http or https)")
+    timeout: float = param(30.0, doc="seconds for one response")
+    size: int = param(1000, doc="most events in one request")
+    history: bool = param(True, doc="whether it is shown the baseline window first")
+    silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
+
+    name = "http"
+
+    def __post_init__(self) -> None:
+        self._address = urlsplit(self.url)
+        if self._address.scheme not in ("http", "https") or not self._address.hostname:
+            raise ValueError(f"expected an address such as http://127.0.0.1:8080/score, not {self.url!r}")
+        if self.size < 1:
+            raise ValueError(f"expected at least one event in a request, not {self.size}")
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        """Begins a run of the service, with the history."""
+        self._run, self._seed = uuid.uuid4().hex, knowledge.seed
+        self._abstentions = Abstentions(self.silence)
+        self._reasons: dict[int, str] = {}
+        for first in range(0, len(history) if self.history else 0, self.size):
+            self._asked("fit", history.slice(first, first + self.size))
+
+    def score(self, batch: EventBatch) -> Scores:
+        """The scores of the service; where one is null it abstains."""
+        scores, self._reasons = np.full(len(batch), np.nan), {}
+        for first in range(0, len(batch), self.size):
+            part = batch.slice(first, first + self.size)
+            scores[first : first + len(part)], reasons = self._scores(part)
+            self._reasons |= {first + row: reason for row, reason in reasons.items()}
+        return self._abstentions.judged(scores)
+
+    def explain(self, batch: EventBatch, row: int) -> str:
+        """The reason that the service gave with its score, if any."""
+        return self._reasons.get(row, "")
+
+    def _scores(self, batch: EventBatch) -> tuple[Array, dict[int, str]]:
+        said = self._asked("score", batch)
+        answers = said.get("scores") if isinstance(said, dict) else None
+        if not isinstance(answers, list):
+            raise ValueError(f'{self.url} answered {str(said)[:100]!r}: expected {{"scores": [...]}}')
+        return judged(answers, len(batch))
+
+    def _asked(self, phase: str, batch: EventBatch) -> Any:
+        head = json.dumps({"run": self._run, "seed": self._seed, "phase": phase})[:-1].encode()
+        body = head + b', "events": [' + b",".join(encoded(batch)) + b"]}"
+        until = time.monotonic() + self.timeout
+        kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
+        connection = kind(self._address.hostname or "", self._address.port, timeout=self.timeout)
+        target = (self._address.path or "/") + (f"?{self._address.query}" if self._address.query else "")
+        try:
+            connection.request("POST", target, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            content = self._read(response, until)
+        except TimeoutError:
+            raise RuntimeError(f"{self.url} did not answer {len(batch)} events in {self.timeout:g} s") from None
+        except (OSError, HTTPException) as error:
+            raise RuntimeError(f"{self.url} cannot be asked: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"{self.url} answered {response.status} {response.reason}: expected 200")
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise ValueError(f"{self.url} answered {content[:100]!r}: expected JSON") from None
+
+    def _read(self, response: HTTPResponse, until: float) -> bytes:
+        """The body; also of a service that sends it drop by drop, the time is limited."""
+        content = bytearray()
+        while chunk := response.read1(_CHUNK):
+            content += chunk
+            if time.monotonic() > until:
+                raise TimeoutError
+            if len(content) > _MOST:
+                raise RuntimeError(f"{self.url} answered with more than {_MOST >> 20} MiB: expected scores")
+        return bytes(content)

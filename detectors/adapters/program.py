@@ -1,0 +1,138 @@
+"""Any program as a detector, in any language: events in, scores out, one JSON value a line.
+
+    scopedrift run core-week --detector 'program(command=node score.js)'
+
+The program reads one event a line from its standard input and answers each with one line on its standard output
+(`_json` says what they look like).  It must neither wait for more input before it answers, nor keep answers back.  The
+events of the history come first, so that it can learn; what it answers to them is dropped.  `SCOPEDRIFT_SEED` in its
+environment is the seed.
+
+A program that dies or falls silent is started again, shown the history again, and asked the same batch again; what it
+learned since the history is lost then.  After `restarts` of them it has failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.detectors._abstentions import Abstentions
+from scopedrift.detectors._child import Child, ChildError
+from scopedrift.detectors.adapters._json import encoded, judged
+from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import EventBatch
+
+_BATCH: Final = 10_000
+"""Events of the history that are sent at once."""
+
+
+@dataclass
+class Program(Detector):
+    """Scores events by a program of yours, in any language, over JSON lines: program(command=./score.sh)."""
+
+    command: str = param("", doc="the program and its arguments, as in a shell, but without one")
+    timeout: float = param(60.0, doc="seconds for the answers to a batch")
+    memory: int = param(2048, doc="MiB of data that it may hold; 0: no limit")
+    restarts: int = param(1, doc="how many times it is started again after it died or fell silent")
+    history: bool = param(True, doc="whether it is shown the baseline window first")
+    silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
+
+    name = "program"
+
+    def __post_init__(self) -> None:
+        self._folder = Path.cwd()
+        self._command = _command(self.command, self._folder)
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        """Starts the program and shows it the history."""
+        self._seed, self._left = knowledge.seed, self.restarts
+        self._history = history if self.history else history.slice(0, 0)
+        self._abstentions = Abstentions(self.silence)
+        self._reasons: dict[int, str] = {}
+        while not self._started():
+            pass
+
+    def score(self, batch: EventBatch) -> Scores:
+        """The program's answers; where it answers null it abstains."""
+        while True:
+            try:
+                scores, self._reasons = judged(self._answers(batch), len(batch))
+                return self._abstentions.judged(scores)
+            except ChildError as error:
+                self._again(error)
+                while not self._started():
+                    pass
+
+    def explain(self, batch: EventBatch, row: int) -> str:
+        """The reason that the program gave with its score, if any."""
+        return self._reasons.get(row, "")
+
+    def _started(self) -> bool:
+        environment = {**os.environ, "SCOPEDRIFT_SEED": str(self._seed), "PYTHONUNBUFFERED": "1"}
+        self._child = Child(self._command, memory_mib=self.memory, folder=self._folder, environment=environment)
+        try:
+            for first in range(0, len(self._history), _BATCH):
+                self._answers(self._history.slice(first, first + _BATCH))
+        except ChildError as error:
+            self._again(error)
+            return False
+        return True
+
+    def _again(self, error: ChildError) -> None:
+        """Counts a restart, or gives up."""
+        if self._left <= 0:
+            after = f", after {self.restarts} restarts" if self.restarts else ""
+            raise RuntimeError(f"{self.command} {error}{after}") from error
+        self._left -= 1
+
+    def _answers(self, batch: EventBatch) -> list[Any]:
+        size = len(batch)
+        if not size:
+            return []
+        data = b"\n".join(encoded(batch)) + b"\n"
+        try:
+            answer = self._child.exchange(data, lambda said: said.count(b"\n") >= size, self.timeout)
+        except TimeoutError as error:
+            done = error.args[0].count(b"\n")
+            hint = "it must read and write line by line, and keep nothing in a buffer"
+            raise ChildError(f"answered {done} of {size} events in {self.timeout:g} s ({hint})") from None
+        lines = answer.decode(errors="replace").split("\n")
+        if len(lines) != size + 1 or lines[-1]:
+            raise ValueError(
+                f"{self.command} answered more than the {size} events it was given: expected a line for each"
+            )
+        return [self._value(line) for line in lines[:-1]]
+
+    def _value(self, line: str) -> Any:
+        try:
+            return json.loads(line)
+        except ValueError:
+            if line.strip().lower() in ("nan", "-nan", "+nan"):  # as awk and C print it
+                return np.nan
+            raise ValueError(
+                f"{self.command} answered {line[:100]!r}: expected a number, null, or an object with a score"
+            ) from None
+
+
+def _command(text: str, folder: Path) -> list[str]:
+    """The words of a command; its program is there and may be run, or it is a `ValueError`."""
+    words = shlex.split(text)
+    if not words:
+        raise ValueError("expected a program to run: program(command=./score.sh)")
+    name = words[0]
+    path = str(folder / name) if os.sep in name else name
+    found = shutil.which(path)
+    if found is None:
+        exists = os.sep in name and Path(path).is_file()
+        raise ValueError(
+            f"{name} cannot be run: {'chmod +x makes it a program' if exists else 'there is no such program'}"
+        )
+    return [found, *words[1:]]

@@ -1,0 +1,158 @@
+"""A real service on the loopback interface, and services that refuse, hang, drip or answer nonsense."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections import defaultdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from scopedrift.detectors import Knowledge
+from scopedrift.detectors._sample import sample_log
+from scopedrift.detectors.adapters.http import Http
+from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.registry import DetectorError, load
+
+LOG = sample_log(1200)
+HISTORY, STREAM = LOG.batch(0, 600), LOG.batch(600, 1200)
+
+
+class Service(BaseHTTPRequestHandler):
+    """Scores the first use of an operation by an identity, a memory for each run."""
+
+    seen: ClassVar[defaultdict] = defaultdict(set)
+    sizes: ClassVar[list] = []
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.sizes.append((asked["phase"], len(asked["events"])))
+        known, scores = self.seen[asked["run"]], []
+        for event in asked["events"]:
+            pair = event.get("identity"), event.get("operation")
+            new = pair not in known
+            known.add(pair)
+            scores.append(None if pair[0] is None else {"score": 1, "reason": f"{pair[1]} is new"} if new else 0)
+        self.answer(200, json.dumps({"scores": scores}).encode())
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def started(handler: type[Service] = Service) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/score"
+
+    yield started
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def answering(body: bytes, status: int = 200) -> type[Service]:
+    return type("Odd", (Service,), {"do_POST": lambda self: self.answer(status, body)})
+
+
+def test_a_service_learns_from_the_history_abstains_and_gives_reasons(serve) -> None:
+    Service.sizes.clear()
+    detector = Http(url=serve(), size=250)
+    for _ in range(2):  # a second fit is another run
+        detector.fit(HISTORY, Knowledge(seed=1))
+        scores = detector.score(STREAM)
+        seen = set(HISTORY.pairs("identity", "operation"))
+        for pair, score, row in zip(STREAM.pairs("identity", "operation"), scores.tolist(), range(600), strict=True):
+            if pair[0] is None:
+                assert np.isnan(score)
+            else:
+                assert score == float(pair not in seen)
+                assert detector.explain(STREAM, row) == (f"{pair[1]} is new" if score else "")
+            seen.add(pair)
+    assert Service.sizes[:6] == [
+        ("fit", 250),
+        ("fit", 250),
+        ("fit", 100),
+        ("score", 250),
+        ("score", 250),
+        ("score", 100),
+    ]
+
+
+def test_a_service_keeps_the_contract(serve) -> None:
+    assert_conforms(f"http(url={serve()})")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"busy", 503, "answered 503 Service Unavailable: expected 200"),
+        (b"ok", 200, "answered b'ok': expected JSON"),
+        (b"[1]", 200, "answered '[1]': expected {\"scores\": [...]}"),
+        (b'{"scores": [1, 2]}', 200, "2 answers for 600 events: expected one an event"),
+        (json.dumps({"scores": ["high"] * 600}).encode(), 200, "answered 'high': expected a number, null"),
+        (json.dumps({"scores": [None] * 600}).encode(), 200, "abstained (NaN) on each of the first 600 events"),
+    ],
+)
+def test_what_is_no_answer_is_told(serve, body, status, message) -> None:
+    detector = Http(url=serve(answering(body, status)), history=False, silence=500)
+    detector.fit(HISTORY, Knowledge())
+    with pytest.raises((RuntimeError, ValueError)) as error:
+        detector.score(STREAM)
+    assert message in str(error.value)
+
+
+class Hangs(Service):
+    def do_POST(self) -> None:
+        time.sleep(2.0)
+
+
+class Drips(Service):
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(40):
+            try:
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+            except OSError:
+                return
+
+
+@pytest.mark.parametrize("handler", [Hangs, Drips])
+def test_a_service_that_takes_too_long_is_left(serve, handler) -> None:
+    detector = Http(url=serve(handler), timeout=0.4, history=False)
+    detector.fit(HISTORY, Knowledge())
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"did not answer 600 events in 0.4 s"):
+        detector.score(STREAM)
+    assert time.monotonic() - began < 1.9
+
+
+def test_a_service_that_is_not_there_is_told() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(RuntimeError, match=r"cannot be asked: .*refused"):
+        Http(url=f"http://127.0.0.1:{port}/").fit(HISTORY, Knowledge())
+
+
+@pytest.mark.parametrize("spec", ["http", "http(url=ftp://x/y)", "http(url=localhost)", "http(url=http://x/, size=0)"])
+def test_what_is_no_address_is_told(spec) -> None:
+    with pytest.raises(DetectorError, match=r"expected (an address such as http|at least one event)"):
+        load(spec)
