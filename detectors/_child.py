@@ -16,13 +16,12 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 _CHUNK: Final = 1 << 16
-_MOST: Final = 1 << 26
-"""Bytes of an answer that are read before it is called a flood (assumed)."""
 _CHATTER: Final = 1 << 20
 _LIMITED: Final = """
 import os, resource, sys
@@ -64,13 +63,15 @@ class Child:
             os.set_blocking(pipe.fileno(), False)
         self._end = weakref.finalize(self, _ended, self._process, self._errors)
 
-    def exchange(self, data: bytes, complete: Callable[[bytearray], bool], timeout: float) -> bytearray:
-        """Writes `data` and reads until the answer is `complete`.
+    def exchange(
+        self, data: Iterable[bytes | memoryview], complete: Callable[[bytearray], bool], *, timeout: float, most: int
+    ) -> bytearray:
+        """Writes `data` and reads until the answer is `complete`, at most `most` bytes of it.
 
         Raises `ChildError`; `TimeoutError` (with what was read as its argument) after `timeout` seconds.  In both
         cases the process is gone.
         """
-        answer, left = bytearray(), memoryview(data)
+        answer, left = bytearray(), deque(memoryview(part).cast("B") for part in data if len(part))
         until = time.monotonic() + timeout
         with selectors.DefaultSelector() as ready:
             ready.register(self._output, selectors.EVENT_READ)
@@ -83,8 +84,8 @@ class Child:
                     raise TimeoutError(bytes(answer))
                 for key, _ in ready.select(seconds):
                     if key.fileobj is self._output:
-                        self._read(answer)
-                    elif not (left := self._write(left)):
+                        self._read(answer, most)
+                    elif not self._write(left):
                         ready.unregister(self._input)
         if self._errors.seek(0, os.SEEK_END) > _CHATTER:
             self._errors.truncate(0)  # it is open for appending: the process goes on at the new end
@@ -94,20 +95,25 @@ class Child:
         """Ends the process and its children."""
         self._end()
 
-    def _read(self, answer: bytearray) -> None:
+    def _read(self, answer: bytearray, most: int) -> None:
         chunk = self._output.read(_CHUNK)
         if chunk == b"":
             raise self._died()
         answer += chunk or b""
-        if len(answer) > _MOST:
+        if len(answer) > most:
             self.close()
-            raise ChildError(f"answered with more than {_MOST >> 20} MiB: expected scores")
+            raise ChildError(f"answered with more than {most:,} bytes: expected scores")
 
-    def _write(self, left: memoryview) -> memoryview:
+    def _write(self, left: deque[memoryview]) -> bool:
+        """Writes what fits; whether there is more."""
+        part = left.popleft()
         try:
-            return left[self._input.write(left[:_CHUNK]) or 0 :]
+            part = part[self._input.write(part[:_CHUNK]) or 0 :]
         except BrokenPipeError:
             raise self._died() from None
+        if part:
+            left.appendleft(part)
+        return bool(left)
 
     def _died(self) -> ChildError:
         with contextlib.suppress(subprocess.TimeoutExpired):

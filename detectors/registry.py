@@ -69,6 +69,7 @@ ON_REQUEST: Final[Mapping[str, str]] = {
         "sigma": "adapters.sigma:Sigma",
         "program": "adapters.program:Program",
         "http": "adapters.http:Http",
+        "isolated": "isolation:Isolated",
     }.items()
 }
 """Names that run only if they are asked for, and where their classes are: adapters, and what needs other software."""
@@ -179,6 +180,12 @@ def find(target: str) -> type[Detector]:
     close = difflib.get_close_matches(target, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(names))}"
     raise DetectorError(f"unknown detector {target!r}: {hint} (module:Class and path/to/file.py work too)")
+
+
+def entry_point(target: str) -> str | None:
+    """Where the plug-in of that name is (`module:Class`), without importing it; `None` if there is none."""
+    plugin = None if target in BUILTIN or target in ON_REQUEST else _plugins().get(target)
+    return plugin.value if plugin else None
 
 
 def _plugins() -> dict[str, EntryPoint]:

@@ -32,6 +32,8 @@ from scopedrift.simulator.events import EventBatch
 
 _BATCH: Final = 10_000
 """Events of the history that are sent at once."""
+_ANSWER: Final = 4096
+"""Bytes of an answer, on average, beyond which it is called a flood (assumed)."""
 
 
 @dataclass
@@ -99,7 +101,9 @@ class Program(Detector):
             return []
         data = b"\n".join(encoded(batch)) + b"\n"
         try:
-            answer = self._child.exchange(data, lambda said: said.count(b"\n") >= size, self.timeout)
+            answer = self._child.exchange(
+                [data], lambda said: said.count(b"\n") >= size, timeout=self.timeout, most=_ANSWER * (size + 100)
+            )
         except TimeoutError as error:
             done = error.args[0].count(b"\n")
             hint = "it must read and write line by line, and keep nothing in a buffer"

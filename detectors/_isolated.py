@@ -1,0 +1,67 @@
+"""The detector's side of `isolation`: answers questions until there are no more."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+
+from scopedrift.detectors import registry
+from scopedrift.detectors._frames import SIZE, Receiver, framed, lengths, plain
+from scopedrift.detectors.base import Detector
+from scopedrift.simulator.events import EventBatch
+
+
+def serve(spec: str, confined: bool, questions: IO[bytes], answers: IO[bytes]) -> None:
+    """Loads the detector and says what it needs, then fits, scores and explains as it is asked."""
+
+    def answer(header: Mapping[str, Any], *parts: Any) -> None:
+        for part in framed(header, *parts):
+            answers.write(part)
+        answers.flush()
+
+    try:
+        served = _Served(registry.load(spec))
+    except registry.DetectorError as error:
+        answer({"error": str(error)})
+        return
+    except (Exception, SystemExit) as error:
+        answer({"error": f"{type(error).__name__}: {error}"})
+        return
+    answer({"needs": sorted(served.detector.needs), "confined": confined})
+    while start := questions.read(SIZE):
+        header, body = map(questions.read, lengths(start))
+        try:
+            answer(*served.answer(json.loads(header), body))
+        except (Exception, SystemExit) as error:
+            answer({"error": f"{type(error).__name__}: {error}"})
+
+
+class _Served:
+    """A detector, and the batch that `explain` is about."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self._receiver = Receiver()
+        self._batch: EventBatch | None = None
+
+    def answer(self, asked: Mapping[str, Any], body: bytes) -> tuple[Any, ...]:
+        """Header and parts of the answer to one question."""
+        if asked["do"] == "explain":
+            assert self._batch is not None
+            return ({"reason": self.detector.explain(self._batch, asked["row"])},)
+        batch = self._receiver.batch(asked, body)
+        if asked["do"] == "fit":
+            knowledge = pickle.loads(body[len(body) - asked["knowledge"] :])  # from us: this side trusts that one
+            self.detector.fit(batch, knowledge)
+            return ({},)
+        self._batch = batch
+        scores = np.asarray(self.detector.score(batch))
+        if scores.dtype.kind not in "fiub":
+            return ({"error": f"returned {scores.dtype}, expected {len(batch)} floats"},)
+        if scores.shape != (len(batch),):
+            return ({"error": f"returned shape {scores.shape}, expected ({len(batch)},): one score an event"},)
+        return {}, plain(scores.astype(np.float64))

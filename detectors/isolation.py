@@ -1,0 +1,199 @@
+"""A detector in a process of its own: it gets events and knowledge, and cannot reach the truth, or anything else.
+
+    scopedrift run quickstart --detector 'isolated(detector=./somebody_elses.py, memory=1024)'
+
+Its code is loaded nowhere else.  The process starts with an empty folder and almost no environment; on Linux it is
+shut in before it loads anything (`_confinement`): it can read Python, this package, the files that its specification
+names and what `read` adds, and cannot look into our memory, open a connection or signal a process.  `confined` says
+whether that was so; elsewhere a warning says that it was not.
+
+A call that takes too long, memory beyond the limit, a crash, scores of another shape or nothing but NaN end it with
+an `IsolationError`, and cost one cell.  Its answers are numbers and texts, and are never unpickled.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pickle
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.detectors import _confinement, registry
+from scopedrift.detectors._abstentions import Abstentions
+from scopedrift.detectors._child import Child, ChildError
+from scopedrift.detectors._frames import SIZE, Sender, framed, lengths
+from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import EventBatch
+
+_PARTS: Final = ("scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
+_SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/sys", "/dev")
+_ENVIRONMENT: Final = ("PATH", "LANG", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_TOKEN: Final = re.compile(r"[^\s()=,'\"\[\]{}]+")
+_HEADER: Final = 1 << 16
+"""Bytes of an answer beside its scores (assumed)."""
+
+
+class IsolationError(RuntimeError):
+    """What an isolated detector did instead of answering."""
+
+
+@dataclass
+class Isolated(Detector):
+    """Runs another detector in a process that cannot reach the truth: isolated(detector=./theirs.py:Theirs)."""
+
+    detector: str = param("", doc="the detector, as on the command line; files with their folder, such as ./a.py")
+    timeout: float = param(60.0, doc="seconds to score a batch, or to explain an alert")
+    fit_timeout: float = param(900.0, doc="seconds to load and to fit")
+    memory: int = param(4096, doc="MiB of data that it may hold, the history included; 0: no limit")
+    read: str = param("", doc=f"more files and folders that it may read, with {os.pathsep} between them")
+    silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
+
+    name = "isolated"
+
+    def __post_init__(self) -> None:
+        if not self.detector:
+            raise ValueError("expected a detector: isolated(detector=./theirs.py:Theirs)")
+        self._spec, self._files = _resolved(self.detector)
+        self._read = [str(Path(part).resolve()) for part in self.read.split(os.pathsep) if part]
+        try:
+            hello = _Process(self)
+        except IsolationError as error:
+            raise ValueError(str(error)) from error
+        self.needs = hello.needs  # type: ignore[misc]
+        self.confined: bool = hello.confined
+        hello.close()
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        """Starts the process, and fits the detector in it."""
+        self._abstentions = Abstentions(self.silence)
+        self._process = _Process(self)
+        if not self.confined:
+            warnings.warn("this system cannot shut a process in: the detector can read files", stacklevel=2)
+        self._sender = Sender()
+        known = pickle.dumps(knowledge)
+        frame = self._sender.framed(history, known, do="fit", knowledge=len(known))
+        self._process.ask(frame, self.fit_timeout, "fit")
+
+    def score(self, batch: EventBatch) -> Scores:
+        """The detector's scores."""
+        body = self._process.ask(self._sender.framed(batch, do="score"), self.timeout, "score", 8 * len(batch))[1]
+        if len(body) != 8 * len(batch):
+            raise IsolationError(f"answered {len(body)} bytes for {len(batch)} events: expected a float64 each")
+        return self._abstentions.judged(np.frombuffer(body, np.float64))
+
+    def explain(self, batch: EventBatch, row: int) -> str:
+        """The detector's reason."""
+        said = self._process.ask(framed({"do": "explain", "row": row}), self.timeout, "explain")[0].get("reason")
+        if not isinstance(said, str):
+            raise IsolationError(f"explain gave {type(said).__name__}: expected a sentence")
+        return said
+
+
+class _Process:
+    """The process of one detector."""
+
+    def __init__(self, terms: Isolated) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        home = self._folder.name
+        files, listed = _of_module(terms._spec)
+        config = {
+            "detector": terms._spec,
+            "path": [entry for entry in sys.path if entry],
+            "read": [*_readable(), *terms._files, *terms._read, *files],
+            "listed": listed,
+            "write": [home],
+        }
+        environment = {
+            name: value for name, value in os.environ.items() if name in _ENVIRONMENT or name.endswith("_NUM_THREADS")
+        }
+        self._child = Child(
+            [sys.executable, "-P", _confinement.__file__, json.dumps(config)],
+            memory_mib=terms.memory,
+            folder=Path(home),
+            environment={**environment, "HOME": home, "TMPDIR": home},
+        )
+        header, _ = self.ask([], terms.fit_timeout, "load")
+        self.needs = frozenset(map(str, header["needs"]))
+        self.confined = bool(header["confined"])
+
+    def ask(self, frame: Any, timeout: float, what: str, expected: int = 0) -> tuple[dict[str, Any], bytes]:
+        """Header and bytes of the answer.
+
+        Raises `IsolationError`.
+        """
+        try:
+            answer = self._child.exchange(frame, _whole, timeout=timeout, most=SIZE + _HEADER + expected)
+            size, _ = lengths(answer)
+            header = json.loads(answer[SIZE : SIZE + size])
+        except ChildError as error:
+            raise IsolationError(f"its process {error}") from error
+        except TimeoutError:
+            raise IsolationError(f"did not {what} within {timeout:g} s: its process was stopped") from None
+        except ValueError as error:
+            raise IsolationError(f"its process answered nonsense: {error}") from error
+        if not isinstance(header, dict):
+            raise IsolationError(f"its process answered {type(header).__name__}: expected an object")
+        if "error" in header:
+            raise IsolationError(str(header["error"])[:1000])
+        return header, bytes(answer[SIZE + size :])
+
+    def close(self) -> None:
+        """Ends it."""
+        self._child.close()
+        self._folder.cleanup()
+
+
+def _whole(answer: bytearray) -> bool:
+    return len(answer) >= SIZE and len(answer) >= SIZE + sum(lengths(answer))
+
+
+def _resolved(spec: str) -> tuple[str, list[str]]:
+    """The specification with the files and folders that it names made absolute, and these."""
+    found: list[str] = []
+
+    def absolute(match: re.Match[str]) -> str:
+        text = match[0]
+        path, colon, name = text.partition(":") if ".py:" in text else (text, "", "")
+        if (os.sep not in path and not path.endswith(".py")) or not Path(path).exists():
+            return text
+        found.append(str(Path(path).resolve()))
+        return found[-1] + colon + name
+
+    return _TOKEN.sub(absolute, spec), found
+
+
+def _readable() -> list[str]:
+    """What every detector may read: the system, Python, what is installed, this package."""
+    packages = [str(Path(place).resolve()) for part in _PARTS for place in _places(part)]
+    return [*_SYSTEM, sys.prefix, sys.base_prefix, *packages]
+
+
+def _of_module(spec: str) -> tuple[list[str], list[str]]:
+    """The files of the module of `module:Class` or of a plug-in, which is not imported here; and where it is found."""
+    target, _ = registry.parse(spec)
+    target = registry.entry_point(target) or target
+    top = target.partition(":")[0].partition(".")[0]
+    places = list(_places(top)) if ":" in target and os.sep not in target and top.isidentifier() else []
+    return places, [str(Path(place).parent) for place in places]
+
+
+def _places(module: str) -> Iterator[str]:
+    """Where the code of a module or package is."""
+    found = importlib.util.find_spec(module)
+    if found is None:
+        return
+    if found.submodule_search_locations:
+        yield from found.submodule_search_locations
+    elif found.origin:
+        yield found.origin

@@ -1,0 +1,200 @@
+"""Isolated detectors: the same scores, no way to the truth, and whatever goes wrong costs one cell and says why."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scopedrift.detectors import Knowledge
+from scopedrift.detectors._sample import sample_knowledge, sample_log
+from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.isolation import Isolated, IsolationError
+from scopedrift.detectors.registry import DetectorError, load
+from scopedrift.experiments.evaluate import evaluate_safely
+from scopedrift.scenarios import load as load_scenario
+from scopedrift.scenarios import override
+from scopedrift.simulator.engine import simulate
+
+LOG = sample_log(1200)
+HISTORY, STREAM = LOG.batch(0, 600), LOG.batch(600, 1200)
+HEAD = """
+import ctypes, os, signal, socket, subprocess, sys, time
+import numpy as np
+from scopedrift.detectors import Detector
+
+class Theirs(Detector):
+    '''Somebody else's.'''
+
+    def fit(self, history, knowledge):
+        {fit}
+
+    def score(self, batch):
+        {score}
+"""
+
+
+@pytest.fixture
+def theirs(tmp_path: Path):
+    def written(score: str = "return np.zeros(len(batch))", fit: str = "pass", **terms) -> Isolated:
+        path = tmp_path / "theirs.py"
+        path.write_text(HEAD.format(fit=fit, score=score))
+        return Isolated(detector=f"{path}:Theirs", **{"timeout": 20.0, "fit_timeout": 60.0, **terms})
+
+    return written
+
+
+def scored(detector: Isolated) -> np.ndarray:
+    detector.fit(HISTORY, Knowledge())
+    return np.asarray(detector.score(STREAM))
+
+
+def failure(detector: Isolated) -> str:
+    with pytest.raises((IsolationError, RuntimeError)) as error:
+        scored(detector)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["first-seen", "declared-policy", "sequence"])
+def test_scores_reasons_and_needs_are_those_of_the_detector_itself(name) -> None:
+    alone, isolated = load(name), load(f"isolated(detector={name})")
+    assert isolated.needs == alone.needs
+    for detector in (alone, isolated):
+        detector.fit(HISTORY, sample_knowledge())
+    for batch in LOG.batches(200, 600):
+        own = np.asarray(alone.score(batch))
+        assert np.array_equal(own, isolated.score(batch), equal_nan=True)
+        row = int(np.nanargmax(own))
+        assert isolated.explain(batch, row) == alone.explain(batch, row) != ""
+
+
+@pytest.mark.slow
+def test_it_keeps_the_contract(theirs) -> None:
+    good = "return [0.0 if access is None else float(access == 'delete') for (access,) in batch.pairs('access')]"
+    assert_conforms(f"isolated(detector={theirs(good)._files[0]})")
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what no detector may see."""
+    folder = tmp_path_factory.mktemp("run")
+    pq.write_table(pa.table({"label": [3]}), folder / "truth.parquet")
+    (folder / "incidents.json").write_text("[1]")
+    return folder
+
+
+ATTEMPTS = {
+    "reads the truth": "open('{secret}/incidents.json').read()",
+    "reads it through Arrow": "__import__('pyarrow.parquet').parquet.read_table('{secret}/truth.parquet')",
+    "reads it with another program": "subprocess.run(['cat', '{secret}/incidents.json'], check=True)",
+    "reads it with a thread": "(lambda pool: pool.submit(open, '{secret}/incidents.json').result())"
+    "(__import__('concurrent.futures').futures.ThreadPoolExecutor())",
+    "lists the folder": "os.listdir('{secret}')",
+    "lists the folder where we are": "os.listdir('{here}')",
+    "reads our memory": "open('/proc/{pid}/mem', 'rb')",
+    "reads our environment": "open('/proc/{pid}/environ', 'rb').read()",
+    "goes through our root": "os.listdir('/proc/{pid}/root/tmp')",
+    "goes through our files": "os.readlink('/proc/{pid}/fd/0')",
+    "writes a file": "open('{secret}/new', 'w')",
+    "opens a connection": "socket.create_connection(('127.0.0.1', {port}), 2)",
+    "signals us": "os.kill({pid}, 0)",
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shuts a process in")
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda text: text.replace(" ", "-"))
+def test_it_reaches_nothing(theirs, secret, attempt) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        terms = {"secret": secret, "here": Path.cwd(), "pid": os.getpid(), "port": server.getsockname()[1]}
+        detector = theirs(fit=ATTEMPTS[attempt].format(**terms))
+        assert detector.confined
+        said = failure(detector)
+    assert said.startswith(("PermissionError", "CalledProcessError", "OSError: [Errno 13]")), said
+
+
+def test_what_it_may_read_can_be_added_and_its_own_folder_can_be_written(theirs, secret) -> None:
+    fit = f"open('own', 'w').write(open('{secret}/incidents.json').read())"
+    assert not scored(theirs(fit=fit, read=str(secret))).any()
+    assert "PermissionError" in failure(theirs(fit=fit))
+
+
+def test_its_code_is_not_loaded_here_and_what_it_prints_is_no_answer(theirs, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///somewhere")
+    detector = theirs("print('1' * 100); return np.full(len(batch), float('MLFLOW_TRACKING_URI' in os.environ))")
+    before = set(sys.modules)
+    assert not scored(detector).any()
+    assert not [name for name in set(sys.modules) - before if "theirs" in name or "file_" in name]
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        ("raise KeyError('x')", "KeyError: 'x'"),
+        ("sys.exit('no')", "SystemExit: no"),
+        ("os._exit(3)", "its process ended with exit code 3"),
+        ("os.abort()", "its process died of signal 6 (SIGABRT)"),
+        ("ctypes.string_at(0)", "its process died of signal 11 (SIGSEGV)"),
+        ("return [1.0] * (len(batch) + 1)", "returned shape (601,), expected (600,): one score an event"),
+        ("return np.zeros((len(batch), 1))", "returned shape (600, 1), expected (600,): one score an event"),
+        ("return ['high'] * len(batch)", "returned <U4, expected 600 floats"),
+        ("return None", "returned object, expected 600 floats"),
+        ("return np.full(len(batch), np.nan)", "abstained (NaN) on each of the first 600 events"),
+        ("self.held = np.ones((1 << 30,)); return self.held[:600]", "MemoryError"),
+    ],
+)
+def test_whatever_goes_wrong_says_what_was_seen(theirs, score, message) -> None:
+    assert message in failure(theirs(score, memory=2048, silence=500))
+
+
+@pytest.mark.parametrize("hang", ["time.sleep(60)", "while True: pass", "__import__('threading').Event().wait()"])
+def test_a_detector_that_hangs_is_stopped(theirs, hang) -> None:
+    assert failure(theirs(hang, timeout=0.5)) == "did not score within 0.5 s: its process was stopped"
+
+
+def test_a_detector_that_hangs_while_it_fits_is_stopped(theirs) -> None:
+    detector = theirs(fit="time.sleep(60)")
+    detector.fit_timeout = 4.0
+    assert failure(detector) == "did not fit within 4 s: its process was stopped"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("isolated", "expected a detector: isolated(detector=./theirs.py:Theirs)"),
+        ("isolated(detector=nobody)", "unknown detector 'nobody'"),
+        ("isolated(detector=./no-such.py)", "no such file"),
+        ("isolated(detector=first-seen(memry=3))", "'first-seen' has no parameter 'memry': did you mean 'memory'?"),
+    ],
+)
+def test_what_cannot_be_made_is_told_at_once(spec, message) -> None:
+    with pytest.raises(DetectorError) as error:
+        load(spec)
+    assert message in str(error.value)
+
+
+def test_a_module_of_ones_own_is_found_and_nothing_beside_it(tmp_path, monkeypatch, secret) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("")
+    (tmp_path / "mine" / "theirs.py").write_text(HEAD.format(fit="pass", score="return np.ones(len(batch))"))
+    (tmp_path / "beside.json").write_text("[1]")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert scored(Isolated(detector="mine.theirs:Theirs")).all()
+    assert "mine" not in sys.modules
+    code = HEAD.format(fit=f"open('{tmp_path}/beside.json')", score="return np.ones(len(batch))")
+    (tmp_path / "mine" / "theirs.py").write_text(code)
+    assert "PermissionError" in failure(Isolated(detector="mine.theirs:Theirs"))
+
+
+def test_a_failure_costs_one_cell(theirs) -> None:
+    small = {"horizon": "6h", "windows": {"baseline": "2h", "calibration": "2h"}, "incidents": []}
+    world = simulate(override(load_scenario("quickstart"), small), 1)
+    hangs = evaluate_safely(theirs("time.sleep(60)", timeout=0.5), world, name="theirs")
+    assert hangs.status == "failed"
+    assert "failed in score, batch 0" in hangs.reason and "did not score within 0.5 s" in hangs.reason
+    assert evaluate_safely(theirs(), world).status == "ok"
