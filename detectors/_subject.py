@@ -33,6 +33,8 @@ class Subject:
     """How the command line names the detector, if it does."""
     min_events_per_second: float = 1000.0
     max_bytes_per_event: float = 6.0
+    max_seconds: float = 180.0
+    """For one check; a detector that hangs must not hang the check."""
     names: Mapping[str, list[str]] = field(init=False)
     """The log's names and the knowledge (`pristine`), before any detector was shown them."""
     pristine: Knowledge = field(init=False)

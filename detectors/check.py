@@ -5,16 +5,24 @@ In a test suite::
 
     def test_contract():
         assert_conforms(NewRegistry)
+
+A check that takes too long is interrupted, and is the last one.  `check_apart` runs everything in another process, so
+that a detector which cannot be interrupted, or which kills its process, fails the check as well.
 """
 
 from __future__ import annotations
 
 import copy
+import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from scopedrift.detectors import registry
+from scopedrift.detectors._child import Child, ChildError
 from scopedrift.detectors._contract import (
     CHECKS,
     Check,
@@ -23,6 +31,7 @@ from scopedrift.detectors._contract import (
     is_independent_of_batch_cuts,
     scores_have_the_right_shape,
 )
+from scopedrift.detectors._deadline import TooLong, deadline
 from scopedrift.detectors._sample import sample_knowledge, sample_log
 from scopedrift.detectors._subject import Subject
 from scopedrift.detectors.base import Detector
@@ -35,10 +44,16 @@ __all__ = [
     "Subject",
     "assert_conforms",
     "check",
+    "check_apart",
     "is_causal",
     "is_independent_of_batch_cuts",
     "run",
 ]
+
+
+_GRACE: Final = 20.0
+"""Seconds for another process to begin, and to interrupt itself."""
+_APART: Final = "from scopedrift.detectors.check import _serve; _serve()"
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,7 @@ def check(
     knowledge: Knowledge | None = None,
     *,
     min_events_per_second: float = 1000.0,
+    max_seconds: float = 180.0,
 ) -> list[Finding]:
     """Runs every check; one finding per check, in order.
 
@@ -71,17 +87,50 @@ def check(
     Raises `registry.DetectorError` for a name that cannot be found.
     """
     make, spec = (_maker(detector), detector) if isinstance(detector, str) else (detector, "")
-    subject = Subject(make, log or sample_log(), knowledge or sample_knowledge(), spec, min_events_per_second)
-    return list(run(subject))
+    log, knowledge = log or sample_log(), knowledge or sample_knowledge()
+    return list(run(Subject(make, log, knowledge, spec, min_events_per_second, max_seconds=max_seconds)))
+
+
+def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Finding]:
+    """`check` of a detector that can be named, in a process of its own; findings come as they are made.
+
+    Raises `registry.DetectorError` for a name that cannot be found.
+    """
+    terms = json.dumps(
+        {"detector": detector, "max_seconds": max_seconds, "path": [entry for entry in sys.path if entry]}
+    )
+    child = Child([sys.executable, "-P", "-c", _APART, terms], memory_mib=0, folder=Path.cwd())
+    done = 0
+    while done < len(CHECKS):
+        name, why = CHECKS[done][0].__name__, CHECKS[done][1]
+        try:
+            said = child.exchange([], lambda said: b"\n" in said, timeout=max_seconds + _GRACE, most=1 << 20)
+        except TimeoutError:
+            yield Finding(name, False, f"{_too_long(max_seconds)} (it could not be interrupted)", why)
+            return
+        except ChildError as error:
+            yield Finding(name, False, f"the process of the check {error}: expected it to go on", why)
+            return
+        for line in said.decode().splitlines():
+            found = json.loads(line)
+            if "error" in found:
+                raise registry.DetectorError(found["error"])
+            if "end" in found:
+                return
+            done += 1
+            yield Finding(**found)
 
 
 def run(subject: Subject, checks: Iterable[tuple[Check, str]] = CHECKS) -> Iterator[Finding]:
-    """Runs checks one after the other; stops if the detector cannot even be fitted, or cannot score."""
+    """Runs checks one after the other; stops if the detector cannot even be fitted, cannot score, or hangs."""
     for function, why in checks:
         hopeless = False
         try:
-            message = function(subject)
+            with deadline(subject.max_seconds):
+                message = function(subject)
             hopeless = bool(message) and function is fits
+        except TooLong:
+            hopeless, message = True, _too_long(subject.max_seconds)
         except Exception as error:
             hopeless = function in (fits, scores_have_the_right_shape)
             message = f"raised {type(error).__name__}: {error}"
@@ -97,6 +146,27 @@ def assert_conforms(detector: str | Callable[[], Detector], log: EventLog | None
     failures = [finding for finding in check(detector, log, **options) if not finding.ok]
     if failures:
         raise AssertionError("the detector breaks its contract:\n" + "\n".join(f"- {f}" for f in failures))
+
+
+def _too_long(seconds: float) -> str:
+    return f"did not end within {seconds:g} s: expected an answer"
+
+
+def _serve() -> None:
+    """The other side of `check_apart`: a finding a line on what was our standard output."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)  # what the detector prints is no finding
+    terms = json.loads(sys.argv[1])
+    sys.path += [entry for entry in terms["path"] if entry not in sys.path]
+    spec = terms["detector"]
+    try:
+        subject = Subject(_maker(spec), sample_log(), sample_knowledge(), spec, max_seconds=terms["max_seconds"])
+    except registry.DetectorError as error:
+        print(json.dumps({"error": str(error)}), file=answers)
+        return
+    for finding in run(subject):
+        print(json.dumps(vars(finding)), file=answers)
+    print(json.dumps({"end": True}), file=answers)
 
 
 def _maker(spec: str) -> Callable[[], Detector]:

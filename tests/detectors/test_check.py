@@ -17,8 +17,8 @@ import pytest
 
 from scopedrift.detectors import Detector, Knowledge, param
 from scopedrift.detectors._sample import sample_knowledge, sample_log
-from scopedrift.detectors.check import CHECKS, Finding, Subject, assert_conforms, check, run
-from scopedrift.detectors.registry import BUILTIN
+from scopedrift.detectors.check import CHECKS, Finding, Subject, assert_conforms, check, check_apart, run
+from scopedrift.detectors.registry import BUILTIN, DetectorError
 from scopedrift.simulator.events import EventBatch
 from scopedrift.simulator.truth import Truth
 
@@ -617,6 +617,65 @@ def test_a_good_detector_passes_everything() -> None:
     findings = check(Good)
     assert [finding.check for finding in findings] == [function.__name__ for function, _ in CHECKS]
     assert not failures(findings)
+
+
+HANGS = """
+import time
+from scopedrift.detectors import Detector
+
+
+class Hangs(Detector):
+    '''Answers in its own time.'''
+
+    def score(self, batch):
+        {how}
+        return [0.0] * len(batch)
+"""
+DEAF = "from ctypes import CDLL; CDLL(None).pthread_sigmask(0, b'\\xff' * 128, None); time.sleep(600)"
+
+
+class Sleeps(Good):
+    """Answers in its own time, whatever it is told."""
+
+    def score(self, batch: EventBatch) -> Any:
+        try:
+            time.sleep(600)
+        except Exception:
+            return size_of(batch)
+
+
+def test_a_detector_that_hangs_is_interrupted_and_that_is_the_end_of_the_check() -> None:
+    began = time.monotonic()
+    findings = check(Sleeps, max_seconds=0.3)
+    assert time.monotonic() - began < 20
+    assert [finding.check for finding in findings][-1] == "scores_have_the_right_shape"
+    assert failures(findings)["scores_have_the_right_shape"].message == "did not end within 0.3 s: expected an answer"
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("time.sleep(600)", "did not end within 0.5 s: expected an answer"),
+        (DEAF, "did not end within 0.5 s: expected an answer (it could not be interrupted)"),
+        ("import os; os._exit(7)", "the process of the check ended with exit code 7: expected it to go on"),
+        ("print('noise')", ""),
+    ],
+)
+def test_in_a_process_apart_whatever_a_detector_does_the_check_ends(tmp_path, monkeypatch, how, message) -> None:
+    monkeypatch.setattr("scopedrift.detectors.check._GRACE", 8.0)
+    path = tmp_path / "hangs.py"
+    path.write_text(HANGS.format(how=how))
+    findings = list(check_apart(str(path), max_seconds=0.5 if "sleep" in how else 60.0))
+    if message:
+        assert not findings[-1].ok and findings[-1].message == message
+        assert findings[-1].check == "scores_have_the_right_shape"
+    else:
+        assert len(findings) == len(CHECKS) and not failures(findings)
+
+
+def test_a_process_apart_says_what_cannot_be_found() -> None:
+    with pytest.raises(DetectorError, match="unknown detector 'first-sen': did you mean 'first-seen'"):
+        list(check_apart("first-sen"))
 
 
 BUILT_IN = [{"isolation-forest": "isolation-forest(trees=20)"}.get(name, name) for name in BUILTIN if name != "oracle"]
