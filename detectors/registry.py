@@ -66,6 +66,7 @@ ON_REQUEST: Final[Mapping[str, str]] = {
         "river": "adapters.river:River",
         "pyod": "adapters.pyod:Pyod",
         "sklearn": "adapters.sklearn:Sklearn",
+        "agentnorm": "adapters.agentnorm:Agentnorm",
         "sigma": "adapters.sigma:Sigma",
         "program": "adapters.program:Program",
         "http": "adapters.http:Http",

@@ -132,6 +132,7 @@ def test_what_cannot_be_made_is_told(spec, message) -> None:
         ("river", "river", "river"),
         ("drift(method=adwin)", "river", "river"),
         ("pyod", "pyod", "pyod"),
+        ("agentnorm", "agentnorm", "agentnorm"),
     ],
 )
 def test_without_the_library_the_command_line_says_how_to_get_it(spec, module, extra) -> None:
@@ -153,6 +154,6 @@ def test_without_the_library_the_command_line_says_how_to_get_it(spec, module, e
 def test_the_list_names_every_adapter_and_the_extra_that_it_needs() -> None:
     listed = available()
     assert set(ON_REQUEST) <= set(listed)
-    for name in ("river", "pyod"):
+    for name in ("river", "pyod", "agentnorm"):
         assert f"extra: {name}" in listed[name].summary
     assert all(len(listed[name].summary) < 110 and listed[name].summary.endswith(".") for name in ON_REQUEST)
