@@ -93,7 +93,7 @@ class Agentnorm(Detector):
         return self._said.get(row, "agentnorm finds no anomaly in the task so far")
 
     def _beyond(self, scores: dict[str, float]) -> float:
-        limits = self._monitor.thresholds
+        limits: dict[str, float] = self._monitor.thresholds if self._monitor else {}
         beyond = [
             (value - limits[name]) / max(limits[name], 1.0)
             for name, value in scores.items()

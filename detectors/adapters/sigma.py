@@ -1,6 +1,6 @@
 """Sigma rules as a detector: production rules, unmodified, over the records that our events would have been.
 
-    scopedrift run core-week --detector 'scopedrift.detectors.adapters.sigma:Sigma(rules=./rules)'
+    scopedrift run core-week --detector 'sigma(rules=./rules)'
 
 Each event is written as the record of its platform (`simulator.telemetry.export`) and judged by the rules for that
 kind of record; its score is the highest level among those that match.  Rules that could never fire, because records
@@ -45,11 +45,14 @@ _SPECIMEN: Final[Mapping[str, Any]] = {
 
 @dataclass
 class Sigma(Detector):
-    """Scores events by the Sigma rules that match the records they would have been."""
+    """Scores events by the Sigma rules that match the records they would have been (extra: sigma)."""
 
     rules: str = param("", doc="file or folder of Sigma rules (YAML)")
 
     name = "sigma"
+
+    def __post_init__(self) -> None:
+        self.ruleset = load_rules(self.path())
 
     def path(self) -> Path:
         """Where the rules are.  Raises `ValueError` if it was not said."""
@@ -58,8 +61,7 @@ class Sigma(Detector):
         return Path(self.rules)
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Read the rules, and the account numbers that the history shows."""
-        self.ruleset = load_rules(self.path())
+        """Take the account numbers that the history shows."""
         names = Names("sigma", (*history.names("resource"), *history.names("image")))
         formats = {rule.format for rule in self.ruleset.rules if rule.format}
         self.blind = blind(self.ruleset, {format: carried(format) for format in formats})

@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
+from scopedrift.detectors.adapters._extras import library
 from scopedrift.detectors.adapters.sigma_correlations import Correlation, correlation
 
 FORMATS: Final[Mapping[tuple[str | None, str | None], str]] = {
@@ -98,13 +99,9 @@ class Ruleset:
 def load_rules(path: Path) -> Ruleset:
     """Read the rules of a file, or of a folder and all below it.
 
-    Raises `ValueError` if there is no rule to be had, or if pySigma is not installed.
+    Raises `ValueError` if there is no rule to be had, `ImportError` if pySigma is not installed.
     """
-    try:
-        from sigma.collection import SigmaCollection
-    except ImportError:
-        raise ValueError("Sigma rules need pySigma: install scopedrift[sigma]") from None
-
+    SigmaCollection = library("sigma.collection", "pySigma", "sigma").SigmaCollection
     files = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES) if path.is_dir() else [path]
     result = Ruleset()
     known: dict[str, Any] = {}

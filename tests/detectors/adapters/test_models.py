@@ -133,6 +133,7 @@ def test_what_cannot_be_made_is_told(spec, message) -> None:
         ("drift(method=adwin)", "river", "river"),
         ("pyod", "pyod", "pyod"),
         ("agentnorm", "agentnorm", "agentnorm"),
+        ("sigma(rules=.)", "sigma", "sigma"),
     ],
 )
 def test_without_the_library_the_command_line_says_how_to_get_it(spec, module, extra) -> None:
@@ -154,6 +155,6 @@ def test_without_the_library_the_command_line_says_how_to_get_it(spec, module, e
 def test_the_list_names_every_adapter_and_the_extra_that_it_needs() -> None:
     listed = available()
     assert set(ON_REQUEST) <= set(listed)
-    for name in ("river", "pyod", "agentnorm"):
+    for name in ("river", "pyod", "agentnorm", "sigma"):
         assert f"extra: {name}" in listed[name].summary
     assert all(len(listed[name].summary) < 110 and listed[name].summary.endswith(".") for name in ON_REQUEST)

@@ -12,6 +12,7 @@ from scopedrift.detectors import Knowledge, registry
 from scopedrift.detectors.adapters.sigma import Sigma, carried
 from scopedrift.detectors.adapters.sigma_judge import blind
 from scopedrift.detectors.adapters.sigma_rules import load_rules, paths
+from scopedrift.detectors.check import assert_conforms
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.telemetry.export.exporter import export_log
@@ -211,7 +212,7 @@ def test_rules_fire_on_their_techniques_and_not_on_the_twin(tmp_path):
     rule(tmp_path / "rules", "bucket enumeration", BUCKETS, level="medium")
     rule(tmp_path / "rules", "logging off", LOGGING, level="critical")
     simulation, twin = world(tmp_path, "eight-minute-intrusion", "8d", "StopLogging")
-    detector = registry.load(f"scopedrift.detectors.adapters.sigma:Sigma(rules={tmp_path / 'rules'})")
+    detector = registry.load(f"sigma(rules={tmp_path / 'rules'})")
     scores = scored(detector, simulation.log)
     assert set(scores.tolist()) == {0.0, 0.5, 1.0}
     assert detector.fired["bucket enumeration"] >= 1 and detector.fired["logging off"] >= 1
@@ -261,7 +262,14 @@ def test_a_privileged_container_is_seen_at_audit_level_request(tmp_path):
     assert not scored(Sigma(rules=str(tmp_path / "rules")), twin.log).any()
 
 
-def test_a_detector_without_rules_says_what_it_expects():
+def test_a_detector_without_rules_says_what_it_expects(tmp_path):
     with pytest.raises(ValueError, match="expected a file or folder of Sigma rules"):
-        Sigma().fit(None, Knowledge())
-    json.dumps(Sigma(rules="x").parameters())
+        Sigma()
+    rule(tmp_path, "buckets", BUCKETS)
+    json.dumps(Sigma(rules=str(tmp_path)).parameters())
+
+
+def test_it_keeps_the_contract(tmp_path):
+    rule(tmp_path, "buckets", BUCKETS)
+    rule(tmp_path, "reads", "  selection: {eventName: [GetObject, ListObjects]}\n  condition: selection\n")
+    assert_conforms(f"sigma(rules={tmp_path})")
