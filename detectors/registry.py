@@ -63,6 +63,7 @@ BUILTIN: Final[Mapping[str, str]] = {
 ON_REQUEST: Final[Mapping[str, str]] = {
     name: f"scopedrift.detectors.{target}"
     for name, target in {
+        "half-space-trees": "builtin.half_space_trees:HalfSpaceTrees",
         "river": "adapters.river:River",
         "pyod": "adapters.pyod:Pyod",
         "sklearn": "adapters.sklearn:Sklearn",
