@@ -4,16 +4,19 @@ For every such field a *stump* (a rule on this one number) is tried: how well do
 from other events of the same operation in the same test window?  The unit is the incident, not the event, since the
 events of one incident share ids: each gives one area under the ROC curve, which is 1/2 on average if nothing
 leaks.  A sign-flip test over incidents, Holm-adjusted over fields, and a minimum effect decide.
+
+A real log is one platform however often incidents are injected into it: ids and names are those of the victim every
+time.  For them its incidents are one unit there, and where one identity does nearly everything, nothing can be said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
+from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
 from scopedrift.experiments.statistics import adjust
 from scopedrift.experiments.windows import Windows, World
 from scopedrift.simulator.events import CODED, MISSING, OPAQUE, SECOND, Array, EventBatch
@@ -35,6 +38,12 @@ FLIPS: Final = 20_000
 LEAST: Final = 16
 """Incidents that a stump is judged on at least: with fewer, no leak could be significant over all fields."""
 
+IDS: Final = (": low bits", ": high bits", ": missing")
+"""How the fields end that are ids and names, or whether there is one."""
+CENTRED: Final = ", from the middle"
+
+Victim = tuple[str, str]
+"""A platform (the digest of its log), and an identity on it if it is a real one, else an incident."""
 Field = Callable[[EventBatch, int], Array]
 """A number for each event of a batch, which begins at the given position of the log."""
 
@@ -73,7 +82,7 @@ def _fields(world: World) -> Mapping[str, Field]:
     numbers |= {f"{name}: high bits": lambda b, s, n=name: b[n] >> 40 for name in OPAQUE if name in columns}  # type: ignore[misc]
     if "bytes" in columns:
         numbers["bytes: last digits"] = _part("bytes", 100)
-    spread = {f"{name}, from the middle": _centred(f) for name, f in numbers.items() if "parity" not in name}
+    spread = {f"{name}{CENTRED}": _centred(f) for name, f in numbers.items() if "parity" not in name}
     codes = {f"code of {name}: parity": _part(name, 2) for name in CODED if name in columns}
     always = ("identity", "workload", "source", "project", "resource", "credential", "bytes")
     holes = {f"{name}: missing": _missing(name) for name in always if name in columns}
@@ -88,12 +97,13 @@ def _order_among_equals(batch: EventBatch, start: int) -> Array:
 
 def no_field_leaks(subject: Subject) -> Row:
     """A stump on any single field that is not behaviour is at chance."""
-    areas: dict[str, list[float]] = {}
+    areas: dict[str, list[tuple[Victim, float]]] = {}
     for world in subject.worlds:
         for name, found in _areas(world).items():
             areas.setdefault(name, []).extend(found)
     expected = f"every one within {EFFECT} of 0.5, or not significantly away from it"
-    enough = {name: np.array(found) - 0.5 for name, found in areas.items() if len(found) >= LEAST}
+    units = {name: _units(name, found) for name, found in areas.items() if len(found) >= LEAST}
+    enough = {name: found - 0.5 for name, found in units.items() if len(found) >= ENOUGH}
     if not enough:
         return Row("leaks", "too small", f"fewer than {LEAST} incidents with others of their kind", expected)
     p_values = adjust([_sign_flip(found) for found in enough.values()])
@@ -104,7 +114,20 @@ def no_field_leaks(subject: Subject) -> Row:
     if guilty:
         told = ", ".join(map(repr, sorted(guilty)))
         seen = f"{told} tell incidents ({worst!r} with a mean area of {0.5 + means[worst]:.2f})"
-    return Row("leaks", "fail" if guilty else "pass", seen, expected)
+    if few := [name for name in units if name not in enough]:
+        hit = max(len(units[name]) for name in few)
+        seen += f"; ids and names ({len(few)} fields) cannot be judged: identities that were hit: {hit}"
+    return Row("leaks", "fail" if guilty else "too small" if few else "pass", seen, expected)
+
+
+def _units(name: str, found: Sequence[tuple[Victim, float]]) -> Array:
+    """The areas that count as independent: one for each incident, of ids and names one for each victim."""
+    if not (name.removesuffix(CENTRED).endswith(IDS) or name.startswith("code of ")):
+        return np.array([area for _, area in found])
+    of_victim: dict[Victim, list[float]] = {}
+    for victim, area in found:
+        of_victim.setdefault(victim, []).append(area)
+    return np.array([np.mean(areas) for areas in of_victim.values()])
 
 
 def words_are_ordinary(subject: Subject) -> Row:
@@ -150,7 +173,7 @@ def _own_words(world: World) -> dict[str, float]:
     return found
 
 
-def _areas(world: World) -> dict[str, list[float]]:
+def _areas(world: World) -> dict[str, list[tuple[Victim, float]]]:
     """For each field, the area of every incident of one world."""
     test = Windows.of(world.scenario, world.log).test
     owner = world.truth.incident_of(test.start, test.stop)
@@ -161,11 +184,15 @@ def _areas(world: World) -> dict[str, list[float]]:
     operation = batch["operation"] if "operation" in batch.columns else np.zeros(len(batch), np.int32)
     by_operation = {code: _spaced(benign[operation[benign] == code]) for code in np.unique(operation).tolist()}
     rows = {i: _spaced(np.flatnonzero(owner == i), EVENTS) for i in np.unique(owner[owner >= 0]).tolist()}
-    areas: dict[str, list[float]] = {}
+    real = world.log.manifest.get("background")
+    platform = real["digest"] if real else world.log.digest
+    areas: dict[str, list[tuple[Victim, float]]] = {}
     for name, field in _fields(world).items():
         values = field(batch, test.start)
-        found = [_area(values, mine, operation, by_operation) for mine in rows.values()]
-        areas[name] = [area for area in found if area == area]
+        found = {i: _area(values, mine, operation, by_operation) for i, mine in rows.items()}
+        incidents = {i: world.truth.incidents[i] for i in found}
+        victims = {i: (platform, each.identity if real else each.id) for i, each in incidents.items()}
+        areas[name] = [(victims[i], area) for i, area in found.items() if area == area]
     return areas
 
 

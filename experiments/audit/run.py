@@ -33,6 +33,15 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
 )
 """Every row of the audit, with the reason why it matters."""
 
+OF_A_LOG: Final = (
+    labels.labels_are_sane,
+    leakage.no_field_leaks,
+    leakage.words_are_ordinary,
+    triviality.no_one_liner_solves_it,
+    placement.incidents_are_rare,
+)
+"""The rows that need nothing but a log and its truth: those for incidents that were injected into a real log."""
+
 Progress = Callable[[float, str], None]
 
 
@@ -49,6 +58,12 @@ def audit(scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], pr
         progress(0.3 + 0.3 * i / len(cells), f"{name} on world {world.seed}")
         results.append(tables(evaluate_safely(detector, world, name=name), world))
     return list(rows(Subject(scenario, worlds, chosen, combine(results)), progress))
+
+
+def audit_log(world: World) -> list[Row]:
+    """Audit a real log with incidents in it: what was put in must not give itself away."""
+    subject = Subject(world.scenario, [world], {}, {})  # type: ignore[arg-type]  # those rows ask for no scenario
+    return [replace(check(subject), why=why) for check, why in CHECKS if check in OF_A_LOG]
 
 
 def rows(subject: Subject, progress: Progress = lambda done, what: None) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from scopedrift.experiments.cli.output import print_json, print_table, progress,
 
 
 def audit_scenario(
-    scenario: Annotated[str, typer.Argument(help="A scenario's name, or the path of a scenario file.")],
+    scenario: Annotated[str, typer.Argument(help="A scenario's name or file, or a folder that `inject` wrote.")],
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="How many worlds: seeds 0 to N-1.")] = 4,
     detector: Annotated[
         list[str] | None, typer.Option(help="A detector under test; may be repeated. All built-in ones by default.")
@@ -18,20 +18,26 @@ def audit_scenario(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Examine a scenario for the flaws that make benchmarks worthless; exit code 1 if a row fails."""
-    from scopedrift.scenarios.loader import load
+    from scopedrift.experiments.audit import audit, audit_log
+    from scopedrift.experiments.cli.run import injected
 
-    chosen = load(scenario)
-    from scopedrift.experiments.audit import audit
-    from scopedrift.experiments.run import default_detectors
+    world = injected(scenario, None)
+    if world:
+        name, seeds, rows = world.scenario.name, 1, audit_log(world)
+    else:
+        from scopedrift.experiments.run import default_detectors
+        from scopedrift.scenarios.loader import load
 
-    with progress(f"auditing {chosen.name}") as show:
-        rows = audit(chosen, detector or default_detectors(), range(seeds), show)
+        chosen = load(scenario)
+        name = chosen.name
+        with progress(f"auditing {name}") as show:
+            rows = audit(chosen, detector or default_detectors(), range(seeds), show)
     failed = [row for row in rows if not row.ok]
     if as_json:
-        print_json({"scenario": chosen.name, "seeds": seeds, "ok": not failed, "rows": [vars(row) for row in rows]})
+        print_json({"scenario": name, "seeds": seeds, "ok": not failed, "rows": [vars(row) for row in rows]})
     else:
         table = [[row.check, row.verdict, row.seen, row.expected] for row in rows]
-        print_table(f"audit of {chosen.name}", ["row", "verdict", "seen", "expected"], table)
+        print_table(f"audit of {name}", ["row", "verdict", "seen", "expected"], table)
     for row in failed:
         remark(f"{row.check}: {row.verdict}: {row.seen}; expected {row.expected}. Why it matters: {row.why}")
     if failed:

@@ -34,6 +34,9 @@ def inject_incidents(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Which draw.")] = 0,
     learn: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share of the events to learn from.")] = 0.5,
     calibrate: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share that then sets the threshold.")] = 0.2,
+    new_calls: Annotated[
+        bool, typer.Option("--new-calls", help="Also calls that nobody in the log makes, which give incidents away.")
+    ] = False,
     format: Format = None,
     mapping: Mapping = None,
     pseudonymise: Pseudonymise = False,
@@ -69,13 +72,15 @@ def inject_incidents(
             learn=learn,
             calibrate=calibrate,
             truth=known,
+            new_calls=new_calls,
         )
         world.save(folder)
     fresh = world.truth.incidents[len(known.incidents) if known else 0 :]
-    calls: dict[str, set[str]] = {"like": set(), "new": set(), "unseen": set()}
+    calls: dict[str, set[str]] = {"like": set(), "new": set(), "absent": set(), "unseen": set()}
     for call in told.calls:
-        shown = f"{call.shown} for {call.data['operation']}" if call.how == "like" else call.shown
+        shown = f"{call.shown} for {call.form.operation}" if call.how == "like" else call.shown
         calls.setdefault(call.how, set()).add(shown)
+    calls["absent"] -= calls["new"]
     facts = {
         "events": len(world.log),
         "background": len(log),
@@ -126,6 +131,7 @@ def _print(facts: dict[str, Any], incidents: Sequence[Incident], calls: dict[str
     for what, names in (
         ("Calls of the catalogue that this log has in another form", calls["like"]),
         ("Calls that nobody in this log makes, which gives them away", calls["new"]),
+        ("Calls that nobody in this log makes, left out (--new-calls puts them in)", calls["absent"]),
         ("Calls that this log would not record, left out", calls["unseen"]),
     ):
         if names:

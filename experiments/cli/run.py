@@ -38,7 +38,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Run detectors over simulated worlds and report how precise, how costly and how early they are."""
-    world = _injected(scenario, budget)
+    world = injected(scenario, budget)
     chosen: Any = world.scenario if world else _scenario(scenario, budget)
     if world and ablate:
         raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
@@ -90,7 +90,7 @@ def _scenario(name: str, budget: str | None) -> Scenario:
     return chosen if budget is None else override(chosen, {"evaluation.alert_budget": budget})
 
 
-def _injected(path: str, budget: str | None) -> RealWorld | None:
+def injected(path: str, budget: str | None) -> RealWorld | None:
     """The real log with incidents that was saved at a path, or None if that is no folder of a log."""
     from scopedrift.simulator.storage import MANIFEST
 

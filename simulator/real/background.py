@@ -84,6 +84,11 @@ class Background:
             for code in np.unique(streams).tolist()
         }
 
+    @cached_property
+    def clock(self) -> Array:
+        """The times of all events, ascending."""
+        return np.sort(self.columns["time"])
+
     def gaps(self, rows: Array) -> Array:
         """The times between an identity's events within its bursts."""
         gaps = np.diff(np.sort(self.columns["time"][rows]))

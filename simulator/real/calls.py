@@ -2,7 +2,8 @@
 
 - *same*: the log has that operation of that service;
 - *like*: it has another one of the service with the same access (the one named most alike, then the most frequent);
-- *new*: its stream is in the log, but nothing like it: the catalogue's name is used;
+- *new*: its stream is in the log, but nothing like it: nobody in the log makes such a call, so it alone would give an
+  incident away.  It is left out (*absent*), unless new calls are wanted: then the catalogue's name is used;
 - *unseen*: the log could not show it: no record of its stream is in it, or it is access to data and the log
   has none of that service (cloud audit records data access only where it is asked to).
 """
@@ -19,8 +20,9 @@ import numpy as np
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.events import Array
 from scopedrift.simulator.real.background import Background
+from scopedrift.simulator.real.forms import Form, google_form, is_google, own_form
 
-How = Literal["same", "like", "new", "unseen"]
+How = Literal["same", "like", "new", "absent", "unseen"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class Call:
     """Real events of it, ascending: those of the learned part where there are any."""
     shown: str
     """`service operation` as the log has it."""
+    form: Form
+    """How the log would write the catalogue's operation."""
+
+    @property
+    def left_out(self) -> bool:
+        """Whether incidents go without it."""
+        return self.how in ("absent", "unseen")
 
     @property
     def data(self) -> Any:
@@ -43,8 +52,10 @@ class Call:
 class Calls:
     """The calls of a log, found when first asked for."""
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: Background, new: bool = False) -> None:
         self._background = background
+        self._new: How = "new" if new else "absent"
+        self._form = google_form if is_google(background) else own_form
         self._found: dict[str, Call] = {}
 
     def __getitem__(self, name: str) -> Call:
@@ -58,39 +69,38 @@ class Calls:
         return list(self._found.values())
 
     def _find(self, name: str, data: Any) -> Call:
-        own, none = f"{data['service']} {data['operation']}", np.empty(0, np.int64)
-        rows = self._background.of_call(data["service"], data["operation"])
+        form, none = self._form(name), np.empty(0, np.int64)
+        rows = self._background.of_call(form.service, form.operation)
         how: How = "same"
         if not len(rows):
-            if data["stream"] not in self._streams or (data.get("data_event") and not self._records_data(data)):
-                return Call(name, "unseen", none, own)
-            rows, how = self._alike(data), "like"
+            if data["stream"] not in self._streams or (data.get("data_event") and not self._records_data(form)):
+                return Call(name, "unseen", none, form.shown, form)
+            rows, how = self._alike(data["stream"], form), "like"
         if not len(rows):
-            return Call(name, "new", none, own)
+            return Call(name, self._new, none, form.shown, form)
         learned = rows[rows < self._background.until]
         shown = f"{self._background.text('service', rows[0])} {self._background.text('operation', rows[0])}"
-        return Call(name, how, learned if len(learned) else rows, shown)
+        return Call(name, how, learned if len(learned) else rows, shown, form)
 
     @cached_property
     def _streams(self) -> set[str]:
         return {self._background.vocabulary["stream"][code] for code in self._background.ticks if code >= 0}
 
-    def _records_data(self, data: Any) -> bool:
-        return any(
-            len(self._background.of_call(each.data["service"], each.data["operation"]))
-            for each in catalogue.operations().values()
-            if each.data["service"] == data["service"] and each.data.get("data_event")
-        )
+    def _records_data(self, form: Form) -> bool:
+        forms = {name: self._form(name) for name, each in catalogue.operations().items() if each.data.get("data_event")}
+        alike = [each for each in forms.values() if each.service == form.service]
+        return any(len(self._background.of_call(each.service, each.operation)) for each in alike)
 
-    def _alike(self, data: Any) -> Array:
+    def _alike(self, stream: str, form: Form) -> Array:
         """The events of the operation with the same stream, service and access that is named most alike."""
         background, best = self._background, (0.0, 0)
+        wanted = {"stream": stream, "service": form.service, "access": form.access}
         found = np.empty(0, np.int64)
         for row in background.calls.tolist():
-            if all(background.text(column, row) == data[column] for column in ("stream", "service", "access")):
+            if all(background.text(column, row) == value for column, value in wanted.items()):
                 rows = background.like(np.array([row]))
                 operation = background.text("operation", row)
-                likeness = (difflib.SequenceMatcher(None, operation, data["operation"]).ratio(), len(rows))
+                likeness = (difflib.SequenceMatcher(None, operation, form.operation).ratio(), len(rows))
                 if likeness > best:
                     best, found = likeness, rows
         return found

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.scenarios import catalogue
 from scopedrift.simulator.events import MINUTE, MISSING, SECOND, Array, Vocabulary, registry_of
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.real.actors import Hold
@@ -61,12 +60,12 @@ def plan(
     done, refused, succeeds, usual, seen = {}, [], True, True, 0.0
     given = {**dict.fromkeys(activity.get("sequence", ()), 1.0), **activity.get("mix", {})}
     for name, weight in given.items():
-        seen += float(weight) * (calls[name].how != "unseen")
+        seen += float(weight) * (not calls[name].left_out)
         call, needed = calls[name], name in needs
         own = len(background.made(hold.identity, call.rows)) > 0
         if not needed and not own:
             weight = float(weight) * (1.0 - strength) ** 2 if "mix" in activity else float(rng.random() >= strength)
-        if call.how == "unseen" or weight <= 0:
+        if call.left_out or weight <= 0:
             continue
         usual &= own
         if not hold.refuses(background, call):
@@ -112,12 +111,12 @@ def moments(
 
 
 def _busy(background: Background, planned: Array, near: int, rng: np.random.Generator) -> Array:
-    """Each time moved into the second of one of the log's next events, if that is not further away than `near`."""
-    arrived, times = background.columns["arrived"], background.columns["time"]
-    at = np.searchsorted(arrived, planned) + (rng.random(len(planned)) * NEAR).astype(np.int64)
-    at = np.minimum(at, len(arrived) - 1)
-    moved = times[at] // SECOND * SECOND + (rng.random(len(planned)) * SECOND).astype(np.int64)
-    close = (arrived[at] >= planned) & (arrived[at] - planned <= near)
+    """Each time moved on into the second of one of the log's next events, if that is no further away than `near`."""
+    clock = background.clock
+    at = np.searchsorted(clock, planned) + (rng.random(len(planned)) * NEAR).astype(np.int64)
+    at = np.minimum(at, len(clock) - 1)
+    moved = clock[at] // SECOND * SECOND + (rng.random(len(planned)) * SECOND).astype(np.int64)
+    close = (moved >= planned) & (clock[at] - planned <= near)
     return np.where(close, moved, planned)
 
 
@@ -160,12 +159,12 @@ def _event(
     if hold.source >= 0:
         row["source"] = hold.source
     if donor < 0:
-        row |= {name: words[name].code(call.data[name]) for name in ("service", "operation", "access")}
+        row |= {name: words[name].code(getattr(call.form, name)) for name in ("service", "operation", "access")}
         row |= {"resource": MISSING, "bytes": MISSING, "image": MISSING, "stream": stream}
         row["outcome"] = words["outcome"].code("success")
     elif not aim.startswith("adjacent-") and columns["identity"][donor] != hold.identity:
         row["project"] = int(columns["project"][own])
-    if row["image"] >= 0 and "foreign" in hold.images:
+    if row["image"] >= 0 and hold.images.get("foreign", MISSING) >= 0:
         row["image"] = hold.images["foreign"]
     tick = background.ticks[stream]
     row["time"] = time // tick * tick
@@ -195,12 +194,12 @@ def _aimed(background: Background, hold: Hold, call: Call, selector: str, rng: n
 
 
 def foreign_image(background: Background, hold: Hold, words: Vocabulary, rng: np.random.Generator) -> int:
-    """An image from a registry that the identity never used: another identity's if there is one, else a public one."""
+    """An image that the identity never used, from a registry that it never used if the log has one.
+
+    A registry that nobody uses would give the incident away, so images are of the log; -1 where it has no other.
+    """
     names = background.vocabulary["image"]
-    own = {registry_of(names[code]) for code in np.unique(background.columns["image"][hold.rows]).tolist() if code >= 0}
-    others = [text for text in names if registry_of(text) not in own]
-    if not others:
-        shared = catalogue.platform()["world"]
-        images = [f"{registry}/{image}" for registry in shared["public_registries"] for image in shared["base_images"]]
-        others = [text for text in images if registry_of(text) not in own] or images
-    return words["image"].code(others[int(rng.random() * len(others))])
+    own = {names[code] for code in np.unique(background.columns["image"][hold.rows]).tolist() if code >= 0}
+    registries = {registry_of(text) for text in own}
+    others = [text for text in names if registry_of(text) not in registries] or [t for t in names if t not in own]
+    return words["image"].code(others[int(rng.random() * len(others))]) if others else MISSING

@@ -83,12 +83,12 @@ def act_out(where: Stage, name: str, spec: IncidentSpec, identity: int | None, r
     )
     draft, ended = Draft(record), "completed"
     for number, stage in enumerate(stages):
-        draft.stages.append(StageTruth(stage["name"], stage["technique"], now, MISSING, "skipped", True, True))
+        draft.stages.append(StageTruth(stage["name"], stage["technique"], now, now, "skipped", True, True))
         if rng.random() < float(stage.get("skip", 0.0)):
             continue
         now += max(round(tempo.draw(stage.get("wait", "minutes"), rng) * squeeze), 1)
         if now >= end:
-            draft.stages[-1] = replace(draft.stages[-1], started_at=now, outcome="horizon")
+            draft.stages[-1] = replace(draft.stages[-1], started_at=end, ended_at=end, outcome="horizon")
             ended = "horizon"
             break
         if catalogue.techniques()[stage["technique"]].data.get("image") == "foreign" and not hold.images:
@@ -118,7 +118,7 @@ def _play(
     background, strength, data = where.background, draft.record.strength, _data(stage)
     targets = {**data.get("targets", {}), **stage.get("targets", {})}
     plan = conduct.plan(background, where.calls, hold, data["activity"], tuple(data["needs"]), strength, rng)
-    began = now
+    began = now // (tick := max(background.ticks.values())) * tick  # a stage without an event begins as precisely
 
     def log(names: list[str], lasts: int, denied: bool) -> None:
         nonlocal now, began

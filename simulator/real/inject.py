@@ -56,6 +56,7 @@ def inject(
     learn: float = 0.5,
     calibrate: float = 0.2,
     truth: Truth | None = None,
+    new_calls: bool = False,
 ) -> tuple[RealWorld, Told]:
     """Put incidents, and benign changes of the kinds `changes`, into the last part of a log.
 
@@ -70,15 +71,16 @@ def inject(
     background = Background(log, log.position(timetable.calibration_end_us))
     victim = actors.named(background, identity) if identity is not None else None
     words = Vocabulary(log.vocabulary.texts())
-    where = Stage(background, Calls(background), words, (timetable.calibration_end_us, timetable.end_us))
+    window = timetable.calibration_end_us, timetable.end_us
+    wheres = [Stage(background, Calls(background, new), words, window) for new in (False, True)[new_calls:]]
     known = truth or Truth()
     drafts: list[Draft | ChangeDraft] = []
     for each, spec in _instances(specs, known):
-        drafts.append(_draft(where, each, spec, victim, seed, timetable))
+        drafts.append(_draft(wheres, each, spec, victim, seed, timetable))
     numbers = Counter(change.kind for change in known.changes)
     for kind in changes:
         numbers[kind] += 1
-        drafts.append(_draft(where, f"{kind}-{numbers[kind]}", kind, victim, seed, timetable))
+        drafts.append(_draft(wheres, f"{kind}-{numbers[kind]}", kind, victim, seed, timetable))
     columns, owners = _gathered(drafts, background, timetable.end_us)
     rng = generator(seed, "inject", "places")
     order = np.argsort(columns["arrived"], kind="stable")
@@ -93,7 +95,8 @@ def inject(
     }
     result = EventLog.from_columns(whole, texts, manifest)
     told = _truth(known, drafts, owners[order], old, new)
-    return RealWorld(timetable, seed, result, told), Told(len(new), tuple(where.calls.used()))
+    calls = tuple(call for where in wheres for call in where.calls.used())
+    return RealWorld(timetable, seed, result, told), Told(len(new), calls)
 
 
 def _instances(specs: Sequence[IncidentSpec], known: Truth) -> list[tuple[str, IncidentSpec]]:
@@ -110,26 +113,27 @@ def _instances(specs: Sequence[IncidentSpec], known: Truth) -> list[tuple[str, I
 
 
 def _draft(
-    where: Stage, name: str, spec: IncidentSpec | str, victim: int | None, seed: int, timetable: Timetable
+    wheres: Sequence[Stage], name: str, spec: IncidentSpec | str, victim: int | None, seed: int, timetable: Timetable
 ) -> Draft | ChangeDraft:
-    """An incident, or a change of a kind, that leaves an event before the log ends.
+    """An incident, or a change of a kind, that leaves an event before the log ends: in the first place where it does.
 
     Raises `LogError` if it leaves none wherever it begins.
     """
-    rng = generator(seed, "inject", name)
-    for _ in range(TRIES):
-        draft: Draft | ChangeDraft
-        if isinstance(spec, str):
-            draft = act_out_change(where, name, spec, victim, rng)
-        else:
-            draft = act_out(where, name, spec, victim, rng)
-        times = [columns["time"][columns["arrived"] < timetable.end_us] for columns, _, _ in draft.blocks]
-        seen = np.concatenate([np.empty(0, np.int64), *times])
-        if len(seen):
-            if isinstance(draft, Draft):
-                draft.record = replace(draft.record, first_observable_at=int(seen.min()))
-            return draft
-    raise LogError(f"{name.rpartition('-')[0]}: this log could not show any of it: {_why(where.calls)}")
+    for where in wheres:
+        rng = generator(seed, "inject", name)
+        for _ in range(TRIES):
+            draft: Draft | ChangeDraft
+            if isinstance(spec, str):
+                draft = act_out_change(where, name, spec, victim, rng)
+            else:
+                draft = act_out(where, name, spec, victim, rng)
+            times = [columns["time"][columns["arrived"] < timetable.end_us] for columns, _, _ in draft.blocks]
+            seen = np.concatenate([np.empty(0, np.int64), *times])
+            if len(seen):
+                if isinstance(draft, Draft):
+                    draft.record = replace(draft.record, first_observable_at=int(seen.min()))
+                return draft
+    raise LogError(f"{name.rpartition('-')[0]}: this log could not show any of it: {_why(wheres[-1].calls)}")
 
 
 def _why(calls: Calls) -> str:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.detectors import registry
+from scopedrift.experiments.audit import audit_log
 from scopedrift.experiments.audit.leakage import no_field_leaks
 from scopedrift.experiments.audit.subject import Subject
 from scopedrift.experiments.evaluate import evaluate
@@ -21,6 +22,7 @@ from scopedrift.simulator.real.inject import inject
 from scopedrift.simulator.real.merge import renumbered
 from scopedrift.simulator.real.world import load_world
 from scopedrift.simulator.storage import LogFormatError
+from scopedrift.simulator.telemetry.export.exporter import export_log
 from scopedrift.simulator.telemetry.importer import import_log
 from scopedrift.simulator.telemetry.report import LogError
 from scopedrift.simulator.truth import ATTACK, BENIGN_CHANGE
@@ -195,3 +197,58 @@ def test_benign_changes_are_no_incidents(trail):
 def test_a_change_that_would_alter_records_is_refused(trail):
     with pytest.raises(LogError, match=r"expected one of .*rotation-storm"):
         inject(trail, [], changes=["traffic-surge"], seed=0, name="x")
+
+
+def test_calls_that_nobody_makes_are_left_out_unless_they_are_wanted(trail):
+    spec = [IncidentSpec(attack="codefinger", count=4)]
+    known = set(trail.frame()["operation"])
+    plain, told = inject(trail, spec, seed=0, name="x")
+    assert set(plain.log.frame()["operation"]) <= known
+    assert "new" not in {call.how for call in told.calls}
+    wanted, told = inject(trail, spec, seed=0, name="x", new_calls=True)
+    assert {call.form.operation for call in told.calls if call.how == "new"} and told.events
+    assert set(wanted.log.frame()["operation"]) - known
+
+
+def test_an_incident_of_nothing_but_new_calls_is_put_in_and_said():
+    log = import_log(DATA / "falco.jsonl").log
+    spec = [IncidentSpec(attack="token-theft", count=1)]
+    told = inject(log, spec, seed=0, name="x", identity="minikube-user")[1]
+    assert told.events and {call.shown for call in told.calls if call.how == "new"} == {
+        "kubernetes create serviceaccounts/token"
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_truth_has_no_contradiction_and_no_word_gives_incidents_away(trail, seed):
+    specs = [IncidentSpec(attack=name, count=2) for name in ("token-theft", "eight-minute-intrusion")]
+    specs += [IncidentSpec(drift="eager-retry", count=2)]
+    rows = {row.check: row for row in audit_log(inject(trail, specs, seed=seed, name="x")[0])}
+    assert rows["labels"].ok, rows["labels"].seen
+    assert rows["words"].ok, rows["words"].seen
+
+
+def test_ids_of_one_victim_say_nothing_about_leaks(trail):
+    specs = [IncidentSpec(attack="token-theft", count=20)]
+    world, _ = inject(trail, specs, seed=0, name="x", identity="bert-jan", learn=0.1, calibrate=0.05)
+    row = no_field_leaks(Subject(None, [world], {}, {}))
+    assert row.verdict == "too small" and ("were hit: 1" in row.seen or "fewer than" in row.seen), row.seen
+
+
+def google(tmp_path):
+    small = {"incidents": [], "changes": [], "load": 0.02, "horizon": "3d"}
+    scenario = override(load("quickstart"), {**small, "windows.baseline": "1d", "windows.calibration": "1d"})
+    export_log(simulate(scenario, 0).log, "gcp", tmp_path / "gcp")
+    return import_log(tmp_path / "gcp").log
+
+
+def test_a_google_cloud_log_gets_incidents_in_its_own_words(tmp_path):
+    log = google(tmp_path)
+    world, told = inject(log, [IncidentSpec(attack="token-theft", count=3)], seed=0, name="x")
+    before, after = log.frame(), world.log.frame().iloc[world.truth.event]
+    assert without(world.log, world.truth.event).digest == log.digest
+    for column in ("service", "operation", "resource", "identity", "project"):
+        assert set(after[column].dropna()) <= set(before[column].dropna())
+    forms = {call.data["operation"]: call.form.shown for call in told.calls}
+    assert forms["GetObject"] == "storage storage.objects.get"
+    assert {"storage.objects.get", "GenerateAccessToken"} & set(after["operation"])

@@ -1,0 +1,69 @@
+"""How a log writes the catalogue's operations: under the catalogue's own names, or under Google Cloud's.
+
+The catalogue names calls as CloudTrail and Kubernetes audit do.  In a Google Cloud log the same calls go by other
+services and methods: those that an export writes and an import reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from scopedrift.scenarios import catalogue
+from scopedrift.simulator.events import CODED, Event
+from scopedrift.simulator.real.background import Background
+from scopedrift.simulator.telemetry import gcp
+from scopedrift.simulator.telemetry.export.gcp import STREAMS, Writer
+from scopedrift.simulator.telemetry.export.naming import Names
+
+RESOURCE: Final = "s3://bucket/key"
+"""Any resource will do: the name of a method does not depend on it."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the columns of a call hold."""
+
+    service: str
+    operation: str
+    access: str
+
+    @property
+    def shown(self) -> str:
+        """For people."""
+        return f"{self.service} {self.operation}"
+
+
+def own_form(name: str) -> Form:
+    """The catalogue's."""
+    data = catalogue.operations()[name].data
+    return Form(data["service"], data["operation"], data["access"])
+
+
+@cache
+def google_form(name: str) -> Form:
+    """Google Cloud's; the catalogue's for what is in no audit log there."""
+    data = catalogue.operations()[name].data
+    if data["stream"] not in STREAMS:
+        return own_form(name)
+    values: dict[str, Any] = {**{column: data.get(column) for column in CODED}, "resource": RESOURCE, "project": "p"}
+    texts: dict[str, list[str | None]] = {column: [value] for column, value in values.items()}
+    texts |= {"outcome": ["success"], "identity": ["spiffe://x/ns/a/sa/b"]}
+    numbers = {"time": [0], "arrived": [0], "credential": [-1], "task": [-1], "bytes": [-1]}
+    event = Event({**numbers, **{column: [0] for column in texts}}, texts, 0)
+    fields = gcp.read(Writer(Names("form")).record(event, 0))
+    assert fields is not None
+    return Form(fields["service"], fields["operation"], fields["access"])
+
+
+def is_google(background: Background) -> bool:
+    """Whether more of the log's calls are known under Google Cloud's names than under the catalogue's."""
+    own = google = 0
+    for name in catalogue.operations():
+        forms = own_form(name), google_form(name)
+        counts = [
+            len(background.of_call(form.service, form.operation)) if forms[0] != forms[1] else 0 for form in forms
+        ]
+        own, google = own + counts[0], google + counts[1]
+    return google > own
