@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -74,16 +73,14 @@ class Derived:
 
 def segments(values: Array, unit: int) -> Iterator[tuple[int, int, int]]:
     """Cuts rows in order of `values` where `values // unit` changes: (start, stop, values // unit)."""
-    if not len(values):
-        return
-    first = int(values[0]) // unit
-    if int(values[-1]) // unit == first:
-        yield 0, len(values), first
-        return
-    bins = values // unit
-    cuts = [0, *(np.flatnonzero(np.diff(bins)) + 1).tolist(), len(values)]
-    for start, stop in pairwise(cuts):
-        yield start, stop, int(bins[start])
+    start = 0
+    while start < len(values):
+        number = int(values[start]) // unit
+        stop = len(values)
+        if int(values[-1]) // unit != number:
+            stop = int(np.searchsorted(values, (number + 1) * unit))
+        yield start, stop, number
+        start = stop
 
 
 def grouped(keys: Array) -> tuple[Array, Array, Array]:
@@ -98,3 +95,11 @@ def grouped(keys: Array) -> tuple[Array, Array, Array]:
     packed >>= bits
     starts = np.concatenate(([0], np.flatnonzero(packed[1:] != packed[:-1]) + 1)) if len(keys) else packed
     return order, starts, np.diff(starts, append=len(keys))
+
+
+def sorted_by(row: Array) -> Array:
+    """The stable order of small non-negative numbers: 16 bits at a time, which NumPy sorts in linear time."""
+    order = np.argsort(row.astype(np.uint16), kind="stable")  # the lower 16 bits
+    if int(row.max(initial=0)) >> 16:
+        order = order[np.argsort((row >> 16).astype(np.uint16)[order], kind="stable")]
+    return np.asarray(order)

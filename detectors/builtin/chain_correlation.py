@@ -1,12 +1,12 @@
 """Chain correlation: token minting, secret reads, job creation, image pulls and storage access close together.
 
-Each event that is a step of an attack (`_steps.STEPS`) is seen together with the other steps of the same
-identity within the window: a set of steps.  An ordinary release does the same things, so a set is scored by how
-rarely this identity shows it (hours with it among its active hours), in bits, and weighs more the more kinds of
-steps it holds.  A set never seen is as likely as the fleet shows it, or as its steps one by one are for this
-identity, whichever is more: known steps in a new combination are no chain.  The sets are kept twice: for who
-acted, and for whom it acted (`on_behalf_of`), so that a chain is followed across delegation.  Counts settle when
-the day of arrival changes.
+Each event that is a step of an attack (`_steps.STEPS`) is seen together with the other steps of the same task within
+the window: a set of steps.  An ordinary release does the same things, so a set is scored by how rarely tasks of this
+kind, by this identity, show it, in bits, and weighs more the more kinds of steps it holds.  A set never seen is as
+likely as the fleet's tasks of that kind show it, or as its steps one by one are in this identity's tasks, whichever is
+more: known steps in a new combination are no chain.  Events without a task belong to the identity, and what is done on
+somebody's behalf (`on_behalf_of`) is also seen together with all else that is done by or for that identity, so that a
+chain is followed across delegation.  Counts settle when the day of arrival changes.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import Derived, grouped, segments, text
+from scopedrift.detectors._columns import Derived, column, segments, sorted_by, text
 from scopedrift.detectors._counts import Counts
-from scopedrift.detectors._hashing import grown, mix
+from scopedrift.detectors._hashing import Table, grown, mix
 from scopedrift.detectors._steps import STEPS, WORDS, steps
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, HOUR, MINUTE, Array, EventBatch, Names
+from scopedrift.simulator.events import DAY, MINUTE, Array, EventBatch, Names
 
 _CHUNK = 50_000
 _NEVER = -(1 << 60)
+_FLEET = 10.0  # tasks of all kinds that weigh against those of one kind (assumed)
 
 
 @dataclass
 class ChainCorrelation(Detector):
-    """Scores unusual combinations of attack steps by one identity, or on its behalf, within a window."""
+    """Scores unusual combinations of attack steps in one task, or on one identity's behalf, within a window."""
 
     window: float = param(60.0, 5.0, 1440.0, log=True, doc="minutes within which steps belong together")
-    shrink: float = param(4.0, 0.5, 64.0, log=True, doc="hours that the fleet's experience weighs")
+    shrink: float = param(4.0, 0.5, 64.0, log=True, doc="tasks that the fleet's experience weighs")
     half_life: float = param(14.0, 1.0, 90.0, log=True, doc="days in which a count fades to half")
 
     name = "chain-correlation"
@@ -43,7 +44,8 @@ class ChainCorrelation(Detector):
         self._actors = Derived("identity", str, names)
         self._principals = Derived("on_behalf_of", str, names)
         self._steps = steps()
-        self._threads = [_Thread(self.shrink), _Thread(self.shrink)]
+        window = round(self.window * MINUTE)
+        self._threads = [_Threads(self.shrink, window), _Threads(self.shrink, window)]
         self._day = -1
         for start in range(0, len(history), _CHUNK):
             self.score(history.slice(start, start + _CHUNK))
@@ -60,17 +62,25 @@ class ChainCorrelation(Detector):
         rows = np.flatnonzero((step >= 0) & (actor >= 0))
         arrived, step, who = batch["arrived"][rows], step[rows], actor[rows].astype(np.int64)
         principal = who if behalf is None else np.where(behalf[rows] >= 0, behalf[rows], who)
-        window = round(self.window * MINUTE)
+        delegated = principal != who
+        task, kind = (column(batch, name) for name in ("task", "task_kind"))
+        kind = np.full(len(rows), -1) if kind is None else kind[rows]
+        thread = mix(0, who) if task is None else np.where(task[rows] >= 0, mix(1, task[rows]), mix(0, who))
         for start, stop, day in segments(arrived, DAY):
             if day != self._day:
                 if self._day >= 0:
                     self._settle()
                 self._day = day
             part = slice(start, stop)
-            own, own_set = self._threads[0].follow(who[part], step[part], arrived[part], window)
-            other, other_set = self._threads[1].follow(principal[part], step[part], arrived[part], window)
-            scores[rows[part]] = np.maximum(own, other)
-            self._sets[rows[part]] = np.where(other > own, other_set, own_set)
+            own, own_set = self._threads[0].follow(thread[part], who[part], kind[part], step[part], arrived[part])
+            scores[rows[part]], self._sets[rows[part]] = own, own_set
+            if behalf is None:
+                continue
+            other, other_set = self._threads[1].follow(
+                mix(0, principal[part]), principal[part], 0 * kind[part], step[part], arrived[part]
+            )
+            more = np.flatnonzero(delegated[part] & (other > own))
+            scores[rows[part][more]], self._sets[rows[part][more]] = other[more], other_set[more]
         scores[actor < 0] = np.nan
         return scores
 
@@ -83,26 +93,52 @@ class ChainCorrelation(Detector):
         return f"{acting}: {', '.join(held) or 'no step'} within {self.window:g} minutes, which is rare for it"
 
     def _settle(self) -> None:
-        for thread in self._threads:
-            thread.settle(0.5 ** (1.0 / self.half_life))
+        for threads in self._threads:
+            threads.settle(0.5 ** (1.0 / self.half_life))
 
 
-class _Thread:
-    """The steps of each identity: when it last did each, and how often it shows each set of them."""
+class _Threads:
+    """The steps of each thread (a task): when it last did each, and how often threads show each set of them."""
 
-    def __init__(self, shrink: float) -> None:
-        self._shrink = shrink
+    def __init__(self, shrink: float, window: int) -> None:
+        self._shrink, self._window = shrink, window
+        self._table = Table()
         self._last = np.full((0, len(STEPS)), _NEVER, np.int64)
-        self._shown = Counts()  # hours with each (identity, set), of each identity, and the same for all
-        self._bits = np.zeros(0)  # per row of `_shown`, NaN until somebody asks for it today
+        self._shown = np.zeros(0, np.int64)  # the set that each thread has shown last
+        self._arrived = np.zeros(0, np.int64)
+        self._counts = Counts()
+        self._bits = np.zeros(0)  # per row of `_counts`, NaN until somebody asks for it today
 
-    def follow(self, who: Array, step: Array, arrived: Array, window: int) -> tuple[Array, Array]:
+    def follow(self, thread: Array, who: Array, kind: Array, step: Array, arrived: Array) -> tuple[Array, Array]:
         """Score and set of steps (as bits) of each event."""
-        order, starts, lengths = grouped(who)
-        sets, heads = np.zeros(len(who), np.int64), who[order[starts]]
-        self._last = grown(self._last, int(heads.max()) + 1, _NEVER)
-        when, what = arrived[order], step[order]
-        position, begin = np.arange(len(order)), np.repeat(starts, lengths)
+        if not len(who):
+            return np.zeros(0), np.zeros(0, np.int64)
+        row = self._table.add(thread)
+        size = len(self._table)
+        self._last = grown(self._last, size, _NEVER)
+        self._shown, self._arrived = grown(self._shown, size), grown(self._arrived, size, _NEVER)
+        order = sorted_by(row)
+        row, when, what = row[order], arrived[order], step[order]
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        ends = np.append(starts[1:], len(row)) - 1
+        heads, lengths = row[starts], ends - starts + 1
+        sets = self._sets(when, what, heads, starts, lengths)
+        before, since = np.empty_like(sets), np.empty_like(when)
+        before[1:], since[1:] = sets[:-1], when[:-1]
+        before[starts], since[starts] = self._shown[heads], self._arrived[heads]
+        anew = when - since > self._window
+        before[anew] = 0
+        self._shown[heads], self._arrived[heads] = sets[ends], when[ends]
+        who, kind = who[order], kind[order]
+        scores = np.empty(len(who))
+        scores[order] = self._judge(who, kind, what, sets, before, anew)
+        found = np.empty_like(sets)
+        found[order] = sets
+        return scores, found
+
+    def _sets(self, when: Array, what: Array, heads: Array, starts: Array, lengths: Array) -> Array:
+        """The steps within the window of each event, which are sorted by thread."""
+        sets, position, begin = np.zeros(len(when), np.int64), np.arange(len(when)), np.repeat(starts, lengths)
         ends = starts + lengths - 1
         for number in range(len(STEPS)):
             carried = self._last[heads, number]
@@ -114,44 +150,56 @@ class _Thread:
                 at = np.maximum.accumulate(np.where(what == number, position, -1))
                 latest = np.where(at >= begin, when[at], np.repeat(carried, lengths))
                 self._last[heads, number] = latest[ends]
-            sets |= (when - latest <= window).astype(np.int64) << number
-        found = np.empty_like(sets)
-        found[order] = sets
-        return self._judge(who, step, found, arrived // HOUR), found
+            sets |= (when - latest <= self._window).astype(np.int64) << number
+        return sets
 
-    def _judge(self, who: Array, step: Array, sets: Array, hour: Array) -> Array:
-        shown = self._shown
-        once = shown.add_once(shown.rows(mix(3, who, step)), hour)
-        shown.add(shown.rows(mix(4, step[once])))
-        rows = shown.rows(mix(0, who, sets))
-        counted = shown.add_once(rows, hour)
-        if len(counted):
-            shown.add(shown.rows(mix(2, sets[counted])))
-            first = shown.add_once(shown.rows(mix(1, who[counted])), hour[counted])
-            shown.add(shown.rows(mix(2, 0 * first)))
-        self._bits = grown(self._bits, len(shown.table), np.nan)
+    def _judge(self, who: Array, kind: Array, step: Array, sets: Array, before: Array, anew: Array) -> Array:
+        counts = self._counts
+        rows = counts.rows(mix(0, who, kind, sets))
+        fresh, changed = np.flatnonzero((before >> step & 1) == 0), np.flatnonzero(sets != before)
+        anew = np.flatnonzero(anew)
+        counts.add(rows[changed])
+        for keys in (
+            mix(1, who[anew], kind[anew]),
+            mix(2, kind[anew]),
+            mix(3, 0 * anew),
+            mix(4, who[fresh], kind[fresh], step[fresh]),
+            mix(5, kind[fresh], step[fresh]),
+            mix(6, kind[changed], sets[changed]),
+            mix(7, sets[changed]),
+        ):
+            counts.add(counts.rows(keys))
+        self._bits = grown(self._bits, len(counts.table), np.nan)
         unset = np.flatnonzero(np.isnan(self._bits[rows]))
         if len(unset):
-            fresh, first = np.unique(rows[unset], return_index=True)
+            asked, first = np.unique(rows[unset], return_index=True)
             at = unset[first]
-            self._bits[fresh] = self._surprise(shown.settled[fresh], who[at], sets[at])
+            self._bits[asked] = self._surprise(counts.settled[asked], who[at], kind[at], sets[at])
         return np.asarray(self._bits[rows])
 
-    def _surprise(self, shown: Array, who: Array, sets: Array) -> Array:
-        active, everywhere = self._shown.of(mix(1, who)), self._shown.of(mix(2, 0 * sets)) + 50.0
-        kinds = np.zeros(len(sets), np.int64)
-        one_by_one = np.ones(len(sets))
+    def _surprise(self, shown: Array, who: Array, kind: Array, sets: Array) -> Array:
+        of, k = self._counts.of, self._shrink
+        own, alike, everywhere = of(mix(1, who, kind)), of(mix(2, kind)), of(mix(3, 0 * sets)) + 50.0
+        fleet = (of(mix(7, sets)) + 0.5) / everywhere
+        fleet = (of(mix(6, kind, sets)) + _FLEET * fleet) / (alike + _FLEET)
+        held_of, one_by_one = np.zeros(len(sets), np.int64), np.ones(len(sets))
         for number in range(len(STEPS)):
             held = sets >> number & 1
-            kinds += held
-            fleet = (self._shown.of(mix(4, 0 * sets + number)) + 0.5) / everywhere
-            alone = (self._shown.of(mix(3, who, 0 * sets + number)) + self._shrink * fleet) / (active + self._shrink)
+            held_of += held
+            usual = (of(mix(5, kind, 0 * sets + number)) + 0.5) / (alike + _FLEET)
+            alone = (of(mix(4, who, kind, 0 * sets + number)) + k * usual) / (own + k)
             one_by_one *= np.where(held > 0, np.minimum(alone, 1.0), 1.0)
-        prior = np.maximum((self._shown.of(mix(2, sets)) + 0.5) / everywhere, one_by_one)
-        share = (shown + self._shrink * prior) / (active + self._shrink)
-        return np.asarray(np.maximum(0.0, -np.log2(share)) * (kinds - 1) / np.maximum(kinds, 1))
+        share = (shown + k * np.maximum(fleet, one_by_one)) / (own + k)
+        return np.asarray(np.maximum(0.0, -np.log2(share)) * (held_of - 1) / np.maximum(held_of, 1))
 
     def settle(self, keep: float) -> None:
-        """The day is over: what was seen counts from now on."""
-        self._shown.settle(keep)
-        self._bits = np.full(len(self._shown.table), np.nan)
+        """The day is over: what was seen counts from now on; threads that were idle for a window are dropped."""
+        self._counts.settle(keep)
+        self._bits = np.full(len(self._counts.table), np.nan)
+        size = len(self._table)
+        stay = self._arrived[:size] >= self._arrived[:size].max(initial=_NEVER) - self._window
+        if np.count_nonzero(stay) < 0.5 * size:
+            self._table.keep(stay)
+            self._last, self._shown, self._arrived = (
+                array[:size][stay] for array in (self._last, self._shown, self._arrived)
+            )

@@ -1,11 +1,10 @@
-"""Drift of profiles: an identity's hours slowly become something else.
+"""Drift of activities: what an identity does slowly becomes something else, hour after hour.
 
-When an hour is over, the composition of each identity's events in it (`_profiles`: shares of attack steps, changes,
-denials, calls elsewhere, and bytes an event; on a logarithmic scale, relative to its own mean and spread) is given to
-a change detector: Page-Hinkley, which sums up what lies above the usual, or ADWIN (from River), which compares the
-older with the newer part of a growing window.  Shares do not follow the time of day, as counts do.  Events of the
-following hours carry the identity's statistic until it falls again, so a drift is seen with an hour's delay at
-most, however small each step is; what is small beside the identity's ordinary work is not seen.
+Each activity (an operation in a project, see `_activities`) has a change detector that is fed, once an hour that
+shows the activity, how far its amount is above the usual and how rare such hours are: a deviation in bits, clipped,
+so that no single burst makes a drift.  Page-Hinkley sums up what lies above a tolerance and fades from hour to hour;
+ADWIN (from River) compares the older with the newer part of a growing window.  An event is scored by its activity's
+statistic, the hour so far being its latest step: however small each step is, many of them are seen.
 """
 
 from __future__ import annotations
@@ -15,28 +14,28 @@ from typing import Any
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, segments, text
+from scopedrift.detectors._activities import Activities, Running
+from scopedrift.detectors._columns import column, segments, texts
 from scopedrift.detectors._hashing import grown
-from scopedrift.detectors._profiles import FEATURES, Profiles
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.events import HOUR, Array, EventBatch
 
-_CLIP = 6.0
-_WARM = 12.0
-_RARE = 0.02  # a share that is as good as none
-_WORDS = {name: f"a larger share of {name}" for name in FEATURES} | {"bytes": "more bytes an event"}
-_EVENTS, _BYTES = FEATURES.index("events"), FEATURES.index("bytes")
+_CHUNK = 50_000
+_SHRINK, _FLOOR = 3.0, 0.7  # as `rate` has them
+_VOLUME = 0.5
 
 
 @dataclass
 class Drift(Detector):
-    """Scores identities whose hourly profile drifts away from its own past."""
+    """Scores activities whose hours drift away from their own past."""
 
     method: str = param("page-hinkley", doc="page-hinkley, or adwin (needs River)")
-    tolerance: float = param(0.5, 0.05, 2.0, log=True, doc="deviation in spreads that is no drift (Page-Hinkley)")
-    fading: float = param(0.9, 0.8, 1.0, doc="share of the statistic that is kept from hour to hour")
+    tolerance: float = param(7.0, 0.5, 16.0, log=True, doc="bits of deviation that are no drift (Page-Hinkley)")
+    clip: float = param(4.0, 2.0, 32.0, log=True, doc="most that one hour's amount may deviate, in bits")
+    fading: float = param(0.8, 0.0, 1.0, doc="share of the statistic that is kept from hour to hour")
     delta: float = param(0.002, 1e-5, 0.05, log=True, doc="confidence of ADWIN")
+    half_life: float = param(14.0, 1.0, 90.0, log=True, doc="days in which what was usual fades to half")
 
     name = "drift"
 
@@ -48,88 +47,88 @@ class Drift(Detector):
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Streams through the history, so that it ends in the state that scoring would have reached."""
-        self._profiles = Profiles()
-        self._hour = -1
-        width = len(FEATURES)
-        self._hours = np.zeros(0)  # active hours, and mean and variance of the profiles so far
-        self._mean, self._variance = np.zeros((0, width)), np.zeros((0, width))
-        self._drift = np.zeros((0, width))
-        self._windows: dict[tuple[int, int], Any] = {}
-        for start, stop, _ in segments(history["arrived"], HOUR * 24):
-            self.score(history.slice(start, stop))
+        self._activities = Activities(24.0 * self.half_life, _SHRINK, _FLOOR)
+        self._drift = np.zeros(0)
+        self._since = np.zeros(0, np.int64)  # the hour of the statistic
+        self._windows: dict[int, Any] = {}
+        for start in range(0, len(history), _CHUNK):
+            self.score(history.slice(start, start + _CHUNK))
 
     def score(self, batch: EventBatch) -> Scores:
-        """The drift statistic of the identity by the last full hour; abstains on events without an identity."""
-        identity = column(batch, "identity")
+        """The drift statistic of the event's activity; abstains on events without an identity."""
         scores = np.full(len(batch), np.nan)
+        identity = column(batch, "identity")
         if identity is None:
             return scores
-        rows = np.flatnonzero(identity >= 0)
-        who, arrived, amounts = identity[rows], batch["arrived"][rows], self._profiles.amounts(batch)[rows]
-        for start, stop, hour in segments(arrived, HOUR):
-            if hour != self._hour:
-                self._close(hour)
-            part = slice(start, stop)
-            self._profiles.follow(who[part], arrived[part], amounts[part])
-            self._reserve(len(self._profiles.sums))
-            scores[rows[part]] = self._drift.max(axis=1)[who[part]]
+        self._judged: list[tuple[int, Running]] = []
+        kept = self._activities
+        for start, stop, hour in segments(batch["arrived"], HOUR):
+            if hour != kept.hour:
+                self._turn(hour)
+            running = kept.follow(batch, start, stop)
+            self._judged.append((start, running))
+            self._drift, self._since = grown(self._drift, len(kept)), grown(self._since, len(kept))
+            statistic = np.repeat(self._faded(running.rows), running.lengths)
+            if self.method == "page-hinkley":
+                statistic += self._deviation(running.rows, kept.above(running, _VOLUME), running.lengths)
+                statistic = np.maximum(statistic - self.tolerance, 0.0)
+            scores[start + running.order] = statistic
+        scores[identity < 0] = np.nan
         return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:
-        """Names the feature that drifted most."""
-        code = int(batch["identity"][row])
-        if code < 0:
+        """Names the activity and says how long it has been drifting."""
+        who, operation, project = texts(batch, ("identity", "operation", "project"), np.array([row]))[0]
+        start, running = next(((n, r) for n, r in self._judged if n <= row < n + len(r.order)), (0, None))
+        if who is None or running is None:
             return "not judged"
-        feature = int(np.argmax(self._drift[code]))
-        if self._drift[code, feature] == 0:
-            return f"{text(batch, 'identity', row)} has not drifted"
-        return f"{text(batch, 'identity', row)} has drifted: {_WORDS[FEATURES[feature]]} than it used to have"
+        known, count, _ = running.at(row - start)
+        at = np.array([known])
+        rare = 2.0 ** float(self._activities.rarity(at)[0])
+        before = float(self._faded(at)[0])
+        drifted = f"had drifted by {before:.1f} bits in earlier hours" if before > 0 else "had not drifted before"
+        what = f"{operation or 'an unnamed operation'} in {project or 'some project'}"
+        return f"{who} does {what} in one of {rare:.0f} hours; it {drifted}, and this hour shows {count}"
 
-    def _reserve(self, size: int) -> None:
-        for name in ("_hours", "_mean", "_variance", "_drift"):
-            setattr(self, name, grown(getattr(self, name), size))
+    def _turn(self, hour: int) -> None:
+        """An hour is over: its deviations are summed up, then learned."""
+        kept = self._activities
+        if kept.hour >= 0:
+            rows = kept.shown()
+            deviation = self._deviation(rows, kept.so_far(rows, _VOLUME), 1)
+            if self.method == "adwin":
+                self._drift[rows] = self._faded(rows) + self._adapt(rows, deviation)
+            else:
+                self._drift[rows] = np.maximum(0.0, self._faded(rows) + deviation - self.tolerance)
+            self._since[rows] = kept.hour
+        kept.turn(hour)
+        stay = kept.forget()
+        if stay is not None:
+            size = len(stay)
+            self._drift, self._since = self._drift[:size][stay], self._since[:size][stay]
+            self._windows = {}
 
-    def _close(self, hour: int) -> None:
-        """An hour is over: the profiles of it are judged, then learned."""
-        done = np.flatnonzero(self._profiles.hour == self._hour) if self._hour >= 0 else np.zeros(0, np.int64)
-        self._hour = hour
-        if not len(done):
-            return
-        profile = _composition(self._profiles.sums[done])
-        hours, mean = self._hours[done, None], self._mean[done]
-        deviation = (profile - mean) / np.sqrt(self._variance[done] + 0.25)
-        deviation = np.where(hours >= _WARM, np.clip(deviation, -_CLIP, _CLIP), 0.0)
-        if self.method == "adwin":
-            self._adapt(done, deviation)
-        else:
-            self._drift[done] = np.maximum(0.0, self.fading * self._drift[done] + deviation - self.tolerance)
-        rate = 1.0 / np.minimum(hours + 1.0, 24.0 * 14)
-        step = profile - mean
-        self._mean[done] = mean + rate * step
-        self._variance[done] += rate * ((1.0 - rate) * step**2 - self._variance[done])
-        self._hours[done] += 1.0
+    def _deviation(self, rows: Array, above: Array, lengths: Array | int) -> Array:
+        """How far these amounts deviate, and how rare any are, in bits."""
+        rarity = self._activities.rarity(rows).astype(np.float64)
+        return np.asarray(np.minimum(above, self.clip) + np.repeat(rarity, lengths))
 
-    def _adapt(self, done: Array, deviation: Array) -> None:
-        """One hour for ADWIN; a cut of its window shows as the size of the change, which then fades."""
-        self._drift[done] *= self.fading
-        for row, code in enumerate(done.tolist()):
-            for feature in range(len(FEATURES)):
-                window = self._windows.get((code, feature))
-                if window is None:
-                    window = self._windows[code, feature] = _adwin()(delta=self.delta)
-                before = window.estimation
-                window.update(float(deviation[row, feature]))
-                if window.drift_detected:
-                    self._drift[code, feature] += max(window.estimation - before, 0.0)
+    def _faded(self, rows: Array) -> Array:
+        """The statistic by the last full hour."""
+        return np.asarray(self._drift[rows] * self.fading ** (self._activities.hour - self._since[rows]))
 
-
-def _composition(sums: Array) -> Array:
-    """The share of each feature in an hour's events, and how large its events are, on a logarithmic scale."""
-    events = np.maximum(sums[:, _EVENTS, None], 1)
-    profile = np.log2(_RARE + sums / events)
-    profile[:, _EVENTS] = 0.0
-    profile[:, _BYTES] = np.log2(1.0 + sums[:, _BYTES] / events[:, 0]) / 4.0
-    return np.asarray(profile)
+    def _adapt(self, rows: Array, deviation: Array) -> Array:
+        """One hour for ADWIN: how large the change is where it cuts its window, 0 elsewhere."""
+        change = np.zeros(len(rows))
+        for i, row in enumerate(rows.tolist()):
+            window = self._windows.get(row)
+            if window is None:
+                window = self._windows[row] = _adwin()(delta=self.delta)
+            before = window.estimation
+            window.update(float(deviation[i]))
+            if window.drift_detected:
+                change[i] = max(window.estimation - before, 0.0)
+        return change
 
 
 def _adwin() -> Any:

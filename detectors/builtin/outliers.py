@@ -1,8 +1,9 @@
-"""Outliers on windowed features: odd combinations of what an identity has done since the full hour.
+"""Outliers on windowed features: odd combinations of what a task has done since the full hour.
 
-The features of `_profiles`, each as far as it is above the identity's usual hour (in its own spreads of the
-logarithm, rounded to halves), are judged by histograms (one by one, as in HBOS) or by an isolation forest (all
-together; scikit-learn's).  The forest judges each combination once and remembers it.
+The features of `_profiles`, each as far as it is above the usual hour of a task of this kind by this identity (in
+spreads of the logarithm, rounded to halves; what has little history leans on the fleet's), are judged by histograms
+(one by one, as in HBOS) or by an isolation forest (all together; scikit-learn's).  The forest judges each combination
+once and remembers it.  Events without a task belong to the identity's own window.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scopedrift.detectors._columns import column, text
-from scopedrift.detectors._hashing import Table, grown, splitmix
+from scopedrift.detectors._hashing import Table, grown, mix, splitmix
 from scopedrift.detectors._profiles import FEATURES, Profiles
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
@@ -21,37 +22,45 @@ from scopedrift.simulator.events import HOUR, Array, EventBatch
 _HIGH = 31
 _LEAST_SPREAD = 0.5  # of the logarithm: an hour differs by a factor of 1.4 without anything having happened
 _IMAGINED = 0.005  # events with one high feature that the forest is shown, a feature: see `_imagined` (assumed)
+_SHRINK = 3.0  # hours of a kind's tasks that the fleet's level weighs (assumed)
+_WARM = 0.3  # share of the history in which too much is new to learn from it
 _CHUNK = 50_000
 _CACHE = 8_000
 
 
 class _Windowed:
-    """How far each identity's hour so far is above its usual hour, in halves of its own spread."""
+    """How far each task's hour so far is above the usual hour of a task of its kind, in halves of a spread."""
 
     def __init__(self) -> None:
         self._profiles = Profiles()
+        self._kinds = Table()  # identities with kinds of tasks
         self._level, self._spread = (np.zeros((0, len(FEATURES))) for _ in range(2))
         self._fleet = np.zeros(len(FEATURES)), np.ones(len(FEATURES))
 
     def learn(self, history: EventBatch) -> Array:
-        """Takes the usual hour of each identity; gives the features of the history."""
+        """Takes the usual hour of each kind; gives the features of the history."""
         identity = column(history, "identity")
         if identity is None or not np.any(identity >= 0):
             return np.zeros((0, len(FEATURES)), np.int64)
-        who, sums = self._hours(history)
-        hours = np.bincount(who)
+        kind, sums = self._hours(history)
+        hours = np.bincount(kind, minlength=len(self._kinds))
         size = len(hours)
         scaled = np.log2(1.0 + sums)
         level, square = np.zeros((size, len(FEATURES))), np.zeros((size, len(FEATURES)))
-        np.add.at(level, who, scaled)
-        np.add.at(square, who, scaled**2)
+        np.add.at(level, kind, scaled)
+        np.add.at(square, kind, scaled**2)
         share = np.maximum(hours, 1)[:, None]
         level, square = level / share, square / share
-        self._level, self._spread = level, np.sqrt(np.maximum(square - level**2, 0.0) + _LEAST_SPREAD**2)
-        met = hours > 0
-        self._fleet = np.median(level[met], axis=0), np.quantile(self._spread[met], 0.75, axis=0)
-        parts = [self.features(history.slice(start, start + _CHUNK)) for start in range(0, len(history), _CHUNK)]
-        return np.concatenate(parts)
+        variance = np.maximum(square - level**2, 0.0)
+        whole, wide = scaled.mean(axis=0), scaled.var(axis=0)
+        own = (hours / (hours + _SHRINK))[:, None]
+        apart = np.where(hours[:, None] > 0, level - whole, 0.0)
+        self._level = whole + own * apart
+        self._spread = np.sqrt(own * variance + (1.0 - own) * (wide + apart**2) + _LEAST_SPREAD**2)
+        self._fleet = whole, np.sqrt(wide + _LEAST_SPREAD**2)
+        unfinished = int(np.searchsorted(history["arrived"], history["arrived"][-1] // HOUR * HOUR))
+        self.features(history.slice(unfinished, len(history)))  # what the last hour has shown so far counts on
+        return self._above(kind, sums)
 
     def features(self, batch: EventBatch) -> Array:
         """One row of small integers for each event that has an identity."""
@@ -59,29 +68,48 @@ class _Windowed:
         if identity is None:
             return np.zeros((0, len(FEATURES)), np.int64)
         rows = np.flatnonzero(identity >= 0)
-        who = identity[rows]
-        sums = self._profiles.follow(who, batch["arrived"][rows], self._profiles.amounts(batch)[rows])
+        kind, window = _keys(batch)
+        amounts = self._profiles.amounts(batch, kind)[rows]
+        kind = kind[rows]
+        sums = self._profiles.follow(window[rows], batch["arrived"][rows], amounts)
+        return self._above(self._kinds.find(kind), sums)
+
+    def _above(self, row: Array, sums: Array) -> Array:
+        """Sums in halves of a spread above the level of the kind in this row (-1: of the fleet)."""
         level, spread = (np.broadcast_to(fleet, sums.shape).copy() for fleet in self._fleet)
-        known = who < len(self._level)
-        level[known], spread[known] = self._level[who[known]], self._spread[who[known]]
+        known = row >= 0
+        level[known], spread[known] = self._level[row[known]], self._spread[row[known]]
         return np.clip(np.rint(2.0 * (np.log2(1.0 + sums) - level) / spread), 0, _HIGH).astype(np.int64)
 
     def _hours(self, history: EventBatch) -> tuple[Array, Array]:
-        """Identity and sums of each active hour of the history."""
-        cells, sums = [], []
+        """Kind and sums of each hour of each task of the history, when the first days are over."""
+        windows, hours, kinds, sums = [], [], [], []
         for start in range(0, len(history), _CHUNK):
             part = history.slice(start, start + _CHUNK)
             rows = np.flatnonzero(part["identity"] >= 0)
-            cell = part["identity"][rows].astype(np.int64) * (1 << 31) + part["arrived"][rows] // HOUR
-            found, inverse = np.unique(cell, return_inverse=True)
+            kind, window = _keys(part)
+            hour = part["arrived"][rows] // HOUR
+            found, first, inverse = np.unique(mix(window[rows], hour), return_index=True, return_inverse=True)
             total = np.zeros((len(found), len(FEATURES)))
-            np.add.at(total, inverse, self._profiles.amounts(part)[rows])
-            cells.append(found)
+            np.add.at(total, inverse, self._profiles.amounts(part, kind)[rows])
+            windows.append(found)
+            hours.append(hour[first])
+            kinds.append(self._kinds.add(kind[rows[first]]))
             sums.append(total)
-        found, inverse = np.unique(np.concatenate(cells), return_inverse=True)
+        found, first, inverse = np.unique(np.concatenate(windows), return_index=True, return_inverse=True)
         total = np.zeros((len(found), len(FEATURES)))
         np.add.at(total, inverse, np.concatenate(sums))
-        return found >> 31, total
+        hour = np.concatenate(hours)[first]
+        late = hour >= hour.min() + _WARM * (hour.max() - hour.min())
+        return np.concatenate(kinds)[first][late], total[late]
+
+
+def _keys(batch: EventBatch) -> tuple[Array, Array]:
+    """For each event: its identity with the kind of its task, and its task (its identity if it has none)."""
+    who = batch["identity"]
+    task, kind = column(batch, "task"), column(batch, "task_kind")
+    window = mix(0, who) if task is None else np.where(task >= 0, mix(1, task), mix(0, who))
+    return mix(who, -1 if kind is None else kind), window
 
 
 class _Outliers(Detector):

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._columns import Derived, column, grouped, segments, text, texts
+from scopedrift.detectors._columns import Derived, column, grouped, segments, sorted_by, text, texts
 from scopedrift.simulator.events import Names
 
 
@@ -73,3 +73,9 @@ def test_columns_may_share_their_names(build) -> None:
 
 def test_derived_from_an_absent_column_is_none(build) -> None:
     assert Derived("identity", str).codes(build([{"at": 0}]).batch(0, 1)) is None
+
+
+@given(st.lists(st.integers(0, 1 << 20), max_size=80))
+def test_rows_sort_stably(rows: list[int]) -> None:
+    row = np.array(rows, np.int32)
+    assert sorted_by(row).tolist() == np.argsort(row, kind="stable").tolist()

@@ -1,4 +1,4 @@
-"""Hourly sums per identity, against a dictionary."""
+"""Hourly sums per window, against a dictionary; what was familiar yesterday."""
 
 from __future__ import annotations
 
@@ -17,36 +17,50 @@ from scopedrift.simulator.events import HOUR
 def test_sums_run_since_the_full_hour_however_the_stream_is_cut(rows: list[tuple[int, int, int]], cut: int) -> None:
     profiles, now = Profiles(), 0
     events: list[tuple[int, int, int]] = []
-    for who, minutes, amount in rows:
+    for window, minutes, amount in rows:
         now += minutes * 60_000_000
-        events.append((who, now, amount))
+        events.append((window, now, amount))
     found: list[int] = []
     for begin in range(0, len(events), cut):
-        who, arrived, amount = (np.array(c, np.int64) for c in zip(*events[begin : begin + cut], strict=True))
+        window, arrived, amount = (np.array(c, np.int64) for c in zip(*events[begin : begin + cut], strict=True))
         amounts = np.repeat(amount[:, None], len(FEATURES), axis=1)
-        found += profiles.follow(who, arrived, amounts)[:, 3].tolist()
+        found += profiles.follow(window, arrived, amounts)[:, 3].tolist()
     sums, expected = defaultdict[tuple[int, int], int](int), []
-    for who, arrived, amount in events:
-        sums[who, arrived // HOUR] += amount
-        expected.append(sums[who, arrived // HOUR])
+    for window, arrived, amount in events:
+        sums[window, arrived // HOUR] += amount
+        expected.append(sums[window, arrived // HOUR])
     assert found == expected
+
+
+def table(profiles: Profiles, log, cut: int) -> list[dict[str, int]]:
+    """What each event adds, without zeros; all tasks are of one kind."""
+    rows = [row for b in log.batches(cut) for row in profiles.amounts(b, np.zeros(len(b), np.int64)).tolist()]
+    return [{name: n for name, n in zip(FEATURES, row, strict=True) if n} for row in rows]
 
 
 def test_what_an_event_adds(build) -> None:
     log = build(
         [
             {"at": 0, "identity": "a", "project": "red", "service": "s3", "operation": "GetObject", "bytes": 700},
-            {"at": 1, "identity": "a", "project": "blue", "access": "delete", "outcome": "denied"},
-            {"at": 2, "identity": "b", "project": "blue", "bytes": 1 << 60},
-            {"at": 3, "identity": "a", "project": "red"},
+            {"at": 1, "identity": "a", "project": "red", "operation": "GetObject", "outcome": "denied"},
+            {
+                "at": 30,
+                "identity": "a",
+                "project": "red",
+                "operation": "PutObject",
+                "access": "delete",
+                "bytes": 1 << 60,
+            },
+            {"at": 31, "identity": "a", "project": "blue", "operation": "GetObject"},
+            {"at": 60, "identity": "a", "project": "blue", "operation": "PutObject"},
         ]
     )
-    profiles = Profiles()
-    amounts = [row for batch in log.batches(2) for row in profiles.amounts(batch).tolist()]
-    table = [{name: n for name, n in zip(FEATURES, row, strict=True) if n} for row in amounts]
-    assert table == [
-        {"storage": 1, "events": 1, "bytes": 700},
-        {"change": 1, "denied": 1, "elsewhere": 1, "events": 1},
-        {"events": 1, "bytes": 1 << 44},
-        {"events": 1},
+    storage = {"storage": 1, "events": 1}
+    new = {"new operations": 1, "new places": 1}
+    assert table(Profiles(), log, 2) == [
+        {**storage, **new, "bytes": 700},
+        {**storage, **new, "denied": 1},  # until the day is over
+        {**storage, "change": 1, "new operations": 1, "bytes": 1 << 44},
+        {**storage, "new places": 1},
+        storage,
     ]
