@@ -57,7 +57,7 @@ def test_what_an_event_adds(build) -> None:
     )
     storage = {"storage": 1, "events": 1}
     new = {"new operations": 1, "new places": 1}
-    assert table(Profiles(), log, 2) == [
+    assert table(Profiles(), log, 1) == [
         {**storage, **new, "bytes": 700},
         {**storage, **new, "denied": 1},  # until the day is over
         {**storage, "change": 1, "new operations": 1, "bytes": 1 << 44},
