@@ -2,8 +2,7 @@
 
 Parameters are proposed on *tuning* worlds and judged on *held-out* worlds that no trial ever saw, beside the defaults
 and paired with them.  The objective is f1 over incidents and false alarms at the threshold that each calibration
-window sets for the budget, pooled over the tuning worlds; a trial that is behind after a world is pruned.  The study
-is an SQLite file: a search that was stopped goes on.
+window sets for the budget, pooled over the tuning worlds; a trial that is behind after a world is pruned.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from scopedrift.detectors import registry
 from scopedrift.experiments import metrics
 from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluate import Evaluation, evaluate
-from scopedrift.experiments.scoring import DetectorError
+from scopedrift.experiments.search import Objective, Trial, TuneError, search
 from scopedrift.experiments.statistics import Difference, Interval, cluster_bootstrap, paired_difference
 from scopedrift.experiments.tables import Tables, combine, tables
 from scopedrift.scenarios.documents import write
@@ -31,28 +30,12 @@ if TYPE_CHECKING:
     from scopedrift.experiments.windows import World
     from scopedrift.scenarios.schema import Scenario
 
-STUDY: Final = "study.sqlite"
-PATIENCE: Final = 25
-"""Trials without a better one after which the search ends."""
 MISSED: Final = 0.5
 """Recall of a kind of incident below which the result says that it will be missed."""
 
 Progress = Callable[[float, str], None]
 
-
-class TuneError(Exception):
-    """A detector that has nothing to tune, or cannot be run."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One set of parameters that was tried."""
-
-    number: int
-    parameters: Mapping[str, Any]
-    f1: float
-    """On the tuning worlds; NaN if it was pruned or failed."""
-    state: str
+__all__ = ["Trial", "TuneError", "Tuned", "tune"]
 
 
 @dataclass(frozen=True)
@@ -116,73 +99,22 @@ def tune(
     `tuning` and `held_out` are seeds of worlds, and must not overlap.  The study is kept in `folder`.
     Raises `TuneError` if there is nothing to search, `registry.DetectorError` if there is no such detector.
     """
-    import optuna
-
     if set(tuning) & set(held_out):
         raise ValueError("tuning and held-out worlds must not overlap")
-    target, fixed = registry.parse(spec)
-    searched = [p for p in registry.describe(registry.find(target), target).parameters if _searchable(p, fixed)]
-    if not searched:
-        raise TuneError(f"{spec} has no parameter with a range to search")
-    registry.load(spec)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    worlds = _worlds(scenario, tuning, progress, 0.0, 0.15)
-    study = optuna.create_study(
-        study_name=f"{spec} on {scenario.name} ({scenario.digest()[:12]}, worlds {list(tuning)})",
-        storage=f"sqlite:///{(folder / STUDY).resolve()}",
-        load_if_exists=True,
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=0, multivariate=True),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=8, n_warmup_steps=1),
+
+    def objective(target: str) -> Objective:
+        worlds = _worlds(scenario, tuning, progress, 0.0, 0.15)
+        return lambda trial, parameters: _f1_of(trial, target, parameters, worlds)
+
+    found = search(
+        spec,
+        folder,
+        on=f"{scenario.name} ({scenario.digest()[:12]}, worlds {list(tuning)})",
+        trials=trials,
+        objective=objective,
+        progress=lambda done, what: progress(0.15 + 0.65 * done, what),
     )
-    if not study.trials:
-        study.enqueue_trial({p.name: p.default for p in searched})
-    left = max(trials - len([t for t in study.trials if t.state.is_finished()]), 0)
-    began = len(study.trials)
-
-    def objective(trial: Any) -> float:
-        given = {p.name: _proposed(trial, p) for p in searched}
-        done = 0.15 + 0.65 * min((trial.number - began) / max(left, 1), 1.0)
-        progress(done, f"trial {trial.number + 1}: best f1 {_best(study):.3f}")
-        return _f1_of(trial, target, {**fixed, **given}, worlds)
-
-    def patient(study: Any, trial: Any) -> None:
-        if trial.number - study.best_trial.number >= PATIENCE:
-            study.stop()
-
-    if left:
-        study.optimize(objective, n_trials=left, callbacks=[patient], catch=(DetectorError, registry.DetectorError))
-    finished = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
-    if not finished:
-        raise TuneError(f"no trial of {spec} gave a result: does it run on {scenario.name} at all?")
-    best = {**fixed, **study.best_params}
-    tried = tuple(
-        Trial(
-            t.number, t.params, t.value if t.value is not None and t in finished else float("nan"), t.state.name.lower()
-        )
-        for t in study.trials
-    )
-    return _judged(spec, target, scenario, best, fixed, tried, held_out, progress)
-
-
-def _searchable(parameter: registry.Parameter, fixed: Mapping[str, Any]) -> bool:
-    return parameter.name not in fixed and (parameter.range is not None or isinstance(parameter.default, bool))
-
-
-def _proposed(trial: Any, parameter: registry.Parameter) -> Any:
-    if parameter.range is None:
-        return trial.suggest_categorical(parameter.name, [False, True])
-    low, high, log = parameter.range.low, parameter.range.high, parameter.range.log
-    if isinstance(parameter.default, int):
-        return trial.suggest_int(parameter.name, round(low), round(high), log=log)
-    return trial.suggest_float(parameter.name, low, high, log=log)
-
-
-def _best(study: Any) -> float:
-    try:
-        return float(study.best_value)
-    except ValueError:  # no trial has ended yet
-        return float("nan")
+    return _judged(spec, found.target, scenario, found.best, found.fixed, found.trials, held_out, progress)
 
 
 def _f1_of(trial: Any, target: str, parameters: Mapping[str, Any], worlds: Sequence[World]) -> float:

@@ -1,4 +1,4 @@
-"""`scopedrift tune DETECTOR SCENARIO`: parameters and threshold for an alert budget, ready to deploy."""
+"""`scopedrift tune DETECTOR SCENARIO-OR-LOG`: parameters and threshold for an alert budget, ready to deploy."""
 
 from __future__ import annotations
 
@@ -11,20 +11,40 @@ import typer
 from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.folders import RUNS
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
+from scopedrift.experiments.cli.own_logs import Format, Mapping
+from scopedrift.experiments.cli.tune_log import is_log, tune_on_log
+from scopedrift.reports.text import slug
 
 
 def tune_detector(
     detector: Annotated[str, typer.Argument(help="A detector; parameters given here stay as they are.")],
-    scenario: Annotated[str, typer.Argument(help="A scenario's name, or the path of a scenario file.")],
+    scenario: Annotated[str, typer.Argument(help="A scenario's name or file, a real log, or what `inject` wrote.")],
     alert_budget: Annotated[str, typer.Option(help="False alarms that are accepted, e.g. 1/day.")] = "1/day",
     trials: Annotated[int, typer.Option(min=1, max=100_000, help="Parameter sets to try.")] = 40,
     worlds: Annotated[int, typer.Option(min=1, max=1_000, help="Worlds to tune on; as many others judge.")] = 4,
     held_out: Annotated[int | None, typer.Option(min=2, max=1_000, help="Worlds that judge.")] = None,
+    learn: Annotated[
+        float, typer.Option(min=0.01, max=0.98, help="Of a log: share of the events to learn from.")
+    ] = 0.5,
+    calibrate: Annotated[
+        float, typer.Option(min=0.01, max=0.98, help="Of a log: share that sets the threshold.")
+    ] = 0.2,
+    format: Format = None,
+    mapping: Mapping = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the search; a search in it goes on.")] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Keep the search in MLflow.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """Search a detector's parameters on some worlds, judge the best on others, and write what to deploy."""
+    """Search a detector's parameters on some worlds, judge the best on others, and write what to deploy.
+
+    On a real log, the threshold is set on one part and judged on a later one.
+    """
+    if is_log(scenario):
+        place = out or RUNS / f"tune-{slug(detector)}-{slug(Path(scenario).absolute().name)}"
+        tune_on_log(
+            detector, Path(scenario), alert_budget, place, trials, learn, calibrate, format, mapping, as_json=as_json
+        )
+        return
     from scopedrift.scenarios.loader import load, override
 
     chosen = override(load(scenario), {"evaluation.alert_budget": alert_budget})
@@ -36,7 +56,6 @@ def tune_detector(
     from scopedrift.reports.figures import tuning
     from scopedrift.reports.files import write_text
     from scopedrift.reports.style import matplotlib_settings
-    from scopedrift.reports.text import slug
 
     place = out or RUNS / f"tune-{slug(detector)}-{chosen.name}"
     place.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,128 @@
+"""Searching a detector's parameters with Optuna: the defaults first, then where the results are better.
+
+The study is an SQLite file in a folder: a search that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from scopedrift.detectors import registry
+from scopedrift.experiments.scoring import DetectorError
+
+STUDY: Final = "study.sqlite"
+PATIENCE: Final = 25
+"""Trials without a better one after which the search ends."""
+
+Objective = Callable[[Any, Mapping[str, Any]], float]
+"""Given an Optuna trial (to report to) and parameters: how good they are, higher being better."""
+Progress = Callable[[float, str], None]
+
+
+class TuneError(Exception):
+    """A detector that has nothing to tune, or cannot be run."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of parameters that was tried."""
+
+    number: int
+    parameters: Mapping[str, Any]
+    f1: float
+    """On what the search may see; NaN if it was pruned or failed."""
+    state: str
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The best parameters, and all that were tried."""
+
+    target: str
+    fixed: Mapping[str, Any]
+    """Parameters that were given, and so not searched."""
+    best: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+
+
+def search(
+    spec: str,
+    folder: Path,
+    *,
+    on: str,
+    trials: int,
+    objective: Callable[[str], Objective],
+    progress: Progress = lambda done, what: None,
+) -> Searched:
+    """Search the parameters of the detector that `spec` asks for; parameters given in `spec` stay as they are.
+
+    `on` names what it is searched on: another name is another search.  `objective` is made for the detector's name,
+    once it is known to have something to search.  Raises `TuneError` if there is nothing to search or nothing ran,
+    `registry.DetectorError` if there is no such detector.
+    """
+    import optuna
+
+    target, fixed = registry.parse(spec)
+    searched = [p for p in registry.describe(registry.find(target), target).parameters if _searchable(p, fixed)]
+    if not searched:
+        raise TuneError(f"{spec} has no parameter with a range to search")
+    registry.load(spec)
+    value_of = objective(target)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        study_name=f"{spec} on {on}",
+        storage=f"sqlite:///{(folder / STUDY).resolve()}",
+        load_if_exists=True,
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=0, multivariate=True),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=8, n_warmup_steps=1),
+    )
+    if not study.trials:
+        study.enqueue_trial({p.name: p.default for p in searched})
+    left = max(trials - len([t for t in study.trials if t.state.is_finished()]), 0)
+    began = len(study.trials)
+
+    def judged(trial: Any) -> float:
+        given = {p.name: _proposed(trial, p) for p in searched}
+        progress(
+            min((trial.number - began) / max(left, 1), 1.0), f"trial {trial.number + 1}: best f1 {_best(study):.3f}"
+        )
+        return value_of(trial, {**fixed, **given})
+
+    def patient(study: Any, trial: Any) -> None:
+        if trial.number - study.best_trial.number >= PATIENCE:
+            study.stop()
+
+    if left:
+        study.optimize(judged, n_trials=left, callbacks=[patient], catch=(DetectorError, registry.DetectorError))
+    finished = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+    if not finished:
+        raise TuneError(f"no trial of {spec} gave a result: does it run on {on.partition(' (')[0]} at all?")
+    values = {t.number: t.value for t in finished if t.value is not None}
+    tried = tuple(
+        Trial(t.number, t.params, values.get(t.number, float("nan")), t.state.name.lower()) for t in study.trials
+    )
+    return Searched(target, fixed, {**fixed, **study.best_params}, tried)
+
+
+def _searchable(parameter: registry.Parameter, fixed: Mapping[str, Any]) -> bool:
+    return parameter.name not in fixed and (parameter.range is not None or isinstance(parameter.default, bool))
+
+
+def _proposed(trial: Any, parameter: registry.Parameter) -> Any:
+    if parameter.range is None:
+        return trial.suggest_categorical(parameter.name, [False, True])
+    low, high, log = parameter.range.low, parameter.range.high, parameter.range.log
+    if isinstance(parameter.default, int):
+        return trial.suggest_int(parameter.name, round(low), round(high), log=log)
+    return trial.suggest_float(parameter.name, low, high, log=log)
+
+
+def _best(study: Any) -> float:
+    try:
+        return float(study.best_value)
+    except ValueError:  # no trial has ended yet
+        return float("nan")

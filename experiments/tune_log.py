@@ -1,0 +1,223 @@
+"""Tuning on a real log: a threshold that keeps to an alert budget, and what it comes to on a later part of the log.
+
+The detector learns on the first part, its threshold is set on the next, and what is left says how many alerts a day to
+expect.  Without incidents in the log nothing tells which parameters find more, so they stay as they are, and what will
+be missed is unknown.  In a log that incidents were injected into, the last part is cut in two by time: parameters are
+searched on the incidents and false alarms of its first half, and judged on its second.
+
+Units: times in microseconds, rates per day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from scopedrift.detectors import registry
+from scopedrift.experiments import metrics
+from scopedrift.experiments.evaluate import Evaluation, evaluate
+from scopedrift.experiments.scoring import DetectorError
+from scopedrift.experiments.search import Objective, Trial, TuneError, search
+from scopedrift.experiments.statistics import Interval, cluster_bootstrap
+from scopedrift.scenarios.documents import write
+from scopedrift.scenarios.durations import format_duration, format_rate
+from scopedrift.simulator.events import DAY, MINUTE, SECOND, Array
+from scopedrift.simulator.real.world import RealWorld
+
+LEAST_DAYS: Final = 8
+"""Days of a held-out part from which on they are resampled, too."""
+MISSED: Final = 0.5
+"""Recall of a kind of incident below which the result says that it will be missed."""
+UNKNOWN: Final = "unknown: the log has no incidents to miss (scopedrift inject puts some in)"
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a detector does in a span of the log at its threshold."""
+
+    detected: int
+    incidents: int
+    false_alarms: int
+    """Alerts on what was in the log by itself."""
+    days: float
+
+    @property
+    def f1(self) -> float:
+        """Over incidents and false alarms."""
+        return metrics.f1(self.detected, self.false_alarms, self.incidents)
+
+
+@dataclass(frozen=True)
+class TunedLog:
+    """A threshold and parameters for a log, and what they come to on its held-out part."""
+
+    detector: str
+    log: str
+    parameters: Mapping[str, Any]
+    threshold: float
+    budget_per_day: float
+    cooldown_us: int
+    learning_us: int
+    calibration_days: float
+    alerts_per_day: Interval
+    """On the held-out part, but for alerts on injected incidents."""
+    held_out: Outcome
+    default: Outcome | None
+    """Of the parameters as they were; None if none were searched."""
+    identities: int
+    missed: Mapping[str, str] | None
+    """Kinds of incident that are mostly missed; None if the log has no incidents."""
+    trials: tuple[Trial, ...] = field(default=())
+
+    @property
+    def short(self) -> bool:
+        """Whether the budget does not even allow one alert while the threshold is set."""
+        return self.budget_per_day * self.calibration_days < 1
+
+    def text(self) -> str:
+        """YAML that a deployment can be made from."""
+        content: dict[str, Any] = {
+            "detector": self.detector,
+            "parameters": dict(self.parameters),
+            "threshold": float(f"{self.threshold:.6g}"),
+            "alert_budget": format_rate(self.budget_per_day),
+            "cooldown": format_duration(self.cooldown_us),
+            "learning_period": _about(self.learning_us),
+            "expected_alerts_per_day": {
+                name: float(f"{getattr(self.alerts_per_day, name):.4g}") for name in ("estimate", "low", "high")
+            },
+            "held_out": {"days": float(f"{self.held_out.days:.4g}"), "alerts": self.held_out.false_alarms},
+            "identities": self.identities,
+            "will_miss": UNKNOWN if self.missed is None else dict(self.missed),
+        }
+        if self.default is not None:
+            content["f1"] = {"tuned": round(self.held_out.f1, 4), "default": round(self.default.f1, 4)}
+            content["held_out"] |= {"incidents": self.held_out.incidents, "caught": self.held_out.detected}
+        head = f"# Tuned on the log {self.log}: threshold from one part, expected alerts from a later one.\n"
+        return head + write(content)
+
+
+def tune_log(
+    spec: str,
+    world: RealWorld,
+    folder: Path,
+    *,
+    trials: int,
+    progress: Progress = lambda done, what: None,
+) -> TunedLog:
+    """Tune the detector that `spec` asks for on a log, for the world's alert budget.
+
+    Raises `TuneError` if it cannot run, `registry.DetectorError` if there is no such detector.
+    """
+    if not world.truth.incidents:
+        target, fixed = registry.parse(spec)
+        progress(0.1, f"{target} at its threshold")
+        return _result(target, world, fixed, world.scenario.calibration_end_us, progress)
+    middle = _middle(world)
+
+    def objective(target: str) -> Objective:
+        return lambda trial, parameters: (
+            outcome(evaluate(registry.load(target, parameters), world, name=target), world, until=middle).f1
+        )
+
+    found = search(
+        spec,
+        folder,
+        on=f"{world.scenario.name} ({world.log.digest[:12]}, {world.scenario.evaluation.alert_budget:g} a day)",
+        trials=trials,
+        objective=objective,
+        progress=lambda done, what: progress(0.8 * done, what),
+    )
+    default = evaluate(registry.load(found.target, found.fixed), world, name=found.target)
+    tuned = _result(found.target, world, found.best, middle, progress)
+    return TunedLog(**{**vars(tuned), "default": outcome(default, world, since=middle), "trials": found.trials})
+
+
+def outcome(evaluation: Evaluation, world: RealWorld, *, since: int = 0, until: int | None = None) -> Outcome:
+    """What happened in the test window from `since` to `until`: to alerts opened then, and incidents begun then."""
+    assert evaluation.alerts is not None and evaluation.matching is not None and evaluation.windows is not None
+    test = evaluation.windows.test
+    since, until = max(since, test.began_us), test.ended_us if until is None else until
+    inside = (evaluation.alerts.opened_at >= since) & (evaluation.alerts.opened_at < until)
+    mine = [d for d in evaluation.matching.detections if since <= d.incident.first_observable_at < until]
+    false = int(np.count_nonzero(inside & evaluation.matching.false_alarm))
+    detected = sum(d.detected for d in mine)
+    return Outcome(detected, len(mine), false, (until - since) / DAY)
+
+
+def alert_rate(opened_at: Array, since: int, until: int) -> Interval:
+    """Alerts a day in a span, with a 95 % interval: Poisson's, or that of resampled days if there are enough and wider.
+
+    Alerts come in bursts, which Poisson's interval does not know; resampling knows nothing of what did not happen yet.
+    """
+    from scipy.stats import chi2
+
+    days, count = (until - since) / DAY, len(opened_at)
+    low = float(chi2.ppf(0.025, 2 * count)) / 2 / days if count else 0.0
+    high = float(chi2.ppf(0.975, 2 * count + 2)) / 2 / days
+    if (parts := int(days)) >= LEAST_DAYS:
+        per_part = np.histogram(opened_at, parts, (since, until))[0]
+        drawn = cluster_bootstrap(per_part, np.full(parts, days / parts))
+        low, high = min(low, drawn.low), max(high, drawn.high)
+    return Interval(count / days, low, high, count)
+
+
+def _result(target: str, world: RealWorld, parameters: Mapping[str, Any], since: int, progress: Progress) -> TunedLog:
+    detector = registry.load(target, parameters)
+    try:
+        done = evaluate(detector, world, name=target)
+    except DetectorError as error:
+        raise TuneError(str(error)) from error
+    progress(1.0, "judged")
+    assert done.alerts is not None and done.windows is not None and done.matching is not None
+    opened, end = done.alerts.opened_at[done.matching.false_alarm], done.windows.test.ended_us
+    return TunedLog(
+        detector=target,
+        log=world.scenario.name,
+        parameters=detector.parameters(),
+        threshold=done.threshold,
+        budget_per_day=done.budget_per_day,
+        cooldown_us=done.cooldown_us,
+        learning_us=world.scenario.baseline_end_us - world.scenario.start_us,
+        calibration_days=done.windows.calibration.days,
+        alerts_per_day=alert_rate(opened[opened >= since], since, end),
+        held_out=outcome(done, world, since=since),
+        default=None,
+        identities=int(done.metrics["identities"]),
+        missed=_missed(done, since) if world.truth.incidents else None,
+    )
+
+
+def _middle(world: RealWorld) -> int:
+    """The moment that divides the test part's incidents into two halves.
+
+    Raises `TuneError` if there are too few.
+    """
+    begins = sorted(i.first_observable_at for i in world.truth.incidents if i.first_observable_at >= 0)
+    middle = begins[len(begins) // 2] if begins else 0
+    if not begins or begins[0] >= middle:
+        raise TuneError(f"{len(begins)} incidents are too few to tune on some and judge on others: inject more")
+    return middle
+
+
+def _missed(evaluation: Evaluation, since: int) -> dict[str, str]:
+    """Kinds of incident of the held-out part of which less than half are caught: caught out of how many."""
+    assert evaluation.matching is not None
+    found: dict[str, list[bool]] = {}
+    for each in evaluation.matching.detections:
+        if each.incident.first_observable_at >= since:
+            found.setdefault(each.incident.template, []).append(each.detected)
+    poor = {name: caught for name, caught in sorted(found.items()) if sum(caught) < MISSED * len(caught)}
+    return {name: f"caught {sum(caught)} of {len(caught)}" for name, caught in poor.items()}
+
+
+def _about(us: int) -> str:
+    """A length of time in full minutes, or in seconds if it is short."""
+    unit = MINUTE if us >= 10 * MINUTE else SECOND
+    return format_duration(max(round(us / unit), 1) * unit)

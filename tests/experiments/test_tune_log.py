@@ -1,0 +1,120 @@
+"""Tuning on a real log: threshold and expected alerts from parts of it; parameters only where the truth is known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from scopedrift.detectors import registry
+from scopedrift.experiments.alerts import alerts
+from scopedrift.experiments.cli import app
+from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.search import TuneError
+from scopedrift.experiments.tune_log import UNKNOWN, alert_rate, tune_log
+from scopedrift.scenarios.documents import parse
+from scopedrift.scenarios.loader import load, override
+from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.simulator.engine import simulate
+from scopedrift.simulator.events import DAY
+from scopedrift.simulator.real.inject import inject
+from scopedrift.simulator.real.world import RealWorld, Timetable
+from scopedrift.simulator.truth import Truth
+
+SAMPLE = Path(__file__).parents[1] / "simulator" / "telemetry" / "data" / "invictus.json"
+
+
+@pytest.fixture(scope="module")
+def log():
+    """A platform's log of ten days; nothing is known of it but its events."""
+    small = {"incidents": [], "changes": [], "load": 0.02, "horizon": "10d"}
+    scenario = override(load("quickstart"), {**small, "windows.baseline": "1d", "windows.calibration": "1d"})
+    return simulate(scenario, 0).log
+
+
+@pytest.fixture(scope="module")
+def untold(log):
+    return RealWorld(Timetable.of("log", log, 0.5, 0.2), 0, log, Truth()).at_budget(3.0)
+
+
+def test_threshold_and_expected_alerts_are_those_of_an_evaluation(untold, tmp_path):
+    found = tune_log("rate", untold, tmp_path, trials=5)
+    assert found.trials == () and found.missed is None and found.default is None
+    assert found.parameters == registry.load("rate").parameters()
+    done = evaluate(registry.load("rate"), untold)
+    assert found.threshold == done.threshold
+    test = done.windows.test
+    batch = untold.log.batch(test.start, test.stop)
+    raised = alerts(batch["arrived"], batch["identity"], done.test_scores(), done.threshold, done.cooldown_us)
+    assert found.held_out.false_alarms == len(raised) > 0
+    assert found.alerts_per_day.estimate == pytest.approx(len(raised) / test.days)
+    assert found.alerts_per_day.low < found.alerts_per_day.estimate < found.alerts_per_day.high
+
+
+def test_a_smaller_budget_gives_a_higher_threshold_and_no_more_alerts(untold, tmp_path):
+    found = [tune_log("rate", untold.at_budget(budget), tmp_path, trials=1) for budget in (0.5, 3.0, 30.0)]
+    thresholds, rates = [f.threshold for f in found], [f.alerts_per_day.estimate for f in found]
+    assert thresholds == sorted(thresholds, reverse=True) and thresholds[0] > thresholds[2]
+    assert rates == sorted(rates)
+
+
+def test_what_is_written_can_be_deployed_and_owns_up_to_what_is_unknown(untold, tmp_path):
+    value = parse(tune_log("first-seen(memory=3)", untold, tmp_path, trials=1).text(), "detector.yaml").value
+    detector = registry.load(value["detector"], value["parameters"])
+    assert detector.parameters()["memory"] == 3 and value["alert_budget"] == "3/day" and value["will_miss"] == UNKNOWN
+    assert {"estimate", "low", "high"} == set(value["expected_alerts_per_day"]) and value["learning_period"]
+
+
+@pytest.fixture(scope="module")
+def told(log):
+    specs = [IncidentSpec(attack=name, count=4) for name in ("token-theft", "rogue-job", "codefinger")]
+    return inject(log, specs, seed=1, name="log")[0].at_budget(3.0)
+
+
+def test_parameters_are_searched_on_some_incidents_and_judged_on_later_ones(told, tmp_path):
+    found = tune_log("first-seen", told, tmp_path, trials=4)
+    assert len(found.trials) == 4 and found.missed is not None and found.default is not None
+    begins = sorted(i.first_observable_at for i in told.truth.incidents)
+    assert found.held_out.incidents == len([b for b in begins if b >= begins[len(begins) // 2]])
+    best = max((t for t in found.trials if t.f1 == t.f1), key=lambda trial: trial.f1)
+    assert all(found.parameters[name] == value for name, value in best.parameters.items())
+    done = evaluate(registry.load("first-seen", found.parameters), told)
+    late = [d for d in done.matching.detections if d.incident.first_observable_at >= begins[len(begins) // 2]]
+    assert (found.held_out.detected, found.threshold) == (sum(d.detected for d in late), done.threshold)
+
+
+def test_one_incident_is_too_few(log, tmp_path):
+    world = inject(log, [IncidentSpec(attack="token-theft", count=1)], seed=0, name="x")[0]
+    with pytest.raises(TuneError, match="too few"):
+        tune_log("first-seen", world, tmp_path, trials=1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=40), st.floats(0.01, 40))
+def test_the_interval_holds_the_estimate_and_is_never_certain(places, days):
+    opened = np.array(sorted(int(place * days * DAY * 0.999) for place in places), np.int64)
+    found = alert_rate(opened, 0, int(days * DAY))
+    assert found.low <= found.estimate < found.high and found.estimate == pytest.approx(len(places) / days, rel=1e-6)
+
+
+def test_the_interval_is_that_of_poisson_for_few_days():
+    found = alert_rate(np.array([1, 2, 3]), 0, DAY)
+    assert (found.low, found.high) == (pytest.approx(0.6187, abs=1e-3), pytest.approx(8.7673, abs=1e-3))
+
+
+def test_the_command_tunes_on_a_log_and_says_what_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    done = run(app, ["tune", "first-seen", str(SAMPLE), "--alert-budget", "1/day", "--out", "t", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["will_miss"] is None and Path(told["path"]).is_file()
+    assert run(app, ["tune", "first-seen", str(SAMPLE), "--alert-budget", "often"]).exit_code == 2
+    assert run(app, ["tune", "first-seen", str(SAMPLE), "--learn", "0.9", "--calibrate", "0.9"]).exit_code == 2
+    (tmp_path / "empty").mkdir()
+    assert run(app, ["tune", "first-seen", "empty"]).exit_code == 2
+    assert run(app, ["tune", "nobody", str(SAMPLE)]).exit_code == 2
+    assert not (tmp_path / "runs" / "tune-nobody-invictus-json" / "detector.yaml").exists()
