@@ -36,6 +36,8 @@ TARGETS = {
     "task-context": 5.0, "declared-policy": 5.0,
 }  # fmt: skip
 """Millions of events a second."""
+OTHERS = ("half-space-trees", "river", "pyod", "sklearn", "agentnorm")
+"""What else is shown; what adapters add to their libraries: adapters.py."""
 EVENT_BY_EVENT, PLAIN = "iteration alone", "first-seen, event by event"
 FLOOR = 15.0
 """Vectorised first-seen against the same idea in plain Python."""
@@ -109,7 +111,7 @@ def main() -> int:
         found = one(options.detector[0], EventLog.load(options.log), scenario, deployment_of(scenario, 7), 20.0)
         print(json.dumps(found))
         return 0
-    names = options.detector or [*(n for n in BUILTIN if n not in REFERENCES and n != "change-aware")]
+    names = options.detector or [*(n for n in BUILTIN if n not in REFERENCES and n != "change-aware"), *OTHERS]
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         simulation = simulate(scenario, 7, out=Path(folder))

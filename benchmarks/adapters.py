@@ -1,0 +1,161 @@
+"""What adapters add to the libraries that they wrap, in batches of 10,000 on one core, and what isolation costs.
+
+    python benchmarks/adapters.py [--quick]
+
+A detector is fitted on the baseline window of `quickstart` and scores what follows.  Beside its time stands that of
+the library alone, called directly with what the adapter would give it: rows of numbers for PyOD and scikit-learn (all
+rows of a batch at once), dictionaries for River, runs for agentnorm.  Preparing these is the adapter's time.  Times are
+processor time of this process.  Half-space trees are compared with River's of the same size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from measuring import floor, table, timed, verdict
+
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.registry import load as load_detector
+from scopedrift.scenarios import load
+from scopedrift.simulator.engine import simulate
+from scopedrift.simulator.events import EventBatch
+
+BATCH = 10_000
+SAME_SIZE = "options={'n_trees': 25, 'height': 8, 'window_size': 4096}"
+MODELS = [
+    f"river(model=HalfSpaceTrees, {SAME_SIZE})",
+    "river(model=GaussianScorer)",
+    "pyod(model=IForest)",
+    "pyod(model=KNN)",
+    "pyod(model=HBOS)",
+    "sklearn(model=ensemble.IsolationForest)",
+    "sklearn(model=neighbors.LocalOutlierFactor)",
+    "agentnorm",
+]
+OVERHEAD, FASTER = 1.2, 10.0
+"""Targets: an adapter's time against its library's, and half-space trees against River's."""
+MATTERS = 2.0
+"""Microseconds an event that a library takes at least, for an overhead to be judged: features alone take one."""
+
+
+def windowed(detector: Any, batch: EventBatch) -> Any:
+    """The rows that the adapter would judge."""
+    return detector._windowed.features(batch)
+
+
+def rows_alone(detector: Any, batch: EventBatch) -> Callable[[], Any]:
+    rows = windowed(detector, batch).astype(np.float64)
+    return lambda: detector._scores(detector._model, rows)
+
+
+def river_alone(detector: Any, batch: EventBatch) -> Callable[[], Any]:
+    from scopedrift.detectors._profiles import FEATURES
+
+    rows = windowed(detector, batch)
+    events = [dict(zip(FEATURES, row, strict=True)) for row in (rows / (rows + 4.0)).tolist()]
+    told = [(event, sum(event.values()) / len(event)) if detector._of_target else (event,) for event in events]
+    score, learn = detector._river.score_one, detector._river.learn_one
+
+    def alone() -> None:
+        for each in told:
+            score(*each)
+            learn(*each)
+
+    return alone
+
+
+def agentnorm_alone(detector: Any, batch: EventBatch) -> Callable[[], Any]:
+    runs = [detector._episode(task) for _, task in detector._followed(batch)]
+    score = detector._monitor.score
+    return lambda: [score(run) for run in runs]
+
+
+def alone(spec: str, detector: Detector, batch: EventBatch) -> Callable[[], Any]:
+    """The library called directly on what the batch holds."""
+    kinds = {"river": river_alone, "agentnorm": agentnorm_alone}
+    return kinds.get(spec.partition("(")[0], rows_alone)(detector, batch)
+
+
+def batches(log: Any, start: int, count: int) -> Iterator[EventBatch]:
+    for number, batch in enumerate(log.batches(BATCH, start)):
+        if number == count:
+            return
+        yield batch
+
+
+def rate(detector: Detector, log: Any, start: int, count: int) -> float:
+    """Microseconds an event, of the detector's score."""
+    spent, events = 0.0, 0
+    for batch in batches(log, start, count):
+        spent += timed(lambda batch=batch: detector.score(batch))[0]  # type: ignore[misc]
+        events += len(batch)
+    return 1e6 * spent / events
+
+
+def on_the_clock(detector: Detector, log: Any, start: int, count: int) -> float:
+    """The same by the clock, for what another process does."""
+    began, events = time.perf_counter(), 0
+    for batch in batches(log, start, count):
+        detector.score(batch)
+        events += len(batch)
+    return 1e6 * (time.perf_counter() - began) / events
+
+
+def rate_alone(spec: str, detector: Detector, log: Any, start: int, count: int) -> float:
+    spent, events = 0.0, 0
+    for batch in batches(log, start, count):
+        spent += timed(alone(spec, detector, batch))[0]
+        events += len(batch)
+    return 1e6 * spent / events
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="three batches of each")
+    options = parser.parse_args()
+    count = 3 if options.quick else 12
+    scenario = load("quickstart")
+    world = simulate(scenario, 7)
+    begin = world.log.position(scenario.baseline_end_us)
+    history = world.log.batch(0, begin)
+    gc.freeze()  # the world is no garbage, whoever allocates beside it
+
+    def fitted(spec: str) -> Detector:
+        detector = load_detector(spec)
+        detector.fit(history, Knowledge.of(world.deployment, detector.needs, seed=1))
+        return detector
+
+    rows, took = [], {}
+    for spec in MODELS:
+        took[spec] = rate(fitted(spec), world.log, begin, count)
+        own = rate_alone(spec, fitted(spec), world.log, begin, count)
+        rows.append({
+            "adapter": spec,
+            "us an event": f"{took[spec]:.2f}",
+            "library alone": f"{own:.2f}",
+            "adapter / library": f"{took[spec] / own:.2f}",
+            "target": f"{OVERHEAD:g}" if own >= MATTERS else "",
+        })  # fmt: skip
+        if own >= MATTERS:
+            floor(f"{spec}: the library's own time in the adapter's", own / took[spec], 1 / (OVERHEAD + 0.2))
+    table(list(rows[0]), rows)
+    ours = rate(fitted("half-space-trees(trees=25, height=8, window=4096)"), world.log, begin, count)
+    rivers = took[MODELS[0]]
+    print(f"  half-space-trees: {1 / ours:.2f} million events a second, {rivers / ours:.0f} times River's (target 10)")
+    floor("half-space-trees against River's", rivers / ours, FASTER)
+    alike = [
+        on_the_clock(fitted(spec), world.log, begin, count) for spec in ("first-seen", "isolated(detector=first-seen)")
+    ]
+    print(f"  first-seen isolated: {alike[1]:.2f} us an event on the clock, {alike[0]:.2f} in this process\n")
+    return verdict()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
