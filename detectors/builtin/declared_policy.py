@@ -2,9 +2,9 @@
 
 Policy-as-code in its plain form: a scope is a set of grants (service, access, project; `*` for any) and of
 image registries.  An access that no grant covers is scored by how far out it lies: another kind of access to
-a known resource area, an adjacent project, a foreign service, or neither.  What the baseline did out of scope
-already counts less; what was denied counts less than what succeeded.  Each distinct combination is evaluated
-once and remembered by its codes.
+a known resource area, an adjacent project, a foreign service, or neither.  What was done out of scope on earlier
+days counts less, and so does what was denied; what few identities do at all (this access to this service in this
+project) counts more.  Each distinct combination is evaluated once a day and remembered by its codes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, texts
-from scopedrift.detectors._hashing import mix
+from scopedrift.detectors._columns import column, segments, texts
 from scopedrift.detectors._memo import Facts, Memo
+from scopedrift.detectors._users import Users
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.events import DAY, EventBatch
 from scopedrift.simulator.policy import ANY, Scope
 
 _FACTS = ("identity", "service", "access", "project", "registry", "outcome")
+_CHUNK = 50_000
 _ACCESS = {"read": 0.0, "auth": 0.03, "write": 0.05, "create": 0.07, "delete": 0.09, "admin": 0.11}
 
 
@@ -30,9 +31,10 @@ _ACCESS = {"read": 0.0, "auth": 0.03, "write": 0.05, "create": 0.07, "delete": 0
 class DeclaredPolicy(Detector):
     """Scores accesses outside the identity's declared scope, by how far outside they are."""
 
-    habit: float = param(0.3, 0.0, 1.0, doc="weight of a violation that the baseline already showed")
+    habit: float = param(0.3, 0.0, 1.0, doc="weight of a violation that earlier days already showed")
     denied: float = param(0.6, 0.0, 1.0, doc="weight of an attempt that was denied or failed")
     unknown_identity: float = param(0.5, 0.0, 1.0, doc="score of an identity without a declared scope")
+    rare: float = param(0.3, 0.0, 1.0, doc="weight of how few identities do such a thing at all, in bits")
     registry: float = param(0.8, 0.0, 2.0, doc="score of an image from a registry outside the scope")
 
     name = "declared-policy"
@@ -42,21 +44,32 @@ class DeclaredPolicy(Detector):
         """Takes the policy and notes which violations are already habits."""
         self._policy = knowledge.policy
         self._habits: set[Facts] = set()
+        self._today: set[Facts] = set()
+        self._users = Users()
         self._memo = Memo(_FACTS, self._evaluate)
-        if not self._policy:
-            return
-        at = np.flatnonzero(self._memo.values(history) > 0)
-        columns = (column(history, name) for name in _FACTS)
-        key = mix(0 * at, *(-1 if c is None else c[at] for c in columns))
-        distinct = np.unique(key, return_index=True)[1]
-        self._habits = {facts[:-1] for facts in texts(history, _FACTS, at[distinct])}
-        self._memo.forget()
+        self._day = -1
+        for start in range(0, len(history), _CHUNK):
+            self.score(history.slice(start, start + _CHUNK))
+        self._settle()
 
     def score(self, batch: EventBatch) -> Scores:
-        """Zero inside the scope, up to about 2 outside; abstains on events that the policy cannot judge."""
+        """Zero inside the scope, more outside; abstains on events that the policy cannot judge."""
         if not self._policy or column(batch, "identity") is None:
             return np.full(len(batch), np.nan)
-        return self._memo.values(batch)
+        scores = np.empty(len(batch))
+        for start, stop, day in segments(batch["arrived"], DAY):
+            if day != self._day:
+                self._settle()
+                self._day = day
+            scores[start:stop] = self._memo.values(batch.slice(start, stop))
+        return scores
+
+    def _settle(self) -> None:
+        """The day is over: what it showed is a habit from now on."""
+        self._habits |= self._today
+        self._today = set()
+        self._users.settle()
+        self._memo.forget()
 
     def explain(self, batch: EventBatch, row: int) -> str:
         """Names what no grant covers."""
@@ -70,7 +83,7 @@ class DeclaredPolicy(Detector):
             reasons.append(f"{access or 'an access'} on {service or 'a service'} in {project or 'some project'}")
         if registry is not None and registry not in scope.registries:
             reasons.append(f"an image from {registry}")
-        habit = ", as it already did in the baseline" if facts[:-1] in self._habits else ""
+        habit = ", as on earlier days" if facts[:-1] in self._habits else ""
         how = f"{outcome or 'unknown outcome'}{habit}"
         return f"outside the declared scope of {identity}: {' and '.join(reasons)} ({how})"
 
@@ -86,8 +99,11 @@ class DeclaredPolicy(Detector):
             score = _distance(scope, service, access, project)
             if registry is not None and registry not in scope.registries:
                 score += self.registry
+        self._users.note(identity, facts[1:4])
         if score > 0:
+            self._today.add(facts[:-1])
             score += _ACCESS.get(access or "", 0.0)
+            score *= 1.0 + self.rare * self._users.bits(facts[1:4])
         score *= self.habit if facts[:-1] in self._habits else 1.0
         return score if outcome in (None, "success") else score * self.denied
 

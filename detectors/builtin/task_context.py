@@ -1,8 +1,9 @@
 """Task context: an operation is compared with what the declared purpose of its task needs.
 
 A task says what it is for (its kind), and the platform knows which operations that kind needs.  An operation
-outside that list is scored by what it could do; what the baseline did outside the lists already counts less,
-since lists are incomplete, and so does what was denied.  Events without a known purpose are not judged.
+outside that list is scored by what it could do; what such tasks did outside the lists on earlier days counts less,
+since lists are incomplete, and so does what was denied; what few identities do at all counts more.  Events without a
+known purpose are not judged.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import texts
+from scopedrift.detectors._columns import segments, texts
 from scopedrift.detectors._memo import Facts, Memo
+from scopedrift.detectors._users import Users
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.events import DAY, EventBatch
 
 _FACTS = ("task_kind", "operation", "access", "outcome")
 _HABITS = ("task_kind", "operation", "identity")
+_CHUNK = 50_000
 _ACCESS = {"read": 0.2, "auth": 0.5, "write": 0.4, "create": 0.5, "delete": 0.5, "admin": 0.7}
 
 
@@ -26,25 +29,39 @@ _ACCESS = {"read": 0.2, "auth": 0.5, "write": 0.4, "create": 0.5, "delete": 0.5,
 class TaskContext(Detector):
     """Scores operations that the declared purpose of their task does not need."""
 
-    habit: float = param(0.3, 0.0, 1.0, doc="weight of an operation that this kind of task did in the baseline")
-    known: float = param(0.1, 0.0, 1.0, doc="the same, if this very identity did it in such a task")
+    habit: float = param(0.3, 0.0, 1.0, doc="weight of an operation that such tasks did before")
+    known: float = param(0.1, 0.0, 1.0, doc="the same, if this very identity did")
     denied: float = param(0.6, 0.0, 1.0, doc="weight of an attempt that was denied or failed")
+
+    rare: float = param(0.3, 0.0, 1.0, doc="weight of how few identities do the operation at all, in bits")
 
     name = "task-context"
     needs = frozenset({"task_context"})
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Takes the allowed operations and notes which others were habits."""
+        """Takes the needed operations and notes which others were habits."""
         self._tools = knowledge.task_tools or {}
         self._outside = Memo(_FACTS, self._distance)
         self._habit = Memo(_HABITS, self._discount)
         self._kinds: set[tuple[str | None, str | None]] = set()
         self._pairs: set[Facts] = set()
-        Memo(_HABITS, self._note).values(history)
+        self._today: set[Facts] = set()
+        self._users = Users()
+        self._day = -1
+        for start in range(0, len(history), _CHUNK):
+            self.score(history.slice(start, start + _CHUNK))
+        self._settle()
 
     def score(self, batch: EventBatch) -> Scores:
-        """Zero for what the task needs, up to 1.7 for what it does not; abstains without a known purpose."""
-        return np.asarray(self._outside.values(batch) * self._habit.values(batch))
+        """Zero for what the task needs, more for what it does not; abstains without a known purpose."""
+        scores = np.empty(len(batch))
+        for start, stop, day in segments(batch["arrived"], DAY):
+            if day != self._day:
+                self._settle()
+                self._day = day
+            part = batch.slice(start, stop)
+            scores[start:stop] = self._outside.values(part) * self._habit.values(part)
+        return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:
         """Names purpose and operation."""
@@ -52,10 +69,13 @@ class TaskContext(Detector):
         needed = ", ".join(sorted(self._tools.get(kind or "", ()))[:5])
         return f"{operation} ({outcome or 'unknown outcome'}) is not what a {kind} task is for: it needs {needed}"
 
-    def _note(self, facts: Facts) -> float:
-        self._kinds.add((facts[0], facts[1]))
-        self._pairs.add(facts)
-        return 0.0
+    def _settle(self) -> None:
+        """The day is over: what it showed is a habit from now on."""
+        self._pairs |= self._today
+        self._kinds |= {(kind, operation) for kind, operation, _ in self._today}
+        self._today = set()
+        self._users.settle()
+        self._habit.forget()
 
     def _distance(self, facts: Facts) -> float:
         kind, operation, access, outcome = facts
@@ -68,6 +88,12 @@ class TaskContext(Detector):
         return score if outcome in (None, "success") else score * self.denied
 
     def _discount(self, facts: Facts) -> float:
+        self._users.note(facts[2], facts[1])
+        needed = self._tools.get(facts[0]) if facts[0] is not None else None
+        if needed is None or facts[1] in needed:
+            return 1.0
+        self._today.add(facts)
+        rare = 1.0 + self.rare * self._users.bits(facts[1])
         if facts in self._pairs:
-            return self.known
-        return self.habit if (facts[0], facts[1]) in self._kinds else 1.0
+            return self.known * rare
+        return (self.habit if (facts[0], facts[1]) in self._kinds else 1.0) * rare

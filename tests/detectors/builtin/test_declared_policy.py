@@ -44,7 +44,22 @@ def test_what_was_denied_and_what_is_a_habit_counts_less(scored) -> None:
     (plain, denied), _ = scored(other, {**other, "outcome": "denied"})
     (habit, _), explain = scored(other, {}, baseline=(other,))
     assert 0 < denied < plain and 0 < habit < plain
-    assert explain(0).endswith("(success, as it already did in the baseline)")
+    assert explain(0).endswith("(success, as on earlier days)")
+
+
+def test_yesterday_is_a_habit_and_today_is_not_yet(build, judge) -> None:
+    log = build([{"at": 0, **INSIDE}, *({"at": at, **INSIDE, "project": "blue"} for at in (30, 31, 50))])
+    first, again, tomorrow = judge(DeclaredPolicy(), log, POLICY, fit=25)[0]
+    assert first == again > tomorrow > 0
+
+
+def test_what_nobody_does_counts_more_than_what_many_do(build, judge) -> None:
+    many = [{"at": n / 10, **INSIDE, "identity": f"i{n}", "project": "blue"} for n in range(9)]
+    log = build([*many, {"at": 30, **INSIDE, "project": "blue"}, {"at": 31, **INSIDE, "project": "green"}])
+    common, rare = judge(DeclaredPolicy(), log, POLICY, fit=25)[0]
+    assert rare > 1.5 * common
+    common, rare = judge(DeclaredPolicy(rare=0.0), log, POLICY, fit=25)[0]
+    assert rare == common
 
 
 def test_a_missing_part_gets_the_benefit_of_the_doubt(scored) -> None:

@@ -31,3 +31,20 @@ def test_needed_unneeded_habitual_denied_and_unknown(build, judge) -> None:
     assert 0 < own_habit < habit_of_the_kind < denied < unneeded
     assert np.isnan(no_purpose) and np.isnan(undeclared)
     assert detector.explain(batch, 1) == ("Delete (success) is not what a summarise task is for: it needs Post, Read")
+
+
+def test_yesterday_is_a_habit_and_today_is_not_yet(build, judge) -> None:
+    log = build(
+        [{"at": at, **TASK, "operation": what} for at, what in ((0, "Read"), (30, "List"), (31, "List"), (50, "List"))]
+    )
+    first, again, tomorrow = judge(TaskContext(), log, TOOLS, fit=25)[0]
+    assert first == again > tomorrow > 0
+
+
+def test_what_nobody_does_counts_more_than_what_many_do(build, judge) -> None:
+    many = [{"at": n / 10, "identity": f"i{n}", "operation": "List", "task_kind": "other"} for n in range(9)]
+    log = build([*many, {"at": 30, **TASK, "operation": "List"}, {"at": 31, **TASK, "operation": "Erase"}])
+    common, rare = judge(TaskContext(), log, TOOLS, fit=25)[0]
+    assert rare > 1.5 * common
+    common, rare = judge(TaskContext(rare=0.0), log, TOOLS, fit=25)[0]
+    assert rare == common
