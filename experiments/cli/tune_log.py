@@ -115,8 +115,11 @@ def _print(found: TunedLog) -> None:
         return
     print_paragraph(f"It caught {held.detected} of {held.incidents} incidents that the search did not see.")
     if found.default is not None:
+        better = held.f1 - found.default.f1
         print_paragraph(
-            f"f1 {held.f1:.3f} against {found.default.f1:.3f} of the default parameters there, on one log: no interval."
+            f"f1 {held.f1:.3f} against {found.default.f1:.3f} of the default parameters there:"
+            f" {'better' if better > 0 else 'worse, keep the defaults' if better < 0 else 'no gain'}."
+            " One log gives no interval."
         )
     if found.missed:
         print_paragraph("It will miss: " + "; ".join(f"{kind} ({what})" for kind, what in found.missed.items()))
