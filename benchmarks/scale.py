@@ -27,6 +27,7 @@ name: large
 horizon: {days}d
 windows: {{baseline: 10h, calibration: 5h}}
 organisation: {{projects: {projects}}}
+identities: {{sharing: 0.0}}
 platform: {{gpus: {gpus}}}
 load: {load}
 workloads:
@@ -39,8 +40,8 @@ incidents:
 """Numbers of workloads; without sharing, each part of a pipeline, service and function has an identity of its own."""
 WORLDS: dict[str, dict[str, float]] = {
     "20,000 identities, 7 days": {
-        "days": 7, "projects": 200, "gpus": 4000, "load": 0.5,
-        "pipelines": 1000, "services": 4000, "functions": 12000,
+        "days": 7, "projects": 200, "gpus": 4000, "load": 0.2,
+        "pipelines": 1000, "services": 4000, "functions": 11000,
     },
     "5 million events": {
         "days": 2, "projects": 60, "gpus": 1000, "load": 1,

@@ -41,8 +41,9 @@ REFUSALS: Final = 4
 """Added to the outcome of a stage for each number of the set of operations that a policy refuses it."""
 
 CLUMP_GAP: Final = SECOND // 5
-"""Between the tasks of a clump (assumed: a caller's next request a fifth of a second later)."""
+"""Between the tasks of a clump on average, at random (assumed: a caller's next request a fifth of a second later)."""
 _CLUMPS: Final = np.uint64(0xC1E9)
+_PLACES: Final = np.uint64(0x91AC)
 BLOCK: Final = 32_768
 """Events that are worked on together: intermediate arrays stay in the cache.  The log does not depend on it."""
 
@@ -254,7 +255,8 @@ class Recorder:
         size = np.maximum(self._tables.per_task[rows["activity"]], 1)[row]
         task, part = np.divmod(index, size)
         clump, place = np.divmod(task, rows["clump"][row])
-        begins = (hash64(keys ^ _CLUMPS, clump) >> np.uint64(32)) * 2.0**-32 * rows["duration"][row] + place * CLUMP_GAP
+        begins = (hash64(keys ^ _CLUMPS, clump) >> np.uint64(32)) * 2.0**-32 * rows["duration"][row]
+        begins += (hash64(keys ^ _PLACES, task) >> np.uint64(32)) * 2.0**-31 * place * CLUMP_GAP
         return np.asarray(rows["start"][row] + (begins + (part + unit) / size * rows["span"][row]).astype(np.int64))
 
     def _keys(self, rows: Rows) -> Array:

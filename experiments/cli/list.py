@@ -19,6 +19,7 @@ class Things(StrEnum):
     ATTACKS = "attacks"
     DRIFTS = "drifts"
     CHANGES = "changes"
+    TECHNIQUES = "techniques"
     WORKLOADS = "workloads"
     SUITES = "suites"
 
@@ -65,6 +66,7 @@ def catalogue_of(kind: Things) -> dict[str, Any]:
         Things.ATTACKS: catalogue.chains,
         Things.DRIFTS: catalogue.drifts,
         Things.CHANGES: catalogue.changes,
+        Things.TECHNIQUES: catalogue.techniques,
         Things.WORKLOADS: catalogue.families,
     }
     return dict(sources[kind]())

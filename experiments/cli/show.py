@@ -1,4 +1,4 @@
-"""`scopedrift show NAME`: everything there is to say about one scenario, detector, attack, drift, change or family."""
+"""`scopedrift show NAME`: everything there is to say about one of the things that `scopedrift list` lists."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ SINGULAR: Final = {
     Things.ATTACKS: "attack chain",
     Things.DRIFTS: "scope drift",
     Things.CHANGES: "benign change",
+    Things.TECHNIQUES: "technique",
     Things.WORKLOADS: "workload family",
 }
 
@@ -23,7 +24,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A name that `scopedrift list` shows, a scenario file or a detector.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """Show a scenario, detector, attack, drift, benign change or workload family."""
+    """Show a scenario, detector, attack, drift, benign change, technique or workload family."""
     kinds = [kind for kind in Things if name in described(kind)]
     if not kinds:
         kinds = [_kind_of_file(name)]
@@ -113,6 +114,8 @@ def _show_entry(kind: Things, name: str, as_json: bool) -> None:
         _print_incident(entry)
     elif kind is Things.CHANGES:
         _print_change(name, entry)
+    elif kind is Things.TECHNIQUES:
+        _print_technique(name, entry)
     if rows:
         print()
         print_table("", columns, rows)
@@ -161,6 +164,35 @@ def _print_change(name: str, entry: Any) -> None:
     print(f"looks like: {', '.join(alike) or 'no technique'}")
     effects = [", ".join(effect) for effect in entry.data["effects"]]
     print(f"effects: {'; '.join(effects)}")
+
+
+def _print_technique(name: str, entry: Any) -> None:
+    """What a technique logs, needs and yields, who uses it, and the standards it falls under."""
+    from scopedrift.scenarios import catalogue
+    from scopedrift.scenarios.coverage import STANDARDS, standards_of, techniques_of
+
+    data = entry.data
+    form, operations = next(iter(data["activity"].items()))
+    said = {
+        "signals": data["signals"],
+        f"operations ({'in order' if form == 'sequence' else 'mixed'})": operations,
+        "needs": data.get("needs", ()),
+        "yields": [data["yields"]] if "yields" in data else (),
+        "looks like": data.get("look_alikes", ()),
+        "used by": [
+            chain
+            for entries in (catalogue.chains(), catalogue.drifts())
+            for chain, each in entries.items()
+            if name in techniques_of(each)
+        ],
+    }
+    low, high = data["count"]
+    print(f"{low} to {high} events within {data.get('pace', 'seconds')}, at strength 0")
+    for what, values in said.items():
+        print(f"{what}: {', '.join(map(printable, values)) or 'nothing'}")
+    print()
+    found = standards_of([name])
+    print_table("standards", ["standard", "ids"], [[STANDARDS[key], ", ".join(ids)] for key, ids in found.items()])
 
 
 def _span(parameter: Any) -> str:

@@ -39,6 +39,10 @@ def runners() -> Iterator[Statistic]:
         _per_project, first_column,
     )  # fmt: skip
     yield Statistic(
+        "runners.top_tenth", "Share of the busiest tenth of projects in all CI builds", "number", "", ("builds",),
+        _per_project, of.top_share(0.1), of.as_exponential,
+    )  # fmt: skip
+    yield Statistic(
         "runners.duration", "Duration of a CI job", "distribution", "s", ("seconds",),
         lambda log: (log.of_kind(*CI).length(),), first_column,
     )  # fmt: skip

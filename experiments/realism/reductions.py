@@ -126,10 +126,15 @@ def empty_bins(width: float) -> Callable[[Sample], float]:
 
 
 def by_hour(times: Array) -> Array:
-    """The rate by hour of day, on weekdays if there are any, relative to its mean."""
+    """The rate by hour of day, on weekdays if there are any, relative to its mean.
+
+    A moving mean of three hours: days and weeks rise and fall slowly, and what a burst adds to one hour of a short log
+    is not their doing.
+    """
     weekday = times[(times // DAY_S) % 7 < 5]
     counts = np.bincount(((weekday if len(weekday) else times) // HOUR_S % 24).astype(np.int64), minlength=24)
-    return np.asarray(counts / counts.mean())
+    smooth = (np.roll(counts, 1) + counts + np.roll(counts, -1)) / 3.0
+    return np.asarray(smooth / counts.mean())
 
 
 def peak(sample: Sample) -> float:
@@ -140,6 +145,11 @@ def peak(sample: Sample) -> float:
 def trough(sample: Sample) -> float:
     """The quietest hour of the day over the mean hour."""
     return float(by_hour(sample[0]).min())
+
+
+def peak_over_trough(sample: Sample) -> float:
+    """The busiest hour of the day over the quietest."""
+    return peak(sample) / trough(sample)
 
 
 def weekend(sample: Sample) -> float:
@@ -286,8 +296,9 @@ def as_prompt(sample: Sample) -> Sample:
 def daily(family: str, what: str, extract: Callable[[Tables], Sample]) -> Iterator[Statistic]:
     """The day and the week of arrivals."""
     for name, about, reduce in (
-        ("peak", "busiest hour of the day over the mean hour", peak),
-        ("trough", "quietest hour of the day over the mean hour", trough),
+        ("peak", "busiest hour of the day (a mean of three) over the mean hour", peak),
+        ("trough", "quietest hour of the day (a mean of three) over the mean hour", trough),
+        ("peak_over_trough", "busiest hour of the day over the quietest (means of three)", peak_over_trough),
         ("weekend", "a weekend day over a weekday", weekend),
     ):
         yield Statistic(f"{family}.{name}", f"{what}: {about}", "number", "", ("time",), extract, reduce, as_poisson)

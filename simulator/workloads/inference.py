@@ -24,6 +24,7 @@ WINDOW: Final = 10 * MINUTE
 BATCHES: Final = 1 << 31
 """Task numbers from here on are batch jobs."""
 MAX_READS: Final = 3_000
+GOLDEN: Final = 0.618034
 REQUEST_EVENTS: Final = 3
 """Events that one request leaves (`per_task` of the activity)."""
 
@@ -64,10 +65,11 @@ def _service(
 ) -> Process:
     seed = platform.world.seed
     draws = Draws(seed, NAME, workload.name, width=13)
-    skew = family.distribution("skew")(evenly(seed, number, NAME, "skew"))
+    rank = evenly(seed, number, NAME, "skew")
+    skew = family.distribution("skew")(rank)
     per_window = parameters["requests_per_hour"] * skew * platform.world.scenario.load * WINDOW / HOUR
     rhythm = platform.world.rhythms["customers"]
-    clump = max(round(family.distribution("clump")(evenly(seed, number, NAME, "clump"))), 1)
+    clump = max(round(family.distribution("clump")(_spread(rank, parameters["services"]))), 1)
     span = family.seconds("request_s", evenly(seed, number, NAME, "request"))
     chance = {
         "crash": family.value("crashes_per_week") * WINDOW / WEEK,
@@ -108,6 +110,14 @@ def _service(
             request += requests
         window += 1
         yield platform.wait(WINDOW)
+
+
+def _spread(rank: float, members: int) -> float:
+    """A trait in [0, 1) that is even over members that are next to each other in rank.
+
+    The few busiest services make most of the requests: they too should show the whole distribution.
+    """
+    return (rank * members * GOLDEN) % 1.0
 
 
 def _start(platform: Platform, family: Family, workload: Workload, task: Task, u: float) -> Process:

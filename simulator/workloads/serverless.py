@@ -145,7 +145,7 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
             task.anchor = function.anchor
         length = max(round(function.usual * family.distribution("variation")(row[2])), 1)
         task.log(family.activity("invoke"), length, 1 + int(INVOCATION_EVENTS * row[3]))
-        task.explore(family.activity("explore"), row[4:9])
+        task.explore(family.activity("explore"), row[4:9], within=length)
         if function.parent and row[13] < family.value("fan_outs_per_day") / function.per_day:
             _fan_out(platform, family, function, functions, task, row[9])
         yield platform.wait(length)
@@ -212,7 +212,7 @@ def _busy(platform: Platform, family: Family, function: _Function, functions: Se
             task.anchor = function.anchor
             span = max(round(length * SECOND), 1)
             task.log(family.activity("invoke"), WINDOW, invocations * INVOCATION_EVENTS, span=span, clump=clump)
-            task.explore(family.activity("explore"), row[5:10])
+            task.explore(family.activity("explore"), row[5:10], within=span)
             twice = round(invocations * family.value("retried") + row[12] - 0.5)
             task.log(family.activity("redeliver"), WINDOW, twice * REDELIVERY_EVENTS)
             if function.parent and row[10] < fans_out:
@@ -242,12 +242,12 @@ def _fan_out(
     task: Task,
     u: float,
 ) -> None:
-    """Invoke its children, as fast as their concurrency limits let it; they run."""
+    """Invoke its children while it runs; they answer as fast as their concurrency limits let them."""
     children = [functions[child] for child in _children(function.number)]
     degree = round(family.distribution("degree")(u))
     rounds = -(-degree // function.limit)
     lasts = min(rounds * 5 * SECOND, HOUR)
-    task.log(family.activity("fan_out"), lasts, degree)
+    task.log(family.activity("fan_out"), function.usual, degree)
     for at, child in enumerate(children):
         share = degree // len(children) + (at < degree % len(children))
         if child.busy:

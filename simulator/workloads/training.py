@@ -7,14 +7,15 @@ trials at once, which give way to whoever waits with a higher priority.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.events import DAY, MINUTE, SECOND
+from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.platform import IDLE, URGENT, USUAL, Platform
-from scopedrift.simulator.randomness import Draws
+from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.tasks import Task
 from scopedrift.simulator.world import Workload, World
 
@@ -29,7 +30,9 @@ ROLES: Final = {
 """The stages of a pipeline and the activities that each is meant to do."""
 CHECKPOINTS: Final = 8
 """A run is recorded in at most this many stretches between checkpoints; four times as many if it can be pre-empted."""
-TRIALS: Final = 64
+LARGE: Final = 16
+"""GPUs from which a gang goes first, and has a limit of its own."""
+TRIALS: Final = 128
 """Job numbers of one run."""
 MAX_READS: Final = 4_000
 WIDTH: Final = 24
@@ -38,6 +41,7 @@ WIDTH: Final = 24
 def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
     """Make `pipelines` pipelines; yield one process for each."""
     family = Family(world, NAME)
+    sizes: Counter[tuple[float, bool]] = Counter()
     for number in range(parameters["pipelines"]):
         name = f"pipeline-{number:04d}"
         project = world.home(NAME, number)
@@ -67,13 +71,18 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             world.allow_tools(role, [*activities, start_up])
             shared = shared or workload
             parts[role] = workload
-        yield partial(_pipeline, family=family, parts=parts, parameters=parameters)
+        yield partial(_pipeline, family=family, number=number, parts=parts, parameters=parameters, sizes=sizes)
 
 
 def _pipeline(
-    platform: Platform, family: Family, parts: Mapping[str, Workload], parameters: Mapping[str, Any]
+    platform: Platform,
+    family: Family,
+    number: int,
+    parts: Mapping[str, Workload],
+    parameters: Mapping[str, Any],
+    sizes: Counter[tuple[float, bool]],
 ) -> Process:
-    """Runs arrive in working hours, each as a process of its own."""
+    """Runs arrive in working hours, each as a process of its own; `sizes` counts those of each size so far."""
     rate = parameters["runs_per_day"]
     draws = Draws(platform.world.seed, NAME, parts["train"].name, width=WIDTH)
     run = 0
@@ -81,7 +90,7 @@ def _pipeline(
         row = draws.row()
         gap = platform.arrival("working", DAY / rate, row[0]) / parts["train"].load
         yield platform.wait(max(round(gap), 1))
-        platform.env.process(_run(platform, family, parts, parameters, run, row))
+        platform.env.process(_run(platform, family, parts, parameters, number, run, row, sizes))
         run += 1
 
 
@@ -90,8 +99,10 @@ def _run(
     family: Family,
     parts: Mapping[str, Workload],
     parameters: Mapping[str, Any],
+    number: int,
     run: int,
     row: list[float],
+    sizes: Counter[tuple[float, bool]],
 ) -> Process:
     flow = {role: family.start_up(part.identity.credential_kind) for role, part in parts.items()}
     task = Task(platform, parts["prepare"], "prepare", run)
@@ -101,13 +112,19 @@ def _run(
     task.explore(family.activity("explore"), row[3:8])
     task.renew(platform.now + length)
     yield platform.wait(length)
+    # how large a run is, is even over the runs of all pipelines: one giant more or less would make another week
+    member = run * parameters["pipelines"] + number
+    search, gpus = (evenly(platform.world.seed, member, NAME, each) for each in ("search", "gpus"))
+    size = (family.choice("gpus", gpus), search < parameters["searches"])
+    longer = evenly(platform.world.seed, sizes[size], NAME, "length", *size)
+    sizes[size] += 1
     trials = 1
-    if row[8] < parameters["searches"]:
-        trials = min(round(family.distribution("trials")(row[9])), TRIALS)
+    if search < parameters["searches"]:
+        trials = min(round(family.distribution("trials")(search / parameters["searches"])), TRIALS)
     jobs = []
     for trial in range(trials):
         # a search reuses the run's draws, shifted: its trials differ and its length does not touch other runs
-        shifted = [(u + trial * 0.381966) % 1.0 for u in row[10:16]]
+        shifted = [(u + trial * 0.381966) % 1.0 for u in (gpus, longer, *row[12:16])]
         job = _train(platform, family, parts["train"], run * TRIALS + trial, shifted, trials)
         jobs.append(platform.env.process(job))
     yield platform.env.all_of(jobs)
@@ -151,6 +168,8 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
     length = family.seconds("duration_s", u[1])
     if trials > 1:
         length = max(round(length * family.value("trial_length")), SECOND)
+    if gpus >= LARGE:
+        length = min(length, round(family.value("large_limit_h") * HOUR))
     # how it ends: large jobs are mostly cancelled (Helios); at one GPU the pooled shares hold
     share = (gpus - 1) / 63.0
     unfinished = family.value("failed") + family.value("cancelled")
@@ -158,7 +177,7 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
     failed = u[2] < family.value("failed")
     cancelled = not failed and u[2] < unfinished
     runs = 2 if failed and u[3] < family.value("retried") else 1
-    priority = URGENT if gpus >= 16 else IDLE if trials > 1 else USUAL
+    priority = URGENT if gpus >= LARGE else IDLE if trials > 1 else USUAL
     task = Task(platform, workload, "train", job)
     task.log(family.activity("submit"), 10 * SECOND, 3)
     yield platform.wait(10 * SECOND)  # the session is open by then

@@ -19,10 +19,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from scopedrift.experiments.cli import main
+from scopedrift.experiments.cli import app, main
 from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, print_table, printable
+from scopedrift.scenarios import catalogue
 
 CLI = [sys.executable, "-m", "scopedrift.experiments.cli"]
 TINY = """
@@ -336,6 +338,19 @@ def test_an_unusable_tracking_store_is_told_before_anything_runs(scopedrift, tin
     assert done.code == 2
     assert "tracking store" in done.err
     assert not Path("result").exists()
+
+
+def test_a_technique_says_what_it_does_and_who_uses_it(scopedrift):
+    said = scopedrift("show", "mint-tokens").out
+    assert "looks like: rotation-storm, break-glass" in said
+    assert "token-theft" in said.split("used by:")[1].splitlines()[0]
+    assert "T1548.005" in said
+    assert set(json.loads(scopedrift("list", "techniques", "--json").out)["techniques"]) == set(catalogue.techniques())
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.techniques()))
+def test_every_technique_is_shown(name):
+    assert CliRunner().invoke(app, ["show", name]).exit_code == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -25,7 +25,7 @@ def test_stages_run_under_identities_of_their_own_or_the_same(tiny, each, identi
 
 def test_searches_give_way_to_large_runs_and_resume_from_their_checkpoint(events):
     searches = {"training": {"pipelines": 6, "runs_per_day": 8.0, "searches": 1.0}}
-    crowded = events({**QUIET, "platform": {"gpus": 16}}, **searches)
+    crowded = events({**QUIET, "platform": {"gpus": 32}}, **searches)
     free = events({**QUIET, "platform": {"contention": False}}, **searches)
 
     def resumed(log):
