@@ -1,6 +1,6 @@
 """What people are told to type works: every file and every command of the README and of the documentation.
 
-A block of yaml or python whose first line is a comment with a file name is that file; the lines of a console block that
+A block whose first line is a comment with a file name is that file; the lines of a console block that
 begin with `scopedrift` are run, page by page, in one folder.  (`make ...` lines are what CI itself runs.)
 """
 
@@ -33,8 +33,8 @@ def commands(page: Path) -> list[str]:
 def files(page: Path) -> dict[str, str]:
     found = {}
     for kind, text in blocks(page):
-        name = re.match(r"# ([\w./-]+\.(?:yaml|py))\n", text)
-        if kind in ("yaml", "python") and name:
+        name = re.match(r"(?:#|//) ([\w./-]+\.(?:yaml|py|sh|js))\n", text)
+        if kind in ("yaml", "python", "sh", "javascript") and name:
             found[name[1]] = text
     return found
 
