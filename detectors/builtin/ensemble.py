@@ -1,10 +1,11 @@
 """Ensemble: several detectors, made comparable by how rare a score is, and combined.
 
 The members are fitted on the first part of the baseline and score the rest of it, which the ensemble holds out
-for calibration.  A score then becomes its surprise: the negative logarithm of the share of held-out events that
-scored as high; beyond the highest percent a heavy tail continues it, so that nothing saturates and no member
-drowns the others.  The sum of surprises favours what several members find odd, the maximum what one finds very
-odd.
+for calibration.  A score then becomes its surprise: the negative logarithm of the share of held-out hours of an
+identity that showed one as high, since that, and not a single event, is what an alert stands for; beyond the highest
+percent a heavy tail continues it, so that nothing saturates and no member drowns the others.  Members notice different
+events of one deed, so each counts with the most surprised it has been by this task (or identity, without one) since
+the full hour.  The sum of surprises favours what several members find odd, the maximum what one finds very odd.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scopedrift.detectors._columns import column, grouped, segments, sorted_by
+from scopedrift.detectors._hashing import Table, grown, mix
 from scopedrift.detectors._members import limited, member
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import Array, EventBatch
+from scopedrift.simulator.events import HOUR, Array, EventBatch
 
+_MEMBERS = "first-seen + sequence + peer-group + rate + start-up"
 _CHUNK = 50_000
+_UNITS = 1e6  # a surprise is remembered in millionths, so that no rounding depends on batch cuts
 _TAIL = 0.01
 _TAIL_INDEX = 2.0  # of the Pareto tail with that mean excess (assumed)
-_KEPT = 1_000_000
 
 
 @dataclass
 class Ensemble(Detector):
     """Combines detectors after calibrating each on a held-out part of the baseline."""
 
-    members: str = param("first-seen + sequence + peer-group", doc="detectors, joined by +")
+    members: str = param(_MEMBERS, doc="detectors, joined by +")
     held_out: float = param(0.3, 0.1, 0.5, doc="share of the baseline that calibrates")
     strongest: float = param(0.5, 0.0, 1.0, doc="weight of the most surprised member against the sum of all")
 
@@ -46,13 +50,15 @@ class Ensemble(Detector):
         self._inner = [member(spec) for spec in self._specs]
         cut = round(len(history) * (1.0 - self.held_out))
         self._scales = []
+        self._peaks = _Peaks(len(self._inner))
+        held_out = history.slice(cut, len(history))
         for detector in self._inner:
             detector.fit(history.slice(0, cut), limited(knowledge, detector.needs))
             parts = [
                 np.asarray(detector.score(history.slice(start, min(start + _CHUNK, len(history)))), np.float64)
                 for start in range(cut, len(history), _CHUNK)
             ]
-            self._scales.append(_Surprise(np.concatenate([np.zeros(0), *parts])))
+            self._scales.append(_Surprise(_by_hour(held_out, np.concatenate([np.zeros(0), *parts]))))
 
     def score(self, batch: EventBatch) -> Scores:
         """Combined surprise in powers of ten; abstains where every member does."""
@@ -60,7 +66,7 @@ class Ensemble(Detector):
         surprises = np.stack([scale.of(np.asarray(d.score(batch), np.float64)) for d, scale in pairs])
         self._surprises = surprises
         known = ~np.isnan(surprises)
-        held = np.where(known, surprises, 0.0)
+        held = self._peaks.follow(batch, np.where(known, surprises, 0.0))
         combined = self.strongest * held.max(axis=0) + (1.0 - self.strongest) * held.sum(axis=0)
         return np.where(known.any(axis=0), combined, np.nan)
 
@@ -70,13 +76,59 @@ class Ensemble(Detector):
         said = []
         for i in np.argsort(-np.nan_to_num(surprise, nan=-1.0), kind="stable")[:2]:
             if surprise[i] > 1.0:
-                rare = f"once in {10 ** min(surprise[i], 9.0):,.0f} events"
+                rare = f"once in {10 ** min(surprise[i], 9.0):,.0f} hours of an identity"
                 said.append(f"{self._specs[i]} ({rare}): {self._inner[i].explain(batch, row)}")
         return "; ".join(said) or "no member finds this unusual"
 
 
+def _by_hour(batch: EventBatch, scores: Array) -> Array:
+    """The highest score of each identity in each hour that has one."""
+    rows = np.flatnonzero(np.isfinite(scores))
+    identity = column(batch, "identity")
+    who = np.zeros(len(rows), np.int64) if identity is None else identity[rows]
+    order, starts, _ = grouped(np.unique(mix(who, batch["arrived"][rows] // HOUR), return_inverse=True)[1])
+    return np.asarray(np.maximum.reduceat(scores[rows][order], starts)) if len(rows) else scores[rows]
+
+
+class _Peaks:
+    """The highest surprise of each member by each task (or identity, without one) since the full hour."""
+
+    def __init__(self, members: int) -> None:
+        self._tasks = Table()
+        self._peaks = np.zeros((0, members), np.int64)
+        self._hour = -1
+
+    def follow(self, batch: EventBatch, surprises: Array) -> Array:
+        """The peaks by each event, its own surprises (a row a member) included."""
+        identity, task = column(batch, "identity"), column(batch, "task")
+        thread = mix(0, np.zeros(len(batch), np.int64) if identity is None else identity)
+        thread = thread if task is None else np.where(task >= 0, mix(1, task), thread)
+        values = np.rint(surprises * _UNITS).astype(np.int64)
+        for start, stop, hour in segments(batch["arrived"], HOUR):
+            if hour != self._hour:
+                self._hour = hour
+                self._tasks.clear()
+                self._peaks = self._peaks[:0]
+            row = self._tasks.add(thread[start:stop])
+            self._peaks = grown(self._peaks, len(self._tasks))
+            order = sorted_by(row)
+            row = row[order]
+            begins = np.diff(row, prepend=-1) != 0
+            starts = np.flatnonzero(begins)
+            ends = np.append(starts[1:], len(row)) - 1
+            apart = np.cumsum(begins) << 40  # later tasks lie higher, so that no maximum crosses from one to the next
+            for number, of_member in enumerate(values):
+                part = of_member[start:stop]
+                peaks = part[order]
+                peaks[starts] = np.maximum(peaks[starts], self._peaks[row[starts], number])
+                peaks = np.maximum.accumulate(peaks + apart) - apart
+                self._peaks[row[starts], number] = peaks[ends]
+                part[order] = peaks
+        return np.asarray(values / _UNITS)
+
+
 class _Surprise:
-    """How rare a score is among those of the held-out events, as -log10 of the share that is at least as high."""
+    """How rare a score is among those of the held-out hours, as -log10 of the share that is at least as high."""
 
     def __init__(self, scores: Array) -> None:
         held = np.sort(scores[np.isfinite(scores)])

@@ -47,11 +47,11 @@ def log_of(build, extra: list[int]):
 
 
 def test_the_scale_of_a_member_does_not_matter(build, judge, members) -> None:
-    log = log_of(build, [1, 500, 999, 5000])
+    log = log_of(build, [1, 500, 1000, 5000])
     small, _ = judge(Ensemble(members=f"{members}:Scaled"), log, fit=200)
     large, _ = judge(Ensemble(members=f"{members}:Scaled(factor=1e6)"), log, fit=200)
     assert np.allclose(small, large)
-    assert np.all(np.diff(small) > 0)
+    assert small[0] < 0.1 and np.all(np.diff(small) >= 0) and small[-1] > small[-2] > 0
 
 
 def test_a_member_that_abstains_is_left_out(build, judge, members) -> None:
@@ -67,8 +67,34 @@ def test_it_says_who_is_surprised_and_how_much(build, judge, members) -> None:
     _, batch = judge(detector, log_of(build, [5, 5000]), fit=200)
     assert detector.explain(batch, 0) == "no member finds this unusual"
     assert detector.explain(batch, 1).startswith(f"{members}:Scaled (once in ")
-    assert detector.explain(batch, 1).endswith(" events): 5000 bytes")
+    assert detector.explain(batch, 1).endswith(" hours of an identity): 5000 bytes")
 
 
 def test_it_needs_what_its_members_need() -> None:
     assert Ensemble(members="declared-policy + task-context").needs == {"policy", "task_context"}
+
+
+def test_a_score_is_as_rare_as_the_hours_that_show_it(build, judge, members) -> None:
+    """A flood in one hour is one hour: it must not make a high score common."""
+    flood = [{"at": 180 + n / 4000, "identity": "a", "bytes": 2000} for n in range(3000)]
+    calm = [{"at": n / 10, "identity": "a", "bytes": n % 7} for n in range(2000)]
+    log = build([*calm, *flood, {"at": 205, "identity": "a", "bytes": 2000}])
+    detector = Ensemble(members=f"{members}:Scaled")
+    scores, _ = judge(detector, log, fit=200)
+    assert scores[-1] > 1.0
+
+
+def test_members_that_notice_different_events_of_a_task_add_up(build, judge, members, tmp_path) -> None:
+    path = tmp_path / "two.py"
+    path.write_text(MEMBERS.replace('batch["bytes"] * self.factor', '(batch["bytes"] == self.factor) * 1.0'))
+    pair = f"{path}:Scaled(factor=1) + {path}:Scaled(factor=2)"
+    calm = [{"at": n / 10, "identity": "a", "bytes": 0, "task": n} for n in range(2000)]
+    one = [{"at": 205.1, "identity": "a", "bytes": 1, "task": 9}, {"at": 205.2, "identity": "a", "bytes": 2, "task": 9}]
+    apart = [one[0], {**one[1], "task": 8}]
+    later = [one[0], {**one[1], "at": 206.2}]
+    together, separate, next_hour = (
+        judge(Ensemble(members=pair, strongest=0.0), build([*calm, *events]), fit=200)[0][-2:]
+        for events in (one, apart, later)
+    )
+    assert together[1] > 1.5 * together[0] > 0
+    assert np.allclose(separate, separate[0]) and np.allclose(next_hour, next_hour[0])
