@@ -184,6 +184,21 @@ def find(target: str) -> type[Detector]:
     raise DetectorError(f"unknown detector {target!r}: {hint} (module:Class and path/to/file.py work too)")
 
 
+def named_files(spec: str) -> list[Path]:
+    """The files that a specification names, and those in the folders that it names: what they hold decides, too."""
+    found: list[Path] = []
+    for match in re.finditer(r"[^\s()=,'\"\[\]{}]+", spec):
+        text = match[0]
+        if text in BUILTIN or text in ON_REQUEST or spec[match.end() :].lstrip().startswith("="):
+            continue
+        path = Path(text.partition(".py:")[0] + ".py" if ".py:" in text else text)
+        if path.is_dir():
+            found += sorted(inner for inner in path.rglob("*") if inner.is_file())
+        elif path.is_file():
+            found.append(path)
+    return found
+
+
 def entry_point(target: str) -> str | None:
     """Where the plug-in of that name is (`module:Class`), without importing it; `None` if there is none."""
     plugin = None if target in BUILTIN or target in ON_REQUEST else _plugins().get(target)

@@ -61,12 +61,15 @@ def sources() -> str:
 
 
 def code_of(spec: str) -> str:
-    """What makes a detector what it is: parameters, and the source of one that is not built in.
+    """What makes a detector what it is: parameters, the files that these name, and the source of one not built in.
 
     Raises `registry.DetectorError` if there is no such detector.
     """
     detector = registry.load(spec)
     given = json.dumps(detector.parameters(), sort_keys=True, default=str)
+    named = b"".join(path.read_bytes() for path in registry.named_files(spec))
+    if named:
+        given += f" {hashlib.sha256(named).hexdigest()}"
     kind = type(detector)
     if kind.__module__.startswith("scopedrift."):
         return given

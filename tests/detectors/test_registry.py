@@ -129,7 +129,7 @@ def test_every_refusal_says_what_where_and_what_was_expected(spec: str, message:
 
 def test_an_unknown_name_without_likeness_lists_what_is_known() -> None:
     said = refusal("qqqqqq")
-    assert said.startswith("unknown detector 'qqqqqq': known are always, chain-correlation, ")
+    assert said.startswith("unknown detector 'qqqqqq': known are agentnorm, always, chain-correlation, ")
 
 
 def test_integers_are_fine_floats_and_parameters_given_in_code_win() -> None:
@@ -213,3 +213,19 @@ def test_descriptions_come_from_the_class() -> None:
     assert describe(Mine) == registry.Info("Mine", "Looks for something.", frozenset({"policy"}), False, ())
     (window, *_), span = describe(find("chain-correlation")).parameters, Range(5.0, 1440.0, True)
     assert (window.name, window.type, window.default, window.range) == ("window", "float", 60.0, span)
+
+
+def test_files_that_a_specification_names_are_told_with_those_in_its_folders(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("score.sh", "rules/a.yml", "rules/deep/b.yml", "mine.py", "rate/c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    for spec, named in {
+        "program(command=sh score.sh)": ["score.sh"],
+        "sigma(rules=./rules)": ["rules/a.yml", "rules/deep/b.yml"],
+        "isolated(detector=./mine.py:Mine, memory=3)": ["mine.py"],
+        "change-aware(detector=sigma(rules='rules/a.yml'))": ["rules/a.yml"],
+        "isolated(detector=rate)": [],
+        "first-seen(memory=14)": [],
+    }.items():
+        assert [str(path) for path in registry.named_files(spec)] == named

@@ -14,7 +14,7 @@ import pytest
 
 from scopedrift.experiments.run import run_scenario
 from scopedrift.experiments.sweep import Swept, sweep
-from scopedrift.experiments.sweep.cells import STORE, Store, packed, unpacked
+from scopedrift.experiments.sweep.cells import STORE, Store, code_of, packed, unpacked
 from scopedrift.experiments.sweep.run import plan_cells
 from scopedrift.experiments.tables import COLUMNS
 from scopedrift.scenarios.suite import Plan, load_suite, suites
@@ -217,3 +217,13 @@ def test_no_scheduler_at_the_address_is_told(tmp_path: Path) -> None:
 def test_the_library_is_valid(name: str) -> None:
     found = load_suite(name)
     assert found.suite.name == name and plan_cells(found)
+
+
+def test_a_cell_depends_on_the_files_that_its_detector_names(tmp_path):
+    script = tmp_path / "score.sh"
+    script.write_text("one")
+    spec = f"program(command=sh {script})"
+    before = code_of(spec)
+    assert code_of(spec) == before
+    script.write_text("two")
+    assert code_of(spec) != before
