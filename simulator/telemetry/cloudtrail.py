@@ -11,12 +11,13 @@ an import should cost little more than parsing.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from scopedrift.simulator.telemetry.table import MEMO, Row, Table, opaque
-from scopedrift.simulator.telemetry.tree import at, child, first, first_text, image_of, text
+from scopedrift.simulator.telemetry.tree import at, child, first, first_text, image_of, may_name_image, text
 from scopedrift.simulator.telemetry.verbs import access_of
 
 NAME: Final = "cloudtrail"
@@ -51,14 +52,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Extra(msgspec.Struct):
+class Extra(msgspec.Struct, gc=False):
     """`additionalEventData`, as far as it is used."""
 
     bytesTransferredOut: int | float | None = None
     bytesTransferredIn: int | float | None = None
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, gc=False):
     """A record, as far as it is used; bodies stay undecoded."""
 
     eventName: str | None = None
@@ -176,7 +177,7 @@ class Mapper:
         if raw and (may_run or resource is None):
             parameters = msgspec.json.decode(raw)
             resource = resource or target(parameters)
-            image = image_of(parameters) if may_run else None
+            image = image_of(parameters) if may_run and may_name_image(raw) else None
         row = (self._codes["resource"][resource], self._codes["image"][image])
         return _remember(self._targets, on, row, len(on[0]) + len(on[1]))
 
@@ -213,7 +214,7 @@ def target(parameters: Any) -> str | None:
     bucket, key = text(parameters.get("bucketName")), text(parameters.get("key"))
     if bucket:
         return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
-    for name in sorted(filter(TARGETS.__contains__, parameters), key=TARGETS.__getitem__):
+    for name in _telling(tuple(parameters)):
         value = parameters[name]
         if isinstance(value, dict):
             value = first(child(value, "items"))
@@ -229,6 +230,12 @@ def target(parameters: Any) -> str | None:
         if _OTHER_TARGET.search(name) and isinstance(value, str) and value:
             return value
     return None
+
+
+@lru_cache(maxsize=4_096)
+def _telling(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of a request's parameters that name what it is about, the most telling first; shapes of requests repeat."""
+    return tuple(sorted(filter(TARGETS.__contains__, names), key=TARGETS.__getitem__))
 
 
 def _lowered(value: dict[str, Any]) -> dict[str, Any]:

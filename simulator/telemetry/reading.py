@@ -15,8 +15,8 @@ from typing import Final
 
 from scopedrift.simulator.telemetry.report import LogError
 
-PIECE: Final = 1 << 20
-"""Bytes in memory at a time."""
+PIECE: Final = 1 << 18
+"""Bytes in memory at a time: as much as is used again without asking for new pages, which costs more than reading."""
 LIMIT: Final = 64 << 20
 """Longest single record or whole document (bytes) that is held in memory."""
 

@@ -8,7 +8,9 @@ sorted by arrival (stably: ties keep the order of files and records) only at the
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +30,7 @@ MEMO: Final = 30_000
 NO_TIME: Final = "no event time"
 BAD_TIME: Final = "event time not understood"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WHOLE_SECOND: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\dZ", re.ASCII)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LATEST: Final = 9_214_646_400_000_000  # the year 2262: tables with nanoseconds go no further
 
@@ -52,11 +55,25 @@ class Codes(dict[str | None, int]):
 class Times(dict[Any, int]):
     """Event times in microseconds by what the record says, remembered; raises `Unreadable` for what is no time."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._minutes: dict[str, int] = {}
+
     def __missing__(self, value: Any) -> int:
         if len(self) > MEMO:
             self.clear()
-        self[value] = time = microseconds(value)
+        whole = type(value) is str and _WHOLE_SECOND.fullmatch(value) is not None
+        self[value] = time = self._whole_second(value) if whole else microseconds(value)
         return time
+
+    def _whole_second(self, text: str) -> int:
+        """`2026-01-05T10:11:12Z`, as most records of the cloud have it: the minute is looked up."""
+        minute = self._minutes.get(text[:16])
+        if minute is None:
+            if len(self._minutes) > MEMO:
+                self._minutes.clear()
+            minute = self._minutes[text[:16]] = microseconds(f"{text[:16]}:00Z")
+        return minute + int(text[17:19]) * 1_000_000
 
 
 def microseconds(value: Any) -> int:
@@ -113,7 +130,8 @@ class Table:
 
     def pack(self) -> None:
         """Turn the rows that were appended into columns."""
-        block = np.array(self.rows, np.int64).reshape(-1, len(COLUMNS))
+        flat = chain.from_iterable(self.rows)
+        block = np.fromiter(flat, np.int64, len(self.rows) * len(COLUMNS)).reshape(-1, len(COLUMNS))
         for index, column in enumerate(COLUMNS):
             values = block[:, index]
             if not len(values):

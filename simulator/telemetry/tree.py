@@ -55,6 +55,11 @@ def first_text(value: Any, paths: Iterable[str]) -> str | None:
     return None
 
 
+def may_name_image(raw: bytes) -> bool:
+    """Whether `image_of` could find anything in this JSON; cheap."""
+    return b"mage" in raw or b"\\" in raw
+
+
 def image_of(body: Any) -> str | None:
     """The image that a request would run: the first container's, a function's, or a machine image."""
     machine = None

@@ -7,7 +7,8 @@ import pytest
 from scopedrift.simulator.telemetry import cloudtrail
 from scopedrift.simulator.telemetry.cloudtrail import Mapper, principal, target
 from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.telemetry.report import LogError, Unreadable
+from scopedrift.simulator.telemetry.table import Table, Times, microseconds
 
 ROLE = "arn:aws:iam::111122223333:role/trainer"
 SESSION = {
@@ -175,3 +176,22 @@ def test_times_out_of_range_are_no_times(tmp_path):
     (tmp_path / "log.json").write_text(json.dumps(record(eventTime="9999-12-31T23:59:59Z")))
     with pytest.raises(LogError, match="event time not understood"):
         import_log(tmp_path / "log.json")
+
+
+@pytest.mark.parametrize("text", ["2026-01-05T10:11:12Z", "2026-02-28T23:59:59Z", "1970-01-01T00:00:00Z"])
+def test_times_of_whole_seconds_are_read_as_any_other(text):
+    assert Times()[text] == microseconds(text) == microseconds(text.replace("Z", "+00:00"))
+
+
+@pytest.mark.parametrize("text", ["2026-02-30T10:11:12Z", "2026-01-05T24:00:00Z", "1969-12-31T23:59:59Z"])
+def test_whole_seconds_that_are_no_time_are_not_read(text):
+    with pytest.raises(Unreadable):
+        Times()[text]
+
+
+@pytest.mark.parametrize("key", ["imageId", "\\u0069mageId"])
+def test_an_image_is_found_however_its_name_is_written(key):
+    call = b'{"eventName":"RunInstances","eventSource":"ec2.amazonaws.com","eventTime":"2026-01-05T10:11:12Z",'
+    table = Table()
+    row = Mapper(table).row(call + b'"readOnly":false,"requestParameters":{"%s":"ami-1"}}' % key.encode())
+    assert table.codes["image"].texts == ["ec2.amazonaws.com/ami-1"] and row is not None
