@@ -85,10 +85,11 @@ def average_precision(positives: Array, negatives: Array) -> float:
 def _at_least(values: Array, rivals: Array) -> Array:
     """How many rivals reach each value (`values` ascend, no rival is below the first).
 
-    Many are counted on a fine grid, which keeps order; only those in the cell of a value are sorted to be told apart.
+    Many are counted on a fine grid, which keeps order, and against the lowest value of their own cell; only those in a
+    cell of several values are sorted to be told apart.
     """
     span = float(values[-1] - values[0]) if np.isfinite(values[[0, -1]]).all() else np.inf
-    many = len(values) >= LEVELS and len(rivals) >= CELLS
+    many = len(rivals) >= CELLS
     if not many or not 0.0 < span < np.inf or not np.isfinite(CELLS / span):
         ranked = np.sort(rivals)
         return np.asarray(len(ranked) - np.searchsorted(ranked, values, side="left"))
@@ -97,13 +98,19 @@ def _at_least(values: Array, rivals: Array) -> Array:
         return np.asarray(np.minimum((scores - values[0]) * (CELLS / span), CELLS).astype(np.int32))
 
     cells, mine = cell(rivals), cell(values)
-    beyond = len(rivals) - np.cumsum(np.bincount(cells, minlength=CELLS + 1))
-    shared = np.zeros(CELLS + 1, bool)
-    shared[mine] = True
-    near = shared[cells]
-    order = np.sort(rivals[near])
-    inside = np.searchsorted(cell(order), mine, side="right") - np.searchsorted(order, values, side="left")
-    return np.asarray(beyond[mine] + inside)
+    lowest = np.full(CELLS + 1, np.inf)
+    lowest[mine[::-1]] = values[::-1]  # of equal indices the last assignment stays: the lowest value
+    below_or_not = np.bincount(cells * 2 + (rivals >= lowest.take(cells)), minlength=2 * (CELLS + 1)).reshape(-1, 2)
+    reached = len(rivals) - np.cumsum(below_or_not.sum(axis=1)) + below_or_not[:, 1]
+    several = np.bincount(mine, minlength=CELLS + 1) > 1
+    found = reached[mine]
+    if several.any():
+        crowded = several[mine]
+        order = np.sort(rivals[several.take(cells)])
+        ends = np.searchsorted(cell(order), mine[crowded], side="right")
+        beyond = reached[mine[crowded]] - below_or_not[mine[crowded], 1]
+        found[crowded] = beyond + ends - np.searchsorted(order, values[crowded], side="left")
+    return np.asarray(found)
 
 
 def slot_scores(test: Grouped, arrived: Array, identity: Array, bad: Array) -> Array:
@@ -140,10 +147,8 @@ def partial_area(incidents: Array, slots: Array, days: float, limit_per_day: flo
     return float(np.mean(np.where(np.isnan(incidents), 0.0, reached)))
 
 
-CELLS: Final = 1 << 20
+CELLS: Final = 1 << 18
 """Cells of the grid on which many negatives are ranked."""
-LEVELS: Final = 2_048
-"""Distinct positive scores below which all negatives are sorted: with ties, most share a cell."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ def test_average_precision_equals_scikit_learn() -> None:
 @pytest.mark.parametrize("shape", ["normal", "ties", "heavy tail", "infinite"])
 def test_average_precision_of_many_is_exact_on_its_grid(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "CELLS", 64)
-    monkeypatch.setattr(metrics, "LEVELS", 2)
     rng = np.random.default_rng(1)
     for _ in range(200):
         positives, negatives = rng.normal(1.0, 1.0, 30), rng.normal(0.0, 1.0, 400)
