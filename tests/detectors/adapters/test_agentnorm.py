@@ -97,5 +97,6 @@ def test_the_scores_are_agentnorms_own() -> None:
             assert (scores[row] > 0) == monitor.score(run).flagged
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract() -> None:
     assert_conforms("agentnorm")

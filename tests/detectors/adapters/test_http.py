@@ -94,6 +94,7 @@ def test_a_service_learns_from_the_history_abstains_and_gives_reasons(serve) -> 
     ]
 
 
+@pytest.mark.slow
 def test_a_service_keeps_the_contract(serve) -> None:
     assert_conforms(f"http(url={serve()})")
 

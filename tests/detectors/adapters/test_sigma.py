@@ -269,6 +269,7 @@ def test_a_detector_without_rules_says_what_it_expects(tmp_path):
     json.dumps(Sigma(rules=str(tmp_path)).parameters())
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(tmp_path):
     rule(tmp_path, "buckets", BUCKETS)
     rule(tmp_path, "reads", "  selection: {eventName: [GetObject, ListObjects]}\n  condition: selection\n")

@@ -81,6 +81,6 @@ def test_trees_are_drawn_from_the_seed() -> None:
     assert (found[0] == found[1]).all() and (found[0] != found[2]).any()
 
 
-@pytest.mark.parametrize("window", [256, 4096])
+@pytest.mark.parametrize("window", [256, pytest.param(4096, marks=pytest.mark.slow)])
 def test_it_keeps_the_contract(window) -> None:
     assert_conforms(f"half-space-trees(window={window})")
