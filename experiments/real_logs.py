@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 COOLDOWN_US: Final = HOUR
 BATCH: Final = 10_000
 COLUMNS: Final = (
-    "detector", "identity", "opened_at", "closed_at", "events", "score", "time", "operation", "resource", "reason"
+    "detector", "identity", "opened_at", "closed_at", "events", "score", "time", "operation", "resource", "reason",
+    "record",
 )  # fmt: skip
 RULES: Final = (
     "detector", "rule", "level", "status", "reason", "events", "alerts", "alerts_per_day", "noise_rank"
@@ -54,7 +55,8 @@ class Scored:
     """The top alerts of several detectors on one log."""
 
     alerts: pd.DataFrame
-    """Columns: `COLUMNS`; per detector, highest score first."""
+    """Columns: `COLUMNS`; per detector, highest score first.  `record` says where the record of the event with an alert's
+    highest score is (empty for a log that was not imported)."""
     facts: dict[str, Any]
     failed: dict[str, str]
     """Reason by detector."""
@@ -120,13 +122,14 @@ def score_log(
     detectors = {spec: registry.load(spec) for spec in specs}
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
-    found, failed, rules = [], {}, []
+    found, failed, rules, unjudged = [], {}, [], 0
     for at, (spec, detector) in enumerate(detectors.items()):
         if progress:
             progress(at / len(detectors), spec)
         try:
             running = _over_records(spec, detector, records)
-            found.append(_top_alerts(spec, running, log, split, top))
+            unjudged = max(unjudged, getattr(running, "unjudged", 0))
+            found.append(_top_alerts(spec, running, log, split, top, records))
             rules += [{"detector": spec, **row} for row in untold_rules(_parts(spec, running, log), log, COOLDOWN_US)]
         except DetectorError as error:
             failed[spec] = str(error)
@@ -143,6 +146,7 @@ def score_log(
         "last": last,
         "digest": log.digest,
     }
+    facts |= {"unjudged_records": unjudged} if unjudged else {}
     return Scored(table, facts, failed, pd.DataFrame(rules, columns=list(RULES)))
 
 
@@ -170,8 +174,10 @@ def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:
         return running.parts()
 
 
-def _top_alerts(spec: str, detector: Detector, log: EventLog, split: int, top: int) -> pd.DataFrame:
-    """One detector's top alerts, with reasons."""
+def _top_alerts(
+    spec: str, detector: Detector, log: EventLog, split: int, top: int, records: Imported | None
+) -> pd.DataFrame:
+    """One detector's top alerts, with reasons, and where the records behind them are."""
     import pandas as pd
 
     passes = _Passes(detector, log, split)
@@ -193,6 +199,7 @@ def _top_alerts(spec: str, detector: Detector, log: EventLog, split: int, top: i
             "events": int(raised.events[alert]),
             "score": float(raised.score[alert]),
             **told[peak],
+            "record": records.whereabouts(split + peak) if records else "",
         }
         for alert, peak in zip(order.tolist(), peaks, strict=True)
     ]

@@ -85,6 +85,11 @@ class OnRecords(Detector):
         self._judged = judged
         self._at = self._from = self._begin = 0
 
+    @property
+    def unjudged(self) -> int:
+        """Records that no rule could judge."""
+        return self._judged.unjudged
+
     def __deepcopy__(self, memo: dict[int, Any]) -> OnRecords:
         return OnRecords(self._judged)  # what was judged does not change
 

@@ -62,6 +62,7 @@ def score(
         result = score_log(log, detector or default_detectors(), fit=fit, top=top, records=source, progress=show)
     imported = source.report if source else None
     shown = "log" if pseudonymise else str(path)
+    told = result.alerts.drop(columns="record") if pseudonymise else result.alerts
     facts = {"path": shown, **result.facts}
     if imported:
         facts["unreadable_records"] = sum(imported.skipped.values())
@@ -70,14 +71,14 @@ def score(
         facts["read"] = imported.summary()
     place = out or run_folder(f"score-{slug(Path(shown).absolute().name)}", datetime.now(UTC))
     with new_folder(place, MARKER) as folder:
-        _write(folder, result.alerts, result.rules, facts)
+        _write(folder, told, result.rules, facts)
     if as_json:
         read = {"import": imported.asdict()} if imported else {}
-        found = {"failed": result.failed, "alerts": records(result.alerts)}
+        found = {"failed": result.failed, "alerts": records(told)}
         found |= {"rules": records(result.rules)} if len(result.rules) else {}
         print_json({**facts, "report": str(place / "report.html"), **read, **found})
     else:
-        _print(result.alerts, facts)
+        _print(told, facts)
         if len(result.rules):
             print_paragraph("Rules learn nothing, so each is told over the whole log:")
         print_rules(result.rules)
@@ -112,6 +113,8 @@ def _told(facts: Mapping[str, Any]) -> str:
     text += f"the first {learned:,} were learned from, the {scored:,} from {scored_from} on were scored."
     if learned < ENOUGH:
         text += f" {learned:,} events are too few to learn what is usual: most of what is scored is new."
+    if unjudged := facts.get("unjudged_records"):
+        text += f" Rules did not judge {unjudged:,} record{'' if unjudged == 1 else 's'}, nested too deeply."
     if unread := facts.get("unreadable_records"):
         text += f" {unread:,} record{'' if unread == 1 else 's'} could not be read."
     return text

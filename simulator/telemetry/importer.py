@@ -63,10 +63,17 @@ class Imported:
 
         Raises `IndexError` for a position that the log does not have, `LogError` if the file has changed.
         """
+        return self._reader.record(*self._place(position))
+
+    def whereabouts(self, position: int) -> str:
+        """Where that record is, for people: its file, the byte where its JSON value begins, its number in a list."""
+        file, offset, item = self._place(position)
+        return f"{file}, byte {offset}" + (f", record {item + 1}" if item else "")
+
+    def _place(self, position: int) -> tuple[Path, int, int]:
         if not 0 <= position < len(self.log):
             raise IndexError(f"no event {position}: the log has {len(self.log)} events")
-        number = position if self._order is None else int(self._order[position])
-        return self._reader.record(*self._origins.place(number))
+        return self._origins.place(position if self._order is None else int(self._order[position]))
 
     def records(self) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
         """Every record as it is, read again file by file: the position of its event in the log, its format, and itself.

@@ -17,12 +17,14 @@ from scopedrift.detectors.adapters.sigma_records import judge
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.real_logs import score_log
 from scopedrift.experiments.rules import noise, pooled_rules
 from scopedrift.experiments.tables import combine, tables
 from scopedrift.experiments.windows import Windows
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.real.inject import inject
 from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.telemetry.report import LogError
 
 DATA = Path(__file__).parents[1] / "simulator" / "telemetry" / "data"
 RULES = """
@@ -181,3 +183,33 @@ def test_score_and_run_tell_every_rule(rules, tmp_path, monkeypatch, world):
     assert told["quiet"]["status"] == "silent" and told["secrets read"]["status"] == "fires"
     assert 'id="rules-table"' in (tmp_path / "run" / "report.html").read_text()
     assert "one real log" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_an_alert_says_where_its_record_is(tmp_path):
+    shuffled = originals()[::-1]
+    (tmp_path / "b.json").write_text(json.dumps({"Records": shuffled[:14]}))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in shuffled[14:]))
+    imported = import_log(tmp_path)
+    found = score_log(imported.log, ["first-seen"], fit=0.2, records=imported).alerts
+    assert len(found)
+    for alert in found.to_dict("records"):
+        place, _, rest = alert["record"].partition(", byte ")
+        offset, _, item = rest.partition(", record ")
+        text = Path(place).read_bytes()[int(offset) :]
+        value = json.loads(text.split(b"\n")[0]) if place.endswith("jsonl") else json.loads(text)
+        record = value["Records"][int(item or 1) - 1] if "Records" in value else value
+        assert record["eventName"] == alert["operation"]
+        assert pd.Timestamp(record["eventTime"]) == alert["time"]
+
+
+def test_files_that_change_under_way_are_told(rules, tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = [json.dumps(record) + "\n" for record in originals()]
+    path.write_text("".join(lines))
+    imported = import_log(path)
+    path.write_text("".join(lines[:-3]))
+    with pytest.raises(LogError, match="3 records that were imported are not there any more"):
+        judge(rules, imported)
+    path.write_text("".join(lines[::-1]))
+    with pytest.raises(LogError, match="not the one that was imported"):
+        judge(rules, imported)
