@@ -55,8 +55,8 @@ class Scored:
     """The top alerts of several detectors on one log."""
 
     alerts: pd.DataFrame
-    """Columns: `COLUMNS`; per detector, highest score first.  `record` says where the record of the event with an alert's
-    highest score is (empty for a log that was not imported)."""
+    """Columns: `COLUMNS`; per detector, highest score first.  `record` says where the record of the event with
+    the highest score of an alert is (empty for a log that was not imported)."""
     facts: dict[str, Any]
     failed: dict[str, str]
     """Reason by detector."""

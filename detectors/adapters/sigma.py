@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit
-from scopedrift.detectors.adapters.sigma_judge import Judge, blind
+from scopedrift.detectors.adapters.sigma_judge import Judge, blind, unread
 from scopedrift.detectors.adapters.sigma_rules import Rule, load_rules, paths
 from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
@@ -107,7 +107,7 @@ class Sigma(Detector):
         return [
             Part(each.title, each.level, tuple(matched), self.blind.get(each, "") or self._absent(each))
             for each, matched in self._matched.items()
-        ]
+        ] + unread(self.ruleset)
 
     def _absent(self, each: Rule | Correlation) -> str:
         """That the log has no record of the kind that a rule is for, if so."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit, Key, Memory
 from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, found, text
+from scopedrift.detectors.base import Part
 
 
 class Judge:
@@ -65,6 +66,11 @@ def _values(record: Mapping[str, Any], names: Iterable[str]) -> Key | None:
             return None
         values.append(tuple(seen))
     return tuple(values)
+
+
+def unread(ruleset: Ruleset) -> list[Part]:
+    """The files that could not be read as rules, each as a rule that is blind, with the reason."""
+    return [Part(file.name, blind=f"not read: {reason}") for file, reason in sorted(ruleset.rejected.items())]
 
 
 def blind(

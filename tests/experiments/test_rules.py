@@ -202,6 +202,15 @@ def test_an_alert_says_where_its_record_is(tmp_path):
         assert pd.Timestamp(record["eventTime"]) == alert["time"]
 
 
+def test_a_file_that_is_no_rule_is_told_with_the_others(rules, tmp_path):
+    (tmp_path / "good.yml").write_text(rules.read_text())
+    (tmp_path / "broken.yml").write_text("title: [")
+    imported = import_log(DATA / "invictus.json")
+    told = score_log(imported.log, [f"sigma(rules={tmp_path})"], records=imported).rules.set_index("rule")
+    assert len(told) == 7 and told.loc["broken.yml", "status"] == "blind"
+    assert told.loc["broken.yml", "reason"].startswith("not read: ")
+
+
 def test_files_that_change_under_way_are_told(rules, tmp_path):
     path = tmp_path / "a.jsonl"
     lines = [json.dumps(record) + "\n" for record in originals()]
