@@ -99,6 +99,11 @@ class Suite(Model):
     detectors: tuple[Text, ...] = Field(min_length=1, description="Detectors, as on the command line.")
     alert_budget: Rate | None = Field(default=None, description="False alarms accepted; the scenario's by default.")
     gate: GateTerms = Field(default=GateTerms(), description="Terms of `scopedrift gate`.")
+    frozen: dict[str, Text] = Field(
+        default={},
+        description="Digest of each scenario's log at seed 0: a simulator that gives another one changes"
+        " what results under this name mean, and needs a new version.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,8 +151,24 @@ def test_reproduce_writes_page_table_and_figure(tmp_path: Path, monkeypatch: pyt
     result = CliRunner().invoke(app, ["reproduce", REACH, "--quick", "--out", "found"])
     assert result.exit_code == 0, result.output
     assert "Excess privilege lets attacks reach their goal" in result.stdout
-    assert {file.name for file in Path("found").iterdir()} == {"claims.md", "claims.csv", f"{REACH}.svg"}
-    assert f"`scopedrift reproduce {REACH} --quick`" in Path("found/claims.md").read_text()
+    assert {file.name for file in Path("found").iterdir()} == {"run.json", "claims"}
+    assert {file.name for file in Path("found/claims").iterdir()} == {"claims.md", "claims.csv", f"{REACH}.svg"}
+    assert f"`scopedrift reproduce {REACH} --quick`" in Path("found/claims/claims.md").read_text()
+
+
+def test_reproduce_makes_the_leaderboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules["scopedrift.experiments.cli.reproduce"].__dict__, "QUICK_SEEDS", 2)
+    result = CliRunner().invoke(app, ["reproduce", "leaderboard", "--quick", "--out", "found"])
+    assert result.exit_code == 0, result.output
+    assert "first-seen" in result.stdout
+    page = Path("found/leaderboard/leaderboard.md").read_text()
+    assert "2 worlds a scenario" in page
+    for figure in re.findall(r"\]\((.+?\.svg)\)", page):
+        assert (Path("found/leaderboard") / figure).exists()
+    rows = pd.read_csv("found/leaderboard/results.csv").set_index("Detector")
+    assert rows.loc["oracle", "Recall"] == "100 %"
+    assert rows.loc["never", "Recall"] == "0 %"
 
 
 def test_reproduce_answers_an_unknown_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
