@@ -2,7 +2,7 @@
 
 Run as a script by `isolation`, with the standard library alone: a thread that exists already would stay outside.  On
 Linux (5.13 and newer) Landlock does it, without privileges: every file outside the given folders stays closed, other
-processes cannot be looked into, and, where the kernel knows how, no network connection is made and no signal leaves.
+processes cannot be looked into, and, where the kernel knows how, no TCP connection is made and no signal leaves.
 """
 
 from __future__ import annotations

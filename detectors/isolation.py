@@ -37,7 +37,8 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.events import EventBatch
 
 _PARTS: Final = ("scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
-_SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/sys", "/dev")
+_SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/sys")
+_DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _ENVIRONMENT: Final = ("PATH", "LANG", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _TOKEN: Final = re.compile(r"[^\s()=,'\"\[\]{}]+")
 _HEADER: Final = 1 << 16
@@ -176,7 +177,9 @@ def _resolved(spec: str) -> tuple[str, list[str]]:
 def _readable() -> list[str]:
     """What every detector may read: the system, Python, what is installed, this package."""
     packages = [str(Path(place).resolve()) for part in _PARTS for place in _places(part)]
-    return [*_SYSTEM, sys.prefix, sys.base_prefix, *packages]
+    installed = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    libraries = [entry for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
+    return [*_SYSTEM, *_DEVICES, sys.prefix, sys.base_prefix, *installed, *libraries, *packages]
 
 
 def _of_module(spec: str) -> tuple[list[str], list[str]]:

@@ -19,7 +19,7 @@ from scopedrift.detectors.base import param
 from scopedrift.detectors.builtin.outliers import _imagined, _Outliers
 from scopedrift.simulator.events import Array
 
-_ALONE: Final = 1000
+_ALONE: Final = 500
 """Rows that a model which is asked about one row at a time is fitted on: each answer costs as much as all of them."""
 _PROBE: Final = 24
 _REMEMBERED: Final = 8_000

@@ -45,7 +45,7 @@ _SPECIMEN: Final[Mapping[str, Any]] = {
 
 @dataclass
 class Sigma(Detector):
-    """Scores events by the Sigma rules that match the records they would have been (extra: sigma)."""
+    """Scores events by the Sigma rules that match their records: sigma(rules=./rules) (extra: sigma)."""
 
     rules: str = param("", doc="file or folder of Sigma rules (YAML)")
 

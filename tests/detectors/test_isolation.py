@@ -101,6 +101,7 @@ ATTEMPTS = {
     "reads our environment": "open('/proc/{pid}/environ', 'rb').read()",
     "goes through our root": "os.listdir('/proc/{pid}/root/tmp')",
     "goes through our files": "os.readlink('/proc/{pid}/fd/0')",
+    "lists devices": "os.listdir('/dev')",
     "writes a file": "open('{secret}/new', 'w')",
     "opens a connection": "socket.create_connection(('127.0.0.1', {port}), 2)",
     "signals us": "os.kill({pid}, 0)",
