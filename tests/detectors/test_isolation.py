@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import sys
@@ -22,6 +23,9 @@ from scopedrift.scenarios import load as load_scenario
 from scopedrift.scenarios import override
 from scopedrift.simulator.engine import simulate
 
+LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1) if sys.platform.startswith("linux") else 0
+"""The version that this kernel has; below 1 if it has none."""
+shuts_in = pytest.mark.skipif(LANDLOCK < 1, reason="this system cannot shut a process in")
 LOG = sample_log(1200)
 HISTORY, STREAM = LOG.batch(0, 600), LOG.batch(600, 1200)
 HEAD = """
@@ -108,9 +112,11 @@ ATTEMPTS = {
 }
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shuts a process in")
+@shuts_in
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda text: text.replace(" ", "-"))
 def test_it_reaches_nothing(theirs, secret, attempt) -> None:
+    if {"opens a connection": 4, "signals us": 6}.get(attempt, 1) > LANDLOCK:
+        pytest.skip("a newer Landlock does this")
     with socket.create_server(("127.0.0.1", 0)) as server:
         terms = {"secret": secret, "here": Path.cwd(), "pid": os.getpid(), "port": server.getsockname()[1]}
         detector = theirs(fit=ATTEMPTS[attempt].format(**terms))
@@ -119,6 +125,7 @@ def test_it_reaches_nothing(theirs, secret, attempt) -> None:
     assert said.startswith(("PermissionError", "CalledProcessError", "OSError: [Errno 13]")), said
 
 
+@shuts_in
 def test_what_it_may_read_can_be_added_and_its_own_folder_can_be_written(theirs, secret) -> None:
     fit = f"open('own', 'w').write(open('{secret}/incidents.json').read())"
     assert not scored(theirs(fit=fit, read=str(secret))).any()
@@ -179,6 +186,7 @@ def test_what_cannot_be_made_is_told_at_once(spec, message) -> None:
     assert message in str(error.value)
 
 
+@shuts_in
 def test_a_module_of_ones_own_is_found_and_nothing_beside_it(tmp_path, monkeypatch, secret) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text("")
