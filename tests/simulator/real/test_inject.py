@@ -233,17 +233,23 @@ def test_the_truth_has_no_contradiction_and_no_word_gives_incidents_away(trail, 
     assert rows["words"].ok, rows["words"].seen
 
 
-def test_ids_of_one_victim_say_nothing_about_leaks(trail):
+def platform(busy=0.02):
+    small = {"incidents": [], "changes": [], "load": busy, "horizon": "3d"}
+    scenario = override(load("quickstart"), {**small, "windows.baseline": "1d", "windows.calibration": "1d"})
+    return simulate(scenario, 0).log
+
+
+def test_ids_of_one_victim_say_nothing_about_leaks():
+    log = platform(busy=0.1)
+    busiest = log.frame()["identity"].value_counts().index[0]
     specs = [IncidentSpec(attack="token-theft", count=20)]
-    world, _ = inject(trail, specs, seed=0, name="x", identity="bert-jan", learn=0.1, calibrate=0.05)
+    world, _ = inject(log, specs, seed=0, name="x", identity=busiest, learn=0.3)
     row = no_field_leaks(Subject(None, [world], {}, {}))
-    assert row.verdict == "too small" and ("were hit: 1" in row.seen or "fewer than" in row.seen), row.seen
+    assert row.verdict == "too small" and "cannot be judged" in row.seen, row.seen
 
 
 def google(tmp_path):
-    small = {"incidents": [], "changes": [], "load": 0.02, "horizon": "3d"}
-    scenario = override(load("quickstart"), {**small, "windows.baseline": "1d", "windows.calibration": "1d"})
-    export_log(simulate(scenario, 0).log, "gcp", tmp_path / "gcp")
+    export_log(platform(), "gcp", tmp_path / "gcp")
     return import_log(tmp_path / "gcp").log
 
 

@@ -189,7 +189,7 @@ def test_whole_seconds_that_are_no_time_are_not_read(text):
         Times()[text]
 
 
-@pytest.mark.parametrize("key", ["imageId", "\\u0069mageId"])
+@pytest.mark.parametrize("key", ["imageId", "i\\u006dageId"])
 def test_an_image_is_found_however_its_name_is_written(key):
     call = b'{"eventName":"RunInstances","eventSource":"ec2.amazonaws.com","eventTime":"2026-01-05T10:11:12Z",'
     table = Table()
