@@ -133,7 +133,7 @@ def test_an_unknown_name_without_likeness_lists_what_is_known() -> None:
 
 
 def test_integers_are_fine_floats_and_parameters_given_in_code_win() -> None:
-    detector = load("rate(volume=2, learning=0.2)", {"volume": 3.0})
+    detector = load("rate(volume=2, floor=0.2)", {"volume": 3.0})
     assert detector.parameters()["volume"] == 3.0
     assert isinstance(load("rate(volume=2)").parameters()["volume"], float)
 
