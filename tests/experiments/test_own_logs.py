@@ -119,3 +119,20 @@ def test_score_shows_no_names_if_asked_to(scopedrift, tmp_path):
     written = b"".join(path.read_bytes() for path in (tmp_path / "alerts").rglob("*") if path.is_file())
     assert code == 0 and json.loads(out)["alerts"] and "under the key" in err
     assert "bert-jan" not in out and b"bert-jan" not in written
+
+
+def test_an_injected_log_can_be_audited_and_too_little_is_said(scopedrift):
+    assert scopedrift("inject", TRAIL, "--attack", "token-theft", "--count", 4, "--out", "injected")[0] == 0
+    code, out, err = scopedrift("audit", "injected", "--json")
+    rows = {row["check"]: row for row in json.loads(out)["rows"]}
+    assert set(rows) == {"labels", "leaks", "words", "one-liners", "density"}
+    assert rows["labels"]["verdict"] == rows["words"]["verdict"] == "pass"
+    assert rows["leaks"]["verdict"] == "too small" and code == 1 and "leaks: too small" in err
+    assert scopedrift("audit", "nothing-there")[0] == 2
+
+
+def test_calls_that_nobody_makes_are_told_and_put_in_if_they_are_wanted(scopedrift):
+    out = scopedrift("inject", TRAIL, "--attack", "codefinger", "--out", "plain")[1]
+    assert "left out (--new-calls puts them in)" in out and "gives them away" not in out
+    out = scopedrift("inject", TRAIL, "--attack", "codefinger", "--new-calls", "--out", "loud")[1]
+    assert "gives them away" in out and "--new-calls puts them in" not in out
