@@ -91,7 +91,7 @@ class Program(Detector):
     def _again(self, error: ChildError) -> None:
         """Counts a restart, or gives up."""
         if self._left <= 0:
-            after = f", after {self.restarts} restarts" if self.restarts else ""
+            after = f", after {self.restarts} restart{'s' * (self.restarts > 1)}" if self.restarts else ""
             raise RuntimeError(f"{self.command} {error}{after}") from error
         self._left -= 1
 
