@@ -174,7 +174,9 @@ def is_the_same_in_another_process(subject: Subject) -> str:
     if found.returncode:
         return f"another process failed ({found.stderr.strip().splitlines()[-1]}): expected the same scores"
     here = as_scores(_on_sample(subject.make()))
-    return difference(here, np.array(json.loads(found.stdout.splitlines()[-1]), float), "another process gave other scores")
+    return difference(
+        here, np.array(json.loads(found.stdout.splitlines()[-1]), float), "another process gave other scores"
+    )
 
 
 @_because("the same object is fitted again on the next world; what it remembers of the last one would leak")
