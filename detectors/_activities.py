@@ -18,6 +18,7 @@ from scopedrift.detectors._hashing import Table, grown, mix
 from scopedrift.simulator.events import Array, EventBatch
 
 MEGABYTE = 1e6
+MOST_BYTES = 1 << 44  # that one call may count for: no absurd size may overflow a sum
 LIMIT = 1_000_000
 _DENSE = 23  # bits of the codes of an activity up to which they are looked up in an array
 _PARTS = 8  # of a day, each with a level of its own
@@ -25,9 +26,7 @@ _SHIFT = 0.1  # share of an hour's surplus that moves the level of its part of t
 _CLIP = 3.0  # spreads that one hour may count for, when it is learned from (assumed)
 _KEPT = 2000.0  # hours of the fleet that its level is a mean of
 _UNSEEN = 24.0  # hours that the past is longer than it was: nothing is very rare on the first day (assumed)
-_BITS = 2**0.5 / np.log(
-    2.0
-)  # a spread, if the tail of the logarithm is exponential (Laplace), that of the count a power
+_BITS = 2**0.5 / np.log(2.0)  # a spread, if the tail of the logarithm is exponential (Laplace): of the count a power
 _SPREAD = 1.0  # variance of the logarithm where nothing is known yet (assumed)
 
 
@@ -131,7 +130,7 @@ class Activities:
         size, moved = column(batch, "bytes"), None
         if size is not None:
             moved = size[start:stop][order]
-            moved = np.maximum(moved, 0, out=moved).cumsum()
+            moved = np.clip(moved, 0, MOST_BYTES, out=moved).cumsum()
             ends = starts + lengths - 1
             before = self.bytes.so_far[rows]
             before[1:] -= moved[ends[:-1]]

@@ -4,8 +4,10 @@
 
 Its code is loaded nowhere else.  The process starts with an empty folder and almost no environment; on Linux it is
 shut in before it loads anything (`_confinement`): it can read Python, this package, the files that its specification
-names and what `read` adds, and cannot look into our memory, open a connection or signal a process.  `confined` says
-whether that was so; elsewhere a warning says that it was not.
+names and what `read` adds, and cannot look into our memory or at other processes; from Linux 6.7 on it opens no TCP
+connection, from 6.12 on it signals no process.  `confined` says whether files were closed; elsewhere a warning says
+that they were not.  UDP and the sockets of other programs stay open, and whoever carries a copy of the simulator along
+can try seeds against the history: against that, evaluate on seeds that nobody can guess.
 
 A call that takes too long, memory beyond the limit, a crash, scores of another shape or nothing but NaN end it with
 an `IsolationError`, and cost one cell.  Its answers are numbers and texts, and are never unpickled.
@@ -37,7 +39,8 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.events import EventBatch
 
 _PARTS: Final = ("scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
-_SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/sys")
+_SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/sys")
+_OURSELVES: Final = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems")
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _ENVIRONMENT: Final = ("PATH", "LANG", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _TOKEN: Final = re.compile(r"[^\s()=,'\"\[\]{}]+")
@@ -179,7 +182,7 @@ def _readable() -> list[str]:
     packages = [str(Path(place).resolve()) for part in _PARTS for place in _places(part)]
     installed = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     libraries = [entry for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
-    return [*_SYSTEM, *_DEVICES, sys.prefix, sys.base_prefix, *installed, *libraries, *packages]
+    return [*_SYSTEM, *_OURSELVES, *_DEVICES, sys.prefix, sys.base_prefix, *installed, *libraries, *packages]
 
 
 def _of_module(spec: str) -> tuple[list[str], list[str]]:

@@ -27,6 +27,7 @@ from scopedrift.experiments.scoring import DetectorError, Opening, name_of
 from scopedrift.experiments.survival import detected_by, median, time_to_detect
 from scopedrift.experiments.windows import Window, Windows, World
 from scopedrift.simulator.events import DAY, HOUR, SECOND, Array
+from scopedrift.simulator.randomness import key
 from scopedrift.simulator.truth import SCOPE_DRIFT
 
 __all__ = ["DetectorError", "Evaluation", "World", "evaluate", "evaluate_safely"]
@@ -90,7 +91,7 @@ def evaluate(
 
     A copy of `detector` runs; it sees event batches and the knowledge that it `needs` (less `withhold`), never the
     truth.  Budget and cooldown are the scenario's unless given; `name` replaces the detector's in the results;
-    `seed` (the world's unless given) is for detectors that draw random numbers.
+    `seed` (one that follows from the world's unless given) is for detectors that draw random numbers.
 
     Raises `DetectorError` if the detector fails, `ValueError` for terms that make no sense.
     """
@@ -105,7 +106,7 @@ def evaluate(
     used = _knowledge(detector, withhold)
     windows = Windows.of(world.scenario, world.log)
     try:
-        knowledge = Knowledge.of(world.deployment, used, seed=world.seed if seed is None else seed)
+        knowledge = Knowledge.of(world.deployment, used, seed=detectors_seed(world.seed) if seed is None else seed)
     except ValueError as error:
         raise DetectorError(name, "declaring its needs", str(error)) from error
     scored = scoring.run(
@@ -144,6 +145,11 @@ def evaluate(
         timings=timings,
         parts=scored.parts,
     )
+
+
+def detectors_seed(seed: int) -> int:
+    """The seed that detectors draw by on the world of a seed: another one, from which the world cannot be made anew."""
+    return key(seed, "detectors") >> 33
 
 
 def evaluate_safely(

@@ -80,7 +80,8 @@ def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, Any]]:
 def untold_rules(parts: Sequence[Part], log: EventLog, cooldown_us: int = HOUR) -> list[dict[str, Any]]:
     """One row for each rule on a log without truth, as a whole: nothing says which alarms are true."""
     arrived, identity = log.arrived, _identities(log, 0, len(log))
-    days = max(int(arrived[-1] - arrived[0]), 1) / DAY
+    span = int(arrived[-1] - arrived[0])
+    days = span / DAY if span >= cooldown_us else float("nan")  # too short to speak of days
     rows = []
     for part in parts:
         raised = alerts(arrived, identity, _flags(part, 0, len(log)), 0.5, cooldown_us)

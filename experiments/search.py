@@ -93,7 +93,8 @@ def search(
         return value_of(trial, {**fixed, **given})
 
     def patient(study: Any, trial: Any) -> None:
-        if trial.number - study.best_trial.number >= PATIENCE:
+        finished = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+        if finished and trial.number - study.best_trial.number >= PATIENCE:
             study.stop()
 
     if left:

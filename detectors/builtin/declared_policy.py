@@ -99,13 +99,16 @@ class DeclaredPolicy(Detector):
             score = _distance(scope, service, access, project)
             if registry is not None and registry not in scope.registries:
                 score += self.registry
-        self._users.note(identity, facts[1:4])
+        succeeded = outcome in (None, "success")
+        if succeeded:  # what was refused was not done, and makes no habit
+            self._users.note(identity, facts[1:4])
         if score > 0:
-            self._today.add(facts[:-1])
+            if succeeded:
+                self._today.add(facts[:-1])
             score += _ACCESS.get(access or "", 0.0)
             score *= 1.0 + self.rare * self._users.bits(facts[1:4])
         score *= self.habit if facts[:-1] in self._habits else 1.0
-        return score if outcome in (None, "success") else score * self.denied
+        return score if succeeded else score * self.denied
 
 
 def _distance(scope: Scope, service: str | None, access: str | None, project: str | None) -> float:

@@ -25,6 +25,7 @@ _MEMBERS = "change-aware + declared-policy + task-context + sequence + rate"
 _CHUNK = 50_000
 _UNITS = 1e6  # a surprise is remembered in millionths, so that no rounding depends on batch cuts
 _TAIL = 0.01
+_MOST = 1e5  # surprise, of infinite scores too: sums of peaks are whole numbers
 _TAIL_INDEX = 2.0  # of the Pareto tail with that mean excess (assumed)
 
 
@@ -150,4 +151,4 @@ class _Surprise:
         excess = np.maximum(scores - self._edge, 0.0) / self._scale
         tail = -np.log10(self._edge_share) + _TAIL_INDEX * np.log10(1.0 + excess)
         found = np.where(scores > self._edge, np.maximum(tail, 0.0), np.minimum(common, -np.log10(self._edge_share)))
-        return np.where(np.isnan(scores), np.nan, found)
+        return np.where(np.isnan(scores), np.nan, np.minimum(found, _MOST))

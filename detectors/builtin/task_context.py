@@ -20,7 +20,7 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.events import DAY, EventBatch
 
 _FACTS = ("task_kind", "operation", "access", "outcome")
-_HABITS = ("task_kind", "operation", "identity")
+_HABITS = ("task_kind", "operation", "identity", "outcome")
 _CHUNK = 50_000
 _ACCESS = {"read": 0.2, "auth": 0.5, "write": 0.4, "create": 0.5, "delete": 0.5, "admin": 0.7}
 
@@ -88,12 +88,16 @@ class TaskContext(Detector):
         return score if outcome in (None, "success") else score * self.denied
 
     def _discount(self, facts: Facts) -> float:
-        self._users.note(facts[2], facts[1])
-        needed = self._tools.get(facts[0]) if facts[0] is not None else None
-        if needed is None or facts[1] in needed:
+        kind, operation, identity, outcome = facts
+        succeeded = outcome in (None, "success")
+        if succeeded:  # what was refused was not done, and makes no habit
+            self._users.note(identity, operation)
+        needed = self._tools.get(kind) if kind is not None else None
+        if needed is None or operation in needed:
             return 1.0
-        self._today.add(facts)
-        rare = 1.0 + self.rare * self._users.bits(facts[1])
-        if facts in self._pairs:
+        if succeeded:
+            self._today.add((kind, operation, identity))
+        rare = 1.0 + self.rare * self._users.bits(operation)
+        if (kind, operation, identity) in self._pairs:
             return self.known * rare
-        return (self.habit if (facts[0], facts[1]) in self._kinds else 1.0) * rare
+        return (self.habit if (kind, operation) in self._kinds else 1.0) * rare

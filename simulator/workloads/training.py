@@ -31,9 +31,11 @@ ROLES: Final = {
 CHECKPOINTS: Final = 8
 """A run is recorded in at most this many stretches between checkpoints; four times as many if it can be pre-empted."""
 LARGE: Final = 16
-"""GPUs from which a gang goes first, and has a limit of its own."""
+"""GPUs from which a gang goes first."""
 TRIALS: Final = 128
 """Job numbers of one run."""
+NEIGHBOURS: Final = 64
+"""Pipelines whose runs together are even in size: a power of two (see `randomness.evenly`)."""
 MAX_READS: Final = 4_000
 WIDTH: Final = 24
 
@@ -41,7 +43,6 @@ WIDTH: Final = 24
 def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
     """Make `pipelines` pipelines; yield one process for each."""
     family = Family(world, NAME)
-    sizes: Counter[tuple[float, bool]] = Counter()
     for number in range(parameters["pipelines"]):
         name = f"pipeline-{number:04d}"
         project = world.home(NAME, number)
@@ -71,21 +72,16 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             world.allow_tools(role, [*activities, start_up])
             shared = shared or workload
             parts[role] = workload
-        yield partial(_pipeline, family=family, number=number, parts=parts, parameters=parameters, sizes=sizes)
+        yield partial(_pipeline, family=family, number=number, parts=parts, parameters=parameters)
 
 
 def _pipeline(
-    platform: Platform,
-    family: Family,
-    number: int,
-    parts: Mapping[str, Workload],
-    parameters: Mapping[str, Any],
-    sizes: Counter[tuple[float, bool]],
+    platform: Platform, family: Family, number: int, parts: Mapping[str, Workload], parameters: Mapping[str, Any]
 ) -> Process:
-    """Runs arrive in working hours, each as a process of its own; `sizes` counts those of each size so far."""
+    """Runs arrive in working hours, each as a process of its own."""
     rate = parameters["runs_per_day"]
     draws = Draws(platform.world.seed, NAME, parts["train"].name, width=WIDTH)
-    run = 0
+    run, sizes = 0, Counter[tuple[float, bool]]()
     while rate > 0:
         row = draws.row()
         gap = platform.arrival("working", DAY / rate, row[0]) / parts["train"].load
@@ -112,11 +108,12 @@ def _run(
     task.explore(family.activity("explore"), row[3:8])
     task.renew(platform.now + length)
     yield platform.wait(length)
-    # how large a run is, is even over the runs of all pipelines: one giant more or less would make another week
-    member = run * parameters["pipelines"] + number
-    search, gpus = (evenly(platform.world.seed, member, NAME, each) for each in ("search", "gpus"))
+    # how large a run is, is even over the runs of neighbouring pipelines: one giant more or less would make another
+    # week; it depends on this pipeline's runs alone
+    seed, (group, place) = platform.world.seed, divmod(number, NEIGHBOURS)
+    search, gpus = (evenly(seed, run * NEIGHBOURS + place, NAME, each, group) for each in ("search", "gpus"))
     size = (family.choice("gpus", gpus), search < parameters["searches"])
-    longer = evenly(platform.world.seed, sizes[size], NAME, "length", *size)
+    longer = evenly(seed, sizes[size] * NEIGHBOURS + place, NAME, "length", group, *size)
     sizes[size] += 1
     trials = 1
     if search < parameters["searches"]:
@@ -168,8 +165,7 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
     length = family.seconds("duration_s", u[1])
     if trials > 1:
         length = max(round(length * family.value("trial_length")), SECOND)
-    if gpus >= LARGE:
-        length = min(length, round(family.value("large_limit_h") * HOUR))
+    length = min(length, round(family.value("most_gpu_h") * HOUR / gpus))
     # how it ends: large jobs are mostly cancelled (Helios); at one GPU the pooled shares hold
     share = (gpus - 1) / 63.0
     unfinished = family.value("failed") + family.value("cancelled")

@@ -247,7 +247,8 @@ def test_list_and_show(scopedrift):
     everything = json.loads(scopedrift("list", "--json").out)
     assert {"quickstart", "core-week"} <= set(everything["scenarios"])
     assert {"first-seen", "oracle"} <= set(everything["detectors"])
-    assert set(everything) == {"scenarios", "detectors", "attacks", "drifts", "changes", "workloads", "suites"}
+    kinds = {"scenarios", "detectors", "attacks", "drifts", "changes", "techniques", "workloads", "suites"}
+    assert set(everything) == kinds
     for kind, things in everything.items():
         assert things, f"there are no {kind}"
         listed = scopedrift("list", kind).out

@@ -125,6 +125,7 @@ def test_withheld_knowledge_is_neither_given_nor_reported(randomly: Callable[...
     assert evaluate(Needy(), randomly(1), withhold=["policy"], name="blind").knowledge == ("calendar",)
     assert given_[0].policy is not None and given_[0].seed == 77
     assert given_[1].policy is None and given_[1].calendar is not None
+    assert given_[1].seed != randomly(1).seed  # from which the world could be made again
 
 
 def test_worlds_without_events_incidents_or_identities(small: Callable[..., Any], by_bytes: Detector) -> None:

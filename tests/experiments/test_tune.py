@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scopedrift.detectors import registry
 from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.scoring import DetectorError
+from scopedrift.experiments.search import Objective, search
 from scopedrift.experiments.tune import Tuned, TuneError, tune
 from scopedrift.scenarios.documents import parse
 from scopedrift.scenarios.loader import load_text, override
@@ -82,3 +86,14 @@ def test_what_cannot_be_tuned_is_told(tmp_path: Path) -> None:
         tune("never", load_text(SCENARIO), tmp_path, trials=1, tuning=[0], held_out=[1, 2])
     with pytest.raises(ValueError, match="overlap"):
         tune("rate", load_text(SCENARIO), tmp_path, trials=1, tuning=[0], held_out=[0, 1])
+
+
+def test_a_search_of_which_no_trial_runs_is_told(tmp_path: Path) -> None:
+    def failing(target: str) -> Objective:
+        def value(trial: Any, parameters: Mapping[str, Any]) -> float:
+            raise DetectorError(target, "scoring", "no memory")
+
+        return value
+
+    with pytest.raises(TuneError, match="no trial of rate gave a result"):
+        search("rate", tmp_path, on="nothing", trials=2, objective=failing)

@@ -76,3 +76,12 @@ def test_identities_without_a_scope_and_events_without_identity(scored) -> None:
 def test_without_a_policy_it_abstains(build, judge) -> None:
     scores, _ = judge(DeclaredPolicy(), build([{"at": h, **INSIDE} for h in range(4)]), Knowledge(), fit=2)
     assert np.isnan(scores).all()
+
+
+def test_a_refused_try_makes_no_habit(build, judge) -> None:
+    def last(outcome: str) -> float:
+        early = {"at": 30, **INSIDE, "project": "blue", "outcome": outcome}
+        log = build([{"at": 0, **INSIDE}, early, {"at": 55, **INSIDE, "project": "blue"}])
+        return float(judge(DeclaredPolicy(rare=0.0), log, POLICY, fit=25)[0][-1])
+
+    assert last("denied") > last("success") > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scopedrift.detectors.builtin.ensemble import Ensemble
+from scopedrift.detectors.builtin.ensemble import Ensemble, _Surprise
 
 MEMBERS = '''
 from dataclasses import dataclass
@@ -98,3 +98,10 @@ def test_members_that_notice_different_events_of_a_task_add_up(build, judge, mem
     )
     assert together[1] > 1.5 * together[0] > 0
     assert np.allclose(separate, separate[0]) and np.allclose(next_hour, next_hour[0])
+
+
+def test_an_infinite_score_is_the_most_surprising() -> None:
+    found = _Surprise(np.linspace(0.0, 1.0, 100)).of(np.array([0.5, np.inf, 5.0, np.nan]))
+    assert np.isfinite(found[1])
+    assert found[1] == np.nanmax(found)
+    assert np.isnan(found[3])

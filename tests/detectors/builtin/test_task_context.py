@@ -48,3 +48,12 @@ def test_what_nobody_does_counts_more_than_what_many_do(build, judge) -> None:
     assert rare > 1.5 * common
     common, rare = judge(TaskContext(rare=0.0), log, TOOLS, fit=25)[0]
     assert rare == common
+
+
+def test_a_refused_try_makes_no_habit(build, judge) -> None:
+    def last(outcome: str) -> float:
+        early = {"at": 30, **TASK, "operation": "List", "outcome": outcome}
+        log = build([{"at": 0, **TASK}, early, {"at": 55, **TASK, "operation": "List"}])
+        return float(judge(TaskContext(rare=0.0), log, TOOLS, fit=25)[0][-1])
+
+    assert last("denied") > last("success") > 0

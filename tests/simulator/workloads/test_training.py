@@ -39,6 +39,16 @@ def test_searches_give_way_to_large_runs_and_resume_from_their_checkpoint(events
     assert (starts > 1).sum() > (free[free.operation == "PullImage"].groupby("task").size() > 1).sum()
 
 
+def test_a_pipeline_does_not_depend_on_how_many_others_there_are(events):
+    alone = {**QUIET, "platform": {"contention": False}}
+    few, more = (events(alone, training={"pipelines": n, "runs_per_day": 6.0}) for n in (2, 3))
+    own = [log[log.workload.str.startswith("pipeline-0000")].reset_index(drop=True) for log in (few, more)]
+    assert len(own[0]) > 100
+    assert own[0][["time", "operation", "task_kind", "outcome"]].equals(
+        own[1][["time", "operation", "task_kind", "outcome"]]
+    )
+
+
 def test_the_trials_of_a_search_run_side_by_side(events):
     log = events(
         {**QUIET, "platform": {"contention": False}}, training={"pipelines": 3, "searches": 1.0, "runs_per_day": 1.0}
