@@ -49,7 +49,7 @@ def test_every_campaign_evaluates_a_candidate_that_nobody_has_read_before(events
 
 
 def test_evaluation_waits_longer_than_training(events):
-    crowded = {"platform": {"gpus": 4}, "errors": 0.0, "novelty": 0.0}
+    crowded = {"platform": {"gpus": 8}, "errors": 0.0, "novelty": 0.0}
     families = {"training": {"pipelines": 6, "runs_per_day": 6.0, "searches": 0.0}, "evaluation": BUSY}
     log = events(crowded, **families)
     free = events({**crowded, "platform": {"contention": False}}, **families)
