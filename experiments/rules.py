@@ -114,9 +114,7 @@ def pooled_rules(rules: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
             for name in str(only or "").split(LISTED)
             if name
         ]
-        sums = {
-            name: int(mine[name].sum()) for name in ("events", "alerts", "true_alarms", "false_alarms", "incidents")
-        }
+        sums = {name: int(mine[name].sum()) for name in SUMS}
         caught = sum(len(str(text).split(LISTED)) for text in mine["caught"] if text)
         reason = next((text for text in mine["reason"] if text), "") if status == "blind" else ""
         per_day = sums["false_alarms"] / float(days.get(key[:2], float("nan")))
