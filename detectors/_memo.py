@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scopedrift.detectors._columns import column, texts
-from scopedrift.detectors._hashing import Table, grown, mix
+from scopedrift.detectors._distinct import Remembered
+from scopedrift.detectors._hashing import mix
 from scopedrift.simulator.events import DERIVED, Array, EventBatch
 
 Facts = tuple[str | None, ...]
@@ -20,26 +21,18 @@ class Memo:
         self.columns = tuple(columns)
         self._sources = tuple(DERIVED[name][0] if name in DERIVED else name for name in columns)
         self._function = function
-        self._limit = limit
-        self.forget()
+        self._remembered = Remembered(limit)
 
     def forget(self) -> None:
         """Drops every remembered value."""
-        self._table = Table()
-        self._values = np.empty(0)
+        self._remembered.forget()
 
     def values(self, batch: EventBatch) -> Array:
         """The function's value for each event."""
         codes = [column(batch, name) for name in self._sources]
         key = mix(np.zeros(len(batch), np.int64), *(-1 if c is None else c for c in codes))
-        if len(self._table) > self._limit:
-            self.forget()
-        known = len(self._table)
-        rows = self._table.add(key)
-        if len(self._table) > known:
-            self._values = grown(self._values, len(self._table))
-            fresh = np.flatnonzero(rows >= known)
-            at = fresh[np.unique(rows[fresh], return_index=True)[1]]
-            facts = texts(batch, self.columns, at)
-            self._values[known : len(self._table)] = [self._function(fact) for fact in facts]
-        return np.asarray(self._values[rows])
+
+        def called(at: Array) -> Array:
+            return np.array([self._function(facts) for facts in texts(batch, self.columns, at)], np.float64)
+
+        return self._remembered.answers(key, called)

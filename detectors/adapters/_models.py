@@ -14,19 +14,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors._hashing import Table, grown, splitmix
+from scopedrift.detectors._distinct import Distinct
+from scopedrift.detectors._windowed import WindowedDetector, imagined
 from scopedrift.detectors.base import param
-from scopedrift.detectors.builtin.outliers import _imagined, _Outliers
 from scopedrift.simulator.events import Array
 
 _ALONE: Final = 500
 """Rows that a model which is asked about one row at a time is fitted on: each answer costs as much as all of them."""
 _PROBE: Final = 24
-_REMEMBERED: Final = 8_000
 
 
 @dataclass
-class RowModel(_Outliers):
+class RowModel(WindowedDetector):
     """What adapters of batch libraries share; they say how a model is made, and how it scores rows."""
 
     model: str = param("", doc="")
@@ -52,40 +51,25 @@ class RowModel(_Outliers):
         self._alone = not _same_in_any_company(self._row_scores, rows[:: max(1, len(rows) // _PROBE)][:_PROBE])
         if self._alone and len(rows) > _ALONE:
             self._model = self._made(seed).fit(self._shown(features, rng, _ALONE))
-        self._forget()
+        self._distinct = Distinct(self._asked)
 
     def _shown(self, features: Array, rng: np.random.Generator, most: int) -> Array:
         rows = features[rng.choice(len(features), min(len(features), most), replace=False)]
         if each := round(self.imagined * len(rows)):
-            rows = np.concatenate([rows, _imagined(each, rng)])
+            rows = np.concatenate([rows, imagined(each, rng)])
         return rows.astype(np.float64)
 
     def _row_scores(self, rows: Array) -> Array:
         scores = np.asarray(self._scores(self._model, rows), np.float64).reshape(-1)
         return np.where(np.isfinite(scores), scores, np.nan)
 
-    def _forget(self) -> None:
-        self._table = Table()
-        self._values = np.zeros(0)
-
     def _judge(self, features: Array) -> Array:
-        if not len(features):
-            return np.zeros(0)
-        if len(self._table) > _REMEMBERED:
-            self._forget()
-        key = np.zeros(len(features), np.int64)
-        for number in range(features.shape[1]):
-            key = splitmix(key ^ (features[:, number] + 64 * number)).view(np.int64)
-        known = len(self._table)
-        rows = self._table.add(key)
-        if len(self._table) > known:
-            self._values = grown(self._values, len(self._table))
-            fresh = np.flatnonzero(rows >= known)
-            new = features[fresh[np.unique(rows[fresh], return_index=True)[1]]].astype(np.float64)
-            step = 1 if self._alone else len(new)
-            parts = [self._row_scores(new[at : at + step]) for at in range(0, len(new), step)]
-            self._values[known : len(self._table)] = np.concatenate(parts)
-        return np.asarray(self._values[rows])
+        return self._distinct.answers(features)
+
+    def _asked(self, rows: Array) -> Array:
+        rows = rows.astype(np.float64)
+        step = 1 if self._alone else len(rows)
+        return np.concatenate([self._row_scores(rows[at : at + step]) for at in range(0, len(rows), step)])
 
 
 def _same_in_any_company(scores: Callable[[Array], Array], rows: Array) -> bool:

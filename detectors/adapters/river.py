@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.detectors._profiles import FEATURES
+from scopedrift.detectors._windowed import WindowedDetector
 from scopedrift.detectors.adapters._extras import library, made, unknown
 from scopedrift.detectors.base import param
-from scopedrift.detectors.builtin.outliers import _Outliers
 from scopedrift.simulator.events import Array
 
 _HALFWAY: Final = 4.0
@@ -29,7 +29,7 @@ _TOGETHER: Final = 100
 
 
 @dataclass
-class River(_Outliers):
+class River(WindowedDetector):
     """Scores hours with an anomaly model of River, such as HalfSpaceTrees, LODA, GaussianScorer (extra: river)."""
 
     model: str = param("HalfSpaceTrees", doc="name of a class in river.anomaly")

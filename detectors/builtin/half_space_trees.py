@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors._hashing import Table, grown, splitmix
+from scopedrift.detectors._distinct import Distinct
+from scopedrift.detectors._windowed import WindowedDetector
 from scopedrift.detectors.base import param
-from scopedrift.detectors.builtin.outliers import _Outliers
 from scopedrift.simulator.events import Array
 
 _HALFWAY: Final = 4.0
@@ -24,11 +24,10 @@ _PADDING: Final = 0.15
 """A half is at least this share of its whole (as in River)."""
 _SMALL: Final = 0.1
 """Share of a window below which a part is not looked into any further (Tan et al.)."""
-_REMEMBERED: Final = 8_000
 
 
 @dataclass
-class HalfSpaceTrees(_Outliers):
+class HalfSpaceTrees(WindowedDetector):
     """Scores hours whose features together fall where few of the last events did (half-space trees)."""
 
     trees: int = param(25, 5, 100, log=True, doc="trees whose counts are added up")
@@ -39,13 +38,13 @@ class HalfSpaceTrees(_Outliers):
 
     def _learn(self, features: Array, seed: int) -> None:
         self._grow(features.shape[1], np.random.default_rng(seed))
-        self._forget()
-        mass = self._counts(self._leaves(features)) * (self.window / len(features))
+        self._leaves = Distinct(lambda rows: self._descended(rows).astype(np.int16))
+        mass = self._counts(self._leaves.answers(features)) * (self.window / len(features))
         self._worth = worth(mass, _SMALL * self.window)
         self._mass, self._seen = np.zeros_like(mass), 0
 
     def _judge(self, features: Array) -> Array:
-        leaves = self._leaves(features)
+        leaves = self._leaves.answers(features)
         ordinary = np.empty(len(leaves))
         start = 0
         while start < len(leaves):
@@ -93,26 +92,6 @@ class HalfSpaceTrees(_Outliers):
     def _counts(self, leaves: Array) -> Array:
         size = self.trees << self.height
         return np.bincount((leaves + self._offsets).reshape(-1), minlength=size).reshape(self.trees, -1)
-
-    def _forget(self) -> None:
-        self._table = Table()
-        self._known = np.zeros((0, self.trees), np.int16)
-
-    def _leaves(self, features: Array) -> Array:
-        """The leaf of each row in each tree; rows repeat, and trees do not change."""
-        if len(self._table) > _REMEMBERED:
-            self._forget()
-        key = np.zeros(len(features), np.int64)
-        for number in range(features.shape[1]):
-            key = splitmix(key ^ (features[:, number] + 64 * number)).view(np.int64)
-        known = len(self._table)
-        rows = self._table.add(key)
-        if len(self._table) > known:
-            self._known = grown(self._known, len(self._table))
-            fresh = np.flatnonzero(rows >= known)
-            at = fresh[np.unique(rows[fresh], return_index=True)[1]]
-            self._known[known : len(self._table)] = self._descended(features[at])
-        return np.asarray(self._known[rows])
 
 
 def worth(mass: Array, small: float) -> Array:

@@ -10,7 +10,7 @@ import pytest
 
 from scopedrift.detectors._profiles import FEATURES
 from scopedrift.detectors._sample import sample_log
-from scopedrift.detectors.builtin.outliers import _Windowed
+from scopedrift.detectors._windowed import Windowed
 from scopedrift.detectors.check import assert_conforms
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.registry import ON_REQUEST, DetectorError, available, load
@@ -84,7 +84,7 @@ def test_what_river_says_is_what_is_scored(model) -> None:
     detector = load(f"river(model={model})")
     detector.fit(log.batch(0, 600), Knowledge(seed=5))
     twin = anomaly.HalfSpaceTrees(seed=5) if model == "HalfSpaceTrees" else anomaly.GaussianScorer()
-    windowed = _Windowed()
+    windowed = Windowed()
 
     def told(row: np.ndarray) -> tuple:
         scaled = row / (row + 4.0)

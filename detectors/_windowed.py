@@ -1,0 +1,155 @@
+"""Windowed features: how far above the usual a task's hour so far is, which outlier detectors and adapters judge.
+
+Each feature of `_profiles` is compared with the usual hour of a task of this kind by this identity, in spreads of the
+logarithm, rounded to halves; what has little history leans on the fleet's.  Events without a task belong to the
+identity's own window.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scopedrift.detectors._columns import column, text
+from scopedrift.detectors._hashing import Table, mix
+from scopedrift.detectors._profiles import FEATURES, Profiles
+from scopedrift.detectors.base import Detector, Scores
+from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.simulator.events import HOUR, Array, EventBatch
+
+HIGHEST = 31
+"""No feature is above it."""
+_LEAST_SPREAD = 0.5  # of the logarithm: an hour differs by a factor of 1.4 without anything having happened
+_SHRINK = 3.0  # hours of a kind's tasks that the fleet's level weighs (assumed)
+_WARM = 0.3  # share of the history in which too much is new to learn from it
+_CHUNK = 50_000
+
+
+class Windowed:
+    """How far each task's hour so far is above the usual hour of a task of its kind, in halves of a spread."""
+
+    def __init__(self) -> None:
+        self._profiles = Profiles()
+        self._kinds = Table()  # identities with kinds of tasks
+        self._level, self._spread = (np.zeros((0, len(FEATURES))) for _ in range(2))
+        self._fleet = np.zeros(len(FEATURES)), np.ones(len(FEATURES))
+
+    def learn(self, history: EventBatch) -> Array:
+        """Takes the usual hour of each kind; gives the features of the history."""
+        identity = column(history, "identity")
+        if identity is None or not np.any(identity >= 0):
+            return np.zeros((0, len(FEATURES)), np.int64)
+        kind, sums = self._hours(history)
+        hours = np.bincount(kind, minlength=len(self._kinds))
+        size = len(hours)
+        scaled = np.log2(1.0 + sums)
+        level, square = np.zeros((size, len(FEATURES))), np.zeros((size, len(FEATURES)))
+        np.add.at(level, kind, scaled)
+        np.add.at(square, kind, scaled**2)
+        share = np.maximum(hours, 1)[:, None]
+        level, square = level / share, square / share
+        variance = np.maximum(square - level**2, 0.0)
+        whole, wide = scaled.mean(axis=0), scaled.var(axis=0)
+        own = (hours / (hours + _SHRINK))[:, None]
+        apart = np.where(hours[:, None] > 0, level - whole, 0.0)
+        self._level = whole + own * apart
+        self._spread = np.sqrt(own * variance + (1.0 - own) * (wide + apart**2) + _LEAST_SPREAD**2)
+        self._fleet = whole, np.sqrt(wide + _LEAST_SPREAD**2)
+        unfinished = int(np.searchsorted(history["arrived"], history["arrived"][-1] // HOUR * HOUR))
+        self.features(history.slice(unfinished, len(history)))  # what the last hour has shown so far counts on
+        return self._above(kind, sums)
+
+    def features(self, batch: EventBatch) -> Array:
+        """One row of small integers for each event that has an identity."""
+        identity = column(batch, "identity")
+        if identity is None:
+            return np.zeros((0, len(FEATURES)), np.int64)
+        rows = np.flatnonzero(identity >= 0)
+        kind, window = _keys(batch)
+        amounts = self._profiles.amounts(batch, kind)[rows]
+        kind = kind[rows]
+        sums = self._profiles.follow(window[rows], batch["arrived"][rows], amounts)
+        return self._above(self._kinds.find(kind), sums)
+
+    def _above(self, row: Array, sums: Array) -> Array:
+        """Sums in halves of a spread above the level of the kind in this row (-1: of the fleet)."""
+        level, spread = (np.broadcast_to(fleet, sums.shape).copy() for fleet in self._fleet)
+        known = row >= 0
+        level[known], spread[known] = self._level[row[known]], self._spread[row[known]]
+        return np.clip(np.rint(2.0 * (np.log2(1.0 + sums) - level) / spread), 0, HIGHEST).astype(np.int64)
+
+    def _hours(self, history: EventBatch) -> tuple[Array, Array]:
+        """Kind and sums of each hour of each task of the history, when the first days are over."""
+        windows, hours, kinds, sums = [], [], [], []
+        for start in range(0, len(history), _CHUNK):
+            part = history.slice(start, start + _CHUNK)
+            rows = np.flatnonzero(part["identity"] >= 0)
+            kind, window = _keys(part)
+            hour = part["arrived"][rows] // HOUR
+            found, first, inverse = np.unique(mix(window[rows], hour), return_index=True, return_inverse=True)
+            total = np.zeros((len(found), len(FEATURES)))
+            np.add.at(total, inverse, self._profiles.amounts(part, kind)[rows])
+            windows.append(found)
+            hours.append(hour[first])
+            kinds.append(self._kinds.add(kind[rows[first]]))
+            sums.append(total)
+        found, first, inverse = np.unique(np.concatenate(windows), return_index=True, return_inverse=True)
+        total = np.zeros((len(found), len(FEATURES)))
+        np.add.at(total, inverse, np.concatenate(sums))
+        hour = np.concatenate(hours)[first]
+        late = hour >= hour.min() + _WARM * (hour.max() - hour.min())
+        return np.concatenate(kinds)[first][late], total[late]
+
+
+def _keys(batch: EventBatch) -> tuple[Array, Array]:
+    """For each event: its identity with the kind of its task, and its task (its identity if it has none)."""
+    who = batch["identity"]
+    task, kind = column(batch, "task"), column(batch, "task_kind")
+    window = mix(0, who) if task is None else np.where(task >= 0, mix(1, task), mix(0, who))
+    return mix(who, -1 if kind is None else kind), window
+
+
+class WindowedDetector(Detector):
+    """What detectors of windowed features share: they say how rows of features are learned, and judged."""
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        """Learns the usual hours and the distribution of features."""
+        self._windowed = Windowed()
+        features = self._windowed.learn(history)
+        self._ready = len(features) > 0
+        if self._ready:
+            self._learn(features, knowledge.seed)
+
+    def score(self, batch: EventBatch) -> Scores:
+        """How odd the hour so far is; abstains on events without an identity, or without a baseline."""
+        identity = column(batch, "identity")
+        scores = np.full(len(batch), np.nan)
+        if identity is None or not self._ready:
+            return scores
+        self._features = self._windowed.features(batch)
+        scores[identity >= 0] = self._judge(self._features)
+        return scores
+
+    def explain(self, batch: EventBatch, row: int) -> str:
+        """Names the features furthest from the usual hour."""
+        identity = batch["identity"]
+        if not self._ready or identity[row] < 0:
+            return "not judged"
+        features = self._features[int(np.count_nonzero(identity[:row] >= 0))]
+        order = np.argsort(-np.abs(features), kind="stable")[:3]
+        parts = [f"{FEATURES[i]} {features[i] / 2:g} spreads" for i in order if features[i]]
+        above = f"{', '.join(parts)} above the usual" if parts else "nothing above the usual"
+        return f"{text(batch, 'identity', row)} in this hour so far: {above}"
+
+    def _learn(self, features: Array, seed: int) -> None:
+        raise NotImplementedError
+
+    def _judge(self, features: Array) -> Array:
+        raise NotImplementedError
+
+
+def imagined(each: int, rng: np.random.Generator) -> Array:
+    """Events that are high in one feature: without them no tree splits where the baseline never varied."""
+    rows = np.zeros((len(FEATURES), each, len(FEATURES)), np.int64)
+    for number in range(len(FEATURES)):
+        rows[number, :, number] = rng.integers(1, HIGHEST + 1, each)
+    return rows.reshape(-1, len(FEATURES))
