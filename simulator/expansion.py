@@ -382,7 +382,7 @@ class Recorder:
             "on_behalf_of": stages["behalf"].take(row),
             "service": operations.service.take(operation),
             "operation": operations.operation.take(operation),
-            "access": operations.access.take(operation),
+            "access": self._delivery.access.take(operation),
             "resource": resource,
             "project": project,
             "image": np.where(self._delivery.image.take(operation), stages["image"].take(row), np.int32(MISSING)),

@@ -11,7 +11,7 @@ import numpy as np
 
 from scopedrift.scenarios import Scenario
 from scopedrift.simulator.activities import Operations
-from scopedrift.simulator.events import STREAMS, Array
+from scopedrift.simulator.events import ACCESS, STREAMS, Array
 from scopedrift.simulator.randomness import TABLE, Quantiles, hash64, key
 
 DELAY_SIGMA: Final = 0.5
@@ -34,6 +34,9 @@ class Delivery:
         bodies = np.array([spec.level != "Metadata" for spec in specs])[operations.stream]
         self.image = operations.image & bodies
         """Operations whose record carries the image (Kubernetes: audit level Request or above)."""
+        ruling = (operations.access == ACCESS.index("admin")) & operations.image & ~bodies
+        self.access = np.where(ruling, np.int32(ACCESS.index("create")), operations.access)
+        """What each operation's record says of its access: that a pod is privileged stands in the body."""
         curve = np.array(Quantiles.parse({"median": 1.0, "sigma": DELAY_SIGMA}).table)
         self._delay = (np.array([max(spec.delay, 1) for spec in specs])[:, None] * curve).astype(np.int64).ravel()
         self._loss = np.array([round(spec.loss * 65536) for spec in specs])[operations.stream]

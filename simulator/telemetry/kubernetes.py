@@ -2,7 +2,8 @@
 
 Who: `user.username`; `on_behalf_of` is whom it impersonates.  What: verb and resource (`create pods/exec`).  On
 what: `namespace/resource/name`, with the namespace as project.  From where: the last of `sourceIPs`, since all
-others are the client's claim.  An event is seen when its stage was written (`stageTimestamp`).
+others are the client's claim.  A pod template with a privileged container makes a request administration: it rules
+the node.  An event is seen when its stage was written (`stageTimestamp`).
 """
 
 from __future__ import annotations
@@ -139,7 +140,10 @@ class Mapper:
             action = self._action(act)
         codes = self._codes
         body = bytes(record.requestObject) if action[2] else b""
-        image = image_of(msgspec.json.decode(body)) if len(body) > 4 else None
+        content = msgspec.json.decode(body) if len(body) > 4 else None
+        image, access = image_of(content), action[1]
+        if b"privileged" in body and privileged(content):
+            access = codes["access"]["admin"]
         return (
             time,
             max(arrived, time),
@@ -147,7 +151,7 @@ class Mapper:
             *actor,
             self._service,
             action[0],
-            action[1],
+            access,
             codes["resource"][path if on is None else _resource(on)],
             codes["project"][None if on is None else on.namespace],
             codes["image"][image],
@@ -216,6 +220,17 @@ def access_of(verb: str, group: str | None, kind: str | None) -> str:
     if group in ADMIN_GROUPS and kind != "pods/eviction":
         return "admin"
     return WRITE_VERBS.get(verb, "write")
+
+
+def privileged(body: Any) -> bool:
+    """Whether a pod, or the template of one, has a container that is privileged."""
+    spec = child(body, "spec")
+    for step in ("jobTemplate", "spec", "template", "spec"):
+        spec = child(spec, step) or spec
+    listed = [child(spec, name) for name in ("containers", "initContainers")]
+    return any(
+        at(one, "securityContext.privileged") is True for some in listed if isinstance(some, list) for one in some
+    )
 
 
 def _resource(on: Object) -> str | None:

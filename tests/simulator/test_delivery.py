@@ -7,7 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from scopedrift.simulator.events import COLUMNS, HOUR, MINUTE, MISSING, SECOND, STREAMS
+from scopedrift.scenarios import catalogue, load, override
+from scopedrift.simulator.activities import Operations
+from scopedrift.simulator.events import ACCESS, COLUMNS, HOUR, MINUTE, MISSING, SECOND, STREAMS
+from scopedrift.simulator.telemetry.delivery import Delivery
 
 WORLD = """
 name: watched
@@ -137,6 +140,19 @@ def test_the_level_metadata_takes_the_images_and_nothing_else(watched, plain):
     at = COLUMNS.index("image")
     assert {record[at] for record in told(bare, stream="kubernetes_audit")} == {None}
     assert {record[at] for record in told(plain, stream="kubernetes_audit")} > {None}
+
+
+def test_at_level_metadata_a_privileged_pod_looks_like_any_other():
+    operations = Operations(catalogue.operations())
+    privileged = operations.by_name["pod.privileged"].code
+    told = {}
+    for level in ("Metadata", "Request"):
+        scenario = override(load("quickstart"), {"telemetry.kubernetes_audit.level": level})
+        told[level] = Delivery(scenario, 1, operations).access
+    assert (told["Request"] == operations.access).all() and ACCESS[told["Request"][privileged]] == "admin"
+    changed = told["Metadata"] != told["Request"]
+    assert {operations.all[code].name for code in np.flatnonzero(changed)} == {"pod.privileged", "daemonset.create"}
+    assert {ACCESS[code] for code in told["Metadata"][changed]} == {"create"}
 
 
 def test_without_data_events_the_cloud_audit_lacks_what_touches_data(watched, plain):

@@ -1,11 +1,12 @@
 """Events of the stream `kubernetes_audit` as `audit.k8s.io/v1` records.
 
 Who: an identity is a service account, its workload and task the pod (and its UID) that the token is bound to.  The
-request's body is there where the log has the image (audit level Request), with the image in its pod template; daemon
-sets are privileged, as node agents are (assumed).  Names of pods and jobs come from the log's resource.
+request's body is there where the log has the image (audit level Request), with the image in its pod template, which is
+privileged where the access is administration.  Names of pods and jobs come from the log's resource.
 
-Kept by an import: time, operation, access, outcome, source (exactly); identity, credential, workload, on_behalf_of,
-image (one to one, the image exactly); project (one to one; not of requests on the whole cluster); task (one to one).
+Kept by an import: time, operation, access (of a privileged pod: with its body), outcome, source (exactly); identity,
+credential, workload, on_behalf_of, image (one to one, the image exactly); project (one to one; not of requests on the
+whole cluster); task (one to one).
 Renamed or narrowed: resource (`namespace/kind/name`: the same object under two kinds is two).
 Lost: arrived (an import takes the end of the request), task_kind, bytes, the kind of a credential other than X.509;
 a static key has no credential id.
@@ -54,7 +55,7 @@ class Writer:
         verb, _, what = (event.operation or "get").partition(" ")
         code = self._code(event, number, verb)
         on = None if what.startswith("/") or not what else self._object(event, verb, what)
-        body = self._body(event, on) if on and event.image else None
+        body = self._body(event, verb, on) if on and event.image else None
         record: dict[str, Any] = {
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
@@ -124,16 +125,16 @@ class Writer:
         on["subresource"] = part or None
         return {key: value for key, value in on.items() if value}
 
-    def _body(self, event: Event, on: dict[str, Any]) -> dict[str, Any] | None:
+    def _body(self, event: Event, verb: str, on: dict[str, Any]) -> dict[str, Any] | None:
         """The request's object, with the image in its pod template."""
         container: dict[str, Any] = {"name": "main", "image": event.image, "imagePullPolicy": "IfNotPresent"}
         pod: dict[str, Any] = {"containers": [container], "restartPolicy": "Always"}
-        if event.access == "create" and event.identity:
+        if verb == "create" and event.identity:
             pod["serviceAccountName"] = self._username(event.identity).rpartition(":")[2]
         kind = on["resource"]
         if kind in ("jobs", "cronjobs", "pods"):
             pod["restartPolicy"] = "Never"
-        if kind == "daemonsets":
+        if event.access == "admin":
             container["securityContext"] = {"privileged": True}
             pod |= {"hostNetwork": True, "hostPID": True}
         spec: dict[str, Any] = pod if kind == "pods" else {"template": {"spec": pod}}

@@ -7,7 +7,8 @@ API Activity (6003): `cloud_audit`, `kubernetes_audit`.  Authentication (3002): 
 Kept by an import: arrived and time (to the millisecond), identity, workload, resource, project, source, image,
 on_behalf_of, outcome, service, operation (exactly; issuance and runtime: the service and the operation as names of
 their own fields); credential and task (one to one); bytes (runtime).
-Renamed or narrowed: access (an import judges issuance as authentication, runtime as reading or writing), the streams
+Renamed or narrowed: access (an import judges issuance as authentication, runtime as reading or writing,
+a privileged pod as any other: there is no body), the streams
 `kubernetes_audit` and `cloud_audit` (one class: an import takes both for cloud audit), the kind of a credential.
 An authentication of nothing in particular gets the user as its resource.
 Lost: task_kind; bytes of API Activity, which has no field for them.

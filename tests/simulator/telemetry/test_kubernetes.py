@@ -50,6 +50,24 @@ def test_a_pod_with_its_image(tmp_path):
     assert found.arrived - found.time == 249_999
 
 
+SPEC = {"containers": [{"name": "side"}, {"name": "w", "securityContext": {"privileged": True}}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "access"),
+    [
+        ({"spec": SPEC}, "admin"),
+        ({"spec": {"initContainers": SPEC["containers"]}}, "admin"),
+        ({"spec": {"template": {"spec": SPEC}}}, "admin"),
+        ({"spec": {"jobTemplate": {"spec": {"template": {"spec": SPEC}}}}}, "admin"),
+        ({"spec": {"containers": [{"securityContext": {"privileged": False}}]}}, "create"),
+        ({"spec": {"containers": ["privileged"], "template": 3}}, "create"),
+    ],
+)
+def test_a_privileged_container_is_administration(tmp_path, body, access):
+    assert event(tmp_path, requestObject=body).access == access
+
+
 def test_at_audit_level_metadata_there_is_no_image(tmp_path):
     plain = {name: value for name, value in POD.items() if name != "requestObject"}
     (tmp_path / "log.json").write_text(json.dumps({**plain, "level": "Metadata"}))

@@ -18,7 +18,7 @@ METADATA = {
     "resource": "169.254.169.254", "bytes": None,
 }  # fmt: skip
 JOB = {
-    "stream": "kubernetes_audit", "service": "kubernetes", "operation": "create daemonsets", "access": "create",
+    "stream": "kubernetes_audit", "service": "kubernetes", "operation": "create daemonsets", "access": "admin",
     "resource": "vision/jobs/miner", "image": "docker.io/x/miner:1", "bytes": None,
 }  # fmt: skip
 ISSUE = {"stream": "issuance", "service": "spire", "operation": "FetchJWTSVID", "access": "auth", "resource": "aud:x"}
@@ -110,6 +110,9 @@ def test_kubernetes_at_both_audit_levels(record):
     (container,) = found["requestObject"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "docker.io/x/miner:1" and container["securityContext"]["privileged"] is True
     assert found["requestObject"]["spec"]["template"]["spec"]["restartPolicy"] == "Always"
+    modest = record("kubernetes", **{**JOB, "access": "create"})["requestObject"]["spec"]["template"]["spec"]
+    assert modest["containers"] == [{key: container[key] for key in container if key != "securityContext"}]
+    assert "hostPID" not in modest
     (certificate,) = found["user"]["extra"]["authentication.kubernetes.io/credential-id"]
     assert re.fullmatch(r"X509SHA256=[0-9a-f]{64}", certificate)
     assert found["responseStatus"]["code"] == 201
