@@ -185,7 +185,10 @@ def find(target: str) -> type[Detector]:
 
 
 def named_files(spec: str) -> list[Path]:
-    """The files that a specification names, and those in the folders that it names: what they hold decides, too."""
+    """The files that a specification names, wherever in it: what they hold decides, too.
+
+    They are files, those in folders, and the sources of `module:Class` and of other packages' detectors by name.
+    """
     found: list[Path] = []
     for match in re.finditer(r"[^\s()=,'\"\[\]{}]+", spec):
         text = match[0]
@@ -196,7 +199,19 @@ def named_files(spec: str) -> list[Path]:
             found += sorted(inner for inner in path.rglob("*") if inner.is_file())
         elif path.is_file():
             found.append(path)
+        elif (source := _source(entry_point(text) or text)) is not None:
+            found.append(source)
     return found
+
+
+def _source(target: str) -> Path | None:
+    """Where the module of `module:Class` is, without importing it (but the packages that it is in)."""
+    match = re.fullmatch(r"([A-Za-z_][\w.]*):[A-Za-z_]\w*", target)
+    try:
+        spec = importlib.util.find_spec(match[1]) if match else None
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin and Path(spec.origin).is_file() else None
 
 
 def entry_point(target: str) -> str | None:

@@ -9,7 +9,6 @@ writes, a transaction per world: a sweep that is killed has each cell whole or n
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import sqlite3
 import zlib
@@ -61,23 +60,14 @@ def sources() -> str:
 
 
 def code_of(spec: str) -> str:
-    """What makes a detector what it is: parameters, the files that these name, and the source of one not built in.
+    """What makes a detector what it is: its parameters, and the files that its text names, sources among them.
 
     Raises `registry.DetectorError` if there is no such detector.
     """
     detector = registry.load(spec)
     given = json.dumps(detector.parameters(), sort_keys=True, default=str)
     named = b"".join(path.read_bytes() for path in registry.named_files(spec))
-    if named:
-        given += f" {hashlib.sha256(named).hexdigest()}"
-    kind = type(detector)
-    if kind.__module__.startswith("scopedrift."):
-        return given
-    try:
-        source = Path(inspect.getfile(kind)).read_bytes()
-    except (OSError, TypeError):
-        source = kind.__qualname__.encode()
-    return f"{given} {hashlib.sha256(source).hexdigest()}"
+    return f"{given} {hashlib.sha256(named).hexdigest()}" if named else given
 
 
 def packed(tables: Tables) -> bytes:

@@ -227,3 +227,15 @@ def test_a_cell_depends_on_the_files_that_its_detector_names(tmp_path):
     assert code_of(spec) == before
     script.write_text("two")
     assert code_of(spec) != before
+
+
+@pytest.mark.parametrize("spec", ["{}:T", "ensemble(members='{}:T + rate')", "change-aware(detector={}:T)"])
+def test_a_cell_depends_on_the_source_of_modules_that_its_detector_names(tmp_path, monkeypatch, spec):
+    name = f"member_{tmp_path.name}"
+    source = "from scopedrift.detectors import Detector\n\n\nclass T(Detector):\n    fit = score = None\n"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = code_of(spec.format(name))
+    assert code_of(spec.format(name)) == before
+    (tmp_path / f"{name}.py").write_text(source + "# another\n")
+    assert code_of(spec.format(name)) != before
