@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from struct import Struct
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from scopedrift.simulator.telemetry.table import MEMO, Row, Table, opaque
-from scopedrift.simulator.telemetry.tree import at, child, first, first_text, image_of, may_name_image, text
+from scopedrift.simulator.telemetry.table import MEMO, Packed, Table, opaque
+from scopedrift.simulator.telemetry.tree import at, child, first, first_text, image_in, text
 from scopedrift.simulator.telemetry.verbs import access_of
 
 NAME: Final = "cloudtrail"
@@ -47,6 +48,10 @@ _UNIQUE: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}$|-(?=[0-9a-f]*\d)[0-9a-f
 """The end of a session's name that makes it the only one of its name: a UUID or 64 random bits."""
 _PERSON_ROLE: Final = "/aws-reserved/sso.amazonaws.com/"
 _MEMO_BYTES: Final = 1_024
+_ACTOR: Final = Struct("=7q").pack
+_ACTION: Final = Struct("=3q").pack
+_ROW: Final = Struct("=3q56s24s6q").pack
+"""`table.packed` of a row of which the actor and the action are packed already."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -88,14 +93,15 @@ class Mapper:
         self._times = table.times
         self._decode = msgspec.json.Decoder(Record).decode
         self._stream = codes["stream"]["cloud_audit"]
-        self._actors: dict[bytes, tuple[Row, str | None]] = {}
-        self._actions: dict[Any, tuple[Row, bool]] = {}
-        self._targets: dict[Any, Row] = {}
+        self._actors: dict[bytes, tuple[bytes, str | None]] = {}
+        self._actions: dict[Any, tuple[bytes, bool]] = {}
+        self._targets: dict[Any, tuple[int, int]] = {}
+        self._listed: dict[bytes, str | None] = {b"": None}
         self._outcomes: dict[str | None, int] = {None: codes["outcome"]["success"]}
         self._project = codes["project"]
         self._source = codes["source"]
 
-    def row(self, raw: bytes) -> Row | None:
+    def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not CloudTrail.
 
         Raises `Unreadable` for a record without a usable time, msgspec's errors for one of unexpected shape.
@@ -125,12 +131,12 @@ class Mapper:
         account = record.recipientAccountId
         extra = record.additionalEventData
         size = -1 if extra is None else _size(extra.bytesTransferredOut, extra.bytesTransferredIn)
-        return (
+        return _ROW(
             time,
             time,
             self._stream,
-            *actor[0],
-            *action[0],
+            actor[0],
+            action[0],
             target[0],
             self._project[account if isinstance(account, str) else text(account) or actor[1]],
             target[1],
@@ -139,14 +145,14 @@ class Mapper:
             size,
         )
 
-    def _actor(self, raw: bytes) -> tuple[Row, str | None]:
+    def _actor(self, raw: bytes) -> tuple[bytes, str | None]:
         """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of; and the account."""
         who = msgspec.json.decode(raw) if raw else None
         codes = self._codes
         identity, workload, task, behalf = principal(who)
         key = text(child(who, "accessKeyId"))
         kind = None if key is None else "static-key" if key.startswith("AKIA") else "session"
-        actor = (
+        actor = _ACTOR(
             codes["identity"][identity],
             opaque(key),
             codes["credential_kind"][kind],
@@ -158,28 +164,31 @@ class Mapper:
         known = (actor, text(child(who, "accountId")))
         return _remember(self._actors, raw, known, len(raw))
 
-    def _action(self, service: str, name: str, read_only: bool | str | None) -> tuple[Row, bool]:
+    def _action(self, service: str, name: str, read_only: bool | str | None) -> tuple[bytes, bool]:
         """service, operation, access; and whether it may run an image."""
         short = service.removesuffix(".cn").removesuffix(".amazonaws.com")
         told = read_only if isinstance(read_only, bool) else {"true": True, "false": False}.get(str(read_only).lower())
         access = access_of(short, name, told)
         codes = self._codes
-        row = (codes["service"][short], codes["operation"][name], codes["access"][access])
+        row = _ACTION(codes["service"][short], codes["operation"][name], codes["access"][access])
         known = (row, access not in ("read", "delete"))
         return _remember(self._actions, (service, name, read_only), known, len(service) + len(name))
 
-    def _target(self, on: tuple[bytes, bytes, bool]) -> Row:
+    def _target(self, on: tuple[bytes, bytes, bool]) -> tuple[int, int]:
         """resource, image."""
         raw, listed, may_run = on
-        resource = image = None
-        if listed[:1] == b"[":
-            resource = next((arn for item in msgspec.json.decode(listed) if (arn := _arn(item))), None)
-        if raw and (may_run or resource is None):
-            parameters = msgspec.json.decode(raw)
-            resource = resource or target(parameters)
-            image = image_of(parameters) if may_run and may_name_image(raw) else None
+        resource = self._listed[listed] if listed in self._listed else self._first_arn(listed)
+        if raw and resource is None:
+            resource = target(msgspec.json.decode(raw))
+        image = image_in(raw) if may_run else None
         row = (self._codes["resource"][resource], self._codes["image"][image])
-        return _remember(self._targets, on, row, len(on[0]) + len(on[1]))
+        return _remember(self._targets, on, row, len(raw) + len(listed))
+
+    def _first_arn(self, listed: bytes) -> str | None:
+        """The first ARN of `resources`."""
+        items = msgspec.json.decode(listed) if listed[:1] == b"[" else ()
+        arn = next((arn for item in items if (arn := _arn(item))), None)
+        return _remember(self._listed, listed, arn, len(listed))
 
     def _outcome(self, error: str | None) -> int:
         outcome = "success" if not error else "denied" if DENIED.search(error) else "error"
@@ -214,7 +223,8 @@ def target(parameters: Any) -> str | None:
     bucket, key = text(parameters.get("bucketName")), text(parameters.get("key"))
     if bucket:
         return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
-    for name in _telling(tuple(parameters)):
+    telling, other = _telling(tuple(parameters))
+    for name in telling:
         value = parameters[name]
         if isinstance(value, dict):
             value = first(child(value, "items"))
@@ -224,18 +234,23 @@ def target(parameters: Any) -> str | None:
             value = next(iter(value.values()), None)  # {"instanceId": "i-..."}
         if (found := text(value)) is not None:
             return found
-    for name, value in parameters.items():  # a nested request (`CreateFlowLogsRequest`), or a name of another kind
-        if name.endswith("Request") and isinstance(value, dict) and (found := target(_lowered(value))):
+    for name in other:
+        value = parameters[name]
+        if isinstance(value, dict) and name.endswith("Request") and (found := target(_lowered(value))):
             return found
-        if _OTHER_TARGET.search(name) and isinstance(value, str) and value:
+        if isinstance(value, str) and value and _OTHER_TARGET.search(name):
             return value
     return None
 
 
 @lru_cache(maxsize=4_096)
-def _telling(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of a request's parameters that name what it is about, the most telling first; shapes of requests repeat."""
-    return tuple(sorted(filter(TARGETS.__contains__, names), key=TARGETS.__getitem__))
+def _telling(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those of a request's parameters that name what it is about, the most telling first; and those that may.
+
+    These hold a nested request (`CreateFlowLogsRequest`), or have a name of another kind.  Shapes of requests repeat.
+    """
+    telling = sorted(filter(TARGETS.__contains__, names), key=TARGETS.__getitem__)
+    return tuple(telling), tuple(name for name in names if name.endswith("Request") or _OTHER_TARGET.search(name))
 
 
 def _lowered(value: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from scopedrift.simulator.events import CODED, COLUMNS, OPAQUE
-from scopedrift.simulator.telemetry.table import Row, Table, opaque
+from scopedrift.simulator.telemetry.table import Packed, Table, opaque, packed
 from scopedrift.simulator.telemetry.tree import text
 
 Fields = Mapping[str, Any]
@@ -33,7 +33,7 @@ class FieldMapper:
         self._times = table.times
         self._codes = table.codes
 
-    def row(self, raw: bytes) -> Row | None:
+    def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not of this format.
 
         Raises `Unreadable` for a record without a usable time.
@@ -42,7 +42,7 @@ class FieldMapper:
         fields = self._read(record) if isinstance(record, dict) else None
         return None if fields is None else self.encode(fields)
 
-    def encode(self, fields: Fields) -> Row:
+    def encode(self, fields: Fields) -> Packed:
         """Texts to codes, times to microseconds."""
         time = self._times[_scalar(fields.get("time"))]
         arrived = fields.get("arrived")
@@ -55,7 +55,7 @@ class FieldMapper:
                 row.append(opaque(text(value)))
             else:
                 row.append(size(value))
-        return tuple(row)
+        return packed(*row)
 
 
 def size(value: Any) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from scopedrift.simulator.telemetry.table import MEMO, Row, Table, opaque
+from scopedrift.simulator.telemetry.table import MEMO, Packed, Row, Table, opaque, packed
 from scopedrift.simulator.telemetry.tree import at, child, first, image_of, text
 
 NAME: Final = "kubernetes"
@@ -117,7 +117,7 @@ class Mapper:
         self._actions: dict[Any, tuple[int, int, bool]] = {}
         self._outcomes = {name: codes["outcome"][name] for name in ("success", "denied", "error")}
 
-    def row(self, raw: bytes) -> Row | None:
+    def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not a Kubernetes audit record.
 
         Raises `Unreadable` for a record without a usable time, msgspec's errors for one of unexpected shape.
@@ -144,7 +144,7 @@ class Mapper:
         image, access = image_of(content), action[1]
         if b"privileged" in body and privileged(content):
             access = codes["access"]["admin"]
-        return (
+        return packed(
             time,
             max(arrived, time),
             self._stream,

@@ -19,7 +19,7 @@ from scopedrift.simulator.telemetry.reading import Source
 from scopedrift.simulator.telemetry.records import DEPTH, fitted, lenient, repaired, unwrap
 from scopedrift.simulator.telemetry.report import LogError, Unreadable
 from scopedrift.simulator.telemetry.splitting import NOT_JSON, Value, complete, values
-from scopedrift.simulator.telemetry.table import Row
+from scopedrift.simulator.telemetry.table import Packed
 
 UNKNOWN: Final = "no known kind of audit record"
 NOT_AN_OBJECT: Final = "not a JSON object"
@@ -42,7 +42,7 @@ class Mapper(Protocol):
         """The fields that are decoded with their types, if the format does so."""
         ...
 
-    def row(self, raw: bytes) -> Row | None:
+    def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not of this format."""
         ...
 
@@ -60,7 +60,7 @@ class Leaf(NamedTuple):
     """One record: its row, or the reason why it has none."""
 
     raw: bytes
-    row: Row | None
+    row: Packed | None
     reason: str = ""
     format: str = ""
     repair: str = ""

@@ -107,12 +107,14 @@ def _lines(pieces: Iterator[bytes], offset: int) -> Iterator[Value]:
             held, size = [], 0
             piece, cut = piece[end:], cut - end
         if cut:
-            for line in b"".join((*held, piece[: cut - 1])).split(b"\n"):
+            lines = piece.split(b"\n")
+            piece = lines.pop()
+            lines[0] = b"".join((*held, lines[0]))
+            for line in lines:
                 if line and not line.isspace():
                     yield offset, number, line, None
                 offset, number = offset + len(line) + 1, number + 1
             held, size = [], 0
-            piece = piece[cut:]
         if piece:
             if size <= LIMIT:
                 held.append(piece)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
+
+import msgspec
 
 IMAGES: Final = ("image", "imageUri", "trainingImage")
 MACHINE_IMAGES: Final = "ec2.amazonaws.com/"
 """Registry given to machine images (`ami-...`), which name none."""
+_MACHINE: Final = re.compile(rb'"imageId"\s*:\s*"([^"]+)"')
 _DEPTH: Final = 12
 _NODES: Final = 20_000
 
@@ -55,9 +59,16 @@ def first_text(value: Any, paths: Iterable[str]) -> str | None:
     return None
 
 
-def may_name_image(raw: bytes) -> bool:
-    """Whether `image_of` could find anything in this JSON; cheap."""
-    return b"mage" in raw or b"\\" in raw
+def image_in(raw: bytes) -> str | None:
+    """`image_of` of a body that is still JSON text, most of which need not be decoded."""
+    if b"\\" in raw or b'mage"' in raw or b'mageUri"' in raw:
+        return image_of(msgspec.json.decode(raw))
+    if b"imageId" in raw:  # without escapes, what looks like a key is one
+        machines = set(_MACHINE.findall(raw))
+        if len(machines) > 1:
+            return image_of(msgspec.json.decode(raw))
+        return MACHINE_IMAGES + machines.pop().decode() if machines else None
+    return None
 
 
 def image_of(body: Any) -> str | None:

@@ -50,6 +50,24 @@ def test_a_document_beyond_the_limit_streams_in_pieces_of_any_size(tmp_path_fact
     assert whole in ([items], items, [json.loads(text)], [[item] for item in items])
 
 
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lengths=st.lists(st.integers(0, 90), min_size=1, max_size=12), ends=st.booleans())
+def test_lines_come_out_once_however_the_stream_is_cut(tmp_path_factory, lengths, ends):
+    lines = [b'{"a": 1}', *(b'{"a": "%s"}' % (b"x" * size) if size else b"" for size in lengths), b'{"b": 2}']
+    path = written(tmp_path_factory.mktemp("split"), b"\n".join(lines) + b"\n" * ends)
+    limits = reading.PIECE, splitting.LIMIT
+    try:
+        reading.PIECE, splitting.LIMIT = 32, 70
+        found = list(values(Source(path)))
+    finally:
+        reading.PIECE, splitting.LIMIT = limits
+    starts = [sum(len(line) + 1 for line in lines[:number]) for number in range(len(lines))]
+    expected = [(at, number + 1, line) for number, (at, line) in enumerate(zip(starts, lines, strict=True)) if line]
+    assert [(at, number) for at, number, *_ in found] == [each[:2] for each in expected]
+    for (*_, raw, problem), (*_, line) in zip(found, expected, strict=True):
+        assert (raw, problem) == (line, None) or (problem == splitting.TOO_LONG and len(line) > 60)
+
+
 @settings(max_examples=100, deadline=None)
 @given(OBJECT, st.text(max_size=5))
 def test_the_end_of_a_value_is_where_it_ends(value, rest):

@@ -1,0 +1,23 @@
+"""Finding things in the bodies of records, decoded or not."""
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scopedrift.simulator.telemetry.tree import image_in, image_of
+
+NAMES = st.sampled_from(["image", "imageUri", "trainingImage", "imageId", "path", "value", "a"])
+TEXTS = st.sampled_from(["", "x", "ami-1", "ami-2", "/spec/image", "image", 'im"age', "é"])
+BODY = st.recursive(
+    TEXTS | st.none() | st.integers(0, 9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(BODY, st.booleans(), st.sampled_from([(",", ":"), (" , ", " : ")]))
+def test_an_image_in_json_text_is_the_one_in_its_value(body, escaped, separators):
+    raw = json.dumps(body, ensure_ascii=escaped, separators=separators).encode()
+    assert image_in(raw) == image_of(body)
