@@ -13,7 +13,6 @@ from scopedrift.simulator.events import Array
 _BITS: Final = 5
 _PACKED: Final = 64 // _BITS
 """Numbers of one row that share a word."""
-_MOST: Final = 8_000
 
 
 class Remembered:
@@ -30,7 +29,7 @@ class Remembered:
     def answers(self, keys: Array, asked: Callable[[Array], Array]) -> Array:
         """The answer to each fingerprint; `asked` gives those that are new, by the positions of their first.
 
-        An answer is a number, or a row of them.  Beyond `most` fingerprints all are forgotten before new ones come.
+        An answer is a number, an object, or a row of such.  Beyond `most` fingerprints, all are forgotten first.
         """
         if len(self._table) > self._most:
             self.forget()
@@ -49,12 +48,12 @@ class Remembered:
 class Distinct:
     """A function of rows of integers from 0 to 31, called with each distinct row once."""
 
-    def __init__(self, judge: Callable[[Array], Array]) -> None:
+    def __init__(self, judge: Callable[[Array], Array], most: int = 8_000) -> None:
         self._judge = judge
-        self._remembered = Remembered(_MOST)
+        self._remembered = Remembered(most)
 
     def answers(self, rows: Array) -> Array:
-        """The answer to each row: a number, or a row of them."""
+        """The answer to each row."""
         return self._remembered.answers(_keys(rows), lambda at: self._judge(rows[at]))
 
 

@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, segments, sorted_by
-from scopedrift.detectors._hashing import Table, grown, mix
-from scopedrift.detectors._memo import Memo
-from scopedrift.detectors._steps import STEPS, steps
+from scopedrift.detectors._columns import column, segments
+from scopedrift.detectors._hashing import Table, mix
+from scopedrift.detectors._memo import Facts, Memo
+from scopedrift.detectors._steps import FACTS, STEPS, step_of
 from scopedrift.simulator.events import DAY, HOUR, Array, EventBatch
 
 FEATURES: Final = (*STEPS, "change", "denied", "new operations", "new places", "events", "bytes")
@@ -21,33 +21,44 @@ _CHANGE, _DENIED, _OPERATION, _PLACE, _EVENTS, _BYTES = range(len(STEPS), len(FE
 _LIMIT = 2_000_000
 
 
+def _traits(facts: Facts) -> float:
+    """Step, change and denial in one number: a column of `_AMOUNTS`."""
+    step, change, denied = step_of(facts[:3]), facts[2] in ("write", "create", "delete"), facts[3] == "denied"
+    return 4.0 * (step + 1.0) + 2.0 * change + denied
+
+
+def _amounts() -> Array:
+    amounts = np.zeros((len(FEATURES), 4 * (len(STEPS) + 1)), np.int64)
+    traits = np.arange(amounts.shape[1])
+    amounts[_CHANGE], amounts[_DENIED], amounts[_EVENTS] = traits // 2 % 2, traits % 2, 1
+    amounts[traits[4:] // 4 - 1, traits[4:]] = 1
+    return amounts
+
+
+_AMOUNTS: Final = _amounts()
+"""What an event adds to each feature, but for novelty and bytes."""
+
+
 class Profiles:
     """Running sums of each window (a task, or an identity without one) since the full hour of arrival."""
 
     def __init__(self) -> None:
-        self._steps = steps()
-        self._change = Memo(("access",), lambda facts: float(facts[0] in ("write", "create", "delete")))
+        self._traits = Memo((*FACTS, "outcome"), _traits)
         self._familiar = Table()  # operations and places of each kind of task, as of the last full day
         self._found: list[Array] = []  # those found today
         self._day = -1
-        self._denied = Memo(("outcome",), lambda facts: float(facts[0] == "denied"))
-        self._table = Table()  # the windows of this hour
-        self._sums = np.zeros((0, len(FEATURES)), np.int64)
+        self._windows = np.zeros(0, np.int64)  # those of this hour, sorted
+        self._sums = np.zeros((len(FEATURES), 0), np.int64)
         self._hour = -1
 
     def amounts(self, batch: EventBatch, kind: Array) -> Array:
-        """What each event adds to each feature; `kind` is the fingerprint of the kind of its task."""
-        amounts = np.zeros((len(batch), len(FEATURES)), np.int64)
-        step = self._steps.values(batch).astype(np.int64)
-        named = np.flatnonzero(step >= 0)
-        amounts[named, step[named]] = 1
-        amounts[:, _CHANGE] = self._change.values(batch)
-        amounts[:, _OPERATION], amounts[:, _PLACE] = self._unfamiliar(batch, kind)
-        amounts[:, _DENIED] = self._denied.values(batch)
-        amounts[:, _EVENTS] = 1
+        """What each event adds to each feature (a row); `kind` is the fingerprint of the kind of its task."""
+        amounts = _AMOUNTS.take(self._traits.values(batch).astype(np.int64), axis=1)
+        for feature, new in zip((_OPERATION, _PLACE), self._unfamiliar(batch, kind), strict=True):
+            amounts[feature] = new
         size = column(batch, "bytes")
         if size is not None:
-            amounts[:, _BYTES] = np.clip(size, 0, 1 << 44)
+            amounts[_BYTES] = np.clip(size, 0, 1 << 44)
         return amounts
 
     def _unfamiliar(self, batch: EventBatch, kind: Array) -> tuple[Array, Array]:
@@ -76,25 +87,41 @@ class Profiles:
         self._found = []
 
     def follow(self, window: Array, arrived: Array, amounts: Array) -> Array:
-        """For each event: the sums of its window (a fingerprint) since the full hour, its own included."""
+        """For each event (a column): the sums of its window (a fingerprint) since the full hour, its own included."""
         found = np.empty_like(amounts)
         for start, stop, hour in segments(arrived, HOUR):
             if hour != self._hour:
                 self._hour = hour
-                self._table.clear()
-                self._sums = self._sums[:0]
-            part = slice(start, stop)
-            row = self._table.add(window[part])
-            self._sums = grown(self._sums, len(self._table))
-            order = sorted_by(row)
-            sorted_row = row[order]
-            starts = np.flatnonzero(np.diff(sorted_row, prepend=-1))
-            lengths = np.diff(starts, append=len(order))
-            rows = sorted_row[starts]
-            total = np.cumsum(amounts[part][order], axis=0)
-            before = self._sums[rows]
-            before[1:] -= total[starts[1:] - 1]
-            total += np.repeat(before, lengths, axis=0)
-            self._sums[rows] = total[starts + lengths - 1]
-            found[start + order] = total
+                self._windows, self._sums = self._windows[:0], self._sums[:, :0]
+            order = np.argsort(window[start:stop], kind="stable")
+            ordered = window[start:stop].take(order)
+            starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+            last = np.append(starts[1:], len(order)) - 1
+            total = amounts[:, start:stop].take(order, axis=1)
+            after = total.cumsum(axis=1).take(last, axis=1)
+            after[:, 1:] -= after[:, :-1].copy()
+            before = self._carried(ordered[starts], after)
+            after += before
+            total[:, starts] += before  # so that one running sum over all windows is right in each
+            total[:, starts[1:]] -= after[:, :-1]
+            np.cumsum(total, axis=1, out=total)
+            back = np.empty_like(order)
+            back[order] = np.arange(len(order))
+            total.take(back, axis=1, out=found[:, start:stop], mode="clip")
         return found
+
+    def _carried(self, windows: Array, amounts: Array) -> Array:
+        """What this hour had shown of these windows (sorted) before; `amounts` are added to it."""
+        if not len(self._windows):
+            self._windows, self._sums = windows, amounts.copy()
+            return np.zeros_like(amounts)
+        at = np.searchsorted(self._windows, windows)
+        known = np.append(self._windows, 0)[at] == windows
+        known &= at < len(self._windows)
+        before = np.zeros_like(amounts)
+        before[:, known] = self._sums[:, at[known]]
+        self._sums[:, at[known]] += amounts[:, known]
+        new = ~known
+        self._windows = np.insert(self._windows, at[new], windows[new])
+        self._sums = np.insert(self._sums, at[new], amounts[:, new], axis=1)
+        return before

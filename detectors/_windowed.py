@@ -30,8 +30,8 @@ class Windowed:
     def __init__(self) -> None:
         self._profiles = Profiles()
         self._kinds = Table()  # identities with kinds of tasks
-        self._level, self._spread = (np.zeros((0, len(FEATURES))) for _ in range(2))
-        self._fleet = np.zeros(len(FEATURES)), np.ones(len(FEATURES))
+        self._level, self._spread = np.zeros((1, len(FEATURES))), np.ones((1, len(FEATURES)))
+        """Of the logarithm, for each kind; at the end those of the fleet."""
 
     def learn(self, history: EventBatch) -> Array:
         """Takes the usual hour of each kind; gives the features of the history."""
@@ -51,31 +51,37 @@ class Windowed:
         whole, wide = scaled.mean(axis=0), scaled.var(axis=0)
         own = (hours / (hours + _SHRINK))[:, None]
         apart = np.where(hours[:, None] > 0, level - whole, 0.0)
-        self._level = whole + own * apart
-        self._spread = np.sqrt(own * variance + (1.0 - own) * (wide + apart**2) + _LEAST_SPREAD**2)
-        self._fleet = whole, np.sqrt(wide + _LEAST_SPREAD**2)
+        variance = own * variance + (1.0 - own) * (wide + apart**2)
+        self._level = np.vstack([whole + own * apart, whole])
+        self._spread = np.sqrt(np.vstack([variance, wide]) + _LEAST_SPREAD**2)
         unfinished = int(np.searchsorted(history["arrived"], history["arrived"][-1] // HOUR * HOUR))
         self.features(history.slice(unfinished, len(history)))  # what the last hour has shown so far counts on
-        return self._above(kind, sums)
+        return self._above(kind, np.ascontiguousarray(sums.T))
 
     def features(self, batch: EventBatch) -> Array:
         """One row of small integers for each event that has an identity."""
         identity = column(batch, "identity")
         if identity is None:
             return np.zeros((0, len(FEATURES)), np.int64)
-        rows = np.flatnonzero(identity >= 0)
         kind, window = _keys(batch)
-        amounts = self._profiles.amounts(batch, kind)[rows]
-        kind = kind[rows]
-        sums = self._profiles.follow(window[rows], batch["arrived"][rows], amounts)
-        return self._above(self._kinds.find(kind), sums)
+        arrived, amounts = batch["arrived"], self._profiles.amounts(batch, kind)
+        if len(identity) and int(identity.min()) < 0:
+            rows = np.flatnonzero(identity >= 0)
+            kind, window, arrived, amounts = kind[rows], window[rows], arrived[rows], amounts[:, rows]
+        return self._above(self._kinds.find(kind), self._profiles.follow(window, arrived, amounts))
 
     def _above(self, row: Array, sums: Array) -> Array:
-        """Sums in halves of a spread above the level of the kind in this row (-1: of the fleet)."""
-        level, spread = (np.broadcast_to(fleet, sums.shape).copy() for fleet in self._fleet)
-        known = row >= 0
-        level[known], spread[known] = self._level[row[known]], self._spread[row[known]]
-        return np.clip(np.rint(2.0 * (np.log2(1.0 + sums) - level) / spread), 0, HIGHEST).astype(np.int64)
+        """Sums (a column each) in halves of a spread above the level of the kind in this row (-1: of the fleet)."""
+        found = np.zeros(sums.size, np.int64)
+        there = np.flatnonzero(sums.reshape(-1) != 0)  # few are: what did not happen is nowhere above a level
+        feature, of = np.divmod(there, max(1, len(row)))
+        at = (np.where(row < 0, len(self._level) - 1, row) * len(FEATURES)).take(of) + feature
+        above = np.log2(1.0 + sums.reshape(-1).take(there))
+        above -= self._level.reshape(-1).take(at)
+        above *= 2.0
+        above /= self._spread.reshape(-1).take(at)
+        found[there] = np.clip(np.rint(above, out=above), 0, HIGHEST, out=above)
+        return found.reshape(sums.shape).T
 
     def _hours(self, history: EventBatch) -> tuple[Array, Array]:
         """Kind and sums of each hour of each task of the history, when the first days are over."""
@@ -87,7 +93,7 @@ class Windowed:
             hour = part["arrived"][rows] // HOUR
             found, first, inverse = np.unique(mix(window[rows], hour), return_index=True, return_inverse=True)
             total = np.zeros((len(found), len(FEATURES)))
-            np.add.at(total, inverse, self._profiles.amounts(part, kind)[rows])
+            np.add.at(total, inverse, self._profiles.amounts(part, kind).T[rows])
             windows.append(found)
             hours.append(hour[first])
             kinds.append(self._kinds.add(kind[rows[first]]))

@@ -10,12 +10,12 @@ of the features.  A model's state goes on from the history into the stream, what
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from scopedrift.detectors._distinct import Distinct
 from scopedrift.detectors._profiles import FEATURES
 from scopedrift.detectors._windowed import WindowedDetector
 from scopedrift.detectors.adapters._extras import library, made, unknown
@@ -25,7 +25,8 @@ from scopedrift.simulator.events import Array
 _HALFWAY: Final = 4.0
 """Halves of a spread above the usual that become 0.5 (assumed)."""
 
-_TOGETHER: Final = 100
+_TOLD: Final = 500
+"""Distinct rows that are kept as dictionaries, of a kilobyte each."""
 
 
 @dataclass
@@ -44,12 +45,13 @@ class River(WindowedDetector):
 
     def _learn(self, features: Array, seed: int) -> None:
         self._river = made(self._class, self.options, seed=seed)
+        self._distinct = Distinct(_told, _TOLD)
         self._judge(features[-self.sample :])
 
     def _judge(self, features: Array) -> Array:
         score, learn = self._river.score_one, self._river.learn_one
         scores = []
-        for event, target in _told(features):  # River takes one event at a time: that is its interface
+        for event, target in self._distinct.answers(features).tolist():  # one event at a time is River's interface
             if self._of_target:
                 scores.append(score(event, target))
                 learn(event, target)
@@ -60,14 +62,13 @@ class River(WindowedDetector):
         return np.where(np.isfinite(found), found, np.nan)
 
 
-def _told(features: Array) -> Iterator[tuple[dict[str, float], float]]:
-    """Each row as River takes it, with the mean; a few at a time, or collecting garbage takes longer than all else."""
+def _told(features: Array) -> Array:
+    """Each row as River takes it, with its mean; equal rows are one dictionary, made once."""
     rows = features / (features + _HALFWAY)
-    means = rows.mean(axis=1)
-    for start in range(0, len(rows), _TOGETHER):
-        part = slice(start, start + _TOGETHER)
-        for row, mean in zip(rows[part].tolist(), means[part].tolist(), strict=True):
-            yield dict(zip(FEATURES, row, strict=True)), mean
+    told = np.empty((len(rows), 2), object)
+    told[:, 0] = [dict(zip(FEATURES, row, strict=True)) for row in rows.tolist()]
+    told[:, 1] = rows.mean(axis=1)
+    return told
 
 
 def _model(name: str) -> tuple[Any, bool]:

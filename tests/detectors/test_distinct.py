@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors import _distinct
 from scopedrift.detectors._distinct import Distinct
 
 ROWS = st.integers(1, 30).flatmap(
@@ -24,9 +22,7 @@ def test_every_row_gets_its_own_answer(rows: list[list[int]], cut: int, most: in
         asked.extend(map(tuple, part.tolist()))
         return np.stack([part.sum(axis=1), (part * np.arange(1, part.shape[1] + 1)).sum(axis=1)], axis=1)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_distinct, "_MOST", most)
-        distinct = Distinct(judge)
+    distinct = Distinct(judge, most)
     for begin in range(0, len(rows), cut):
         part = np.array(rows[begin : begin + cut])
         found = distinct.answers(part)

@@ -23,8 +23,8 @@ def test_sums_run_since_the_full_hour_however_the_stream_is_cut(rows: list[tuple
     found: list[int] = []
     for begin in range(0, len(events), cut):
         window, arrived, amount = (np.array(c, np.int64) for c in zip(*events[begin : begin + cut], strict=True))
-        amounts = np.repeat(amount[:, None], len(FEATURES), axis=1)
-        found += profiles.follow(window, arrived, amounts)[:, 3].tolist()
+        amounts = np.repeat(amount[None], len(FEATURES), axis=0)
+        found += profiles.follow(window, arrived, amounts)[3].tolist()
     sums, expected = defaultdict[tuple[int, int], int](int), []
     for window, arrived, amount in events:
         sums[window, arrived // HOUR] += amount
@@ -34,7 +34,7 @@ def test_sums_run_since_the_full_hour_however_the_stream_is_cut(rows: list[tuple
 
 def table(profiles: Profiles, log, cut: int) -> list[dict[str, int]]:
     """What each event adds, without zeros; all tasks are of one kind."""
-    rows = [row for b in log.batches(cut) for row in profiles.amounts(b, np.zeros(len(b), np.int64)).tolist()]
+    rows = [row for b in log.batches(cut) for row in profiles.amounts(b, np.zeros(len(b), np.int64)).T.tolist()]
     return [{name: n for name, n in zip(FEATURES, row, strict=True) if n} for row in rows]
 
 
