@@ -17,8 +17,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from scopedrift.simulator.events import MISSING
 from scopedrift.simulator.telemetry.table import MEMO, Packed, Table, opaque
-from scopedrift.simulator.telemetry.tree import at, child, first, first_text, image_in, text
+from scopedrift.simulator.telemetry.tree import child, first, first_text, image_in, text
 from scopedrift.simulator.telemetry.verbs import access_of
 
 NAME: Final = "cloudtrail"
@@ -46,12 +47,15 @@ _GENERATED: Final = re.compile(
 _INSTANCE: Final = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 _UNIQUE: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}$|-(?=[0-9a-f]*\d)[0-9a-f]{16}$", re.IGNORECASE)
 """The end of a session's name that makes it the only one of its name: a UUID or 64 random bits."""
+_SHORTEST: Final = 16
+"""Characters that are never enough for such an end."""
 _PERSON_ROLE: Final = "/aws-reserved/sso.amazonaws.com/"
 _MEMO_BYTES: Final = 1_024
 _ACTOR: Final = Struct("=7q").pack
 _ACTION: Final = Struct("=3q").pack
 _ROW: Final = Struct("=3q56s24s6q").pack
 """`table.packed` of a row of which the actor and the action are packed already."""
+_value: Final = msgspec.json.Decoder().decode
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -96,10 +100,12 @@ class Mapper:
         self._actors: dict[bytes, tuple[bytes, str | None]] = {}
         self._actions: dict[Any, tuple[bytes, bool]] = {}
         self._targets: dict[Any, tuple[int, int]] = {}
-        self._listed: dict[bytes, str | None] = {b"": None}
+        self._listed: dict[bytes, tuple[int, int]] = {}
         self._outcomes: dict[str | None, int] = {None: codes["outcome"]["success"]}
         self._project = codes["project"]
         self._source = codes["source"]
+        self._resource = codes["resource"]
+        self._image = codes["image"]
 
     def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not CloudTrail.
@@ -119,10 +125,13 @@ class Mapper:
         action = self._actions.get(act)
         if action is None:
             action = self._action(service, name, record.readOnly)
-        on = (bytes(record.requestParameters), bytes(record.resources), action[1])
-        target = self._targets.get(on)
-        if target is None:
-            target = self._target(on)
+        listed, may_run = bytes(record.resources), action[1]
+        target = None if may_run or not listed else self._listed.get(listed)
+        if target is None:  # the request says it
+            on = (bytes(record.requestParameters), listed, may_run)
+            target = self._targets.get(on)
+            if target is None:
+                target = self._target(on)
         outcome = self._outcomes.get(record.errorCode)
         if outcome is None:
             outcome = self._outcome(record.errorCode)
@@ -147,7 +156,7 @@ class Mapper:
 
     def _actor(self, raw: bytes) -> tuple[bytes, str | None]:
         """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of; and the account."""
-        who = msgspec.json.decode(raw) if raw else None
+        who = _value(raw) if raw else None
         codes = self._codes
         identity, workload, task, behalf = principal(who)
         key = text(child(who, "accessKeyId"))
@@ -177,18 +186,16 @@ class Mapper:
     def _target(self, on: tuple[bytes, bytes, bool]) -> tuple[int, int]:
         """resource, image."""
         raw, listed, may_run = on
-        resource = self._listed[listed] if listed in self._listed else self._first_arn(listed)
-        if raw and resource is None:
-            resource = target(msgspec.json.decode(raw))
-        image = image_in(raw) if may_run else None
-        row = (self._codes["resource"][resource], self._codes["image"][image])
-        return _remember(self._targets, on, row, len(raw) + len(listed))
-
-    def _first_arn(self, listed: bytes) -> str | None:
-        """The first ARN of `resources`."""
-        items = msgspec.json.decode(listed) if listed[:1] == b"[" else ()
-        arn = next((arn for item in items if (arn := _arn(item))), None)
-        return _remember(self._listed, listed, arn, len(listed))
+        resource = None
+        if listed[:1] == b"[":
+            resource = next((arn for item in _value(listed) if (arn := _arn(item))), None)
+            if resource is not None and not may_run:
+                return _remember(self._listed, listed, (self._resource[resource], MISSING), len(listed))
+        if resource is None and raw:
+            resource = target(_value(raw))
+        image = image_in(raw) if may_run and raw else None
+        found = (self._resource[resource], self._image[image])
+        return _remember(self._targets, on, found, len(raw) + len(listed))
 
     def _outcome(self, error: str | None) -> int:
         outcome = "success" if not error else "denied" if DENIED.search(error) else "error"
@@ -197,22 +204,25 @@ class Mapper:
 
 def principal(who: Any) -> tuple[str | None, str | None, str | None, str | None]:
     """Identity, workload, task and on whose behalf, of a `userIdentity`."""
-    kind, arn, account = child(who, "type"), text(child(who, "arn")), text(child(who, "accountId"))
-    context = child(who, "sessionContext")
-    issuer = text(at(context, "sessionIssuer.arn"))
-    behalf = first_text(who, ("sessionContext.sourceIdentity", "onBehalfOf.userId"))
+    if not isinstance(who, dict):
+        return None, None, None, None
+    kind, arn, account = who.get("type"), text(who.get("arn")), text(who.get("accountId"))
+    context = who.get("sessionContext")
+    issuer = text(child(child(context, "sessionIssuer"), "arn"))
+    behalf = text(child(context, "sourceIdentity")) or text(child(who.get("onBehalfOf"), "userId"))
     if kind == "AssumedRole" and (arn or issuer):
-        started = text(at(context, "attributes.creationDate"))
-        role, workload = issuer or _role_of(arn), _workload(who, arn)
+        started = text(child(child(context, "attributes"), "creationDate"))
+        role, name = issuer or _role_of(arn), (arn or "").rpartition("/")[2]
+        workload = _workload(who, arn, name)
         if role and _PERSON_ROLE in role:  # a person's session, named after them
-            workload, behalf = None, behalf or (arn or "").rpartition("/")[2] or None
-        unique = _UNIQUE.search((arn or "").rpartition("/")[2])
+            workload, behalf = None, behalf or name or None
+        unique = len(name) > _SHORTEST and _UNIQUE.search(name)
         return role, workload, arn if unique else f"{arn or issuer} {started}", behalf
     if kind == "FederatedUser":
         return arn or issuer, None, arn, behalf or issuer
-    name = first_text(who, ("userName", "principalId"))
-    if not arn and kind == "IAMUser" and name and account:
-        arn = f"arn:aws:iam::{account}:user/{name}"
+    user = first_text(who, ("userName", "principalId"))
+    if not arn and kind == "IAMUser" and user and account:
+        arn = f"arn:aws:iam::{account}:user/{user}"
     return arn or first_text(who, ("invokedBy", "userName", "principalId", "accountId")), None, None, behalf
 
 
@@ -220,8 +230,8 @@ def target(parameters: Any) -> str | None:
     """What a request is about, by the parameter that names it."""
     if not isinstance(parameters, dict):
         return None
-    bucket, key = text(parameters.get("bucketName")), text(parameters.get("key"))
-    if bucket:
+    if bucket := text(parameters.get("bucketName")):
+        key = text(parameters.get("key"))
         return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
     telling, other = _telling(tuple(parameters))
     for name in telling:
@@ -270,15 +280,12 @@ def _role_of(session: str | None) -> str | None:
     return parts[0].replace(":sts:", ":iam:", 1).removesuffix(":assumed-role") + f":role/{parts[1]}"
 
 
-def _workload(who: Any, session: str | None) -> str | None:
+def _workload(who: dict[str, Any], session: str | None, name: str) -> str | None:
     """What runs as the role: the function or instance it was issued to, or the session's name without numbers."""
-    issued = first_text(who, ("inScopeOf.sourceArn", "inScopeOf.credentialsIssuedTo"))
-    if issued:
+    issued = first_text(who.get("inScopeOf"), ("sourceArn", "credentialsIssuedTo")) if "inScopeOf" in who else None
+    if issued or session is None or "/" not in session:
         return issued
-    name = session.rpartition("/")[2] if session and "/" in session else None
-    if not name or _INSTANCE.fullmatch(name):
-        return name
-    return _GENERATED.sub("*", name)
+    return name if _INSTANCE.fullmatch(name) else _GENERATED.sub("*", name)
 
 
 def _size(out: int | float | None, into: int | float | None) -> int:

@@ -135,10 +135,11 @@ def _read(source: Source, layout: Layout, reader: Reader, table: Table, origins:
     rows, places = table.rows, origins.places
     skipped, start = report.records, len(table)
     current, counted = reader.current, start
+    mapped = current.row
     for offset, line, raw, problem in layout.values(source):
         if problem is None:
             try:
-                row = current.row(raw)
+                row = mapped(raw)
             except (*BROKEN, Unreadable):
                 row = None
             if row is not None:
@@ -160,6 +161,7 @@ def _read(source: Source, layout: Layout, reader: Reader, table: Table, origins:
                 if leaf.repair:
                     report.repaired[leaf.repair] += 1
             current, counted = reader.current, len(table)
+            mapped = current.row
         else:
             report.skip(source.path, offset, line, None, problem, raw)
     report.formats[current.name] += len(table) - counted

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scopedrift.simulator.telemetry.tree import image_in, image_of
@@ -17,6 +17,8 @@ BODY = st.recursive(
 
 
 @settings(max_examples=300, deadline=None)
+@example([{"a": {"imageId": "ami-1"}, "imageId": "ami-2"}], False, (",", ":"))
+@example([{"a": {"imageId": "ami-2"}, "imageId": "ami-1"}], False, (",", ":"))
 @given(BODY, st.booleans(), st.sampled_from([(",", ":"), (" , ", " : ")]))
 def test_an_image_in_json_text_is_the_one_in_its_value(body, escaped, separators):
     raw = json.dumps(body, ensure_ascii=escaped, separators=separators).encode()
