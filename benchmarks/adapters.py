@@ -53,7 +53,7 @@ def windowed(detector: Any, batch: EventBatch) -> Any:
 
 
 def rows_alone(detector: Any, batch: EventBatch) -> Callable[[], Any]:
-    rows = windowed(detector, batch).astype(np.float64)
+    rows = np.ascontiguousarray(windowed(detector, batch), np.float64)
     return lambda: detector._scores(detector._model, rows)
 
 

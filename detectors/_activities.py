@@ -116,21 +116,21 @@ class Activities:
         who, what, where = (_codes(batch, name, start, stop) for name in ("identity", "operation", "project"))
         row = self._rows(who, what, where)
         order = sorted_by(row)
-        row = row[order]
+        row = row.take(order)
         edges = np.empty(len(row) + 1, bool)
         edges[0] = edges[-1] = True
         np.not_equal(row[1:], row[:-1], out=edges[1:-1])
         starts = np.flatnonzero(edges)
         lengths, starts = starts[1:] - starts[:-1], starts[:-1]
         rows = row[starts]
-        self._open(rows, what[order[starts]])
+        self._open(rows, what.take(order.take(starts)))
         count = np.arange(1, len(row) + 1)
         count += np.repeat(self.events.so_far[rows] - starts, lengths)
         self.events.so_far[rows] += lengths
         size, moved = column(batch, "bytes"), None
         if size is not None:
-            moved = size[start:stop][order]
-            moved = np.clip(moved, 0, MOST_BYTES, out=moved).cumsum()
+            moved = size[start:stop].take(order)
+            np.cumsum(np.clip(moved, 0, MOST_BYTES, out=moved), out=moved)
             ends = starts + lengths - 1
             before = self.bytes.so_far[rows]
             before[1:] -= moved[ends[:-1]]

@@ -57,7 +57,7 @@ class RowModel(WindowedDetector):
         rows = features[rng.choice(len(features), min(len(features), most), replace=False)]
         if each := round(self.imagined * len(rows)):
             rows = np.concatenate([rows, imagined(each, rng)])
-        return rows.astype(np.float64)
+        return np.ascontiguousarray(rows, np.float64)
 
     def _row_scores(self, rows: Array) -> Array:
         scores = np.asarray(self._scores(self._model, rows), np.float64).reshape(-1)
@@ -67,7 +67,7 @@ class RowModel(WindowedDetector):
         return self._distinct.answers(features)
 
     def _asked(self, rows: Array) -> Array:
-        rows = rows.astype(np.float64)
+        rows = np.ascontiguousarray(rows, np.float64)
         step = 1 if self._alone else len(rows)
         return np.concatenate([self._row_scores(rows[at : at + step]) for at in range(0, len(rows), step)])
 

@@ -51,7 +51,8 @@ class River(WindowedDetector):
     def _judge(self, features: Array) -> Array:
         score, learn = self._river.score_one, self._river.learn_one
         scores = []
-        for event, target in self._distinct.answers(features).tolist():  # one event at a time is River's interface
+        told = self._distinct.answers(features).T.tolist()
+        for event, target in zip(*told, strict=True):  # one event at a time is River's interface
             if self._of_target:
                 scores.append(score(event, target))
                 learn(event, target)

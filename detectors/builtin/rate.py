@@ -55,7 +55,7 @@ class Rate(Detector):
             self._judged.append((start, running))
             bits = self._activities.above(running, self.volume)
             bits += np.repeat(np.float32(self.rarity) * self._activities.rarity(running.rows), running.lengths)
-            scores[start + running.order] = bits
+            scores[start:stop][running.order] = bits.astype(np.float64)
         if len(identity) and int(identity.min()) < 0:
             scores[identity < 0] = np.nan
         return scores
