@@ -81,7 +81,7 @@ class Sigma(Detector):
         scores = np.zeros(len(batch))
         alerting: dict[int, list[Rule | Correlation]] = {}
         for row, event in enumerate(batch):
-            fired = self._judge.alerting(self._hits(event), int(event.time))
+            fired = self._judge.alerting(self._hits(event), int(event.time), int(event.arrived))
             if fired:
                 alerting[row] = fired
                 scores[row] = max(each.score for each in fired)

@@ -1,20 +1,23 @@
 """Correlations of Sigma rules, judged while events arrive: so many matches, values or rules within a time span.
 
 A correlation counts what its rules match, apart for each value of its `group-by` fields, in a window that ends at the
-latest match of the group; an event that arrives late counts if it lies within.  It fires at every match at which its
-condition holds.  What cannot be judged so has a `reason`: a condition that is true of what does *not* happen is
-known only when the time is over; sums, means and percentiles, correlations of correlations, and conditions with `and`,
-`or`, `not` are not evaluated.  A match without a value of a `group-by` field belongs to no group.
+latest match of the group; an event that arrives late counts if it lies within, and one from a clock that is ahead is
+taken to have happened when it arrived.  It fires at every match at which its condition holds.  What it remembers is
+bounded: of each group what its condition can still need, and no more than `GROUPS` groups.  What cannot be judged so
+has a `reason`: a condition that is true of what does *not* happen is known only when the time is over; sums, means and
+percentiles, correlations of correlations, and conditions with `and`, `or`, `not` are not evaluated.  A match without a
+value of a `group-by` field belongs to no group.
 
 Units: times in microseconds.
 """
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import Counter
+import math
+from bisect import bisect_left, insort
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
 KINDS: Final = ("event_count", "value_count", "temporal", "temporal_ordered")
 RISING: Final = ("GTE", "GT", "EQ")
 """Comparisons that a further match can make true."""
-IDLE: Final = 50_000
-"""Groups after which those whose window is over are forgotten."""
+GROUPS: Final = 50_000
+"""Groups that a correlation remembers; of more, those are forgotten that have not matched for longest."""
+HELD: Final = 1_000
+"""Matches of each rule that a group of rules in order remembers; of more, the earliest are forgotten."""
 SECOND_US: Final = 1_000_000
 
 Key = tuple[Hashable, ...]
@@ -80,62 +85,75 @@ class Hit(NamedTuple):
     """For each correlation: the group, and what is counted."""
 
 
-@dataclass
-class _Group:
-    """The matches of one group within the window, by time."""
+class _Values:
+    """The latest match of each value within the window: as many values as the condition needs, and one more."""
 
-    held: list[tuple[int, int, Hashable]] = field(default_factory=list)
-    counts: Counter[Hashable] = field(default_factory=Counter)
-    number: int = 0
+    def __init__(self, asked: Correlation) -> None:
+        self._asked = asked
+        self._held: list[tuple[int, int, Hashable]] = []
+        self._latest: dict[Hashable, tuple[int, int]] = {}
 
-    def add(self, time: int, what: Hashable, span: int) -> bool:
-        """Note a match; False if it came too late to count."""
-        if self.held and time < self.held[-1][0] - span:
+    def fires(self, time: int, number: int, what: Hashable) -> bool:
+        held, latest = self._held, self._latest
+        if held and time < held[-1][0] - self._asked.span_us:
             return False
-        self.number += 1
-        insort(self.held, (time, self.number, what))
-        self.counts[what] += 1
-        begin, over = self.held[-1][0] - span, 0
-        while self.held[over][0] < begin:
-            gone = self.held[over][2]
-            self.counts[gone] -= 1
-            if not self.counts[gone]:
-                del self.counts[gone]
-            over += 1
-        del self.held[:over]
+        before = latest.get(what)
+        if before is None or before < (time, number):
+            if before is not None:
+                del held[bisect_left(held, before)]
+            insort(held, (time, number, what))
+            latest[what] = time, number
+            begin = held[-1][0] - self._asked.span_us
+            over = max(bisect_left(held, (begin,)), len(held) - int(self._asked.count) - 1)
+            for _, _, gone in held[:over]:
+                del latest[gone]
+            del held[:over]
+        seen, limit = len(held), self._asked.count
+        return seen == limit if self._asked.op == "EQ" else seen > limit if self._asked.op == "GT" else seen >= limit
+
+
+class _Order:
+    """The matches of each rule within the window, by time: the latest `HELD` of each."""
+
+    def __init__(self, asked: Correlation) -> None:
+        self._span = asked.span_us
+        self._held: list[list[tuple[int, int]]] = [[] for _ in asked.rules]
+
+    def fires(self, time: int, number: int, what: int) -> bool:
+        begin = max((held[-1][0] for held in self._held if held), default=time) - self._span
+        if time < begin:
+            return False
+        begin, own = max(begin, time - self._span), self._held[what]
+        insort(own, (time, number))
+        del own[: max(bisect_left(own, (begin,)), len(own) - HELD)]
+        at: tuple[int, int] | tuple[float] = (math.inf,)
+        for held in reversed(self._held):  # the latest match of the last rule, the latest of the one before it...
+            before = bisect_left(held, at)
+            if not before or held[before - 1][0] < begin:
+                return False
+            at = held[before - 1]
         return True
 
 
 class Memory:
-    """What one correlation has seen."""
+    """What one correlation has seen: the `GROUPS` groups that matched last."""
 
     def __init__(self, correlation: Correlation) -> None:
         self._asked = correlation
-        self._groups: dict[Key, _Group] = {}
+        self._groups: OrderedDict[Key, _Values | _Order] = OrderedDict()
+        self._number = 0
 
-    def fires(self, time: int, key: Key, what: Hashable) -> bool:
+    def fires(self, time: int, key: Key, what: Any) -> bool:
         """Note a match, in order of arrival; whether the condition holds with it."""
-        if len(self._groups) > IDLE and key not in self._groups:
-            begin = time - self._asked.span_us
-            self._groups = {key: group for key, group in self._groups.items() if group.held[-1][0] >= begin}
-        group = self._groups.setdefault(key, _Group())
-        if not group.add(time, what, self._asked.span_us):
-            return False
-        if self._asked.kind == "temporal_ordered":
-            return self._in_order(group)
-        seen = len(group.held) if self._asked.kind == "event_count" else len(group.counts)
-        limit = self._asked.count
-        return seen == limit if self._asked.op == "EQ" else seen > limit if self._asked.op == "GT" else seen >= limit
-
-    def _in_order(self, group: _Group) -> bool:
-        """Whether the rules matched one after the other within the window."""
-        wanted = list(range(len(self._asked.rules)))
-        if len(group.counts) < len(wanted):
-            return False
-        at = 0
-        for _, _, what in group.held:
-            at += at < len(wanted) and what == wanted[at]
-        return at == len(wanted)
+        self._number += 1
+        if key in self._groups:
+            self._groups.move_to_end(key)
+        else:
+            self._groups[key] = _Order(self._asked) if self._asked.kind == "temporal_ordered" else _Values(self._asked)
+            if len(self._groups) > GROUPS:
+                self._groups.popitem(last=False)
+        value = self._number if self._asked.kind == "event_count" else what  # every match of an event counts
+        return self._groups[key].fires(time, self._number, value)
 
 
 def correlation(rule: Any, file: Path, score: float, level: str, known: Mapping[str, Any], own: Any) -> Correlation:

@@ -39,8 +39,9 @@ class Judge:
             if rule.matches(record)
         ]
 
-    def alerting(self, hits: Sequence[Hit], time: int) -> list[Rule | Correlation]:
-        """What alerts at an event at `time` (microseconds) whose record had these hits; asked in order of arrival."""
+    def alerting(self, hits: Sequence[Hit], time: int, arrived: int) -> list[Rule | Correlation]:
+        """What alerts at an event at `time` whose record had these hits; asked in order of arrival (microseconds)."""
+        time = min(time, arrived)  # a clock that is ahead must not end everybody's windows
         fired: list[Rule | Correlation] = [hit.rule for hit in hits if hit.rule in self._alone]
         for each, key, what in (place for hit in hits for place in hit.places):
             if self._memories[each].fires(time, key, what) and each not in fired:

@@ -72,8 +72,10 @@ def judge(rules: Path, imported: Imported, progress: Progress = lambda done: Non
                 hits[position] = found
         except RecursionError:
             seen["unjudged"] += 1
-    times = imported.log.batch(0, len(imported.log))["time"]
-    alerting = {at: fired for at in sorted(hits) if (fired := asked.alerting(hits[at], int(times[at])))}
+    times, arrived = imported.log.batch(0, len(imported.log))["time"], imported.log.arrived
+    alerting = {
+        at: fired for at in sorted(hits) if (fired := asked.alerting(hits[at], int(times[at]), int(arrived[at])))
+    }
     return Judged(ruleset, blind(ruleset, fields, of_log=True), alerting, seen["records"], seen["unjudged"])
 
 

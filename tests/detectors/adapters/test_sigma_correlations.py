@@ -1,5 +1,6 @@
 """Correlations: so many matches, values or rules within a time span, as events arrive; what is not judged is told."""
 
+import re
 from collections import deque
 from pathlib import Path
 
@@ -10,6 +11,8 @@ pytest.importorskip("sigma")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scopedrift.detectors.adapters import sigma_correlations
+from scopedrift.detectors.adapters.sigma_correlations import Memory
 from scopedrift.detectors.adapters.sigma_judge import Judge, blind
 from scopedrift.detectors.adapters.sigma_rules import load_rules
 
@@ -34,12 +37,13 @@ def ruleset(folder: Path, correlation: str, extra: str = ""):
 
 
 def fired(rules, events) -> list[bool]:
-    """Whether the correlation fires at each (second, event name, user, value)."""
+    """Whether the correlation fires at each (second, event name, user, value[, second of arrival])."""
     judge = Judge(rules, ())
-    found = []
-    for second, name, user, value in events:
+    found, arrived = [], 0
+    for second, name, user, value, *told in events:
         record = {"eventName": name, "user": user, "value": value}
-        alerting = judge.alerting(judge.hits("cloudtrail", record), second * SECOND)
+        arrived = max(arrived, *(told or [second]))
+        alerting = judge.alerting(judge.hits("cloudtrail", record), second * SECOND, arrived * SECOND)
         found.append("all" in [each.title for each in alerting])
     return found
 
@@ -119,7 +123,7 @@ def test_what_is_not_evaluated_is_blind_with_the_reason(tmp_path, correlation, r
     (why,) = blind(rules, {"cloudtrail": ["eventName", "user", "value"]}).values()
     assert reason in why
     judge = Judge(rules, blind(rules, {"cloudtrail": ["eventName"]}))
-    assert all(each.title != "all" for _ in range(5) for each in judge.alerting(judge.hits("cloudtrail", {}), 0))
+    assert all(each.title != "all" for _ in range(5) for each in judge.alerting(judge.hits("cloudtrail", {}), 0, 0))
 
 
 def test_a_correlation_of_correlations_is_blind(tmp_path):
@@ -144,7 +148,7 @@ def test_rules_that_only_serve_do_not_alert_by_themselves(tmp_path):
         rules = ruleset(tmp_path, f"{COUNT}, generate: {str(generate).lower()}")
         judge = Judge(rules, ())
         titles = [
-            [each.title for each in judge.alerting(judge.hits("cloudtrail", {"eventName": name, "user": "u"}), 0)]
+            [each.title for each in judge.alerting(judge.hits("cloudtrail", {"eventName": name, "user": "u"}), 0, 0)]
             for name in ("b", "a")
         ]
         assert titles == expected
@@ -173,3 +177,67 @@ def test_counting_agrees_with_a_plain_count_over_the_window(tmp_path_factory, mo
         window = [each for each in seen[user] if latest - each <= 60]
         expected.append(len(window) >= least and latest - second <= 60)
     assert fired(rules, [(second, "a", user, "v") for second, user in moments]) == expected
+
+
+ORDERED = "type: temporal_ordered, rules: [a, b, c], group-by: [user], timespan: 1m"
+VALUES = "type: value_count, rules: [a], group-by: [user], timespan: 1m, condition: {gte: 2, field: value}"
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 150), st.sampled_from("abc")), max_size=40), st.booleans())
+def test_rules_in_order_agree_with_a_search_of_the_window(tmp_path_factory, moments, ordered):
+    rules = ruleset(tmp_path_factory.mktemp("r"), ORDERED)
+    moments = sorted(moments) if ordered else moments
+    expected, seen = [], []
+    for second, name in moments:
+        latest = max([*[each for each, _ in seen], second])
+        if second >= latest - 60:
+            seen.append((second, name))
+        names = "".join(name for each, name in sorted(seen, key=lambda e: e[0]) if latest - each <= 60)
+        expected.append(second >= latest - 60 and re.search("a.*b.*c", names) is not None)
+    assert fired(rules, [(second, name, "u", "v") for second, name in moments]) == expected
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 150), st.sampled_from("vwxyz")), max_size=40),
+    st.integers(1, 5),
+    st.sampled_from(["gte", "gt", "eq"]),
+)
+def test_counting_values_agrees_with_a_set_over_the_window(tmp_path_factory, moments, least, op):
+    rules = ruleset(tmp_path_factory.mktemp("r"), VALUES.replace("gte: 2", f"{op}: {least}"))
+    expected, seen = [], []
+    for second, value in moments:
+        latest = max([*[each for each, _ in seen], second])
+        seen.append((second, value))
+        count = len({value for each, value in seen if latest - each <= 60})
+        holds = {"gte": count >= least, "gt": count > least, "eq": count == least}[op]
+        expected.append(holds and latest - second <= 60)
+    assert fired(rules, [(second, "a", "u", value) for second, value in moments]) == expected
+
+
+@pytest.mark.parametrize("correlation", [COUNT, VALUES, ORDERED.replace(", c", "")])
+def test_a_clock_that_is_ahead_does_not_silence_its_group(tmp_path, correlation):
+    ahead = [(10**7, "a", "u", "v", 0)]
+    after = [(1 + 10 * i, "ab"[i % 2] if "ordered" in correlation else "a", "u", str(i)) for i in range(6)]
+    assert fired(ruleset(tmp_path, correlation), [*ahead, *after])[-1]
+
+
+@pytest.mark.parametrize(("correlation", "most"), [(COUNT, 4), (VALUES, 3), (ORDERED, 50)])
+def test_a_group_remembers_what_its_condition_needs_and_no_more(tmp_path, monkeypatch, correlation, most):
+    monkeypatch.setattr(sigma_correlations, "HELD", 50)
+    (each,) = ruleset(tmp_path, correlation).correlations
+    memory = Memory(each)
+    for number in range(500):
+        memory.fires(number, ("u",), 0 if each.kind == "temporal_ordered" else (str(number),))
+    (group,) = memory._groups.values()
+    assert len(group._held[0] if each.kind == "temporal_ordered" else group._held) == most
+
+
+def test_of_too_many_groups_the_one_that_rested_longest_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr(sigma_correlations, "GROUPS", 3)
+    rules = ruleset(tmp_path, COUNT)
+    first = [*at(0, 1, user="x"), *at(2, user="y"), *at(3, user="z"), *at(4, user="x")]
+    assert fired(rules, first) == [False, False, False, False, True]
+    crowded = [*at(0, 1, user="x"), *at(2, user="y"), *at(3, user="z"), *at(4, user="w"), *at(5, user="x")]
+    assert not any(fired(rules, crowded))
