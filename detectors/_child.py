@@ -1,8 +1,9 @@
 """A process that detectors talk to over its standard input and output: with deadlines, a memory limit, and an end.
 
 The memory limit is of data (RLIMIT_DATA), not of address space, of which Node and others reserve a lot that they never
-use.  Whatever goes wrong is a `ChildError` that says what was seen; the process and its children are killed then, and
-when the `Child` is let go.
+use.  Whatever goes wrong is a `ChildError` that says what was seen; the process and its children are killed then, when
+the `Child` is let go, and when this process dies, however that happens: a guard beside them waits for the end of a
+pipe of which only this process holds the other end.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ from typing import IO, Any, Final
 _CHUNK: Final = 1 << 16
 _CHATTER: Final = 1 << 20
 _LIMITED: Final = """
-import os, resource, sys
-most = int(sys.argv[1]) << 20
+import os, resource, signal, sys
+life, most = int(sys.argv[1]), int(sys.argv[2]) << 20
+if os.fork() == 0:
+    os.closerange(0, life)
+    os.closerange(life + 1, 64)
+    os.read(life, 1)
+    os.killpg(0, signal.SIGKILL)
+os.close(life)
 if most:
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 try:
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 except OSError as error:
     sys.exit(f"cannot be started: {error.strerror} (a script needs a first line such as #!/bin/sh)")
 """
@@ -47,8 +54,9 @@ class Child:
     ) -> None:
         self._memory_mib = memory_mib
         self._errors = tempfile.TemporaryFile("ab+")  # noqa: SIM115 (lives as long as the process)
+        life, ours = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _LIMITED, str(memory_mib), *command],
+            [sys.executable, "-I", "-S", "-c", _LIMITED, str(life), str(memory_mib), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -56,12 +64,14 @@ class Child:
             env=environment,
             start_new_session=True,
             bufsize=0,
+            pass_fds=[life],
         )
+        os.close(life)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
         for pipe in (self._input, self._output):
             os.set_blocking(pipe.fileno(), False)
-        self._end = weakref.finalize(self, _ended, self._process, self._errors)
+        self._end = weakref.finalize(self, _ended, self._process, self._errors, ours)
 
     def exchange(
         self, data: Iterable[bytes | memoryview], complete: Callable[[bytearray], bool], *, timeout: float, most: int
@@ -90,6 +100,12 @@ class Child:
         if self._errors.seek(0, os.SEEK_END) > _CHATTER:
             self._errors.truncate(0)  # it is open for appending: the process goes on at the new end
         return answer
+
+    def babbles(self, seconds: float) -> bool:
+        """Whether it says something within so many seconds, though nothing was asked."""
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._output, selectors.EVENT_READ)
+            return bool(ready.select(seconds)) and bool(self._output.read(_CHUNK))
 
     def close(self) -> None:
         """Ends the process and its children."""
@@ -132,10 +148,11 @@ class Child:
         return ChildError(f"{how}{limit}{f': {said[-1][:300]}' if said else ''}")
 
 
-def _ended(process: subprocess.Popen[Any], errors: IO[bytes]) -> None:
+def _ended(process: subprocess.Popen[Any], errors: IO[bytes], life: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # children may have outlived it in its group
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    os.close(life)
     for pipe in (process.stdin, process.stdout, errors):
         if pipe is not None:
             with contextlib.suppress(OSError):

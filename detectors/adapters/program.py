@@ -3,9 +3,9 @@
     scopedrift run core-week --detector 'program(command=node score.js)'
 
 The program reads one event a line from its standard input and answers each with one line on its standard output
-(`_json` says what they look like).  It must neither wait for more input before it answers, nor keep answers back.  The
-events of the history come first, so that it can learn; what it answers to them is dropped.  `SCOPEDRIFT_SEED` in its
-environment is the seed.
+(`_json` says what they look like).  It must neither wait for more input before it answers, nor keep answers back.  A
+line too many would shift all answers after it: it is an error.  The events of the history come first, so that it can
+learn; what it answers to them is dropped.  `SCOPEDRIFT_SEED` in its environment is the seed.
 
 A program that dies or falls silent is started again, shown the history again, and asked the same batch again; what it
 learned since the history is lost then.  After `restarts` of them it has failed.
@@ -34,6 +34,8 @@ _BATCH: Final = 10_000
 """Events of the history that are sent at once."""
 _ANSWER: Final = 4096
 """Bytes of an answer, on average, beyond which it is called a flood (assumed)."""
+_SILENCE: Final = 0.005
+"""Seconds after the answers to a batch in which another line is noticed at once; later ones are before the next."""
 
 
 @dataclass
@@ -78,6 +80,7 @@ class Program(Detector):
         return self._reasons.get(row, "")
 
     def _started(self) -> bool:
+        self._given = 0
         environment = {**os.environ, "SCOPEDRIFT_SEED": str(self._seed), "PYTHONUNBUFFERED": "1"}
         self._child = Child(self._command, memory_mib=self.memory, folder=self._folder, environment=environment)
         try:
@@ -100,6 +103,7 @@ class Program(Detector):
         if not size:
             return []
         data = b"\n".join(encoded(batch)) + b"\n"
+        self._expect_silence(0.0)
         try:
             answer = self._child.exchange(
                 [data], lambda said: said.count(b"\n") >= size, timeout=self.timeout, most=_ANSWER * (size + 100)
@@ -109,11 +113,21 @@ class Program(Detector):
             hint = "it must read and write line by line, and keep nothing in a buffer"
             raise ChildError(f"answered {done} of {size} events in {self.timeout:g} s ({hint})") from None
         lines = answer.decode(errors="replace").split("\n")
+        self._given = size
         if len(lines) != size + 1 or lines[-1]:
-            raise ValueError(
-                f"{self.command} answered more than the {size} events it was given: expected a line for each"
-            )
+            raise self._surplus()
+        self._expect_silence(_SILENCE)
         return [self._value(line) for line in lines[:-1]]
+
+    def _expect_silence(self, seconds: float) -> None:
+        if self._child.babbles(seconds):
+            raise self._surplus()
+
+    def _surplus(self) -> ValueError:
+        self._child.close()
+        return ValueError(
+            f"{self.command} answered more than the {self._given} events it was given: expected a line for each"
+        )
 
     def _value(self, line: str) -> Any:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -58,6 +60,17 @@ def python(script, text: str) -> str:
 def scored(detector: Program, size: int = 250) -> np.ndarray:
     detector.fit(HISTORY, Knowledge(seed=4))
     return np.concatenate([detector.score(batch) for batch in LOG.batches(size, 600)])
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended within ten seconds."""
+    state = Path(f"/proc/{pid}/stat")
+    until = time.monotonic() + 10
+    while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":  # killed, and not yet reaped
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def failure(command: str, **terms) -> str:
@@ -140,6 +153,10 @@ def test_what_cannot_be_run_is_told_at_once(tmp_path, script) -> None:
         ("import sys\nfor line in sys.stdin: print('[1]')", "answered '[1]': expected a number, null"),
         ("import sys\nfor line in sys.stdin: print('true')", "answered 'True': expected a number, null"),
         ("import sys\nfor line in sys.stdin: print('1\\n2')", "answered more than the 600 events it was given"),
+        (
+            "import sys\nfor n, line in enumerate(sys.stdin): print('1\\n2' if n == 9 else 1, flush=True)",
+            "answered more than the 600 events it was given: expected a line for each",
+        ),
         ("import sys\nfor line in sys.stdin: print('null')", "abstained (NaN) on each of the first 500 events"),
         ("import sys\nwhile True: print('1' * 65536, end='')", "answered with more than 2,867,200 bytes"),
         (
@@ -160,6 +177,23 @@ def test_whatever_goes_wrong_says_what_was_seen(script, code, message) -> None:
 def test_a_program_that_hangs_or_waits_for_the_end_is_stopped(script, code, done) -> None:
     said = failure(python(script, code), timeout=0.5)
     assert f"answered {done} of 600 events in 0.5 s (it must read and write line by line" in said
+
+
+@pytest.mark.parametrize("number", [599, 849])
+def test_a_line_too_many_is_noticed_though_it_comes_later(script, number) -> None:
+    """After the history, or after a batch: the next answers would all be shifted."""
+    code = (
+        "import sys, time\nfor n, line in enumerate(sys.stdin):\n"
+        "    if n % 50 == 49: time.sleep(0.05)\n"
+        "    print(n, flush=True)\n"
+        f"    if n == {number}: time.sleep(0.1); print('done', flush=True)\n"
+    )
+    detector = Program(command=python(script, code), restarts=0)
+    detector.fit(HISTORY, Knowledge())
+    with pytest.raises(ValueError, match=r"answered more than the (600|250) events it was given"):
+        for first in (0, 250):
+            time.sleep(0.4)
+            detector.score(STREAM.slice(first, first + 250))
 
 
 def test_it_is_started_again_and_shown_the_history_again(script, tmp_path) -> None:
@@ -189,8 +223,26 @@ def test_its_children_end_with_it(script, tmp_path) -> None:
     pid = int((tmp_path / "pid").read_text())
     assert Path(f"/proc/{pid}").exists()
     del detector
-    state = Path(f"/proc/{pid}/stat")
-    until = time.monotonic() + 10
-    while state.exists() and state.read_text().split()[2] != "Z":  # killed, and not yet gone
+    assert gone(pid)
+
+
+def test_it_does_not_outlive_a_worker_that_is_killed(script, tmp_path) -> None:
+    """Though it is busy and reads nothing, and the worker can do nothing about it any more."""
+    busy = script(f"#!/bin/sh\nsleep 300 &\necho $! $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pids\nwait\n")
+    worker = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import time; from pathlib import Path; from scopedrift.detectors._child import Child\n"
+            f"held = Child([{busy!r}], memory_mib=100, folder=Path('.')); time.sleep(60)",
+        ]
+    )
+    until = time.monotonic() + 30
+    while not (tmp_path / "pids").exists():
         assert time.monotonic() < until
         time.sleep(0.02)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    worker.kill()
+    worker.wait()
+    assert all(gone(pid) for pid in pids)
