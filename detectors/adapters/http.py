@@ -10,11 +10,15 @@ looked at.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import time
 import uuid
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from threading import Thread
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -36,7 +40,7 @@ class Http(Detector):
     """Scores events by a service of yours: batches posted as JSON to http(url=http://127.0.0.1:8080/score)."""
 
     url: str = param("", doc="address that events are posted to (http or https)")
-    timeout: float = param(30.0, doc="seconds for one response")
+    timeout: float = param(30.0, doc="seconds for one request, its response included")
     size: int = param(1000, doc="most events in one request")
     history: bool = param(True, doc="whether it is shown the baseline window first")
     silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
@@ -85,11 +89,25 @@ class Http(Detector):
         kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
         connection = kind(self._address.hostname or "", self._address.port, timeout=self.timeout)
         target = (self._address.path or "/") + (f"?{self._address.query}" if self._address.query else "")
+        answer: Future[tuple[HTTPResponse, bytes]] = Future()
+
+        def ask() -> None:
+            try:
+                connection.request("POST", target, body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                answer.set_result((response, self._read(response, until)))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        Thread(
+            target=ask, name="http-detector", daemon=True
+        ).start()  # what drips or never resolves blocks that thread, and not this one
         try:
-            connection.request("POST", target, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            content = self._read(response, until)
+            response, content = answer.result(self.timeout)
         except TimeoutError:
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)  # ends the thread
             raise RuntimeError(f"{self.url} did not answer {len(batch)} events in {self.timeout:g} s") from None
         except (OSError, HTTPException) as error:
             raise RuntimeError(f"{self.url} cannot be asked: {error or type(error).__name__}") from error
