@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scopedrift.detectors._columns import column, sorted_by
-from scopedrift.detectors._hashing import Table, grown, mix
+from scopedrift.detectors._hashing import Table, greater_half, grown, mix
 from scopedrift.simulator.events import Array, EventBatch
 
 MEGABYTE = 1e6
@@ -143,7 +143,7 @@ class Activities:
         size = len(self)
         if size <= LIMIT:
             return None
-        kept: Array = self.stamp[:size] > np.partition(self.stamp[:size], size // 2)[size // 2]
+        kept = greater_half(self.stamp[:size])
         self._table.keep(kept)
         self._known = self._known[:0]
         for owner, name in self._state():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.detectors._hashing import Table, grown, mix
+from scopedrift.detectors._hashing import Table, greater_half, grown, mix
 from scopedrift.simulator.events import Array
 
 LIMIT = 2_000_000
@@ -63,7 +63,7 @@ class Counts:
         self.waiting[:] = 0.0
         size = len(self.table)
         if size > self._limit:
-            kept: Array = self.settled[:size] > np.partition(self.settled[:size], size // 2)[size // 2]
+            kept = greater_half(self.settled[:size])
             self.table.keep(kept)
             self.settled, self._period = self.settled[:size][kept], self._period[:size][kept]
             self.waiting = np.zeros(len(self.settled))

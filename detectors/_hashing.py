@@ -154,3 +154,10 @@ def grown(array: Array, size: int, fill: float = 0) -> Array:
     longer = np.full((max(size, 2 * len(array), 64), *array.shape[1:]), fill, array.dtype)
     longer[: len(array)] = array
     return longer
+
+
+def greater_half(values: Array) -> Array:
+    """A mask of the half (at most) with the greatest values; of equal ones, those of later rows stay."""
+    mask = np.zeros(len(values), bool)
+    mask[np.argsort(values, kind="stable")[(len(values) + 1) // 2 :]] = True
+    return mask

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scopedrift.detectors._columns import Derived, column, segments, texts
-from scopedrift.detectors._hashing import Table, grown, mix
+from scopedrift.detectors._hashing import Table, greater_half, grown, mix
 from scopedrift.detectors._peers import container, stem
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
@@ -112,7 +112,7 @@ class FirstSeen(Detector):
         last = self._last[:size]
         keep = last >= self._epoch - _EPOCHS
         if size > _PAIRS:
-            keep &= last > np.partition(last, size // 2)[size // 2]
+            keep &= greater_half(last)
         if np.count_nonzero(keep) < 0.8 * size:
             self._last = last[keep]
             self._pairs.keep(keep)

@@ -93,3 +93,13 @@ def test_what_was_shown_least_lately_is_forgotten(build, monkeypatch) -> None:
     activities = Activities(100.0, 3.0, 0.7)
     counts, _, _ = followed(activities, log, 7)
     assert len(activities) <= 60 and counts == [1] * 400
+
+
+def test_of_what_one_hour_showed_the_later_half_stays(build, monkeypatch) -> None:
+    monkeypatch.setattr(_activities, "LIMIT", 50)
+    log = build([{"at": n / 1000, "identity": f"i{n}", "operation": "Get", "bytes": 1} for n in range(100)])
+    activities = Activities(100.0, 3.0, 0.7)
+    followed(activities, log, 30)
+    activities.turn(activities.hour + 1)
+    kept = activities.forget()
+    assert kept.tolist() == [False] * 50 + [True] * 50 and len(activities) == 50
