@@ -32,13 +32,16 @@ class Windowed:
         self._kinds = Table()  # identities with kinds of tasks
         self._level, self._spread = np.zeros((1, len(FEATURES))), np.ones((1, len(FEATURES)))
         """Of the logarithm, for each kind; at the end those of the fleet."""
+        self.by_time = np.zeros(0, np.int64)
+        """The rows that `learn` gave, in the order in which their hours began: they come in that of fingerprints."""
 
     def learn(self, history: EventBatch) -> Array:
         """Takes the usual hour of each kind; gives the features of the history."""
         identity = column(history, "identity")
         if identity is None or not np.any(identity >= 0):
             return np.zeros((0, len(FEATURES)), np.int64)
-        kind, sums = self._hours(history)
+        kind, sums, begin = self._hours(history)
+        self.by_time = np.argsort(begin)
         hours = np.bincount(kind, minlength=len(self._kinds))
         size = len(hours)
         scaled = np.log2(1.0 + sums)
@@ -83,9 +86,9 @@ class Windowed:
         found[there] = np.clip(np.rint(above, out=above), 0, HIGHEST, out=above)
         return found.reshape(sums.shape).T
 
-    def _hours(self, history: EventBatch) -> tuple[Array, Array]:
-        """Kind and sums of each hour of each task of the history, when the first days are over."""
-        windows, hours, kinds, sums = [], [], [], []
+    def _hours(self, history: EventBatch) -> tuple[Array, Array, Array]:
+        """Kind, sums and first event of each hour of each task of the history, when the first days are over."""
+        windows, hours, kinds, sums, begins = [], [], [], [], []
         for start in range(0, len(history), _CHUNK):
             part = history.slice(start, start + _CHUNK)
             rows = np.flatnonzero(part["identity"] >= 0)
@@ -98,12 +101,13 @@ class Windowed:
             hours.append(hour[first])
             kinds.append(self._kinds.add(kind[rows[first]]))
             sums.append(total)
+            begins.append(start + rows[first])
         found, first, inverse = np.unique(np.concatenate(windows), return_index=True, return_inverse=True)
         total = np.zeros((len(found), len(FEATURES)))
         np.add.at(total, inverse, np.concatenate(sums))
         hour = np.concatenate(hours)[first]
         late = hour >= hour.min() + _WARM * (hour.max() - hour.min())
-        return np.concatenate(kinds)[first][late], total[late]
+        return np.concatenate(kinds)[first][late], total[late], np.concatenate(begins)[first][late]
 
 
 def _keys(batch: EventBatch) -> tuple[Array, Array]:

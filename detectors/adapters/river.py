@@ -35,7 +35,9 @@ class River(WindowedDetector):
 
     model: str = param("HalfSpaceTrees", doc="name of a class in river.anomaly")
     options: dict[str, Any] | None = param(None, doc="arguments of the model, e.g. {'n_trees': 25}")
-    sample: int = param(20_000, 1000, 100_000, log=True, doc="events at the end of the history that it learns first")
+    sample: int = param(
+        20_000, 1000, 100_000, log=True, doc="hours of tasks at the end of the history that it learns first"
+    )
 
     name = "river"
 
@@ -46,7 +48,7 @@ class River(WindowedDetector):
     def _learn(self, features: Array, seed: int) -> None:
         self._river = made(self._class, self.options, seed=seed)
         self._distinct = Distinct(_told, _TOLD)
-        self._judge(features[-self.sample :])
+        self._judge(features[self._windowed.by_time[-self.sample :]])
 
     def _judge(self, features: Array) -> Array:
         score, learn = self._river.score_one, self._river.learn_one

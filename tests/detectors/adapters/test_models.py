@@ -91,7 +91,8 @@ def test_what_river_says_is_what_is_scored(model) -> None:
         features = dict(zip(FEATURES, scaled.tolist(), strict=True))
         return (features,) if model == "HalfSpaceTrees" else (features, float(scaled.mean()))
 
-    for row in windowed.learn(log.batch(0, 600)):
+    rows = windowed.learn(log.batch(0, 600))
+    for row in rows[windowed.by_time]:
         twin.learn_one(*told(row))
     stream = log.batch(600, 1200)
     own = []
@@ -100,6 +101,20 @@ def test_what_river_says_is_what_is_scored(model) -> None:
         twin.learn_one(*told(row))
     scores = detector.score(stream)
     assert np.allclose(scores[~np.isnan(scores)], own, rtol=1e-9) and len(set(own)) > 10
+
+
+def test_river_learns_the_latest_hours_and_in_their_order(build) -> None:
+    """Rows come in the order of fingerprints, which is that of nothing else."""
+    log = build([{"at": h, "identity": "a", **READ, "bytes": 1 << (h // 4)} for h in range(100)])
+    windowed = Windowed()
+    rows = windowed.learn(log.batch(0, len(log)))
+    moved = rows[windowed.by_time, FEATURES.index("bytes")]
+    assert len(moved) > 60 and (np.diff(moved) >= 0).all() and moved[-1] > moved[0]
+    detector = load("river(model=GaussianScorer, sample=1000)")
+    detector.sample = 5
+    detector.fit(log.batch(0, len(log)), Knowledge())
+    mean = (rows[windowed.by_time[-5:]] / (rows[windowed.by_time[-5:]] + 4.0)).mean()
+    assert np.isclose(detector._river.gaussian.mu, mean)
 
 
 @pytest.mark.parametrize(
