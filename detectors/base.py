@@ -47,6 +47,8 @@ class Part:
     """Positions of the events that it matched, ascending, counted from the first event that was scored."""
     blind: str = ""
     """Why it could never match what the stream carries; empty if it could."""
+    key: str = ""
+    """What tells it from another of the same name, such as its id or its file."""
 
 
 class Detector:

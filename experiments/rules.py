@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -46,7 +47,7 @@ def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, Any]]:
     arrived = world.log.arrived[test.start : test.stop]
     identity = _identities(world.log, test.start, test.stop)
     rows, caught = [], []
-    for part in evaluation.parts:
+    for part in apart(evaluation.parts):
         flags = _flags(part, test.start - evaluation.start, len(test))
         raised = alerts(arrived, identity, flags, 0.5, evaluation.cooldown_us)
         found = match(
@@ -83,12 +84,30 @@ def untold_rules(parts: Sequence[Part], log: EventLog, cooldown_us: int = HOUR) 
     span = int(arrived[-1] - arrived[0])
     days = span / DAY if span >= cooldown_us else float("nan")  # too short to speak of days
     rows = []
-    for part in parts:
+    for part in apart(parts):
         raised = alerts(arrived, identity, _flags(part, 0, len(log)), 0.5, cooldown_us)
         rows.append({**_row(part, raised), "alerts_per_day": len(raised) / days})
     for row, rank in zip(rows, noise([row["alerts"] for row in rows]), strict=True):
         row["noise_rank"] = rank
     return rows
+
+
+def apart(parts: Sequence[Part]) -> list[Part]:
+    """The rules under names that tell them apart: those that share name and level are named with their keys, too.
+
+    Where even the keys are equal, such as rules without ids in one file, they are numbered.
+    """
+    once = Counter((part.name, part.level) for part in parts)
+    keyed = [
+        replace(part, name=f"{part.name} ({part.key})") if part.key and once[part.name, part.level] > 1 else part
+        for part in parts
+    ]
+    once, seen, found = Counter((part.name, part.level) for part in keyed), Counter[tuple[str, str]](), []
+    for part in keyed:
+        seen[part.name, part.level] += 1
+        nth = seen[part.name, part.level]
+        found.append(part if once[part.name, part.level] == 1 else replace(part, name=f"{part.name} #{nth}"))
+    return found
 
 
 def noise(alarms: Sequence[int]) -> list[float]:

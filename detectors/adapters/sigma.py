@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit
-from scopedrift.detectors.adapters.sigma_judge import Judge, blind, unread
+from scopedrift.detectors.adapters.sigma_judge import Judge, blind, key, unread
 from scopedrift.detectors.adapters.sigma_rules import Rule, load_rules, paths
 from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
@@ -105,7 +105,7 @@ class Sigma(Detector):
     def parts(self) -> list[Part]:
         """Each rule, with what it matched, or why it is blind."""
         return [
-            Part(each.title, each.level, tuple(matched), self.blind.get(each, "") or self._absent(each))
+            Part(each.title, each.level, tuple(matched), self.blind.get(each, "") or self._absent(each), key(each))
             for each, matched in self._matched.items()
         ] + unread(self.ruleset)
 

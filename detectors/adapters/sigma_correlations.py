@@ -57,6 +57,7 @@ class Correlation:
     """Whether its rules alert by themselves, too."""
     reason: str = ""
     """Why it is not evaluated; empty if it is."""
+    id: str = ""
 
     def blind_to(self, blind: Mapping[Any, str], carried: Mapping[str, Iterable[str]]) -> str:
         """Why it could never fire, its rules being blind or lacking fields to group by; empty if it can.
@@ -175,6 +176,7 @@ def correlation(rule: Any, file: Path, score: float, level: str, known: Mapping[
     counted = (getattr(rule.condition, "fieldref", None) or []) if plain else []
     return Correlation(
         title=rule.title,
+        id=str(rule.id or ""),
         file=file,
         level=level,
         score=score,

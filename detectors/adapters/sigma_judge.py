@@ -69,6 +69,11 @@ def _values(record: Mapping[str, Any], names: Iterable[str]) -> Key | None:
     return tuple(values)
 
 
+def key(each: Rule | Correlation) -> str:
+    """What tells a rule from another of the same title: its id, else its file."""
+    return each.id or each.file.name
+
+
 def unread(ruleset: Ruleset) -> list[Part]:
     """The files that could not be read as rules, each as a rule that is blind, with the reason."""
     return [Part(file.name, blind=f"not read: {reason}") for file, reason in sorted(ruleset.rejected.items())]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit
-from scopedrift.detectors.adapters.sigma_judge import Judge, blind, unread
+from scopedrift.detectors.adapters.sigma_judge import Judge, blind, key, unread
 from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, load_rules, paths
 from scopedrift.detectors.base import Detector, Part, Scores
 from scopedrift.detectors.knowledge import Knowledge
@@ -43,8 +43,9 @@ class Judged:
         for position, fired in sorted(self.alerting.items()):
             for each in fired:
                 matched[each].append(position)
-        rules = [Part(each.title, each.level, tuple(at), self.blind.get(each, "")) for each, at in matched.items()]
-        return rules + unread(self.ruleset)
+        return [
+            Part(each.title, each.level, tuple(at), self.blind.get(each, ""), key(each)) for each, at in matched.items()
+        ] + unread(self.ruleset)
 
 
 def judge(rules: Path, imported: Imported, progress: Progress = lambda done: None) -> Judged:

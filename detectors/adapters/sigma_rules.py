@@ -69,6 +69,7 @@ class Rule:
     matches: Test
     fields: frozenset[str]
     possible: Callable[[Carried], Possible]
+    id: str = ""
 
     @property
     def score(self) -> float:
@@ -147,6 +148,7 @@ def _add(result: Ruleset, file: Path, rule: Any, known: dict[str, Any], correlat
         matches=_any([node.test for node in compiled]),
         fields=frozenset().union(*(node.fields for node in compiled)),
         possible=_or([node.possible for node in compiled]),
+        id=str(rule.id or ""),
     )
     result.rules.append(made)
     known |= dict.fromkeys(names, made)

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from scopedrift.detectors.adapters.sigma_records import judge
 from scopedrift.detectors.base import Detector, Part
+from scopedrift.detectors.registry import load
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluate import evaluate
 from scopedrift.experiments.real_logs import score_log
-from scopedrift.experiments.rules import noise, pooled_rules
+from scopedrift.experiments.rules import apart, noise, pooled_rules
 from scopedrift.experiments.tables import combine, tables
 from scopedrift.experiments.windows import Windows
 from scopedrift.scenarios.parts import IncidentSpec
@@ -140,6 +141,49 @@ def test_worlds_are_pooled():
     assert (row["caught"], row["incidents"], row["only"], row["noise_rank"]) == (2, 3, "a (world 1)", 1.0)
 
 
+TWINS = """
+title: same
+level: low
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: GetSecretValue}, condition: s}
+---
+title: same
+id: 5f92fff9-82e2-48eb-8fc1-8b133556a551
+level: low
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: AssumeRole}, condition: s}
+"""
+
+
+def test_rules_of_the_same_title_and_level_stay_apart(world, tmp_path):
+    (tmp_path / "twins.yml").write_text(TWINS)
+    evaluation = evaluate(load(f"sigma(rules={tmp_path})"), world)
+    names = ["same (twins.yml)", "same (5f92fff9-82e2-48eb-8fc1-8b133556a551)"]
+    found = combine([tables(evaluation, world)])
+    test = Windows.of(world.scenario, world.log).test
+    operations = Counter(world.log.frame()["operation"].iloc[test.start : test.stop])
+    counts = [operations["GetSecretValue"], operations["AssumeRole"]]
+    assert all(counts)
+    for table in ("rules", "rule_summary"):
+        assert dict(zip(found[table]["rule"], found[table]["events"], strict=True)) == dict(
+            zip(names, counts, strict=True)
+        )
+    imported = import_log(DATA / "invictus.json")
+    told = score_log(imported.log, [f"sigma(rules={tmp_path})"], records=imported).rules
+    assert told["rule"].tolist() == names
+
+
+def test_rules_without_any_difference_are_numbered():
+    parts = [
+        Part("a", "low"),
+        Part("b", "low", key="f"),
+        Part("a", "low"),
+        Part("b", "low", key="f"),
+        Part("a", "high"),
+    ]
+    assert [part.name for part in apart(parts)] == ["a #1", "b (f) #1", "a #2", "b (f) #2", "a"]
+
+
 def originals():
     return json.loads((DATA / "invictus.json").read_text())["Records"]
 
@@ -154,7 +198,7 @@ def test_rules_over_imported_records_match_what_plain_python_finds(rules):
         assert len(parts[rule].matched) == names.count(name)
         assert {imported.original(at)["eventName"] for at in parts[rule].matched} <= {name}
     assert parts["many secrets"].matched == parts["secrets read"].matched != ()
-    assert parts["quiet"] == Part("quiet", "medium")
+    assert parts["quiet"] == Part("quiet", "medium", key="rules.yml")
     assert parts["never there"].blind == "cloudtrail records do not carry nowhere.at.all"
     assert parts["privileged"].blind == "the log has no kubernetes records"
 
