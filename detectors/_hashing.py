@@ -72,6 +72,7 @@ class Table:
 
     def _reset(self, bits: int) -> None:
         self._keys = np.zeros(1 << bits, np.int64)
+        self._keys[0] = -1  # no empty slot holds a key whose home it is
         self._rows = np.full(1 << bits, -1, np.int32)
         self._mask = (1 << bits) - 1
         self._shift = np.uint64(64 - bits)
@@ -85,8 +86,8 @@ class Table:
     def find(self, keys: Array) -> Array:
         """The row of each fingerprint, or -1 where it is not in the table."""
         slot = self._home(keys)
-        held = self._keys[slot]
-        rows = self._rows[slot]
+        held = self._keys.take(slot)
+        rows = self._rows.take(slot)
         miss = held != keys
         if not miss.any():
             return rows
@@ -101,6 +102,11 @@ class Table:
             go = ~hit & (row >= 0)
             left, wanted, slot = left[go], wanted[go], slot[go]
         return rows
+
+    def absent(self, keys: Array) -> Array:
+        """The positions of the fingerprints that are not in the table; less is read than by `find`."""
+        miss = np.flatnonzero(self._keys.take(self._home(keys)) != keys)
+        return miss[self.find(keys[miss]) < 0] if len(miss) else miss
 
     def add(self, keys: Array) -> Array:
         """The row of each fingerprint; new ones get the next rows, in order of first appearance."""

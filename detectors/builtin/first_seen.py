@@ -76,7 +76,7 @@ class FirstSeen(Detector):
         for start, stop, day in segments(batch["arrived"], DAY):
             if day != self._day:
                 self._turn(day)
-            unknown = start + np.flatnonzero(self._known.find(key[start:stop]) < 0)
+            unknown = start + self._known.absent(key[start:stop])
             if len(unknown):
                 unknown = unknown[identity[unknown] >= 0]
             if len(unknown):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._hashing import Table, grown, mix, splitmix
+from scopedrift.detectors._hashing import Table, greater_half, grown, mix, splitmix
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 BATCHES = st.lists(st.lists(st.one_of(st.integers(-5, 40), INT64), max_size=60), max_size=8)
@@ -46,6 +46,15 @@ def test_find_knows_what_was_added_and_nothing_else(added: list[int], asked: lis
     rows = {key: row for row, key in enumerate(dict.fromkeys(added))}
     assert table.find(np.array(asked, np.int64)).tolist() == [rows.get(key, -1) for key in asked]
     assert len(table) == len(rows)
+    assert table.absent(np.array(asked, np.int64)).tolist() == [at for at, key in enumerate(asked) if key not in rows]
+
+
+@pytest.mark.parametrize("key", [0, -1, 1, 2**63 - 1, -(2**63)])
+def test_what_an_empty_slot_holds_is_not_in_the_table(key: int) -> None:
+    table, keys = Table(), np.array([key])
+    assert table.absent(keys).tolist() == [0] and table.find(keys).tolist() == [-1]
+    table.add(keys)
+    assert table.absent(keys).tolist() == []
 
 
 def test_keys_that_share_a_slot_stay_apart() -> None:
@@ -117,3 +126,11 @@ def test_grown_keeps_what_is_there_and_fills_the_rest(have: int, want: int) -> N
 
 def test_grown_keeps_the_width_of_a_table() -> None:
     assert grown(np.ones((2, 3)), 100).shape[1:] == (3,)
+
+
+@given(st.lists(st.integers(0, 3), max_size=50))
+@settings(max_examples=40, deadline=None)
+def test_the_greater_half_is_a_half_of_equals_too(values: list[int]) -> None:
+    mask = greater_half(np.array(values, np.int64))
+    ranked = sorted(range(len(values)), key=lambda row: (values[row], row))
+    assert np.flatnonzero(mask).tolist() == sorted(ranked[(len(values) + 1) // 2 :])
