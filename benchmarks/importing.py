@@ -9,11 +9,11 @@ line, for msgspec decoding everything, for orjson if it is installed, for the fl
 is what no import on one core can go below: the lines, and msgspec decoding no more than the fields that events need.
 `--large` writes a file of that many GiB and reports the peak memory.
 
-Measured with Python 3.11 on one busy core: json.loads 8.0, orjson 3.5, floor 2.0, import_log 6.4 us a record, which is
-1.24 of json.loads and 0.54 of orjson (0.58 with the other core idle).  Of the 4.4 us above the floor, lines with their
-places and packed rows cost 0.5, times 0.6, principals 0.9 (half of it for new sessions), requests 1.5 (0.9 for those
-that no other record has), the row 0.5: 0.6 of orjson would leave 3.8.  5 GiB (3.83 million records): 26 s, at most
-753 MiB.
+Measured with Python 3.11 on a machine with other work (three runs): json.loads 8.0, orjson 3.5, floor 2.0, import_log
+6.4 us a record, which is 1.23 to 1.25 of json.loads and 0.54 to 0.56 of orjson.  Of the 4.4 us above the floor, about
+0.5 are lines with their places and packed rows, 0.6 times, 0.9 principals (half of it for new sessions), 1.5 requests
+(0.9 for those that no other record has) and 0.5 the row: 0.6 of orjson would leave 3.8.  5 GiB (3.83 million records):
+26 s, at most 753 MiB.
 """
 
 from __future__ import annotations
