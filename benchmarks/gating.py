@@ -49,7 +49,7 @@ def together(records: Sequence[Record]) -> Record:
     return Record(
         incidents=sum(one.incidents for one in records),
         caught=frozenset(chain.from_iterable(one.caught for one in records)),
-        false_positives=sum(one.false_positives for one in records),
+        false_positives=tuple(one.false_positives[0] for one in records),
         days=sum(one.days for one in records),
     )
 

@@ -1,17 +1,22 @@
 """A gate for a detector's repository: has it become worse than the stored baseline, by more than luck?
 
-Both stand on the same worlds, so incidents are compared one by one: those caught before and missed now against those
-missed before and caught now (McNemar's exact test), and false alarms against false alarms over the same days (the
-exact test of two Poisson counts).  A regression must be significant after Holm's correction over everything that is
-tested, *and* large enough to matter; or recall falls below a floor; or a cell is missing.  A gate that could not have
-found the loss that it is meant to find says so instead of passing.
+Both stand on the same worlds, so they are compared world by world: incidents caught before and missed now, less those
+missed before and caught now, and false alarms now, less those before.  Worlds are the independent unit: what one
+threshold or one habit decides is decided for a whole world.  If nothing has changed, each world's difference is as
+likely to be the other way round; the p-value is the share of all those turns that sum up to at least what was seen
+(Fisher's exact randomisation test for pairs).  A regression must be significant after Holm's correction over
+everything that is tested, *and* large enough to matter; or recall falls below a floor; or a cell is missing.  A gate
+that could not have found the loss that it is meant to find says so instead of passing.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from scopedrift.experiments.statistics import adjust
@@ -22,7 +27,7 @@ from scopedrift.scenarios.suite import GateTerms
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT: Final = "scopedrift-gate/1"
+FORMAT: Final = "scopedrift-gate/2"
 OVERALL: Final = "all scenarios"
 HEADER: Final = (
     "# What the detectors achieved when this was written; `scopedrift gate SUITE --baseline FILE --update`.\n"
@@ -43,8 +48,10 @@ class Record:
     incidents: int
     caught: frozenset[str]
     """`seed/incident`."""
-    false_positives: int
+    false_positives: tuple[int, ...]
+    """By world: those of seed 0, of seed 1 and so on."""
     days: float
+    """Of all worlds together."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Baseline:
         for (scenario, detector), record in sorted(self.records.items()):
             scenarios.setdefault(scenario, {})[detector] = {
                 "incidents": record.incidents,
-                "false_positives": record.false_positives,
+                "false_positives": list(record.false_positives),
                 "days": record.days,
                 "caught": sorted(record.caught, key=_in_order),
             }
@@ -90,8 +97,10 @@ def read_baseline(text: str, source: str) -> Baseline:
         for scenario, detectors in value["scenarios"].items():
             for detector, given in detectors.items():
                 caught = frozenset(map(str, given["caught"]))
-                numbers = int(given["incidents"]), caught, int(given["false_positives"]), float(given["days"])
-                records[scenario, detector] = Record(*numbers)
+                false = tuple(map(int, given["false_positives"]))
+                if any(not 0 <= _in_order(name)[0] < len(false) for name in caught):
+                    raise ValueError(f"incidents caught in more worlds than the {len(false)} with false positives")
+                records[scenario, detector] = Record(int(given["incidents"]), caught, false, float(given["days"]))
         return Baseline(str(value["suite"]), int(value["suite_version"]), str(value["worlds"]), records)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ScenarioError(Problem(f"{source}: not a complete baseline: {error!r}")) from None
@@ -111,7 +120,7 @@ def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str])
         records[str(scenario), str(detector)] = Record(
             incidents=int(mine["incidents"].sum()),
             caught=frozenset(f"{s}/{i}" for s, i in zip(caught["seed"], caught["incident"], strict=True)),
-            false_positives=int(mine["false_positives"].sum()),
+            false_positives=tuple(mine.sort_values("seed")["false_positives"].astype(int)),
             days=float(mine["test_days"].sum()),
         )
     return Baseline(suite, version, worlds_digest(tables["worlds"]), records), failed
@@ -146,6 +155,73 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class _Pair:
+    """Now and before, by world."""
+
+    incidents: int
+    caught_before: tuple[int, ...]
+    lost: tuple[int, ...]
+    gained: tuple[int, ...]
+    false_now: tuple[int, ...]
+    false_before: tuple[int, ...]
+
+    @classmethod
+    def of(cls, now: Record, before: Record) -> _Pair:
+        worlds = range(max(len(now.false_positives), len(before.false_positives)))
+
+        def by_world(caught: frozenset[str]) -> tuple[int, ...]:
+            seeds = Counter(_in_order(name)[0] for name in caught)
+            return tuple(seeds[world] for world in worlds)
+
+        lost, gained = by_world(before.caught - now.caught), by_world(now.caught - before.caught)
+        alarms = now.false_positives, before.false_positives
+        return cls(now.incidents, by_world(before.caught), lost, gained, *alarms)
+
+    def __add__(self, other: _Pair) -> _Pair:
+        """The worlds of both."""
+        return _Pair(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def tested(self, scenario: str, detector: str) -> Verdict:
+        """The numbers, and the p-values before correction."""
+        before, lost, gained = sum(self.caught_before), sum(self.lost), sum(self.gained)
+        return Verdict(
+            scenario, detector, "pass", "",
+            caught=before - lost + gained, caught_before=before, incidents=self.incidents, lost=lost, gained=gained,
+            false_positives=sum(self.false_now), false_positives_before=sum(self.false_before),
+            p_recall=chance([worse - better for worse, better in zip(self.lost, self.gained, strict=True)]),
+            p_false_positives=chance([a - b for a, b in zip(self.false_now, self.false_before, strict=True)]),
+        )  # fmt: skip
+
+    def power(self, effect: float, alpha: float) -> float:
+        """The chance of finding that each incident caught before is now missed with chance `effect`.
+
+        If k worlds lose any and none gains, all other turns sum up to less: the p-value is 0.5 ** k.
+        """
+        import numpy as np
+
+        worlds = np.ones(1)
+        for caught in self.caught_before:
+            hit = 1.0 - (1.0 - effect) ** caught
+            worlds = np.convolve(worlds, [1.0 - hit, hit])
+        needed = next((k for k in range(1, len(worlds)) if 0.5**k < alpha), len(worlds))
+        return float(worlds[needed:].sum())
+
+
+def chance(differences: Sequence[int]) -> float:
+    """The share of all turns of the signs of `differences` that sum up to at least what they sum up to as they are."""
+    import numpy as np
+
+    turns = np.ones(1)  # the distribution of how much of the sum is turned to the positive side
+    for size in map(abs, differences):
+        if size:
+            wider = np.zeros(len(turns) + size)
+            wider[: len(turns)] += turns / 2
+            wider[size:] += turns / 2
+            turns = wider
+    return float(min(turns[sum(d for d in differences if d > 0) :].sum(), 1.0))
+
+
+@dataclass(frozen=True)
 class Gate:
     """All verdicts; `word` is that of the whole."""
 
@@ -174,7 +250,8 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[tup
     known = {key: record for key, record in before.records.items() if key[1] in asked}
     if not known:
         raise GateError(f"the baseline holds none of {', '.join(sorted(asked)) or 'the detectors'}")
-    verdicts, compared = [], []
+    verdicts: list[Verdict] = []
+    pairs: dict[tuple[str, str], _Pair] = {}
     for key in sorted({*known, *now.records, *failed}):
         if key in failed:
             verdicts.append(Verdict(*key, "regress", f"a missing result: {failed[key]}"))
@@ -183,62 +260,24 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[tup
         elif key not in known:
             verdicts.append(Verdict(*key, "regress", "a missing baseline: the scenario is new; use --update"))
         else:
-            compared.append(_compared(key, now.records[key], known[key]))
-    for detector in sorted({verdict.detector for verdict in compared}):
-        mine = [verdict for verdict in compared if verdict.detector == detector]
+            pairs[key] = _Pair.of(now.records[key], known[key])
+    for detector in sorted({detector for _, detector in pairs}):
+        mine = [pair for key, pair in pairs.items() if key[1] == detector]
         if len(mine) > 1:
-            compared.append(_pooled(detector, mine))
-    tests = max(2 * len(compared), 1)
+            pairs[OVERALL, detector] = reduce(add, mine)
+    compared = [pair.tested(*key) for key, pair in pairs.items()]
     adjusted = adjust([p for verdict in compared for p in (verdict.p_recall, verdict.p_false_positives)])
-    for i, verdict in enumerate(compared):
+    alpha = terms.alpha / max(2 * len(compared), 1)  # what the least favourable of all tests must reach
+    for i, (verdict, pair) in enumerate(zip(compared, pairs.values(), strict=True)):
         p_recall, p_false = (float(p) for p in adjusted[2 * i : 2 * i + 2])
-        known_p = replace(verdict, p_recall=p_recall, p_false_positives=p_false)
-        verdicts.append(_decided(known_p, terms, terms.alpha / tests))
+        known_p = replace(verdict, p_recall=p_recall, p_false_positives=p_false, power=pair.power(terms.effect, alpha))
+        verdicts.append(_decided(known_p, terms))
     return Gate(tuple(sorted(verdicts, key=lambda v: (v.scenario == OVERALL, v.scenario, v.detector))))
 
 
-def _compared(key: tuple[str, str], now: Record, before: Record) -> Verdict:
-    lost, gained = len(before.caught - now.caught), len(now.caught - before.caught)
-    return _tested(
-        Verdict(
-            *key,
-            "pass",
-            "",
-            caught=len(now.caught),
-            caught_before=len(before.caught),
-            incidents=now.incidents,
-            lost=lost,
-            gained=gained,
-            false_positives=now.false_positives,
-            false_positives_before=before.false_positives,
-        )
-    )
-
-
-def _pooled(detector: str, verdicts: Sequence[Verdict]) -> Verdict:
-    names = ("caught", "caught_before", "incidents", "lost", "gained", "false_positives", "false_positives_before")
-    return _tested(
-        Verdict(OVERALL, detector, "pass", "", **{name: sum(getattr(v, name) for v in verdicts) for name in names})
-    )
-
-
-def _tested(verdict: Verdict) -> Verdict:
-    from scipy.stats import binomtest
-
-    def one_sided(worse: int, better: int) -> float:
-        return float(binomtest(worse, worse + better, 0.5, "greater").pvalue) if worse + better else 1.0
-
-    return replace(
-        verdict,
-        p_recall=one_sided(verdict.lost, verdict.gained),
-        p_false_positives=one_sided(verdict.false_positives, verdict.false_positives_before),
-    )
-
-
-def _decided(verdict: Verdict, terms: GateTerms, alpha: float) -> Verdict:
-    """The verdict in a word; `alpha` is what the least favourable of all tests must reach."""
+def _decided(verdict: Verdict, terms: GateTerms) -> Verdict:
+    """The verdict in a word."""
     share = (verdict.lost - verdict.gained) / verdict.caught_before if verdict.caught_before else 0.0
-    power = _power(verdict.caught_before, terms.effect, alpha)
     floor = terms.floors.get(verdict.scenario, {}).get(verdict.detector)
     recall = verdict.caught / verdict.incidents if verdict.incidents else 0.0
     growth = verdict.false_positives / max(verdict.false_positives_before, 1)
@@ -250,18 +289,11 @@ def _decided(verdict: Verdict, terms: GateTerms, alpha: float) -> Verdict:
     if floor is not None and recall < floor:
         reasons.append(f"recall {recall:.0%} is below the floor of {floor:.0%}")
     if reasons:
-        return replace(verdict, word="regress", reason="; ".join(reasons), power=power)
-    if power < terms.power:
+        return replace(verdict, word="regress", reason="; ".join(reasons))
+    if verdict.power < terms.power:
         reason = (
-            f"a loss of {terms.effect:.0%} would be found with a chance of {power:.0%} only: more worlds are needed"
+            f"a loss of {terms.effect:.0%} would be found with a chance of {verdict.power:.0%} only:"
+            " more worlds are needed"
         )
-        return replace(verdict, word="underpowered", reason=reason, power=power)
-    return replace(verdict, reason=f"no loss that matters; one of {terms.effect:.0%} would be found", power=power)
-
-
-def _power(caught: int, effect: float, alpha: float) -> float:
-    """The chance that the exact test finds that each of `caught` incidents is now missed with chance `effect`."""
-    from scipy.stats import binom
-
-    needed = next((k for k in range(1, caught + 1) if 0.5**k < alpha), caught + 1)
-    return float(binom.sf(needed - 1, caught, effect))
+        return replace(verdict, word="underpowered", reason=reason)
+    return replace(verdict, reason=f"no loss that matters; one of {terms.effect:.0%} would be found")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from scopedrift.experiments.gate import (
     OVERALL,
@@ -16,6 +18,7 @@ from scopedrift.experiments.gate import (
     Gate,
     GateError,
     Record,
+    chance,
     judge,
     read_baseline,
 )
@@ -26,8 +29,10 @@ from scopedrift.scenarios.suite import GateTerms
 TERMS = GateTerms()
 
 
-def record(caught: set[int], incidents: int = 200, false: int = 20) -> Record:
-    return Record(incidents, frozenset(f"{i // 10}/i-{i % 10}" for i in caught), false, 100.0)
+def record(caught: set[int], incidents: int = 200, false: int = 20, worlds: int = 0) -> Record:
+    worlds = worlds or max(incidents // 10, 1)
+    alarms = tuple(false // worlds + (world < false % worlds) for world in range(worlds))
+    return Record(incidents, frozenset(f"{i % worlds}/i-{i // worlds}" for i in caught), alarms, 100.0)
 
 
 def baseline(worlds: str = "w", **scenarios: Record) -> Baseline:
@@ -62,15 +67,28 @@ def test_a_planted_loss_of_recall_is_found_with_the_stated_power() -> None:
     assert found / 300 >= promised - 0.06
 
 
+def run(rng: np.random.Generator, worlds: int = 20) -> Record:
+    """A detector with a lucky and an unlucky threshold in each world: all of a world's numbers go together."""
+    lucky = rng.random(worlds)
+    caught = {f"{world}/i-{i}" for world in range(worlds) for i in range(10) if rng.random() < lucky[world]}
+    return Record(10 * worlds, frozenset(caught), tuple(rng.poisson(16 * lucky).tolist()), 100.0)
+
+
 def test_equals_are_called_worse_no_oftener_than_they_should_be() -> None:
     rng = np.random.default_rng(1)
-    false = 0
-    for _ in range(200):
-        sides = [{i for i in range(200) if rng.random() < 0.5} for _ in range(2)]
-        alarms = rng.poisson(20, 2).tolist()
-        now, before = (baseline(a=record(s, false=f)) for s, f in zip(sides, alarms, strict=True))
-        false += gate(now, before).word == "regress"
-    assert false <= 200 * TERMS.alpha
+    false = sum(gate(baseline(a=run(rng)), baseline(a=run(rng))).word == "regress" for _ in range(400))
+    assert 0 < false <= binom.ppf(0.99, 400, TERMS.alpha)
+
+
+@given(st.lists(st.integers(-6, 6), max_size=9))
+def test_the_chance_is_the_share_of_turned_differences_that_sum_up_to_as_much(differences: list[int]) -> None:
+    turns = [sum(turn) for turn in product(*((d, -d) for d in differences))]
+    assert chance(differences) == pytest.approx(np.mean([turn >= sum(differences) for turn in turns]))
+
+
+def test_a_loss_in_one_world_alone_may_be_luck() -> None:
+    lost = {i for i in HALF if i % 20 == 3}
+    assert len(lost) == 5 and gate(baseline(a=record(HALF - lost)), baseline(a=record(HALF))).word == "pass"
 
 
 def test_a_significant_loss_that_does_not_matter_passes() -> None:
@@ -139,7 +157,12 @@ def test_a_baseline_survives_its_file(tmp_path: Path) -> None:
     assert made.text().count("\n") < 25
 
 
-@pytest.mark.parametrize("text", ["a: 1", "format: scopedrift-gate/1", "format: scopedrift-gate/1\nscenarios: 3"])
+MORE_WORLDS = baseline(a=record({1}, 10)).text().replace("1/i-0", "3/i-0").replace("0/i-1", "3/i-0")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 1", "format: scopedrift-gate/2", "format: scopedrift-gate/2\nscenarios: 3", MORE_WORLDS]
+)
 def test_a_file_that_is_no_baseline_is_told(text: str) -> None:
     with pytest.raises(ScenarioError, match=r"b\.yaml"):
         read_baseline(text, "b.yaml")
