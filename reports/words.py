@@ -177,7 +177,7 @@ def _part(part: int, whole: int) -> str:
 def _price(data: Tables, detector: str, total: Counts) -> list[str]:
     sentences = []
     if math.isfinite(total.realised):
-        sentences.append(f"In the test window it raised {_alarms(total.realised)} a day{_against(total)}.")
+        sentences.append(f"In the test window it raised {_a_day(total.realised)}{_against(total)}.")
     alarms = data.alerts[(data.alerts["detector"] == detector) & data.alerts["false_alarm"]]
     causes = alarms["cause"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     if len(causes) and causes.index[0] != "":
@@ -191,6 +191,10 @@ def _price(data: Tables, detector: str, total: Counts) -> list[str]:
             else f"{words} {verb} its only false alarm."
         )
     return sentences
+
+
+def _a_day(realised: float) -> str:
+    return _alarms(realised) + (" a day" if realised > 0 else "")
 
 
 def _alarms(amount: float) -> str:
@@ -228,7 +232,7 @@ def _because(reason: str) -> str:
 def _reference(detector: str, total: Counts) -> str:
     if total.failed and not total.seeds:
         return f"{detector} failed{_because(total.reason)}"
-    cost = "" if math.isnan(total.realised) else f" at {_alarms(total.realised)} a day"
+    cost = "" if math.isnan(total.realised) else f" at {_a_day(total.realised)}"
     cost = " without a false alarm" if total.realised == 0 else cost
     caught = f"catches {_share(total)}" if total.incidents else "raises alerts"
     return f"{detector}, which {REFERENCES[detector]}, {caught}{cost}"
@@ -241,7 +245,8 @@ def _opening(data: Tables, totals: dict[str, Counts]) -> str:
     if not totals:
         return "There is no result to report."
     days = data.cells.groupby("seed")["test_days"].max().sum()
-    spent = f" over {number(days, 3)} days of test" if days > 0 else ""
+    length = f"{number(days, 3)} days" if days >= 1 else duration_words(days * 86_400)
+    spent = f" over {length} of test" if days > 0 else ""
     worlds = f"{seeds} simulated worlds" if seeds != 1 else "one simulated world"
     worlds = "one real log" if seeds == 1 and (data.worlds["background"] == "real").any() else worlds
     noun = "incident" if incidents == 1 else "incidents"

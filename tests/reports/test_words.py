@@ -114,7 +114,7 @@ def test_small_samples_and_single_worlds_are_labelled() -> None:
 def test_overspending_is_said() -> None:
     assert "it raised 2.3 false alarms a day, 2.3 times its budget." in sentence(case({"a": [1]}, realised_per_day=2.3))
     assert "it raised 0.5 false alarms a day, less than its budget." in sentence(case({"a": [1]}, realised_per_day=0.5))
-    assert "it raised no false alarm a day, less than its budget." in sentence(case({"a": [1]}, realised_per_day=0.0))
+    assert "it raised no false alarm, less than its budget." in sentence(case({"a": [1]}, realised_per_day=0.0))
 
 
 def test_a_failed_detector_says_why() -> None:
@@ -145,6 +145,12 @@ def test_references_are_apart(make_world: Callable[..., dict[str, pd.DataFrame]]
         " So many worlds tell two detectors apart if their F1 differs by 0.2 or more."
         " Fewer than 30 worlds are a small sample."
     )
+
+
+def test_a_test_of_an_hour_is_no_fraction_of_a_day(make_world: Callable[..., dict[str, pd.DataFrame]]) -> None:
+    world = make_world()
+    cells = world["cells"].assign(test_days=1 / 120)
+    assert " over one hour of test." in summarise(normalise({**world, "cells": cells}), "core-week").opening
 
 
 def test_no_table_at_all() -> None:
