@@ -15,16 +15,16 @@ from scopedrift.scenarios.documents import parse
 ROOT = Path(__file__).parents[2]
 SCENARIO = """
 name: tiny
-horizon: 6d
+horizon: 4d
 windows: {baseline: 2d, calibration: 1d}
 organisation: {projects: 2}
-workloads: {inference: {services: 3}, serverless: {functions: 4}}
-incidents: [{attack: rogue-job, count: 8, strength: 0.1}, {attack: token-theft, count: 8, strength: 0.1}]
+workloads: {inference: {services: 2}, serverless: {functions: 3}}
+incidents: [{attack: rogue-job, count: 3, strength: 0.1}, {attack: token-theft, count: 3, strength: 0.1}]
 """
 SUITE = """
 name: tiny
 scenarios: [tiny.yaml]
-seeds: 4
+seeds: 8
 detectors: [good.py]
 gate: {effect: 0.5}
 """
@@ -77,7 +77,7 @@ def test_the_same_detector_passes(folder: Path) -> None:
 
 def test_a_worse_detector_fails_with_exit_code_1(folder: Path) -> None:
     worse = folder / "worse.py"
-    worse.write_text(DETECTOR.format(blind='"service" in str(pair)'))
+    worse.write_text(DETECTOR.format(blind="True"))
     done = gate(folder, "--detector", "worse.py")
     assert done.returncode == 1 and "verdict: regress" in done.stdout, done.stdout + done.stderr
     assert "lost" in done.stdout
@@ -124,7 +124,7 @@ def test_the_actions_script_runs(folder: Path) -> None:
 
 
 def test_the_fixture_fails_on_a_regression_and_passes_otherwise(folder: Path) -> None:
-    (folder / "worse.py").write_text(DETECTOR.format(blind='"service" in str(pair)'))
+    (folder / "worse.py").write_text(DETECTOR.format(blind="True"))
     (folder / "test_gate.py").write_text(
         textwrap.dedent("""
         import pytest
