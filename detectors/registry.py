@@ -23,7 +23,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -187,31 +187,42 @@ def find(target: str) -> type[Detector]:
 def named_files(spec: str) -> list[Path]:
     """The files that a specification names, wherever in it: what they hold decides, too.
 
-    They are files, those in folders, and the sources of `module:Class` and of other packages' detectors by name.
+    They are files, those in folders, and the sources of the packages behind `module:Class` and behind detectors that
+    other packages offer.  Nothing is imported.
     """
-    found: list[Path] = []
-    for match in re.finditer(r"[^\s()=,'\"\[\]{}]+", spec):
-        text = match[0]
-        if text in BUILTIN or text in ON_REQUEST or spec[match.end() :].lstrip().startswith("="):
+    found: dict[Path, None] = {}
+    for text in _words(spec):
+        if text in BUILTIN or text in ON_REQUEST:
             continue
         path = Path(text.partition(".py:")[0] + ".py" if ".py:" in text else text)
         if path.is_dir():
-            found += sorted(inner for inner in path.rglob("*") if inner.is_file())
+            found |= dict.fromkeys(sorted(inner for inner in path.rglob("*") if inner.is_file()))
         elif path.is_file():
-            found.append(path)
-        elif (source := _source(entry_point(text) or text)) is not None:
-            found.append(source)
-    return found
+            found[path] = None
+        else:
+            found |= dict.fromkeys(_sources(entry_point(text) or text))
+    return list(found)
 
 
-def _source(target: str) -> Path | None:
-    """Where the module of `module:Class` is, without importing it (but the packages that it is in)."""
-    match = re.fullmatch(r"([A-Za-z_][\w.]*):[A-Za-z_]\w*", target)
-    try:
-        spec = importlib.util.find_spec(match[1]) if match else None
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin and Path(spec.origin).is_file() else None
+def _words(spec: str) -> Iterator[str]:
+    """What may be a name in a specification: its target, what is quoted, and the words of both, but for parameters."""
+    yield spec.partition("(")[0].strip()
+    for quoted in re.finditer(r"'([^']*)'|\"([^\"]*)\"", spec):
+        yield quoted[1] or quoted[2] or ""
+    for match in re.finditer(r"[^\s()=,'\"\[\]{}]+", spec):
+        if not spec[match.end() :].lstrip().startswith("="):
+            yield match[0]
+
+
+def _sources(target: str) -> list[Path]:
+    """The Python files of the top package of `module:Class`, found without importing it."""
+    match = re.match(r"([A-Za-z_]\w*)[\w.]*:", target)
+    spec = importlib.util.find_spec(match[1]) if match else None
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is not None:
+        return sorted(file for folder in spec.submodule_search_locations for file in Path(folder).rglob("*.py"))
+    return [Path(spec.origin)] if spec.origin and Path(spec.origin).is_file() else []
 
 
 def entry_point(target: str) -> str | None:

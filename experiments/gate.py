@@ -4,7 +4,8 @@ Both stand on the same worlds, so they are compared world by world: incidents ca
 missed before and caught now, and false alarms now, less those before.  Worlds are the independent unit: what one
 threshold or one habit decides is decided for a whole world.  If nothing has changed, each world's difference is as
 likely to be the other way round; the p-value is the share of all those turns that sum up to at least what was seen
-(Fisher's exact randomisation test for pairs).  A regression must be significant after Holm's correction over
+(Fisher's exact randomisation test for pairs).  Over several scenarios, what happened under one seed is one world: their
+backgrounds are the same.  A regression must be significant after Holm's correction over
 everything that is tested, *and* large enough to matter; or recall falls below a floor; or a cell is missing.  A gate
 that could not have found the loss that it is meant to find says so instead of passing.
 """
@@ -12,10 +13,12 @@ that could not have found the loss that it is meant to find says so instead of p
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from functools import reduce
+from itertools import zip_longest
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "scopedrift-gate/2"
 OVERALL: Final = "all scenarios"
+MOST: Final = 1_000_000
+"""False positives of one world that a baseline may hold."""
 HEADER: Final = (
     "# What the detectors achieved when this was written; `scopedrift gate SUITE --baseline FILE --update`.\n"
 )
@@ -96,18 +101,27 @@ def read_baseline(text: str, source: str) -> Baseline:
     try:
         for scenario, detectors in value["scenarios"].items():
             for detector, given in detectors.items():
-                caught = frozenset(map(str, given["caught"]))
-                false = tuple(map(int, given["false_positives"]))
-                if any(not 0 <= _in_order(name)[0] < len(false) for name in caught):
-                    raise ValueError(f"incidents caught in more worlds than the {len(false)} with false positives")
-                records[scenario, detector] = Record(int(given["incidents"]), caught, false, float(given["days"]))
+                records[scenario, detector] = _record(given)
         return Baseline(str(value["suite"]), int(value["suite_version"]), str(value["worlds"]), records)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ScenarioError(Problem(f"{source}: not a complete baseline: {error!r}")) from None
 
 
+def _record(given: Mapping[str, Any]) -> Record:
+    caught = frozenset(map(str, given["caught"]))
+    false = tuple(map(int, given["false_positives"]))
+    if any(not 0 <= count <= MOST for count in false):
+        raise ValueError(f"expected 0 to {MOST:,} false positives in a world")
+    if any(not 0 <= _in_order(name)[0] < len(false) for name in caught):
+        raise ValueError(f"incidents caught outside the {len(false)} worlds with false positives")
+    return Record(int(given["incidents"]), caught, false, float(given["days"]))
+
+
 def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str]) -> tuple[Baseline, dict[Any, str]]:
-    """What a sweep's tables say of some detectors, and the cells that failed, with their reasons."""
+    """What a sweep's tables say of some detectors, and the cells that failed, with their reasons.
+
+    Raises `GateError` if worlds are missing between the first and the last.
+    """
     cells, incidents = tables["cells"], tables["incidents"]
     records, failed = {}, {}
     for (scenario, detector), mine in cells[cells["detector"].isin(detectors)].groupby(["scenario", "detector"]):
@@ -115,12 +129,15 @@ def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str])
         if len(broken):
             failed[scenario, detector] = f"failed in {len(broken)} of {len(mine)} worlds: {broken['reason'].iloc[0]}"
             continue
+        mine = mine.sort_values("seed")
+        if mine["seed"].tolist() != list(range(len(mine))):
+            raise GateError(f"{detector} in {scenario}: expected the worlds 0 to {len(mine) - 1}, each once")
         own = incidents[(incidents["scenario"] == scenario) & (incidents["detector"] == detector)]
         caught = own[own["detected"].astype(bool)]
         records[str(scenario), str(detector)] = Record(
             incidents=int(mine["incidents"].sum()),
             caught=frozenset(f"{s}/{i}" for s, i in zip(caught["seed"], caught["incident"], strict=True)),
-            false_positives=tuple(mine.sort_values("seed")["false_positives"].astype(int)),
+            false_positives=tuple(mine["false_positives"].astype(int).tolist()),
             days=float(mine["test_days"].sum()),
         )
     return Baseline(suite, version, worlds_digest(tables["worlds"]), records), failed
@@ -151,7 +168,7 @@ class Verdict:
     """Adjusted over everything that the gate tests."""
     p_false_positives: float = 1.0
     power: float = 0.0
-    """The chance that a loss of the stated size would have been found."""
+    """The chance that a loss of the stated size, and nothing else, would have been found."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +184,7 @@ class _Pair:
 
     @classmethod
     def of(cls, now: Record, before: Record) -> _Pair:
-        worlds = range(max(len(now.false_positives), len(before.false_positives)))
+        worlds = range(len(before.false_positives))
 
         def by_world(caught: frozenset[str]) -> tuple[int, ...]:
             seeds = Counter(_in_order(name)[0] for name in caught)
@@ -178,8 +195,10 @@ class _Pair:
         return cls(now.incidents, by_world(before.caught), lost, gained, *alarms)
 
     def __add__(self, other: _Pair) -> _Pair:
-        """The worlds of both."""
-        return _Pair(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        """Both, seed by seed."""
+        own, others = astuple(self), astuple(other)
+        sums = (tuple(map(sum, zip_longest(a, b, fillvalue=0))) for a, b in zip(own[1:], others[1:], strict=True))
+        return _Pair(self.incidents + other.incidents, *sums)
 
     def tested(self, scenario: str, detector: str) -> Verdict:
         """The numbers, and the p-values before correction."""
@@ -192,19 +211,31 @@ class _Pair:
             p_false_positives=chance([a - b for a, b in zip(self.false_now, self.false_before, strict=True)]),
         )  # fmt: skip
 
-    def power(self, effect: float, alpha: float) -> float:
-        """The chance of finding that each incident caught before is now missed with chance `effect`.
+    def power(self, terms: GateTerms, alpha: float) -> float:
+        """The chance of finding that each incident caught before is now missed with chance `terms.effect`, if nothing
+        else changes.
 
         If k worlds lose any and none gains, all other turns sum up to less: the p-value is 0.5 ** k.
         """
         import numpy as np
+        from scipy.stats import binom
 
-        worlds = np.ones(1)
-        for caught in self.caught_before:
-            hit = 1.0 - (1.0 - effect) ** caught
-            worlds = np.convolve(worlds, [1.0 - hit, hit])
-        needed = next((k for k in range(1, len(worlds)) if 0.5**k < alpha), len(worlds))
-        return float(worlds[needed:].sum())
+        needed = next(k for k in range(1, 200) if 0.5**k < alpha)
+        enough = max(math.ceil(terms.least * sum(self.caught_before) - 1e-9), 1)
+        chances = np.zeros((needed + 1, enough + 1))  # by worlds that lose and incidents lost; the last stands for more
+        chances[0, 0] = 1.0
+        for caught in filter(None, self.caught_before):
+            lost = binom.pmf(np.arange(caught + 1), caught, terms.effect)
+            after = chances * lost[0]
+            for count in range(1, caught + 1):
+                moved = np.zeros_like(chances)
+                kept = max(enough - count, 0)
+                moved[:, enough] = chances[:, kept:].sum(axis=1)
+                moved[:, count:enough] = chances[:, :kept]
+                after[1:] += moved[:-1] * lost[count]
+                after[-1] += moved[-1] * lost[count]
+            chances = after
+        return float(chances[needed, enough])
 
 
 def chance(differences: Sequence[int]) -> float:
@@ -260,6 +291,8 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[tup
         elif key not in known:
             verdicts.append(Verdict(*key, "regress", "a missing baseline: the scenario is new; use --update"))
         else:
+            if len(now.records[key].false_positives) != len(known[key].false_positives):
+                raise GateError(f"{key[1]} in {key[0]}: the baseline has another number of worlds; use --update")
             pairs[key] = _Pair.of(now.records[key], known[key])
     for detector in sorted({detector for _, detector in pairs}):
         mine = [pair for key, pair in pairs.items() if key[1] == detector]
@@ -270,7 +303,7 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[tup
     alpha = terms.alpha / max(2 * len(compared), 1)  # what the least favourable of all tests must reach
     for i, (verdict, pair) in enumerate(zip(compared, pairs.values(), strict=True)):
         p_recall, p_false = (float(p) for p in adjusted[2 * i : 2 * i + 2])
-        known_p = replace(verdict, p_recall=p_recall, p_false_positives=p_false, power=pair.power(terms.effect, alpha))
+        known_p = replace(verdict, p_recall=p_recall, p_false_positives=p_false, power=pair.power(terms, alpha))
         verdicts.append(_decided(known_p, terms))
     return Gate(tuple(sorted(verdicts, key=lambda v: (v.scenario == OVERALL, v.scenario, v.detector))))
 
@@ -292,8 +325,8 @@ def _decided(verdict: Verdict, terms: GateTerms) -> Verdict:
         return replace(verdict, word="regress", reason="; ".join(reasons))
     if verdict.power < terms.power:
         reason = (
-            f"a loss of {terms.effect:.0%} would be found with a chance of {verdict.power:.0%} only:"
+            f"a loss of {terms.effect:.0%} alone would be found with a chance of {verdict.power:.0%} only:"
             " more worlds are needed"
         )
         return replace(verdict, word="underpowered", reason=reason)
-    return replace(verdict, reason=f"no loss that matters; one of {terms.effect:.0%} would be found")
+    return replace(verdict, reason=f"no loss that matters; one of {terms.effect:.0%} alone would be found")

@@ -9,10 +9,12 @@ writes, a transaction per world: a sweep that is killed has each cell whole or n
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -60,13 +62,16 @@ def sources() -> str:
 
 
 def code_of(spec: str) -> str:
-    """What makes a detector what it is: its parameters, and the files that its text names, sources among them.
+    """What makes a detector what it is: its parameters, the files that its text names, and its own source.
 
     Raises `registry.DetectorError` if there is no such detector.
     """
     detector = registry.load(spec)
     given = json.dumps(detector.parameters(), sort_keys=True, default=str)
     named = b"".join(path.read_bytes() for path in registry.named_files(spec))
+    if not type(detector).__module__.startswith("scopedrift."):
+        with suppress(OSError, TypeError):
+            named += Path(inspect.getfile(type(detector))).read_bytes()
     return f"{given} {hashlib.sha256(named).hexdigest()}" if named else given
 
 

@@ -229,3 +229,13 @@ def test_files_that_a_specification_names_are_told_with_those_in_its_folders(tmp
         "first-seen(memory=14)": [],
     }.items():
         assert [str(path) for path in registry.named_files(spec)] == named
+
+
+def test_naming_the_sources_of_a_package_does_not_run_it(tmp_path, monkeypatch) -> None:
+    (tmp_path / "eager").mkdir()
+    for name in ("__init__", "inner"):
+        (tmp_path / "eager" / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise RuntimeError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for spec in ("isolated(detector=eager.inner:T)", "eager:T"):
+        assert {path.name for path in registry.named_files(spec)} == {"__init__.py", "inner.py"}
+    assert not (tmp_path / "ran").exists()

@@ -80,10 +80,30 @@ def test_equals_are_called_worse_no_oftener_than_they_should_be() -> None:
     assert 0 < false <= binom.ppf(0.99, 400, TERMS.alpha)
 
 
+def test_scenarios_that_share_their_luck_are_no_more_worlds() -> None:
+    rng = np.random.default_rng(2)
+    false = 0
+    for _ in range(200):
+        now, before = run(rng), run(rng)  # the same background under one seed, in each of four scenarios
+        sides = [baseline(**{f"s{i}": side for i in range(4)}) for side in (now, before)]
+        false += gate(*sides).word == "regress"
+    assert false <= binom.ppf(0.99, 200, TERMS.alpha)
+
+
 @given(st.lists(st.integers(-6, 6), max_size=9))
 def test_the_chance_is_the_share_of_turned_differences_that_sum_up_to_as_much(differences: list[int]) -> None:
     turns = [sum(turn) for turn in product(*((d, -d) for d in differences))]
     assert chance(differences) == pytest.approx(np.mean([turn >= sum(differences) for turn in turns]))
+
+
+@pytest.mark.parametrize(("effect", "least"), [(0.15, 0.05), (0.15, 0.15), (0.1, 0.2), (0.3, 0.25)])
+def test_the_power_stated_is_the_share_found(effect: float, least: float) -> None:
+    terms, rng = GateTerms(effect=effect, least=least), np.random.default_rng(3)
+    before = baseline(a=record(HALF))
+    promised = gate(before, before, terms).verdicts[0].power
+    kept = [{i for i in HALF if rng.random() >= effect} for _ in range(300)]
+    found = np.mean([gate(baseline(a=record(one)), before, terms).word == "regress" for one in kept])
+    assert abs(found - promised) < 0.09
 
 
 def test_a_loss_in_one_world_alone_may_be_luck() -> None:
@@ -116,7 +136,7 @@ def test_few_incidents_are_called_underpowered_and_not_passed() -> None:
 
 
 def test_scenarios_too_small_alone_are_judged_together() -> None:
-    before = baseline(**{f"s{i}": record(set(range(30)), 40) for i in range(8)})
+    before = baseline(**{f"s{i}": record(set(range(16)), 40, worlds=20) for i in range(8)})
     found = gate(before, before)
     assert word(found, "s0") == "underpowered"
     assert word(found, OVERALL) == found.word == "pass"
@@ -134,6 +154,8 @@ def test_what_is_missing_fails() -> None:
 def test_other_worlds_cannot_be_compared() -> None:
     with pytest.raises(GateError, match="--update"):
         gate(baseline("w2", a=record(HALF)), baseline(a=record(HALF)))
+    with pytest.raises(GateError, match="another number of worlds"):
+        gate(baseline(a=record(HALF, worlds=19)), baseline(a=record(HALF)))
     with pytest.raises(GateError, match="holds none of mine"):
         gate(baseline(a=record(HALF)), Baseline("s", 1, "w", {}))
 
@@ -157,13 +179,19 @@ def test_a_baseline_survives_its_file(tmp_path: Path) -> None:
     assert made.text().count("\n") < 25
 
 
-MORE_WORLDS = baseline(a=record({1}, 10)).text().replace("1/i-0", "3/i-0").replace("0/i-1", "3/i-0")
+GOOD = baseline(a=record({1}, 20)).text()
+BAD = [
+    GOOD.replace("1/i-0", "3/i-0"),
+    GOOD.replace("[10, 10]", "[10, -1]"),
+    GOOD.replace("[10, 10]", "[10, .inf]"),
+    GOOD.replace("[10, 10]", "[10, 10000000000000]"),
+    GOOD.replace("incidents: 20", "incidents: .inf"),
+]
 
 
-@pytest.mark.parametrize(
-    "text", ["a: 1", "format: scopedrift-gate/2", "format: scopedrift-gate/2\nscenarios: 3", MORE_WORLDS]
-)
+@pytest.mark.parametrize("text", ["a: 1", "format: scopedrift-gate/2", "format: scopedrift-gate/2\nscenarios: 3", *BAD])
 def test_a_file_that_is_no_baseline_is_told(text: str) -> None:
+    assert text != GOOD and read_baseline(GOOD, "b.yaml")
     with pytest.raises(ScenarioError, match=r"b\.yaml"):
         read_baseline(text, "b.yaml")
 

@@ -229,13 +229,29 @@ def test_a_cell_depends_on_the_files_that_its_detector_names(tmp_path):
     assert code_of(spec) != before
 
 
-@pytest.mark.parametrize("spec", ["{}:T", "ensemble(members='{}:T + rate')", "change-aware(detector={}:T)"])
-def test_a_cell_depends_on_the_source_of_modules_that_its_detector_names(tmp_path, monkeypatch, spec):
+@pytest.mark.parametrize(
+    "spec", ["{}:T", "{}:", "{}.inner:T", "ensemble(members='{}:T + rate')", "change-aware(detector={}:T)"]
+)
+def test_a_cell_depends_on_the_sources_of_packages_that_its_detector_names(tmp_path, monkeypatch, spec):
     name = f"member_{tmp_path.name}"
     source = "from scopedrift.detectors import Detector\n\n\nclass T(Detector):\n    fit = score = None\n"
-    (tmp_path / f"{name}.py").write_text(source)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "inner.py").write_text(source)
+    exported = source if spec == "{}:" else "from .inner import T as T\n"
+    (tmp_path / name / "__init__.py").write_text(exported)
     monkeypatch.syspath_prepend(tmp_path)
     before = code_of(spec.format(name))
     assert code_of(spec.format(name)) == before
-    (tmp_path / f"{name}.py").write_text(source + "# another\n")
+    (tmp_path / name / "inner.py").write_text(source + "# another\n")
     assert code_of(spec.format(name)) != before
+
+
+@pytest.mark.parametrize("spec", ["{}", "{}:T", "change-aware(detector='{}')"])
+def test_a_cell_depends_on_files_with_a_space_in_their_path(tmp_path, spec):
+    file = tmp_path / "my folder" / "x.py"
+    file.parent.mkdir()
+    source = "from scopedrift.detectors import Detector\n\n\nclass T(Detector):\n    fit = score = None\n"
+    file.write_text(source)
+    before = code_of(spec.format(file))
+    file.write_text(source + "# another\n")
+    assert code_of(spec.format(file)) != before
