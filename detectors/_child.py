@@ -2,8 +2,8 @@
 
 The memory limit is of data (RLIMIT_DATA), not of address space, of which Node and others reserve a lot that they never
 use.  Whatever goes wrong is a `ChildError` that says what was seen; the process and its children are killed then, when
-the `Child` is let go, and when this process dies, however that happens: a guard beside them waits for the end of a
-pipe of which only this process holds the other end.
+the `Child` is let go, and when this process dies, however that happens: a guard, a process of its own, waits for the
+end of a pipe of which only this process holds the other end.
 """
 
 from __future__ import annotations
@@ -25,20 +25,19 @@ from typing import IO, Any, Final
 _CHUNK: Final = 1 << 16
 _CHATTER: Final = 1 << 20
 _LIMITED: Final = """
-import os, resource, signal, sys
-life, most = int(sys.argv[1]), int(sys.argv[2]) << 20
-if os.fork() == 0:
-    os.closerange(0, life)
-    os.closerange(life + 1, 64)
-    os.read(life, 1)
-    os.killpg(0, signal.SIGKILL)
-os.close(life)
+import os, resource, sys
+most = int(sys.argv[1]) << 20
 if most:
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 try:
-    os.execvp(sys.argv[3], sys.argv[3:])
+    os.execvp(sys.argv[2], sys.argv[2:])
 except OSError as error:
     sys.exit(f"cannot be started: {error.strerror} (a script needs a first line such as #!/bin/sh)")
+"""
+_GUARD: Final = """
+import os, signal, sys
+sys.stdin.buffer.read()
+os.killpg(int(sys.argv[1]), signal.SIGKILL)
 """
 
 
@@ -54,9 +53,9 @@ class Child:
     ) -> None:
         self._memory_mib = memory_mib
         self._errors = tempfile.TemporaryFile("ab+")  # noqa: SIM115 (lives as long as the process)
-        life, ours = os.pipe()
+        python = [sys.executable, "-I", "-S", "-c"]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _LIMITED, str(life), str(memory_mib), *command],
+            [*python, _LIMITED, str(memory_mib), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -64,14 +63,23 @@ class Child:
             env=environment,
             start_new_session=True,
             bufsize=0,
-            pass_fds=[life],
         )
-        os.close(life)
+        try:
+            guard = subprocess.Popen(
+                [*python, _GUARD, str(self._process.pid)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            _ended(self._process, self._errors)
+            raise
         assert self._process.stdin is not None and self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
         for pipe in (self._input, self._output):
             os.set_blocking(pipe.fileno(), False)
-        self._end = weakref.finalize(self, _ended, self._process, self._errors, ours)
+        self._end = weakref.finalize(self, _ended, self._process, self._errors, guard)
 
     def exchange(
         self, data: Iterable[bytes | memoryview], complete: Callable[[bytearray], bool], *, timeout: float, most: int
@@ -148,12 +156,14 @@ class Child:
         return ChildError(f"{how}{limit}{f': {said[-1][:300]}' if said else ''}")
 
 
-def _ended(process: subprocess.Popen[Any], errors: IO[bytes], life: int) -> None:
+def _ended(process: subprocess.Popen[Any], errors: IO[bytes], guard: subprocess.Popen[Any] | None = None) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # children may have outlived it in its group
         os.killpg(process.pid, signal.SIGKILL)
+    if guard is not None:  # before its charge's number may be another's
+        guard.kill()
+        guard.wait()
     process.wait()
-    os.close(life)
-    for pipe in (process.stdin, process.stdout, errors):
+    for pipe in (process.stdin, process.stdout, errors, guard and guard.stdin):
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()

@@ -37,7 +37,11 @@ class Remembered:
         rows = self._table.add(keys)
         if len(self._table) > known:
             fresh = np.flatnonzero(rows >= known)
-            given = np.asarray(asked(fresh[np.unique(rows[fresh], return_index=True)[1]]))
+            try:
+                given = np.asarray(asked(fresh[np.unique(rows[fresh], return_index=True)[1]]))
+            except BaseException:
+                self.forget()  # the fingerprints are in the table, their answers are not
+                raise
             if not known:
                 self._answers = np.zeros((0, *given.shape[1:]), given.dtype)
             self._answers = grown(self._answers, len(self._table))

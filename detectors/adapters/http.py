@@ -90,9 +90,12 @@ class Http(Detector):
         connection = kind(self._address.hostname or "", self._address.port, timeout=self.timeout)
         target = (self._address.path or "/") + (f"?{self._address.query}" if self._address.query else "")
         answer: Future[tuple[HTTPResponse, bytes]] = Future()
+        sockets: list[socket.socket] = []
 
         def ask() -> None:
             try:
+                connection.connect()
+                sockets.append(connection.sock)  # the connection forgets it once the response says that it closes
                 connection.request("POST", target, body, {"Content-Type": "application/json"})
                 response = connection.getresponse()
                 answer.set_result((response, self._read(response, until)))
@@ -105,9 +108,9 @@ class Http(Detector):
         try:
             response, content = answer.result(self.timeout)
         except TimeoutError:
-            if connection.sock is not None:
+            for opened in sockets:
                 with contextlib.suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)  # ends the thread
+                    opened.shutdown(socket.SHUT_RDWR)  # ends the thread
             raise RuntimeError(f"{self.url} did not answer {len(batch)} events in {self.timeout:g} s") from None
         except (OSError, HTTPException) as error:
             raise RuntimeError(f"{self.url} cannot be asked: {error or type(error).__name__}") from error

@@ -26,7 +26,7 @@ _HALFWAY: Final = 4.0
 """Halves of a spread above the usual that become 0.5 (assumed)."""
 
 _TOLD: Final = 500
-"""Distinct rows that are kept as dictionaries, of a kilobyte each."""
+"""Distinct rows that are kept as dictionaries, of a kilobyte each, beside those of one batch."""
 
 
 @dataclass
@@ -49,6 +49,7 @@ class River(WindowedDetector):
         self._river = made(self._class, self.options, seed=seed)
         self._distinct = Distinct(_told, _TOLD)
         self._judge(features[self._windowed.by_time[-self.sample :]])
+        self._distinct = Distinct(_told, _TOLD)  # without the history's
 
     def _judge(self, features: Array) -> Array:
         score, learn = self._river.score_one, self._river.learn_one

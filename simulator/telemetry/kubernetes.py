@@ -223,11 +223,11 @@ def access_of(verb: str, group: str | None, kind: str | None) -> str:
 
 
 def privileged(body: Any) -> bool:
-    """Whether a pod, or the template of one, has a container that is privileged."""
+    """Whether a pod, or the template of one, has a container that is privileged (a JSON patch is not judged)."""
     spec = child(body, "spec")
     for step in ("jobTemplate", "spec", "template", "spec"):
         spec = child(spec, step) or spec
-    listed = [child(spec, name) for name in ("containers", "initContainers")]
+    listed = [child(spec, name) for name in ("containers", "initContainers", "ephemeralContainers")]
     return any(
         at(one, "securityContext.privileged") is True for some in listed if isinstance(some, list) for one in some
     )

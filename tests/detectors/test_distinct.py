@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,3 +42,17 @@ def test_numbers_that_differ_in_one_place_alone_are_told_apart() -> None:
     rows = np.concatenate([value * np.eye(28, dtype=np.int64) for value in range(1, 32)])
     found = Distinct(lambda part: part @ np.arange(1, 29) * 32 + part.max(axis=1)).answers(rows)
     assert found.tolist() == [32 * place * value + value for value in range(1, 32) for place in range(1, 29)]
+
+
+def test_a_question_that_fails_leaves_no_answer() -> None:
+    fails = [True]
+
+    def judge(rows: np.ndarray) -> np.ndarray:
+        if fails.pop() if fails else False:
+            raise MemoryError
+        return rows.sum(axis=1)
+
+    distinct, rows = Distinct(judge), np.arange(28).reshape(2, 14)
+    with pytest.raises(MemoryError):
+        distinct.answers(rows)
+    assert distinct.answers(rows).tolist() == rows.sum(axis=1).tolist()

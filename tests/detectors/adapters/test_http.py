@@ -157,7 +157,21 @@ class DripsStatus(Service):
                 return
 
 
-@pytest.mark.parametrize("handler", [Hangs, Drips, DripsHeaders, DripsStatus])
+class DripsAChunk(Service):
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for _ in range(200):
+            try:
+                self.wfile.write(b"0")
+                time.sleep(0.1)
+            except OSError:
+                return
+
+
+@pytest.mark.parametrize("handler", [Hangs, Drips, DripsHeaders, DripsStatus, DripsAChunk])
 def test_a_service_that_takes_too_long_is_left(serve, handler) -> None:
     detector = Http(url=serve(handler), timeout=0.4, history=False)
     detector.fit(HISTORY, Knowledge())

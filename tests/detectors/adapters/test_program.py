@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors import Knowledge
+from scopedrift.detectors._child import Child
 from scopedrift.detectors._sample import sample_log
 from scopedrift.detectors.adapters.program import Program
 from scopedrift.detectors.check import assert_conforms
@@ -224,6 +225,39 @@ def test_its_children_end_with_it(script, tmp_path) -> None:
     assert Path(f"/proc/{pid}").exists()
     del detector
     assert gone(pid)
+
+
+WAITS = """#!{python}
+import os, sys
+if os.fork() == 0:
+    os._exit(0)
+try:
+    while True:
+        os.wait()  # for each of its children, as a shell's `wait` does
+except ChildProcessError:
+    pass
+for line in sys.stdin:
+    print(0, flush=True)
+"""
+
+
+def test_it_may_wait_for_all_its_children(script) -> None:
+    file = script(WAITS.format(python=sys.executable))
+    detector = Program(command=str(file), timeout=10.0)
+    detector.fit(HISTORY, Knowledge())
+    assert not detector.score(STREAM).any()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files where Linux shows them")
+def test_what_cannot_be_started_leaves_nothing_open(tmp_path) -> None:
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = opened()
+    for _ in range(5):
+        with pytest.raises(OSError):
+            Child(["true"], memory_mib=0, folder=tmp_path / "missing")
+    assert opened() <= before + 1
 
 
 def test_it_does_not_outlive_a_worker_that_is_killed(script, tmp_path) -> None:

@@ -58,6 +58,7 @@ SPEC = {"containers": [{"name": "side"}, {"name": "w", "securityContext": {"priv
     [
         ({"spec": SPEC}, "admin"),
         ({"spec": {"initContainers": SPEC["containers"]}}, "admin"),
+        ({"spec": {"ephemeralContainers": SPEC["containers"]}}, "admin"),
         ({"spec": {"template": {"spec": SPEC}}}, "admin"),
         ({"spec": {"jobTemplate": {"spec": {"template": {"spec": SPEC}}}}}, "admin"),
         ({"spec": {"containers": [{"securityContext": {"privileged": False}}]}}, "create"),
