@@ -163,7 +163,7 @@ def _ended(process: subprocess.Popen[Any], errors: IO[bytes], guard: subprocess.
         guard.kill()
         guard.wait()
     process.wait()
-    for pipe in (process.stdin, process.stdout, errors, guard and guard.stdin):
+    for pipe in (process.stdin, process.stdout, errors, guard.stdin if guard else None):
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
