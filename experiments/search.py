@@ -32,8 +32,8 @@ class Trial:
 
     number: int
     parameters: Mapping[str, Any]
-    f1: float
-    """On what the search may see; NaN if it was pruned or failed."""
+    value: float
+    """`worth` on what the search may see; NaN if it was pruned or failed."""
     state: str
 
 
@@ -46,6 +46,14 @@ class Searched:
     """Parameters that were given, and so not searched."""
     best: Mapping[str, Any]
     trials: tuple[Trial, ...]
+
+
+def worth(f1: float, spent: float, allowed: float) -> float:
+    """What a search makes the most of: f1, less in proportion to the false alarms spent beyond those allowed.
+
+    f1 alone would pay for more recall with many times the budget wherever thresholds do not carry over well.
+    """
+    return f1 * min(1.0, allowed / spent) if spent > 0 else f1
 
 
 def search(
@@ -87,9 +95,7 @@ def search(
 
     def judged(trial: Any) -> float:
         given = {p.name: _proposed(trial, p) for p in searched}
-        progress(
-            min((trial.number - began) / max(left, 1), 1.0), f"trial {trial.number + 1}: best f1 {_best(study):.3f}"
-        )
+        progress(min((trial.number - began) / max(left, 1), 1.0), f"trial {trial.number + 1}: best {_best(study):.3f}")
         return value_of(trial, {**fixed, **given})
 
     def patient(study: Any, trial: Any) -> None:

@@ -2,7 +2,8 @@
 
 Parameters are proposed on *tuning* worlds and judged on *held-out* worlds that no trial ever saw, beside the defaults
 and paired with them.  The objective is f1 over incidents and false alarms at the threshold that each calibration
-window sets for the budget, pooled over the tuning worlds; a trial that is behind after a world is pruned.
+window sets for the budget, pooled over the tuning worlds, and less where more false alarms were spent than the budget
+allows (`search.worth`); a trial that is behind after a world is pruned.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scopedrift.detectors import registry
 from scopedrift.experiments import metrics
 from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluate import Evaluation, evaluate
-from scopedrift.experiments.search import Objective, Trial, TuneError, search
+from scopedrift.experiments.search import Objective, Trial, TuneError, search, worth
 from scopedrift.experiments.statistics import Difference, Interval, cluster_bootstrap, paired_difference
 from scopedrift.experiments.tables import Tables, combine, tables
 from scopedrift.scenarios.documents import write
@@ -104,7 +105,7 @@ def tune(
 
     def objective(target: str) -> Objective:
         worlds = _worlds(scenario, tuning, progress, 0.0, 0.15)
-        return lambda trial, parameters: _f1_of(trial, target, parameters, worlds)
+        return lambda trial, parameters: _worth_of(trial, target, parameters, worlds)
 
     found = search(
         spec,
@@ -117,18 +118,20 @@ def tune(
     return _judged(spec, found.target, scenario, found.best, found.fixed, found.trials, held_out, progress)
 
 
-def _f1_of(trial: Any, target: str, parameters: Mapping[str, Any], worlds: Sequence[World]) -> float:
-    """f1 pooled over the worlds so far, reported after each, so that a hopeless trial costs one world."""
+def _worth_of(trial: Any, target: str, parameters: Mapping[str, Any], worlds: Sequence[World]) -> float:
+    """`worth` pooled over the worlds so far, reported after each, so that a hopeless trial costs one world."""
     import optuna
 
     detector = registry.load(target, parameters)
-    detected = false = incidents = 0.0
-    value = 0.0
+    detected = false = incidents = allowed = value = 0.0
     for step, world in enumerate(worlds):
-        found = evaluate(detector, world, name=target).metrics
+        evaluation = evaluate(detector, world, name=target)
+        found = evaluation.metrics
+        assert evaluation.windows is not None
+        allowed += evaluation.budget_per_day * evaluation.windows.test.days
         detected, false = detected + found["detected"], false + found["false_positives"]
         incidents += found["incidents"]
-        value = metrics.f1(detected, false, incidents)
+        value = worth(metrics.f1(detected, false, incidents), false, allowed)
         trial.report(value, step)
         if trial.should_prune():
             raise optuna.TrialPruned

@@ -21,7 +21,7 @@ from scopedrift.detectors import registry
 from scopedrift.experiments import metrics
 from scopedrift.experiments.evaluate import Evaluation, evaluate
 from scopedrift.experiments.scoring import DetectorError
-from scopedrift.experiments.search import Objective, Trial, TuneError, search
+from scopedrift.experiments.search import Objective, Trial, TuneError, search, worth
 from scopedrift.experiments.statistics import Interval, cluster_bootstrap
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
@@ -122,9 +122,11 @@ def tune_log(
     middle = _middle(world)
 
     def objective(target: str) -> Objective:
-        return lambda trial, parameters: (
-            outcome(evaluate(registry.load(target, parameters), world, name=target), world, until=middle).f1
-        )
+        def value(trial: Any, parameters: Mapping[str, Any]) -> float:
+            found = outcome(evaluate(registry.load(target, parameters), world, name=target), world, until=middle)
+            return worth(found.f1, found.false_alarms, world.scenario.evaluation.alert_budget * found.days)
+
+        return value
 
     found = search(
         spec,

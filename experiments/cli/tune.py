@@ -15,6 +15,9 @@ from scopedrift.experiments.cli.own_logs import Format, Mapping
 from scopedrift.experiments.cli.tune_log import is_log, tune_on_log
 from scopedrift.reports.text import slug
 
+OVERSPENT = 1.25
+"""Times the budget from which a result says what it spends."""
+
 
 def tune_detector(
     detector: Annotated[str, typer.Argument(help="A detector; parameters given here stay as they are.")],
@@ -76,12 +79,12 @@ def tune_detector(
             raise UsageError(str(error)) from None
     deploy = write_text(place / "detector.yaml", found.text())
     with matplotlib_settings():
-        render(tuning.draw([trial.f1 for trial in found.trials], found.detector), place)
+        render(tuning.draw([trial.value for trial in found.trials], found.detector), place)
     if tracker:
         tags = {"scenario": chosen.name, "detector": found.detector}
         try:
             with tracker.invocation(f"tune {detector}", tags, dict(found.parameters)) as parent:
-                parent.log_steps({"tuning/f1": [trial.f1 for trial in found.trials]})
+                parent.log_steps({"tuning/f1_within_budget": [trial.value for trial in found.trials]})
                 parent.log_files([deploy, place / "tuning.svg"])
         except TrackingError as error:
             remark(f"the result is kept, but {error}")
@@ -105,10 +108,12 @@ def tune_detector(
     rows = [[side, *(f"{sides[side][name]:.3g}" for name in names)] for side in ("tuned", "default")]
     columns = ["parameters", "f1", "recall", "precision", "false alarms a day"]
     print_table(f"{found.detector} on {judges} held-out worlds", columns, rows, right=columns[1:])
-    gain = found.difference
+    gain, budget = found.difference, found.scenario.evaluation.alert_budget
+    spent = float(sides["tuned"]["false_positives_per_day"]) / budget if budget else 0.0
+    over = f" It spends {spent:.2g} times the budget of false alarms." if spent > OVERSPENT else ""
     sure = "better" if gain.low > 0 else "worse: keep the default" if gain.high < 0 else "no proof of a gain"
     print_paragraph(
-        f"f1 {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) against the default: {sure}."
+        f"f1 {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) against the default: {sure}.{over}"
         f" Expected alerts: {found.alerts_per_day.estimate:.2g} a day for {found.identities} identities."
     )
     if found.missed:

@@ -12,7 +12,7 @@ from scopedrift.reports.text import number
 
 
 def draw(values: Sequence[float], detector: str) -> Drawing:
-    """Draw the objective (f1, 0 to 1) by trial; NaN for trials that were pruned or failed."""
+    """Draw the objective (f1 within the budget, 0 to 1) by trial; NaN for trials that were pruned or failed."""
     figure = canvas(3.2)
     axes = figure.subplots()
     finished = [(i + 1, v) for i, v in enumerate(values) if math.isfinite(v)]
@@ -27,7 +27,7 @@ def draw(values: Sequence[float], detector: str) -> Drawing:
         axes.plot(pruned, [0] * len(pruned), "x", color=MUTED, markersize=5, linestyle="none", label="given up early")
     share_axis(axes)
     axes.set_xlabel("Trial; the first is the default")
-    axes.set_ylabel("F1 on the tuning worlds")
+    axes.set_ylabel("F1 within the budget, on the tuning worlds")
     legend_below(figure, axes)
     caption = "Trials are compared on the tuning worlds only; what the best is worth is measured on others."
     alt = f"{len(values)} trials of {detector}; the best has {number(best)}."

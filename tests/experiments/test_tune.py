@@ -10,8 +10,9 @@ import pytest
 
 from scopedrift.detectors import registry
 from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.metrics import f1
 from scopedrift.experiments.scoring import DetectorError
-from scopedrift.experiments.search import Objective, search
+from scopedrift.experiments.search import Objective, search, worth
 from scopedrift.experiments.tune import Tuned, TuneError, tune
 from scopedrift.scenarios.documents import parse
 from scopedrift.scenarios.loader import load_text, override
@@ -48,9 +49,20 @@ def test_the_defaults_are_tried_first_and_ranges_are_kept(tuned: Tuned) -> None:
     assert tuned.parameters["peers"] == 1.0
 
 
+def test_a_trial_is_worth_its_f1_less_what_it_spent_beyond_the_budget(tuned: Tuned) -> None:
+    detected = incidents = false = allowed = 0.0
+    for seed in (0, 1):
+        found = evaluate(registry.load("first-seen(peers=1.0)"), simulate(load_text(SCENARIO), seed))
+        detected, incidents = detected + found.metrics["detected"], incidents + found.metrics["incidents"]
+        false += found.metrics["false_positives"]
+        allowed += found.budget_per_day * found.windows.test.days
+    assert tuned.trials[0].value == pytest.approx(worth(f1(detected, false, incidents), false, allowed))
+    assert worth(0.6, 30, 10) == pytest.approx(0.2) and worth(0.6, 10, 10) == worth(0.6, 0, 0) == 0.6
+
+
 def test_the_best_trial_wins_on_the_tuning_worlds_and_is_judged_on_others(tuned: Tuned) -> None:
-    finished = [trial for trial in tuned.trials if trial.f1 == trial.f1]
-    best = max(finished, key=lambda trial: trial.f1)
+    finished = [trial for trial in tuned.trials if trial.value == trial.value]
+    best = max(finished, key=lambda trial: trial.value)
     assert all(tuned.parameters[name] == value for name, value in best.parameters.items())
     cells = tuned.held_out["cells"]
     assert set(cells["seed"]) == {2, 3} and set(cells["detector"]) == {"tuned", "default"}

@@ -79,7 +79,7 @@ def test_parameters_are_searched_on_some_incidents_and_judged_on_later_ones(told
     assert len(found.trials) == 4 and found.missed is not None and found.default is not None
     begins = sorted(i.first_observable_at for i in told.truth.incidents)
     assert found.held_out.incidents == len([b for b in begins if b >= begins[len(begins) // 2]])
-    best = max((t for t in found.trials if t.f1 == t.f1), key=lambda trial: trial.f1)
+    best = max((t for t in found.trials if t.value == t.value), key=lambda trial: trial.value)
     assert all(found.parameters[name] == value for name, value in best.parameters.items())
     done = evaluate(registry.load("first-seen", found.parameters), told)
     late = [d for d in done.matching.detections if d.incident.first_observable_at >= begins[len(begins) // 2]]
