@@ -68,9 +68,11 @@ def client(jobs: int, address: str | None) -> Iterator[Any]:
                 yield connected
             return
         options: dict[str, Any] = {"processes": True, "host": "127.0.0.1"} if jobs > 1 else {"processes": False}
+        pages = "127.0.0.1:0"  # of its own accord, a worker in this process serves them to the whole network
         cluster = LocalCluster(
-            n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=50, memory_limit=0, **options
-        )
+            n_workers=jobs, threads_per_worker=1, dashboard_address=pages, worker_dashboard_address=pages,
+            silence_logs=50, memory_limit=0, **options,
+        )  # fmt: skip
         with cluster, Client(cluster, set_as_default=False) as connected:
             yield connected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import subprocess
@@ -10,11 +11,13 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from scopedrift.experiments.run import run_scenario
 from scopedrift.experiments.sweep import Swept, sweep
 from scopedrift.experiments.sweep.cells import STORE, Store, code_of, packed, unpacked
+from scopedrift.experiments.sweep.engine import client
 from scopedrift.experiments.sweep.run import plan_cells
 from scopedrift.experiments.tables import COLUMNS
 from scopedrift.scenarios.suite import Plan, load_suite, suites
@@ -255,3 +258,11 @@ def test_a_cell_depends_on_files_with_a_space_in_their_path(tmp_path, spec):
     before = code_of(spec.format(file))
     file.write_text(source + "# another\n")
     assert code_of(spec.format(file)) != before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_nothing_listens_beyond_this_machine(jobs: int) -> None:
+    with client(jobs, None):
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        listening = [c.laddr.ip for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert listening and {ipaddress.ip_address(ip).is_loopback for ip in listening} == {True}
