@@ -20,6 +20,9 @@ DEATHS: Final = 3
 """Workers that a task may cost before it is set aside."""
 
 
+THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
 @dataclass(frozen=True)
 class Task:
     """One world: scenario as text, what results call it, seed, and by key the (name, specification) of detectors."""
@@ -60,6 +63,8 @@ def client(jobs: int, address: str | None) -> Iterator[Any]:
         "distributed.admin.log-format": "%(message)s",
         "distributed.logging.distributed": "critical",
         "distributed.worker.daemon": True,
+        # without Dask's own MALLOC_TRIM_THRESHOLD_, under which every large array is paged in anew
+        "distributed.nanny.pre-spawn-environ": dict.fromkeys(THREADS, 1),
     }
     with dask.config.set(settings):
         if address is not None:
