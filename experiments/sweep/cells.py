@@ -27,6 +27,9 @@ from scopedrift.experiments.tables import COLUMNS, Tables, restored
 
 STORE: Final = "cells.sqlite"
 
+Plain = dict[str, dict[str, list[Any]]]
+"""Values by table and column: times in microseconds, missing values as None."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -77,14 +80,30 @@ def code_of(spec: str) -> str:
 
 def packed(tables: Tables) -> bytes:
     """The tables of one cell as compressed JSON: exact (floats round-trip), and nothing that could be executed."""
-    content = {name: _plain(tables[name]) for name in COLUMNS}
-    return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 3)
+    return zlib.compress(json.dumps(plain(tables), separators=(",", ":")).encode(), 3)
 
 
-def unpacked(payload: bytes) -> Tables:
-    """The opposite of `packed`."""
-    content: dict[str, dict[str, list[Any]]] = json.loads(zlib.decompress(payload))
-    return {name: restored(name, content.get(name, {})) for name in COLUMNS}
+def unpacked(payload: bytes) -> Plain:
+    """The tables that were packed, as plain lists."""
+    content: Plain = json.loads(zlib.decompress(payload))
+    return content
+
+
+def joined(parts: Iterable[Plain]) -> Tables:
+    """The tables of many cells, each as one: making a table costs more than what a single cell puts into it."""
+    together: dict[str, dict[str, list[Any]]] = {name: {column: [] for column in COLUMNS[name]} for name in COLUMNS}
+    for part in parts:
+        for name, columns in together.items():
+            held = part.get(name, {})
+            rows = len(next(iter(held.values()), ()))
+            for column, values in columns.items():
+                values += held.get(column, [None] * rows)
+    return {name: restored(name, columns) for name, columns in together.items()}
+
+
+def plain(tables: Tables) -> Plain:
+    """Tables as lists by table and column, of what JSON has."""
+    return {name: _plain(tables[name]) for name in COLUMNS}
 
 
 def _plain(table: Any) -> dict[str, list[Any]]:
@@ -125,8 +144,7 @@ class Store:
         with self._database:
             self._database.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?)", results.items())
 
-    def get(self, keys: Iterable[str]) -> Iterable[Tables]:
-        """The tables of finished cells, in the order asked for."""
-        for key in keys:
-            (payload,) = self._database.execute("SELECT tables FROM cells WHERE key = ?", (key,)).fetchone()
-            yield unpacked(payload)
+    def get(self, key: str) -> Plain:
+        """The tables of a finished cell."""
+        (payload,) = self._database.execute("SELECT tables FROM cells WHERE key = ?", (key,)).fetchone()
+        return unpacked(payload)

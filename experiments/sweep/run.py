@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scopedrift.experiments.run import REFERENCES, resolve
 from scopedrift.experiments.sweep import engine
-from scopedrift.experiments.sweep.cells import Cell, Store, code_of
+from scopedrift.experiments.sweep.cells import Cell, Store, code_of, joined, plain
 from scopedrift.experiments.sweep.engine import Done, Task
 from scopedrift.experiments.tables import Tables, combine, failed_cell
 
@@ -78,13 +78,13 @@ def sweep(
             with engine.client(jobs, address) as connected:
                 engine.run(connected, tasks, done)
         known = store.finished()
-        parts = [
-            next(iter(store.get([cell.key])))
+        found = joined(
+            store.get(cell.key)
             if cell.key in known
-            else failed_cell(cell.label, cell.seed, cell.name, set_aside.get(cell.key, "it was not run"))
+            else plain(failed_cell(cell.label, cell.seed, cell.name, set_aside.get(cell.key, "it was not run")))
             for cell in cells
-        ]
-    return Swept(combine(parts), len(cells), len(missing))
+        )
+    return Swept(combine([found]), len(cells), len(missing))
 
 
 def _tasks(cells: list[Cell], texts: dict[str, str]) -> list[Task]:

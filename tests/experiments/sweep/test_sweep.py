@@ -16,7 +16,7 @@ import pytest
 
 from scopedrift.experiments.run import run_scenario
 from scopedrift.experiments.sweep import Swept, sweep
-from scopedrift.experiments.sweep.cells import STORE, Store, code_of, packed, unpacked
+from scopedrift.experiments.sweep.cells import STORE, Store, code_of, joined, packed, unpacked
 from scopedrift.experiments.sweep.engine import client
 from scopedrift.experiments.sweep.run import plan_cells
 from scopedrift.experiments.tables import COLUMNS
@@ -74,7 +74,7 @@ def test_a_sweep_gives_what_runs_give(undisturbed: Swept, tmp_path: Path) -> Non
 
 def test_packing_keeps_tables_to_the_last_bit(undisturbed: Swept) -> None:
     tables = {name: undisturbed.tables[name] for name in COLUMNS}
-    for name, table in unpacked(packed(tables)).items():
+    for name, table in joined([unpacked(packed(tables))]).items():
         pd.testing.assert_frame_equal(table, tables[name], check_exact=True, check_dtype=len(table) > 0)
 
 
