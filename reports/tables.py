@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scopedrift.reports.text import clean
@@ -127,7 +128,7 @@ def normalise_one(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Return one table with exactly its documented columns, each of the type that its name promises."""
     columns: dict[str, Any] = {}
     for column in TEXTS.get(name, "").split():
-        columns[column] = _column(frame, column).map(_text).astype(object)
+        columns[column] = _texts(_column(frame, column))
     for column in TIMES.get(name, "").split():
         columns[column] = pd.to_datetime(_column(frame, column), utc=True, errors="coerce")
     for column in FLAGS.get(name, "").split():
@@ -141,6 +142,12 @@ def _column(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
     if column in frame.columns:
         return frame[column].reset_index(drop=True)
     return pd.Series([None] * len(frame), dtype=object)
+
+
+def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Each distinct value is cleaned once: names repeat."""
+    codes, values = pd.factorize(column, use_na_sentinel=False)
+    return pd.Series(np.array([_text(value) for value in values], dtype=object)[codes], dtype=object)
 
 
 def _text(value: Any) -> str:

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from scopedrift.experiments.run import run_scenario
-from scopedrift.experiments.sweep import Swept, sweep
+from scopedrift.experiments.sweep import Swept, engine, sweep
 from scopedrift.experiments.sweep.cells import STORE, Store, code_of, joined, packed, unpacked
-from scopedrift.experiments.sweep.engine import client
+from scopedrift.experiments.sweep.engine import Task, client, run
 from scopedrift.experiments.sweep.run import plan_cells
 from scopedrift.experiments.tables import COLUMNS
 from scopedrift.scenarios.suite import Plan, load_suite, suites
@@ -120,6 +120,21 @@ class Fatal(Detector):
     def score(self, batch):
         os._exit(9)
 """
+
+
+def test_a_world_waits_until_a_worker_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given out beforehand, worlds of unequal size would leave one worker idle while another has two to do."""
+    tasks = [Task("", f"world {seed}", seed, ()) for seed in range(5)]
+    waiting = []
+    with client(1, None) as connected:
+
+        def world(*_: object) -> dict[str, bytes]:
+            waiting.append(len(connected.cluster.scheduler.queued))
+            return {}
+
+        monkeypatch.setattr(engine, "run_world", world)
+        run(connected, tasks, lambda done: None)
+    assert waiting[0] == len(tasks) - 1
 
 
 def test_a_detector_that_kills_its_worker_is_set_aside(tmp_path: Path) -> None:
