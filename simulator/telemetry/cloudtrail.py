@@ -18,7 +18,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from scopedrift.simulator.events import MISSING
-from scopedrift.simulator.telemetry.table import MEMO, Packed, Table, opaque
+from scopedrift.simulator.telemetry.records import DELIVERED
+from scopedrift.simulator.telemetry.table import MEMO, SECONDS, Packed, Table, opaque
 from scopedrift.simulator.telemetry.tree import child, first, first_text, image_in, text
 from scopedrift.simulator.telemetry.verbs import access_of
 
@@ -69,32 +70,34 @@ class Extra(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False):
-    """A record, as far as it is used; bodies stay undecoded."""
+    """A record, as far as it is used; bodies stay undecoded.  In the order of CloudTrail, which decodes fastest."""
 
-    eventName: str | None = None
-    eventSource: str | None = None
+    userIdentity: msgspec.Raw = msgspec.Raw(b"")
     eventTime: str | int | float | None = None
-    indexed: str | int | float | None = msgspec.field(default=None, name="@timestamp")
-    readOnly: bool | str | None = None
+    eventSource: str | None = None
+    eventName: str | None = None
     sourceIPAddress: str | None = None
     errorCode: str | None = None
-    recipientAccountId: str | int | None = None
-    userIdentity: msgspec.Raw = msgspec.Raw(b"")
     requestParameters: msgspec.Raw = msgspec.Raw(b"")
-    resources: msgspec.Raw = msgspec.Raw(b"")
-    additionalEventData: Extra | None = None
     responseElements: msgspec.Raw = msgspec.Raw(b"")
+    additionalEventData: Extra | None = None
+    readOnly: bool | str | None = None
+    resources: msgspec.Raw = msgspec.Raw(b"")
+    recipientAccountId: str | int | None = None
+    indexed: str | int | float | None = msgspec.field(default=None, name="@timestamp")
 
 
 class Mapper:
     """Turns raw CloudTrail records into rows of one table."""
 
     name = NAME
+    opening = DELIVERED
     shape = Record
 
     def __init__(self, table: Table) -> None:
         self._codes = codes = table.codes
         self._times = table.times
+        self._minutes = table.times.minutes
         self._decode = msgspec.json.Decoder(Record).decode
         self._stream = codes["stream"]["cloud_audit"]
         self._actors: dict[bytes, tuple[bytes, str | None]] = {}
@@ -116,7 +119,11 @@ class Mapper:
         name, service = record.eventName, record.eventSource
         if name is None or service is None:
             return None
-        time = self._times[record.eventTime if record.eventTime is not None else record.indexed]
+        when = record.eventTime
+        try:
+            time = self._minutes[when[:16]] + SECONDS[when[16:]]  # type: ignore[index]
+        except (KeyError, TypeError):
+            time = self._times[when if when is not None else record.indexed]
         who = bytes(record.userIdentity)
         actor = self._actors.get(who)
         if actor is None:
@@ -191,9 +198,10 @@ class Mapper:
             resource = next((arn for item in _value(listed) if (arn := _arn(item))), None)
             if resource is not None and not may_run:
                 return _remember(self._listed, listed, (self._resource[resource], MISSING), len(listed))
-        if resource is None and raw:
-            resource = target(_value(raw))
-        image = image_in(raw) if may_run and raw else None
+        request = _value(raw) if raw else None
+        if resource is None:
+            resource = target(request)
+        image = image_in(raw, request) if may_run else None
         found = (self._resource[resource], self._image[image])
         return _remember(self._targets, on, found, len(raw) + len(listed))
 
@@ -213,10 +221,10 @@ def principal(who: Any) -> tuple[str | None, str | None, str | None, str | None]
     if kind == "AssumedRole" and (arn or issuer):
         started = text(child(child(context, "attributes"), "creationDate"))
         role, name = issuer or _role_of(arn), (arn or "").rpartition("/")[2]
-        workload = _workload(who, arn, name)
+        unique, kind_of_session = _session(name)
+        workload = _workload(who, arn, kind_of_session)
         if role and _PERSON_ROLE in role:  # a person's session, named after them
             workload, behalf = None, behalf or name or None
-        unique = len(name) > _SHORTEST and _UNIQUE.search(name)
         return role, workload, arn if unique else f"{arn or issuer} {started}", behalf
     if kind == "FederatedUser":
         return arn or issuer, None, arn, behalf or issuer
@@ -230,12 +238,14 @@ def target(parameters: Any) -> str | None:
     """What a request is about, by the parameter that names it."""
     if not isinstance(parameters, dict):
         return None
-    if bucket := text(parameters.get("bucketName")):
+    if "bucketName" in parameters and (bucket := text(parameters["bucketName"])):
         key = text(parameters.get("key"))
         return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
     telling, other = _telling(tuple(parameters))
     for name in telling:
         value = parameters[name]
+        if type(value) is str and value:  # as most are
+            return value
         if isinstance(value, dict):
             value = first(child(value, "items"))
         elif isinstance(value, list):
@@ -244,23 +254,25 @@ def target(parameters: Any) -> str | None:
             value = next(iter(value.values()), None)  # {"instanceId": "i-..."}
         if (found := text(value)) is not None:
             return found
-    for name in other:
+    for name, nested in other:
         value = parameters[name]
-        if isinstance(value, dict) and name.endswith("Request") and (found := target(_lowered(value))):
+        if nested and isinstance(value, dict) and (found := target(_lowered(value))):
             return found
-        if isinstance(value, str) and value and _OTHER_TARGET.search(name):
+        if not nested and value and isinstance(value, str):
             return value
     return None
 
 
 @lru_cache(maxsize=4_096)
-def _telling(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _telling(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, bool], ...]]:
     """Those of a request's parameters that name what it is about, the most telling first; and those that may.
 
-    These hold a nested request (`CreateFlowLogsRequest`), or have a name of another kind.  Shapes of requests repeat.
+    These have a name of another kind, or hold a nested request (`CreateFlowLogsRequest`), which is told beside them.
+    Shapes of requests repeat.
     """
     telling = sorted(filter(TARGETS.__contains__, names), key=TARGETS.__getitem__)
-    return tuple(telling), tuple(name for name in names if name.endswith("Request") or _OTHER_TARGET.search(name))
+    others = ((name, name.endswith("Request")) for name in names)
+    return tuple(telling), tuple((name, nested) for name, nested in others if nested or _OTHER_TARGET.search(name))
 
 
 def _lowered(value: dict[str, Any]) -> dict[str, Any]:
@@ -280,12 +292,19 @@ def _role_of(session: str | None) -> str | None:
     return parts[0].replace(":sts:", ":iam:", 1).removesuffix(":assumed-role") + f":role/{parts[1]}"
 
 
-def _workload(who: dict[str, Any], session: str | None, name: str) -> str | None:
-    """What runs as the role: the function or instance it was issued to, or the session's name without numbers."""
+@lru_cache(maxsize=4_096)
+def _session(name: str) -> tuple[bool, str]:
+    """Whether a session's name makes it the only one; and the name without numbers, unless it is an instance's."""
+    unique = len(name) > _SHORTEST and _UNIQUE.search(name) is not None
+    return unique, name if _INSTANCE.fullmatch(name) else _GENERATED.sub("*", name)
+
+
+def _workload(who: dict[str, Any], session: str | None, named: str) -> str | None:
+    """What runs as the role: the function or instance it was issued to, or what its session is called."""
     issued = first_text(who.get("inScopeOf"), ("sourceArn", "credentialsIssuedTo")) if "inScopeOf" in who else None
     if issued or session is None or "/" not in session:
         return issued
-    return name if _INSTANCE.fullmatch(name) else _GENERATED.sub("*", name)
+    return named
 
 
 def _size(out: int | float | None, into: int | float | None) -> int:

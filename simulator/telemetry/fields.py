@@ -25,6 +25,7 @@ _LARGEST: Final = 1 << 62
 class FieldMapper:
     """Turns raw records into rows of one table by means of a `Read` function."""
 
+    opening = None
     shape = None
 
     def __init__(self, table: Table, name: str, read: Read) -> None:

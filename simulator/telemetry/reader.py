@@ -7,6 +7,7 @@ asked for once more.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import msgspec
 
 from scopedrift.simulator.telemetry.origin import value_at
 from scopedrift.simulator.telemetry.reading import Source
-from scopedrift.simulator.telemetry.records import DEPTH, fitted, lenient, repaired, unwrap
+from scopedrift.simulator.telemetry.records import DEPTH, LIST, fitted, lenient, repaired, unwrap
 from scopedrift.simulator.telemetry.report import LogError, Unreadable
 from scopedrift.simulator.telemetry.splitting import NOT_JSON, Value, complete, values
 from scopedrift.simulator.telemetry.table import Packed
@@ -35,6 +36,11 @@ class Mapper(Protocol):
     @property
     def name(self) -> str:
         """The format's name."""
+        ...
+
+    @property
+    def opening(self) -> re.Pattern[bytes] | None:
+        """How a value begins that holds records of this format and is none itself, if that can be told."""
         ...
 
     @property
@@ -83,14 +89,24 @@ class Reader:
 
     def leaves(self, raw: bytes, depth: int = DEPTH, inside: bool = False) -> Iterator[Leaf]:
         """The records in a value, in order."""
-        leaf = self._leaf(raw)
-        if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
-            parts = self.layout.unwrap(leaf.raw)
-            if parts is not None:
-                for part in parts:
-                    yield from self.leaves(part, depth - 1, inside=True)
+        opening = self.current.opening
+        parts = self.layout.unwrap(raw) if opening and depth and opening.match(raw) else None
+        if parts is None:
+            leaf = self._leaf(raw)
+            if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
+                parts = self.layout.unwrap(leaf.raw)
+            if parts is None:
+                yield leaf._replace(inside=inside)
                 return
-        yield leaf._replace(inside=inside)
+        for part in parts:
+            try:  # as the last one was, most are
+                row = self.current.row(part)
+            except (*BROKEN, Unreadable):
+                row = None
+            if row is None:
+                yield from self.leaves(part, depth - 1, inside=True)
+            else:
+                yield Leaf(part, row, format=self.current.name, inside=True)
 
     def record(self, file: Path, offset: int, item: int) -> dict[str, Any]:
         """The record at a place that an import noted.
@@ -119,7 +135,7 @@ class Reader:
             return Leaf(raw, None, NOT_JSON)
 
     def _strict(self, raw: bytes) -> Leaf:
-        if raw.lstrip()[:1] == b"[":
+        if LIST.match(raw):
             if not complete(raw):
                 raise msgspec.DecodeError(NOT_JSON)
             return Leaf(raw, None, NOT_AN_OBJECT)

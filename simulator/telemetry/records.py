@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,17 @@ WRAPPED: Final = ("CloudTrailEvent", "_source", "detail", "message", "log", "_ra
 DEPTH: Final = 4
 """How many wrappers may be around a record."""
 
+LIST: Final = re.compile(rb"\s*\[")
+"""How a list begins."""
+DELIVERED: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')
+"""How a file begins that CloudTrail delivers."""
+
+
+class _Delivered(msgspec.Struct):
+    Records: list[msgspec.Raw]
+
+
+_delivered = msgspec.json.Decoder(_Delivered).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
@@ -29,8 +41,10 @@ _text = msgspec.json.Decoder(str).decode
 def unwrap(raw: bytes) -> list[bytes] | None:
     """What a list or a known wrapper holds, or None if this is neither."""
     try:
-        if raw.lstrip()[:1] == b"[":
+        if LIST.match(raw):
             return [bytes(element) for element in _elements(raw)]
+        if DELIVERED.match(raw):  # most wrappers that there are, in one pass
+            return [bytes(element) for element in _delivered(raw).Records]
         fields = _fields(raw)
         if "resourceSpans" in fields:
             return _spans(msgspec.json.decode(fields["resourceSpans"]))

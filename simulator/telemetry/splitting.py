@@ -80,9 +80,10 @@ def values(source: Source) -> Iterator[Value]:
     elif binary:
         source.problem = f"not text (it begins with {first[:8]!r})"
     elif _by_lines(head):
-        yield from _lines(chain((head,), pieces), offset)
+        return _lines(chain((head,), pieces), offset)
     else:
-        yield from _document(_Window(head, offset, pieces))
+        return _document(_Window(head, offset, pieces))
+    return iter(())
 
 
 def _by_lines(head: bytes) -> bool:

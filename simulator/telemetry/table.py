@@ -34,7 +34,8 @@ NO_TIME: Final = "no event time"
 BAD_TIME: Final = "event time not understood"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WHOLE_SECOND: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\dZ", re.ASCII)
-_SECONDS: Final = {f":{second:02}Z": second * 1_000_000 for second in range(60)}
+SECONDS: Final = {f":{second:02}Z": second * 1_000_000 for second in range(60)}
+"""Of a time such as `2026-01-05T10:11:12Z`: what follows the minute, in microseconds."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LATEST: Final = 9_214_646_400_000_000  # the year 2262: tables with nanoseconds go no further
 
@@ -61,19 +62,20 @@ class Times(dict[Any, int]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._minutes: dict[str, int] = {}
+        self.minutes: dict[str, int] = {}
+        """The beginnings of minutes, by their text; with `SECONDS`, a time as most records have it."""
 
     def __missing__(self, value: Any) -> int:
         if len(self) > MEMO:
             self.clear()
-        try:  # `2026-01-05T10:11:12Z`, as most records of the cloud have it: the minute is looked up
-            time = self._minutes[value[:16]] + _SECONDS[value[16:]]
+        try:
+            time = self.minutes[value[:16]] + SECONDS[value[16:]]
         except (KeyError, TypeError):
             time = microseconds(value)
             if type(value) is str and _WHOLE_SECOND.fullmatch(value):
-                if len(self._minutes) > MEMO:
-                    self._minutes.clear()
-                self._minutes[value[:16]] = time - _SECONDS[value[16:]]
+                if len(self.minutes) > MEMO:
+                    self.minutes.clear()
+                self.minutes[value[:16]] = time - SECONDS[value[16:]]
         self[value] = time
         return time
 

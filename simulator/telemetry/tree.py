@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
-
 IMAGES: Final = ("image", "imageUri", "trainingImage")
 MACHINE_IMAGES: Final = "ec2.amazonaws.com/"
 """Registry given to machine images (`ami-...`), which name none."""
@@ -59,15 +57,13 @@ def first_text(value: Any, paths: Iterable[str]) -> str | None:
     return None
 
 
-def image_in(raw: bytes) -> str | None:
-    """`image_of` of a body that is still JSON text, most of which need not be decoded."""
-    if b"\\" in raw or b'mage"' in raw or b'mageUri"' in raw:
-        return image_of(msgspec.json.decode(raw))
-    if b"imageId" in raw:  # without escapes, what looks like a key is one
-        machines = set(_MACHINE.findall(raw))
-        if len(machines) > 1:
-            return image_of(msgspec.json.decode(raw))
-        return MACHINE_IMAGES + machines.pop().decode() if machines else None
+def image_in(raw: bytes, body: Any) -> str | None:
+    """What `image_of` says of a body, most of which need not be searched if its JSON text is at hand."""
+    if b"\\u" in raw or b'mage"' in raw or b'mageUri"' in raw:
+        return image_of(body)
+    if b"imageId" in raw:  # with no letter escaped, what looks like a key is one
+        machines = set() if b"\\" in raw else set(_MACHINE.findall(raw))
+        return MACHINE_IMAGES + machines.pop().decode() if len(machines) == 1 else image_of(body)
     return None
 
 

@@ -22,4 +22,9 @@ BODY = st.recursive(
 @given(BODY, st.booleans(), st.sampled_from([(",", ":"), (" , ", " : ")]))
 def test_an_image_in_json_text_is_the_one_in_its_value(body, escaped, separators):
     raw = json.dumps(body, ensure_ascii=escaped, separators=separators).encode()
-    assert image_in(raw) == image_of(body)
+    assert image_in(raw, body) == image_of(body)
+
+
+def test_an_image_under_an_escaped_key_is_found():
+    raw = rb'{"\u0069mage": "r/x:1"}'
+    assert image_in(raw, json.loads(raw)) == "r/x:1"
