@@ -100,6 +100,8 @@ class Mapper:
         self._minutes = table.times.minutes
         self._decode = msgspec.json.Decoder(Record).decode
         self._stream = codes["stream"]["cloud_audit"]
+        self._when: object = object()
+        self._time = 0
         self._actors: dict[bytes, tuple[bytes, str | None]] = {}
         self._actions: dict[Any, tuple[bytes, bool]] = {}
         self._targets: dict[Any, tuple[int, int]] = {}
@@ -120,10 +122,13 @@ class Mapper:
         if name is None or service is None:
             return None
         when = record.eventTime
-        try:
-            time = self._minutes[when[:16]] + SECONDS[when[16:]]  # type: ignore[index]
-        except (KeyError, TypeError):
-            time = self._times[when if when is not None else record.indexed]
+        if when is None or when != self._when:  # neighbours are often of the same second
+            try:
+                self._time = self._minutes[when[:16]] + SECONDS[when[16:]]  # type: ignore[index]
+            except (KeyError, TypeError):
+                self._time = self._times[when if when is not None else record.indexed]
+            self._when = when
+        time = self._time
         who = bytes(record.userIdentity)
         actor = self._actors.get(who)
         if actor is None:

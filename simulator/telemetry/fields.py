@@ -39,7 +39,10 @@ class FieldMapper:
 
         Raises `Unreadable` for a record without a usable time.
         """
-        record = msgspec.json.decode(raw)
+        return self.of(msgspec.json.decode(raw))
+
+    def of(self, record: Any) -> Packed | None:
+        """The same of a record that is decoded already: those of several formats are tried on one."""
         fields = self._read(record) if isinstance(record, dict) else None
         return None if fields is None else self.encode(fields)
 

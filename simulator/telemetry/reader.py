@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
+from scopedrift.simulator.telemetry.fields import FieldMapper
 from scopedrift.simulator.telemetry.origin import value_at
 from scopedrift.simulator.telemetry.reading import Source
 from scopedrift.simulator.telemetry.records import DEPTH, LIST, fitted, lenient, repaired, unwrap
@@ -139,10 +140,15 @@ class Reader:
             if not complete(raw):
                 raise msgspec.DecodeError(NOT_JSON)
             return Leaf(raw, None, NOT_AN_OBJECT)
+        value: Any = None
         for index, mapper in enumerate(self._mappers):
             repair = ""
             try:
-                row = mapper.row(raw)
+                if isinstance(mapper, FieldMapper):
+                    value = msgspec.json.decode(raw) if value is None else value
+                    row = mapper.of(value)
+                else:
+                    row = mapper.row(raw)
             except msgspec.ValidationError:
                 row, repair = mapper.row(fitted(raw, mapper.shape)), IGNORED_FIELD
             if row is not None:

@@ -148,6 +148,23 @@ def test_the_event_time_wins_over_the_time_of_indexing(tmp_path):
     assert import_log(tmp_path / "log.json").log.frame()["time"][0].year == 2024
 
 
+def test_times_of_neighbours_are_their_own(tmp_path):
+    """The time of the last record is remembered: it must not be taken for that of one that has none, or another."""
+    first, second = "2026-01-05T10:11:12Z", "2026-01-05T10:11:13Z"
+    plain = {name: value for name, value in record().items() if name != "eventTime"}
+    records = [
+        *({**plain, "eventTime": time} for time in (first, first, second)),
+        *({**plain, "@timestamp": time} for time in (first, second)),
+        {**plain, "eventTime": "never"},
+        {**plain, "eventTime": second},
+    ]
+    (tmp_path / "log.json").write_text("\n".join(map(json.dumps, records)))
+    imported = import_log(tmp_path / "log.json")
+    assert imported.report.records == 7
+    expected = [microseconds(time) for time in (first, first, first, second, second, second)]
+    assert imported.log.batch(0, len(imported.log))["time"].tolist() == expected
+
+
 def test_a_record_inside_an_elastic_common_schema_event(tmp_path):
     wrapped = {"@timestamp": "2030-01-01T00:00:00Z", "event": {"original": json.dumps(record())}}
     (tmp_path / "log.json").write_text(json.dumps(wrapped))
