@@ -18,7 +18,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from scopedrift.simulator.events import MISSING
-from scopedrift.simulator.telemetry.records import DELIVERED
 from scopedrift.simulator.telemetry.table import MEMO, SECONDS, Packed, Table, opaque
 from scopedrift.simulator.telemetry.tree import child, first, first_text, image_in, text
 from scopedrift.simulator.telemetry.verbs import access_of
@@ -91,7 +90,6 @@ class Mapper:
     """Turns raw CloudTrail records into rows of one table."""
 
     name = NAME
-    opening = DELIVERED
     shape = Record
 
     def __init__(self, table: Table) -> None:

@@ -25,7 +25,6 @@ _LARGEST: Final = 1 << 62
 class FieldMapper:
     """Turns raw records into rows of one table by means of a `Read` function."""
 
-    opening = None
     shape = None
 
     def __init__(self, table: Table, name: str, read: Read) -> None:

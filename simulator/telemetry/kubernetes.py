@@ -105,7 +105,6 @@ class Mapper:
     """Turns raw Kubernetes audit records into rows of one table."""
 
     name = NAME
-    opening = None
     shape = Record
 
     def __init__(self, table: Table) -> None:

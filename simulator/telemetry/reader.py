@@ -7,7 +7,6 @@ asked for once more.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +36,6 @@ class Mapper(Protocol):
     @property
     def name(self) -> str:
         """The format's name."""
-        ...
-
-    @property
-    def opening(self) -> re.Pattern[bytes] | None:
-        """How a value begins that holds records of this format and is none itself, if that can be told."""
         ...
 
     @property
@@ -90,15 +84,13 @@ class Reader:
 
     def leaves(self, raw: bytes, depth: int = DEPTH, inside: bool = False) -> Iterator[Leaf]:
         """The records in a value, in order."""
-        opening = self.current.opening
-        parts = self.layout.unwrap(raw) if opening and depth and opening.match(raw) else None
+        leaf = self._leaf(raw)
+        parts = None
+        if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
+            parts = self.layout.unwrap(leaf.raw)
         if parts is None:
-            leaf = self._leaf(raw)
-            if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
-                parts = self.layout.unwrap(leaf.raw)
-            if parts is None:
-                yield leaf._replace(inside=inside)
-                return
+            yield leaf._replace(inside=inside)
+            return
         for part in parts:
             try:  # as the last one was, most are
                 row = self.current.row(part)

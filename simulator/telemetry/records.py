@@ -24,15 +24,6 @@ DEPTH: Final = 4
 
 LIST: Final = re.compile(rb"\s*\[")
 """How a list begins."""
-DELIVERED: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')
-"""How a file begins that CloudTrail delivers."""
-
-
-class _Delivered(msgspec.Struct):
-    Records: list[msgspec.Raw]
-
-
-_delivered = msgspec.json.Decoder(_Delivered).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
@@ -43,8 +34,6 @@ def unwrap(raw: bytes) -> list[bytes] | None:
     try:
         if LIST.match(raw):
             return [bytes(element) for element in _elements(raw)]
-        if DELIVERED.match(raw):  # most wrappers that there are, in one pass
-            return [bytes(element) for element in _delivered(raw).Records]
         fields = _fields(raw)
         if "resourceSpans" in fields:
             return _spans(msgspec.json.decode(fields["resourceSpans"]))

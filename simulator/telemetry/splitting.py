@@ -33,6 +33,8 @@ _TOKEN: Final = re.compile(rb'["{}\[\]]')
 _IN_STRING: Final = re.compile(rb'["\\]')
 _KEY: Final = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
 _WRAPPER: Final = re.compile(rb'"(?:Records|items|Events|events|entries|logEvents|value|resourceSpans)"\s*:\s*\[')
+_DELIVERED: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')
+"""How a file begins that CloudTrail delivers."""
 _JUNK: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[^\[\]{},\n]+')
 
 
@@ -40,6 +42,11 @@ Value = tuple[int, int | None, bytes, str | None]
 """One JSON value of a file: offset, line (if it is one), content, and what kept it from being cut out, if so."""
 
 
+class _Delivered(msgspec.Struct):
+    Records: list[msgspec.Raw]
+
+
+_delivered = msgspec.json.Decoder(_Delivered).decode
 _validate = msgspec.json.Decoder(msgspec.Raw).decode
 _structure = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)  # only ends are wanted, not numbers
 
@@ -79,10 +86,11 @@ def values(source: Source) -> Iterator[Value]:
         source.problem = "UTF-16 text: convert it to UTF-8 first"
     elif binary:
         source.problem = f"not text (it begins with {first[:8]!r})"
-    elif _by_lines(head):
-        return _lines(chain((head,), pieces), offset)
     else:
-        return _document(_Window(head, offset, pieces))
+        window = _Window(head, offset, pieces)
+        if (records := _records(window)) is not None:
+            return records
+        return _lines(chain((window.data,), pieces), offset) if _by_lines(head) else _document(window)
     return iter(())
 
 
@@ -159,6 +167,11 @@ class _Window:
         self.base, self.at, self._text = self.offset, 0, None
         self.data = b"".join(parts)
         return len(parts) > 1
+
+    def fill(self) -> None:
+        """Read on to the end, or until there is more than a value may have."""
+        while self.left <= LIMIT and self.more():
+            pass
 
     def mark(self) -> bytes:
         """The next byte that is neither space nor comma (`at` moves there); empty at the end."""
@@ -241,9 +254,28 @@ def _scan(data: bytes, at: int, depth: int, state: int) -> tuple[int, int, int]:
                 return at, depth, state
 
 
+def _records(window: _Window) -> Iterator[Value] | None:
+    """The records of a whole file as CloudTrail delivers it; None if it is none, or is broken."""
+    begin = _DELIVERED.match(window.data)
+    if not begin:
+        return None
+    window.fill()
+    try:
+        found = _delivered(window.data).Records if window.left <= LIMIT else None
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return None if found is None else _placed(found, window.data, begin.end(), window.base)
+
+
+def _placed(parts: list[msgspec.Raw], data: bytes, at: int, base: int) -> Iterator[Value]:
+    for part in map(bytes, parts):
+        at = data.index(part[:1], at)  # only spaces and a comma are before it
+        yield base + at, None, part, None
+        at += len(part)
+
+
 def _document(window: _Window) -> Iterator[Value]:
-    while window.left <= LIMIT and window.more():
-        pass
+    window.fill()
     if window.left <= LIMIT and complete(window.data):
         window.mark()
         yield window.offset, None, window.data[window.at :], None

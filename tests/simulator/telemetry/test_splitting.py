@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -39,9 +40,10 @@ def test_a_document_beyond_the_limit_streams_in_pieces_of_any_size(tmp_path_fact
     text = json.dumps({"Records": items, "next": {"a": [1]}} if wrapped else items)
     path = written(tmp_path_factory.mktemp("split"), text.encode())
     limits = {name: getattr(module, name) for module in (reading, splitting) for name in ("LIMIT", "PIECE")}
+    longest = max(map(len, ('{"Records": [', *map(json.dumps, items))))  # what opens a wrapper is in memory at once
     try:
         for module in (reading, splitting):
-            module.LIMIT, module.PIECE = max(len(json.dumps(i)) for i in items) + piece, piece
+            module.LIMIT, module.PIECE = longest + piece, piece
         found = list(values(Source(path)))
     finally:
         for module in (reading, splitting):
@@ -102,3 +104,27 @@ def test_a_first_record_without_an_end_costs_only_itself(tmp_path):
     found = list(values(Source(path)))
     assert [(raw, problem) for _, _, raw, problem in found][1] == (b'{"a": 1}', None)
     assert [problem for *_, problem in found] == [splitting.NOT_JSON, None, splitting.CUT_OFF]
+
+
+@pytest.mark.parametrize("between", [",", " ,\n  "])
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n "])
+def test_delivered_records_come_one_by_one_from_where_they_are(tmp_path, before, between):
+    items = [{"eventName": "A", "n": i, "s": "}, {é"} for i in range(5)] + [[1], 7, "x", {}]
+    text = before + '{"Records": [' + between.join(json.dumps(i, ensure_ascii=False) for i in items) + ' ], "a": 1}\n'
+    path = written(tmp_path, text.encode())
+    found = list(values(Source(path)))
+    assert [json.loads(raw) for _, _, raw, _ in found] == items
+    assert all(path.read_bytes()[offset:].startswith(raw) for offset, _, raw, _ in found)
+
+
+def test_delivered_files_one_after_the_other_lose_no_record(tmp_path):
+    text = "\n".join(json.dumps({"Records": [{"eventName": "A", "n": i}] * 3}) for i in range(4))
+    found = [json.loads(raw) for _, _, raw, problem in values(Source(written(tmp_path, text.encode()))) if not problem]
+    assert found == [{"Records": [{"eventName": "A", "n": i}] * 3} for i in range(4)]
+
+
+def test_of_a_delivered_file_that_is_cut_off_what_is_whole_is_read(tmp_path):
+    text = json.dumps({"Records": [{"eventName": "A", "n": i} for i in range(4)]})[:-10]
+    found = list(values(Source(written(tmp_path, text.encode()))))
+    assert [json.loads(raw)["n"] for _, _, raw, problem in found if problem is None] == [0, 1, 2]
+    assert found[-1][3] is not None
