@@ -229,19 +229,27 @@ def test_score_and_run_tell_every_rule(rules, tmp_path, monkeypatch, world):
     assert "one real log" in (tmp_path / "run" / "report.html").read_text()
 
 
+def record_at(told):
+    """The record that a person finds who follows what an alert says of its place."""
+    place, _, rest = told.partition(", byte ")
+    offset, _, item = rest.partition(", record ")
+    value, _ = json.JSONDecoder().raw_decode(Path(place).read_bytes()[int(offset) :].decode())
+    return value["Records"][int(item or 1) - 1] if "Records" in value else value
+
+
 def test_an_alert_says_where_its_record_is(tmp_path):
     shuffled = originals()[::-1]
-    (tmp_path / "b.json").write_text(json.dumps({"Records": shuffled[:14]}))
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in shuffled[14:]))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in shuffled[:10]))
+    (tmp_path / "b.json").write_text(json.dumps({"Records": shuffled[10:20]}))  # as delivered: cut out one by one
+    (tmp_path / "c.json").write_text(json.dumps({"of": "one list", "Records": shuffled[20:]}))  # one value
     imported = import_log(tmp_path)
+    places = [imported.whereabouts(position) for position in range(len(imported.log))]
+    assert [record_at(place) for place in places] == [imported.original(position) for position in range(len(places))]
+    assert sorted({Path(place.partition(",")[0]).name for place in places}) == ["a.jsonl", "b.json", "c.json"]
     found = score_log(imported.log, ["first-seen"], fit=0.2, records=imported).alerts
     assert len(found)
     for alert in found.to_dict("records"):
-        place, _, rest = alert["record"].partition(", byte ")
-        offset, _, item = rest.partition(", record ")
-        text = Path(place).read_bytes()[int(offset) :]
-        value = json.loads(text.split(b"\n")[0]) if place.endswith("jsonl") else json.loads(text)
-        record = value["Records"][int(item or 1) - 1] if "Records" in value else value
+        record = record_at(alert["record"])
         assert record["eventName"] == alert["operation"]
         assert pd.Timestamp(record["eventTime"]) == alert["time"]
 
