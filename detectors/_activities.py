@@ -120,21 +120,22 @@ class Activities:
         edges = np.empty(len(row) + 1, bool)
         edges[0] = edges[-1] = True
         np.not_equal(row[1:], row[:-1], out=edges[1:-1])
-        starts = np.flatnonzero(edges)
+        (starts,) = edges.nonzero()
         lengths, starts = starts[1:] - starts[:-1], starts[:-1]
         rows = row[starts]
         self._open(rows, what.take(order.take(starts)))
         count = np.arange(1, len(row) + 1)
-        count += np.repeat(self.events.so_far[rows] - starts, lengths)
+        count += (self.events.so_far[rows] - starts).repeat(lengths)
         self.events.so_far[rows] += lengths
         size, moved = column(batch, "bytes"), None
         if size is not None:
             moved = size[start:stop].take(order)
-            np.cumsum(np.clip(moved, 0, MOST_BYTES, out=moved), out=moved)
+            np.maximum(moved, 0, out=moved)
+            np.minimum(moved, MOST_BYTES, out=moved).cumsum(out=moved)
             ends = starts + lengths - 1
             before = self.bytes.so_far[rows]
             before[1:] -= moved[ends[:-1]]
-            moved += np.repeat(before, lengths)
+            moved += before.repeat(lengths)
             self.bytes.so_far[rows] = moved[ends]
         return Running(order, rows, lengths, count, moved)
 
@@ -165,7 +166,7 @@ class Activities:
             key += code
             key += 1
         row = self._known.take(key)
-        new = np.flatnonzero(row < 0)
+        (new,) = (row < 0).nonzero()
         if len(new):
             row[new] = self._known[key[new]] = self._table.add(mix(*(code[new] for code in codes)))
         return row
@@ -188,7 +189,7 @@ class Activities:
         anew = rows[last != self.hour]
         self.stamp[anew] = self.hour
         self.events.so_far[anew] = self.bytes.so_far[anew] = 0
-        new = np.flatnonzero(last < 0)
+        (new,) = (last < 0).nonzero()
         if len(new):
             rows, kind = rows[new], operation[new] + 1
             self._kind[rows] = kind
@@ -233,8 +234,8 @@ class Quantity:
         """How far amounts (`lengths` of each row) are above the level of their row, in bits; negative below."""
         scale = np.float32(_BITS) / self.spread[rows]
         above = self.logarithm(amounts)
-        above *= np.repeat(scale, lengths)
-        above -= np.repeat(scale * level, lengths)
+        above *= scale.repeat(lengths)
+        above -= (scale * level).repeat(lengths)
         return above
 
     def learn(self, rows: Array, kind: Array, rate: Array, counts: Array, fleet_rate: Array) -> Array:

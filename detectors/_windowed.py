@@ -132,11 +132,14 @@ class WindowedDetector(Detector):
     def score(self, batch: EventBatch) -> Scores:
         """How odd the hour so far is; abstains on events without an identity, or without a baseline."""
         identity = column(batch, "identity")
-        scores = np.full(len(batch), np.nan)
         if identity is None or not self._ready:
-            return scores
+            return np.full(len(batch), np.nan)
         self._features = self._windowed.features(batch)
-        scores[identity >= 0] = self._judge(self._features)
+        judged = self._judge(self._features)
+        if len(judged) == len(batch):
+            return judged
+        scores = np.full(len(batch), np.nan)
+        scores[identity >= 0] = judged
         return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:

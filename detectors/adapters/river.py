@@ -17,7 +17,7 @@ import numpy as np
 
 from scopedrift.detectors._distinct import Distinct
 from scopedrift.detectors._profiles import FEATURES
-from scopedrift.detectors._windowed import WindowedDetector
+from scopedrift.detectors._windowed import HIGHEST, WindowedDetector
 from scopedrift.detectors.adapters._extras import library, made, unknown
 from scopedrift.detectors.base import param
 from scopedrift.simulator.events import Array
@@ -25,8 +25,9 @@ from scopedrift.simulator.events import Array
 _HALFWAY: Final = 4.0
 """Halves of a spread above the usual that become 0.5 (assumed)."""
 
-_TOLD: Final = 500
-"""Distinct rows that are kept as dictionaries, of a kilobyte each, beside those of one batch."""
+_TOLD: Final = 3_000
+"""Distinct rows that are kept as dictionaries, of 700 bytes each, beside those of one batch."""
+_SCALED: Final = [feature / (feature + _HALFWAY) for feature in range(HIGHEST + 1)]
 
 
 @dataclass
@@ -47,32 +48,32 @@ class River(WindowedDetector):
 
     def _learn(self, features: Array, seed: int) -> None:
         self._river = made(self._class, self.options, seed=seed)
-        self._distinct = Distinct(_told, _TOLD)
+        self._distinct = Distinct(self._told, _TOLD)
         self._judge(features[self._windowed.by_time[-self.sample :]])
-        self._distinct = Distinct(_told, _TOLD)  # without the history's
 
     def _judge(self, features: Array) -> Array:
         score, learn = self._river.score_one, self._river.learn_one
-        scores = []
-        told = self._distinct.answers(features).T.tolist()
-        for event, target in zip(*told, strict=True):  # one event at a time is River's interface
-            if self._of_target:
-                scores.append(score(event, target))
+        scores: list[float] = []
+        append = scores.append
+        told = self._distinct.answers(features).tolist()
+        if self._of_target:
+            for event, target in told:  # one event at a time is River's interface
+                append(score(event, target))
                 learn(event, target)
-            else:
-                scores.append(score(event))
+        else:
+            for event in told:
+                append(score(event))
                 learn(event)
-        found = np.array(scores, np.float64)
+        found = np.fromiter(scores, np.float64, len(scores))
         return np.where(np.isfinite(found), found, np.nan)
 
-
-def _told(features: Array) -> Array:
-    """Each row as River takes it, with its mean; equal rows are one dictionary, made once."""
-    rows = features / (features + _HALFWAY)
-    told = np.empty((len(rows), 2), object)
-    told[:, 0] = [dict(zip(FEATURES, row, strict=True)) for row in rows.tolist()]
-    told[:, 1] = rows.mean(axis=1)
-    return told
+    def _told(self, features: Array) -> Array:
+        """Each row as River takes it, with its mean if that is the target; equal rows are one dictionary, made once."""
+        scaled = _SCALED.__getitem__
+        events: list[Any] = [dict(zip(FEATURES, map(scaled, row), strict=True)) for row in features.tolist()]
+        if self._of_target:
+            events = list(zip(events, np.array(_SCALED)[features].mean(axis=1).tolist(), strict=True))
+        return np.fromiter(events, object, len(events))
 
 
 def _model(name: str) -> tuple[Any, bool]:

@@ -54,7 +54,7 @@ class Rate(Detector):
             running = self._activities.follow(batch, start, stop)
             self._judged.append((start, running))
             bits = self._activities.above(running, self.volume)
-            bits += np.repeat(np.float32(self.rarity) * self._activities.rarity(running.rows), running.lengths)
+            bits += (np.float32(self.rarity) * self._activities.rarity(running.rows)).repeat(running.lengths)
             scores[start:stop][running.order] = bits.astype(np.float64)
         if len(identity) and int(identity.min()) < 0:
             scores[identity < 0] = np.nan
