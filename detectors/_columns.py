@@ -26,8 +26,9 @@ def texts(batch: EventBatch, names: Sequence[str], rows: Array) -> list[tuple[st
         if codes is None:
             found.append([None] * len(rows))
             continue
-        known = batch.names(name)
-        found.append([None if code < 0 else known[code] for code in codes[rows].tolist()])
+        known, wanted = batch.names(name), codes[rows].tolist()
+        told = {code: None if code < 0 else known[code] for code in set(wanted)}
+        found.append([told[code] for code in wanted])
     return list(zip(*found, strict=True))
 
 

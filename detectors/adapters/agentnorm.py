@@ -13,9 +13,8 @@ that agentnorm set for it: above 0 where agentnorm would raise an alert.  Events
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,7 +24,7 @@ from scopedrift.detectors._columns import column, texts
 from scopedrift.detectors.adapters._extras import library
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, EventBatch
+from scopedrift.simulator.events import DAY, Array, EventBatch
 
 _IDLE: Final = DAY
 """A task that was silent for so long (microseconds) begins anew."""
@@ -37,12 +36,9 @@ _BATCH: Final = 50_000
 
 @dataclass
 class _Task:
-    """A task that goes on."""
+    """A task that goes on: the episode so far, how many calls it has had, when the last arrived."""
 
-    agent: str
-    version: str
-    principal: str
-    calls: deque[Any]
+    episode: Any
     count: int = 0
     arrived: int = 0
 
@@ -65,54 +61,50 @@ class Agentnorm(Detector):
         """Learns from the episodes of the history."""
         self._tasks: dict[int, _Task] = {}
         self._homes: dict[str, str] = {}
-        self._said: dict[int, str] = {}
+        self._flagged: dict[int, Any] = {}
         self._events = 0
         chosen = np.random.default_rng(knowledge.seed).random(len(history)) * len(history) < self.episodes
         episodes = []
         for first in range(0, len(history), _BATCH):
-            for row, task in self._followed(history.slice(first, first + _BATCH)):
+            for row, episode in self._followed(history.slice(first, first + _BATCH)):
                 if chosen[first + row]:
-                    episodes.append(self._episode(task))
+                    episodes.append(replace(episode, calls=list(episode.calls)))  # as it stands now
         self._monitor = self._monitors.fit(episodes, budget=self.budget) if episodes else None
+        limits = self._monitor.thresholds if self._monitor else {}
+        self._limits = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
 
     def score(self, batch: EventBatch) -> Scores:
         """How far the task so far is beyond agentnorm's thresholds; abstains on events without a task."""
         scores = np.full(len(batch), np.nan)
-        self._said = {}
-        for row, task in self._followed(batch):
-            if self._monitor is None:
-                continue
-            verdict = self._monitor.score(self._episode(task))
-            scores[row] = self._beyond(verdict.scores)
+        self._flagged = {}
+        if self._monitor is None:
+            return scores
+        names = list(self._limits)
+        rows: list[int] = []
+        values: list[float] = []
+        for row, episode in self._followed(batch):
+            verdict = self._monitor.score(episode)
+            rows.append(row)
+            values.extend(map(verdict.scores.__getitem__, names))
             if verdict.flagged:
-                self._said[row] = verdict.explain()
+                self._flagged[row] = verdict
+        scores[rows] = self._beyond(np.array(values, np.float64).reshape(len(rows), len(names)))
         return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:
         """What agentnorm says of the task so far."""
-        return self._said.get(row, "agentnorm finds no anomaly in the task so far")
+        verdict = self._flagged.get(row)
+        return verdict.explain() if verdict is not None else "agentnorm finds no anomaly in the task so far"
 
-    def _beyond(self, scores: dict[str, float]) -> float:
-        limits: dict[str, float] = self._monitor.thresholds if self._monitor else {}
-        beyond = [
-            (value - limits[name]) / max(limits[name], 1.0)
-            for name, value in scores.items()
-            if math.isfinite(value) and math.isfinite(limits[name])
-        ]
-        return max(beyond, default=math.nan)
+    def _beyond(self, values: Array) -> Array:
+        """How far the furthest score of each row is beyond its limit; a score that is not finite says nothing."""
+        limits = np.array(list(self._limits.values()))
+        beyond = (values - limits) / np.maximum(limits, 1.0)
+        beyond[~np.isfinite(values)] = np.nan
+        return np.asarray(np.fmax.reduce(beyond, axis=1, initial=np.nan))
 
-    def _episode(self, task: _Task) -> Any:
-        return self._run(
-            agent=task.agent,
-            version=task.version,
-            principal=task.principal,
-            run_id="",
-            calls=list(task.calls),
-            started_at=_THEN,
-        )
-
-    def _followed(self, batch: EventBatch) -> Iterator[tuple[int, _Task]]:
-        """Rows that have a task, and the task with the row's call in it."""
+    def _followed(self, batch: EventBatch) -> Iterator[tuple[int, Any]]:
+        """Rows that have a task, and its episode up to the row's call."""
         tasks = column(batch, "task")
         rows = np.flatnonzero(tasks >= 0) if tasks is not None else np.zeros(0, np.int64)
         if tasks is None or not len(rows):
@@ -120,35 +112,37 @@ class Agentnorm(Detector):
         size = column(batch, "bytes")
         sizes = (size[rows] if size is not None else np.zeros(len(rows), np.int64)).tolist()
         told = texts(batch, _COLUMNS, rows)
+        self._forget(len(rows), int(batch["arrived"][rows[0]]))
         for row, key, arrived, bytes_, facts in zip(
             rows.tolist(), tasks[rows].tolist(), batch["arrived"][rows].tolist(), sizes, told, strict=True
         ):
-            task = self._task(key, arrived, facts)
+            task = self._tasks.get(key)
+            if task is None or arrived - task.arrived > _IDLE:
+                task = self._tasks[key] = self._begun(facts)
             task.count += 1
             task.arrived = arrived
-            task.calls.append(self._call(task.count, bytes_, facts))
-            yield row, task
+            calls = task.episode.calls
+            calls.append(self._call(task.count, bytes_, facts))
+            if len(calls) > self.calls:
+                del calls[0]
+            yield row, task.episode
 
-    def _task(self, key: int, arrived: int, facts: tuple[str | None, ...]) -> _Task:
-        self._events += 1
-        if self._events % _CLEAN == 0:
-            self._tasks = {k: t for k, t in self._tasks.items() if arrived - t.arrived <= _IDLE}
-        task = self._tasks.get(key)
-        if task is None or arrived - task.arrived > _IDLE:
-            workload, identity, kind, _, project, _ = facts
-            home = self._homes.setdefault(identity, project) if identity and project else project
-            task = _Task(workload or identity or "", kind or "", home or "", deque(maxlen=self.calls))
-            self._tasks[key] = task
-        return task
+    def _forget(self, events: int, now: int) -> None:
+        """Drops tasks that would begin anew, once in a while."""
+        self._events += events
+        if self._events >= _CLEAN:
+            self._events = 0
+            self._tasks = {key: task for key, task in self._tasks.items() if now - task.arrived <= _IDLE}
+
+    def _begun(self, facts: tuple[str | None, ...]) -> _Task:
+        workload, identity, kind, _, project, _ = facts
+        home = self._homes.setdefault(identity, project) if identity and project else project
+        agent, version, principal = workload or identity or "", kind or "", home or ""
+        return _Task(self._run(agent, version, principal, run_id="", started_at=_THEN))
 
     def _call(self, step: int, size: int, facts: tuple[str | None, ...]) -> Any:
         operation, project, outcome = facts[3:]
-        return self._tool_call(
-            tool=operation or "",
-            step=step,
-            args={},
-            ok=outcome in (None, "success"),
-            result_size=max(size, 0),
-            scope=project or "",
-            started_at=_THEN,
-        )
+        ok, size, scope = outcome in (None, "success"), max(size, 0), project or ""
+        # tool, step, args, ok, error, duration_ms, result_size, output_bytes, resource, scope, started_at: by place,
+        # since names cost as much as the rest of the call
+        return self._tool_call(operation or "", step, {}, ok, "", 0, size, 0, "", scope, _THEN)

@@ -28,6 +28,7 @@ _HALFWAY: Final = 4.0
 _TOLD: Final = 3_000
 """Distinct rows that are kept as dictionaries, of 700 bytes each, beside those of one batch."""
 _SCALED: Final = [feature / (feature + _HALFWAY) for feature in range(HIGHEST + 1)]
+_NOTHING: Final = dict.fromkeys(FEATURES, _SCALED[0])
 
 
 @dataclass
@@ -69,8 +70,10 @@ class River(WindowedDetector):
 
     def _told(self, features: Array) -> Array:
         """Each row as River takes it, with its mean if that is the target; equal rows are one dictionary, made once."""
-        scaled = _SCALED.__getitem__
-        events: list[Any] = [dict(zip(FEATURES, map(scaled, row), strict=True)) for row in features.tolist()]
+        events: list[Any] = [_NOTHING.copy() for _ in range(len(features))]
+        at, feature = features.nonzero()  # few are
+        for event, number, value in zip(at.tolist(), feature.tolist(), features[at, feature].tolist(), strict=True):
+            events[event][FEATURES[number]] = _SCALED[value]
         if self._of_target:
             events = list(zip(events, np.array(_SCALED)[features].mean(axis=1).tolist(), strict=True))
         return np.fromiter(events, object, len(events))
