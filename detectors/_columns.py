@@ -18,18 +18,19 @@ def column(batch: EventBatch, name: str) -> Array | None:
         return None
 
 
+def texts_of(batch: EventBatch, name: str, rows: Array) -> list[str | None]:
+    """The texts of a coded column in some rows (`None` where missing)."""
+    codes = column(batch, name)
+    if codes is None:
+        return [None] * len(rows)
+    known, wanted = batch.names(name), codes[rows].tolist()
+    told = {code: None if code < 0 else known[code] for code in set(wanted)}
+    return [told[code] for code in wanted]
+
+
 def texts(batch: EventBatch, names: Sequence[str], rows: Array) -> list[tuple[str | None, ...]]:
     """The texts of several coded columns in some rows, row by row (`None` where missing)."""
-    found: list[list[str | None]] = []
-    for name in names:
-        codes = column(batch, name)
-        if codes is None:
-            found.append([None] * len(rows))
-            continue
-        known, wanted = batch.names(name), codes[rows].tolist()
-        told = {code: None if code < 0 else known[code] for code in set(wanted)}
-        found.append([told[code] for code in wanted])
-    return list(zip(*found, strict=True))
+    return list(zip(*(texts_of(batch, name, rows) for name in names), strict=True))
 
 
 def text(batch: EventBatch, name: str, row: int) -> str | None:

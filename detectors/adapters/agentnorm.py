@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, texts
+from scopedrift.detectors._columns import column, texts_of
 from scopedrift.detectors.adapters._extras import library
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
@@ -109,21 +109,27 @@ class Agentnorm(Detector):
         rows = np.flatnonzero(tasks >= 0) if tasks is not None else np.zeros(0, np.int64)
         if tasks is None or not len(rows):
             return
+        arrivals = batch["arrived"][rows]
+        self._forget(len(rows), int(arrivals[0]))
         size = column(batch, "bytes")
-        sizes = (size[rows] if size is not None else np.zeros(len(rows), np.int64)).tolist()
-        told = texts(batch, _COLUMNS, rows)
-        self._forget(len(rows), int(batch["arrived"][rows[0]]))
-        for row, key, arrived, bytes_, facts in zip(
-            rows.tolist(), tasks[rows].tolist(), batch["arrived"][rows].tolist(), sizes, told, strict=True
-        ):
-            task = self._tasks.get(key)
+        sizes = (np.maximum(size[rows], 0) if size is not None else np.zeros(len(rows), np.int64)).tolist()
+        agents, identities, kinds, operations, projects, outcomes = (texts_of(batch, name, rows) for name in _COLUMNS)
+        called = zip(
+            rows.tolist(), tasks[rows].tolist(), arrivals.tolist(), operations, outcomes, sizes, projects, strict=True
+        )
+        known, tool_call, most = self._tasks, self._tool_call, self.calls
+        for n, (row, key, arrived, operation, outcome, moved, project) in enumerate(called):
+            task = known.get(key)
             if task is None or arrived - task.arrived > _IDLE:
-                task = self._tasks[key] = self._begun(facts)
+                task = known[key] = self._begun(agents[n], identities[n], kinds[n], project)
             task.count += 1
             task.arrived = arrived
+            ok = outcome is None or outcome == "success"
             calls = task.episode.calls
-            calls.append(self._call(task.count, bytes_, facts))
-            if len(calls) > self.calls:
+            # tool, step, args, ok, error, duration_ms, result_size, output_bytes, resource, scope, started_at: by
+            # place, since names cost as much as the rest of the call
+            calls.append(tool_call(operation or "", task.count, {}, ok, "", 0, moved, 0, "", project or "", _THEN))
+            if len(calls) > most:
                 del calls[0]
             yield row, task.episode
 
@@ -134,15 +140,7 @@ class Agentnorm(Detector):
             self._events = 0
             self._tasks = {key: task for key, task in self._tasks.items() if now - task.arrived <= _IDLE}
 
-    def _begun(self, facts: tuple[str | None, ...]) -> _Task:
-        workload, identity, kind, _, project, _ = facts
+    def _begun(self, workload: str | None, identity: str | None, kind: str | None, project: str | None) -> _Task:
         home = self._homes.setdefault(identity, project) if identity and project else project
         agent, version, principal = workload or identity or "", kind or "", home or ""
-        return _Task(self._run(agent, version, principal, run_id="", started_at=_THEN))
-
-    def _call(self, step: int, size: int, facts: tuple[str | None, ...]) -> Any:
-        operation, project, outcome = facts[3:]
-        ok, size, scope = outcome in (None, "success"), max(size, 0), project or ""
-        # tool, step, args, ok, error, duration_ms, result_size, output_bytes, resource, scope, started_at: by place,
-        # since names cost as much as the rest of the call
-        return self._tool_call(operation or "", step, {}, ok, "", 0, size, 0, "", scope, _THEN)
+        return _Task(self._run(agent, version, principal, run_id="", calls=[], started_at=_THEN))
