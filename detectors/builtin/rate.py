@@ -20,6 +20,8 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.events import HOUR, EventBatch
 
 _CHUNK = 50_000
+_LEAST_TOLD = 0.05
+"""Megabytes below which sizes are not worth a word."""
 
 
 @dataclass
@@ -68,10 +70,16 @@ class Rate(Detector):
             return "not judged"
         known, count, moved = running.at(row - start)
         (level,), (rarity,) = self._activities.level(np.array([known])), self._activities.rarity(np.array([known]))
-        size = 2.0 ** self._activities.bytes.level[known] - 1.0
+        sizes = moved / MEGABYTE, 2.0 ** self._activities.bytes.level[known] - 1.0
+        told = max(sizes) >= _LEAST_TOLD
+        did, usual = (f" and moved {sizes[0]:.1f} MB", f" and {sizes[1]:.1f} MB are") if told else ("", " is")
         hour = int(batch["arrived"][row] // HOUR % 24)
         return (
-            f"{who} did {operation or 'an unnamed operation'} in {project or 'some project'} {count} times "
-            f"and moved {moved / MEGABYTE:.1f} MB in the hour from {hour:02d}:00; where it does so at all (in one of "
-            f"{2.0**rarity:.0f} hours), {2.0**level:.0f} times and {size:.1f} MB are usual"
+            f"{who} did {operation or 'an unnamed operation'} in {project or 'some project'} {_times(count)}{did} "
+            f"in the hour from {hour:02d}:00; where it does so at all (in one of {2.0**rarity:.0f} hours), "
+            f"{_times(2.0**level)}{usual} usual"
         )
+
+
+def _times(count: float) -> str:
+    return "once" if round(count) == 1 else f"{count:.0f} times"

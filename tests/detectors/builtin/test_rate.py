@@ -31,8 +31,8 @@ def test_a_burst_rises_and_the_usual_busy_hour_does_not(build, judge) -> None:
     assert np.all(np.diff(night[20:]) > 0) and night[-1] > 5 * max(day.max(), 1.0)
     said = detector.explain(batch, len(scores) - 1)
     assert said == (
-        "a did GetObject in blue 20 times and moved 0.0 MB in the hour from 10:00; "
-        "where it does so at all (in one of 1 hours), 16 times and 0.0 MB are usual"
+        "a did GetObject in blue 20 times in the hour from 10:00; "
+        "where it does so at all (in one of 1 hours), 16 times is usual"
     )
 
 
@@ -61,7 +61,13 @@ def test_the_rarer_an_activity_the_more_it_counts(build, judge) -> None:
 
 def test_bytes_count_as_well(build, judge) -> None:
     log = build([*office(5), {"at": 130, "identity": "a", "bytes": 50_000_000_000, **READ}])
-    assert judge(Rate(volume=1.0), log, fit=120)[0].max() > 10
+    detector = Rate(volume=1.0)
+    scores, batch = judge(detector, log, fit=120)
+    assert scores.max() > 10
+    assert detector.explain(batch, 0) == (
+        "a did GetObject in blue once and moved 50000.0 MB in the hour from 10:00; "
+        "where it does so at all (in one of 1 hours), 16 times and 0.0 MB are usual"
+    )
     assert judge(Rate(volume=0.0), log, fit=120)[0].max() < 1
 
 
