@@ -102,11 +102,11 @@ class Http(Detector):
             except BaseException as error:
                 answer.set_exception(error)
 
-        Thread(
-            target=ask, name="http-detector", daemon=True
-        ).start()  # what drips or never resolves blocks that thread, and not this one
+        asking = Thread(target=ask, name="http-detector", daemon=True)
+        asking.start()  # what drips or never resolves blocks that thread, and not this one
         try:
             response, content = answer.result(self.timeout)
+            asking.join()  # it has nothing left to do; what it held of the batch is free
         except TimeoutError:
             for opened in sockets:
                 with contextlib.suppress(OSError):
