@@ -107,16 +107,18 @@ def calls(spec: str, detectors: Sequence[Any], batch: EventBatch) -> Iterator[Ca
         yield lambda: windowed(features, batch)
 
 
-def side_by_side(spec: str, fitted: Callable[[str], Detector], log: Any, start: int, count: int) -> tuple[float, ...]:
+def side_by_side(
+    spec: str, fitted: Callable[[str], Detector], log: Any, start: int, count: int, most: int
+) -> tuple[float, ...]:
     """Microseconds an event of the adapter, of the library alone, and of the windowed features (0: it judges none).
 
-    Batch by batch in turn, so that a machine which slows down slows all; of several rounds, the least of each batch.
+    Batch by batch in turn, so that a slower machine is slower for all; of up to `most` rounds, the least of each batch.
     """
     gc.collect()
     gc.disable()  # as `timeit` does: when it runs is chance
     rounds: list[Array] = []
     spent = 0.0
-    while not rounds or (len(rounds) < ROUNDS and spent < PATIENCE):
+    while not rounds or (len(rounds) < most and spent < PATIENCE):
         detectors = [fitted(spec) for _ in range(3)]
         took = [[timed(call)[0] for call in calls(spec, detectors, batch)] for batch in batches(log, start, count)]
         rounds.append(np.array(took))
@@ -146,7 +148,7 @@ def on_the_clock(detector: Detector, log: Any, start: int, count: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three batches of each")
+    parser.add_argument("--quick", action="store_true", help="three batches of each, once")
     options = parser.parse_args()
     count = 3 if options.quick else 12
     scenario = load("quickstart")
@@ -162,7 +164,7 @@ def main() -> int:
 
     rows, took = [], {}
     for spec in MODELS:
-        took[spec], own, features = side_by_side(spec, fitted, world.log, begin, count)
+        took[spec], own, features = side_by_side(spec, fitted, world.log, begin, count, 1 if options.quick else ROUNDS)
         rows.append({
             "adapter": spec,
             "us an event": f"{took[spec]:.2f}",
