@@ -91,9 +91,10 @@ def _options(
 
 def main() -> None:
     """Run the command line; always ends the process."""
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # there is no SIGHUP on Windows
-            signal.signal(getattr(signal, name), _terminated)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # there is no SIGHUP on Windows
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _terminated)
     try:
         app()
     except KeyboardInterrupt as interrupt:
@@ -104,4 +105,6 @@ def main() -> None:
 
 
 def _terminated(number: int, frame: object) -> None:
-    raise Terminated(number)  # unwinds as Ctrl-C does, so that nothing half-written stays behind
+    # Unwinds, so that nothing half-written stays behind.  Not KeyboardInterrupt itself: where that passes through
+    # the `exec` of a text (each dataclass that is imported has one), `python -m` ends by SIGINT whoever catches it.
+    raise Terminated(number)
