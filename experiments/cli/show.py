@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from scopedrift.experiments.cli.errors import UsageError
-from scopedrift.experiments.cli.list import Things, catalogue_of, described
+from scopedrift.experiments.cli.list import Things, catalogue_of, names_of
 from scopedrift.experiments.cli.output import print_json, print_table, printable
 
 SINGULAR: Final = {
@@ -25,7 +25,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Show a scenario, detector, attack, drift, benign change, technique or workload family."""
-    kinds = [kind for kind in Things if name in described(kind)]
+    kinds = [kind for kind in Things if name in names_of(kind)]
     if not kinds:
         kinds = [_kind_of_file(name)]
     for kind in kinds:
@@ -44,7 +44,7 @@ def _kind_of_file(name: str) -> Things:
         return Things.SCENARIOS
     if ".py" in name or ":" in name or "(" in name:
         return Things.DETECTORS
-    known = {each for kind in Things for each in described(kind)}
+    known = {each for kind in Things for each in names_of(kind)}
     close = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "`scopedrift list` shows what there is"
     raise UsageError(f"there is nothing called {name!r}: {hint}")
