@@ -6,6 +6,7 @@ import gc
 import inspect
 import json
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -642,6 +643,26 @@ class Sleeps(Good):
             time.sleep(600)
         except Exception:
             return size_of(batch)
+
+
+@pytest.mark.parametrize(("seconds", "bounded"), [(0.1, True), (20.0, False)])
+def test_what_another_thread_still_holds_is_no_leak_if_it_ends_at_once(seconds: float, bounded: bool) -> None:
+    class Hands(Good):
+        """Leaves the last batch of the check to a thread, with much beside it."""
+
+        def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+            self.batches = 0
+
+        def score(self, batch: EventBatch) -> Any:
+            self.batches += 1
+            if self.batches == 28:
+                held = np.ones(8_000_000)
+                threading.Thread(target=lambda: (time.sleep(seconds), held.sum()), daemon=True).start()
+            return size_of(batch)
+
+    subject = Subject(Hands, sample_log(), sample_knowledge())
+    found = list(run(subject, [(function, why) for function, why in CHECKS if "memory" in function.__name__]))
+    assert [finding.ok for finding in found] == [bounded]
 
 
 def test_a_detector_that_hangs_is_interrupted_and_that_is_the_end_of_the_check() -> None:

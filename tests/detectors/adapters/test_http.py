@@ -120,14 +120,14 @@ def test_what_is_no_answer_is_told(serve, body, status, message) -> None:
 
 class Hangs(Service):
     def do_POST(self) -> None:
-        time.sleep(2.0)
+        time.sleep(20)
 
 
 class Drips(Service):
     def do_POST(self) -> None:
         self.send_response(200)
         self.end_headers()
-        for _ in range(40):
+        for _ in range(200):
             try:
                 self.wfile.write(b" ")
                 time.sleep(0.1)
@@ -139,7 +139,7 @@ class DripsHeaders(Service):
     def do_POST(self) -> None:
         self.send_response(200)
         self.flush_headers()
-        for number in range(40):
+        for number in range(200):
             try:
                 self.wfile.write(f"X-Number: {number}\r\n".encode())
                 time.sleep(0.1)
@@ -149,7 +149,7 @@ class DripsHeaders(Service):
 
 class DripsStatus(Service):
     def do_POST(self) -> None:
-        for letter in b"HTTP/1.1 200 OK and much more of a reason":
+        for letter in b"HTTP/1.1 200 OK" + b" and more" * 20:
             try:
                 self.wfile.write(bytes([letter]))
                 time.sleep(0.1)
@@ -178,7 +178,7 @@ def test_a_service_that_takes_too_long_is_left(serve, handler) -> None:
     began = time.monotonic()
     with pytest.raises(RuntimeError, match=r"did not answer 600 events in 0.4 s"):
         detector.score(STREAM)
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 10  # seconds; the service takes 20
     until = time.monotonic() + 5
     while any(thread.name == "http-detector" for thread in threading.enumerate()):  # it has not been left behind
         assert time.monotonic() < until
