@@ -124,8 +124,8 @@ class Activities:
         lengths, starts = starts[1:] - starts[:-1], starts[:-1]
         rows = row[starts]
         self._open(rows, what.take(order.take(starts)))
-        count = np.arange(1, len(row) + 1)
-        count += (self.events.so_far[rows] - starts).repeat(lengths)
+        count = np.arange(1, len(row) + 1, dtype=np.int32)
+        count += (self.events.so_far[rows] - starts).astype(np.int32).repeat(lengths)
         self.events.so_far[rows] += lengths
         size, moved = column(batch, "bytes"), None
         if size is not None:
