@@ -99,7 +99,7 @@ class Tables:
         found: set[str] = set()
         for name in ("cells", "summary", "incidents", "alerts", "curves"):
             found.update(getattr(self, name)["detector"])
-        source = self.cells if len(self.cells) else self.summary
+        source = self.summary if len(self.summary) else self.cells  # the recall that is shown: over all incidents
         recall = source.groupby("detector")["recall"].mean().fillna(-1.0).to_dict()
         rank = list(REFERENCES)
         real = sorted((d for d in found if d not in REFERENCES), key=lambda d: (-float(recall.get(d, -1.0)), d))
