@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.experiments.run import resolve
+from scopedrift.experiments.run import asked_for
 from scopedrift.experiments.statistics import (
     REPLICATES,
     Interval,
@@ -88,7 +88,7 @@ def judge(claim: Claim, tables: Tables) -> Finding:
     if len(failed):
         worst = failed.iloc[0]
         raise ClaimError(f"{worst['detector']} failed on {worst['scenario']}, seed {worst['seed']}: {worst['reason']}")
-    names = list(resolve(claim.detectors))[: len(claim.detectors)]
+    names = asked_for(claim.detectors)
     sides = {(s, d): _sums(claim, tables, s, d) for s in claim.settings for d in names}
     points = tuple(
         Point(setting, "" if claim.measure in OF_THE_WORLD else name, cluster_bootstrap(*sums))

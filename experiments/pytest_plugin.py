@@ -21,7 +21,7 @@ def scopedrift_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., N
     def judge_suite(suite: str, baseline: str | Path, detectors: Sequence[str] | None = None, jobs: int = 1) -> None:
         from scopedrift.experiments.gate import judge, measured, read_baseline
         from scopedrift.experiments.gate_output import summary
-        from scopedrift.experiments.run import resolve
+        from scopedrift.experiments.run import asked_for
         from scopedrift.experiments.sweep import sweep
         from scopedrift.scenarios.documents import read_text
         from scopedrift.scenarios.suite import load_suite
@@ -30,7 +30,7 @@ def scopedrift_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., N
         if detectors is not None:
             plan = plan.with_detectors(detectors)
         before = read_baseline(read_text(Path(baseline), str(baseline)), str(baseline))
-        names = list(resolve(plan.suite.detectors))[: len(plan.suite.detectors)]
+        names = asked_for(plan.suite.detectors)
         tables = sweep(plan, tmp_path_factory.mktemp("scopedrift-gate"), jobs=jobs).tables
         now, failed = measured(tables, plan.suite.name, plan.suite.version, names)
         gate = judge(now, before, plan.suite.gate, failed)

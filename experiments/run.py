@@ -47,22 +47,43 @@ def resolve(specs: Sequence[str]) -> dict[str, Detector]:
 
     Raises `registry.DetectorError` for the first one that cannot be made.
     """
-    found: dict[str, Detector] = {}
-    for spec in [*specs, *(name for name in REFERENCES if name not in specs)]:
-        detector = registry.load(spec)
-        label = label_of(spec, detector)
-        if label in found and spec not in specs[: specs.index(spec)]:
-            label = spec  # two files may name their detectors alike
-        found[label] = detector
-    return found
+    return {label: detector for label, (_, detector) in _made(specs).items()}
+
+
+def named(specs: Sequence[str]) -> dict[str, str]:
+    """What `specs` ask for, and the references: how each is asked for, by the name that results show; each once.
+
+    Raises `registry.DetectorError` for the first one that cannot be made.
+    """
+    return {label: spec for label, (spec, _) in _made(specs).items()}
+
+
+def asked_for(specs: Sequence[str]) -> list[str]:
+    """The names that results show of what `specs` ask for, without references that they do not name."""
+    return [label for label, spec in named(specs).items() if spec in specs]
 
 
 def label_of(spec: str, detector: Detector) -> str:
     """The name that results show: that of the detector itself, with the parameters that were given."""
     target, given = registry.parse(spec)
-    name = name_of(detector) if ":" in target or target.endswith(".py") else target
+    name = name_of(detector) if _is_a_users(spec) else target
     inside = ", ".join(f"{key}={value}" for key, value in given.items())
     return f"{name}({inside})" if inside else name
+
+
+def _is_a_users(spec: str) -> bool:
+    target, _ = registry.parse(spec)
+    return ":" in target or target.endswith(".py")
+
+
+def _made(specs: Sequence[str]) -> dict[str, tuple[str, Detector]]:
+    """Text and detector by label; a user's detector whose name is taken is called as it was asked for."""
+    made = {spec: registry.load(spec) for spec in dict.fromkeys([*specs, *REFERENCES])}
+    labels: dict[str, str] = {}
+    for spec in sorted(made, key=_is_a_users):
+        label = label_of(spec, made[spec])
+        labels[spec] = spec if label in labels.values() else label
+    return {labels[spec]: (spec, detector) for spec, detector in made.items()}
 
 
 def run_scenario(

@@ -1,16 +1,18 @@
 """Searching a detector's parameters with Optuna: the defaults first, then where the results are better.
 
-The study is an SQLite file in a folder: a search that was stopped goes on.
+The study is an SQLite file in a folder: a search that was stopped goes on, unless the detector's code has changed.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from scopedrift.detectors import registry
+from scopedrift.experiments.code import code_of, sources
 from scopedrift.experiments.scoring import DetectorError
 
 STUDY: Final = "study.sqlite"
@@ -77,11 +79,11 @@ def search(
     searched = [p for p in registry.describe(registry.find(target), target).parameters if _searchable(p, fixed)]
     if not searched:
         raise TuneError(f"{spec} has no parameter with a range to search")
-    registry.load(spec)
+    code = hashlib.sha256(f"{sources()} {code_of(spec)}".encode()).hexdigest()
     value_of = objective(target)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
-        study_name=f"{spec} on {on}",
+        study_name=f"{spec} ({code[:12]}) on {on}",
         storage=f"sqlite:///{(folder / STUDY).resolve()}",
         load_if_exists=True,
         direction="maximize",

@@ -35,7 +35,7 @@ def gate_suite(
     from scopedrift.experiments.gate import EXIT_CODES, GateError, judge, measured, read_baseline
     from scopedrift.experiments.gate_output import junit as junit_xml
     from scopedrift.experiments.gate_output import summary
-    from scopedrift.experiments.run import resolve
+    from scopedrift.experiments.run import asked_for
     from scopedrift.experiments.sweep import sweep
     from scopedrift.reports.files import write_text
 
@@ -45,7 +45,7 @@ def gate_suite(
             f"{baseline}: is of the suite {before.suite!r} version {before.version}, not of {plan.suite.name!r}"
             f" version {plan.suite.version}: write a new one with --update"
         )
-    names = list(resolve(plan.suite.detectors))[: len(plan.suite.detectors)]
+    names = asked_for(plan.suite.detectors)
     place = out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
     with progress(f"gating {plan.suite.name}") as show:
         tables = sweep(plan, place, jobs=jobs, progress=show).tables

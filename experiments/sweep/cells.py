@@ -9,20 +9,16 @@ writes, a transaction per world: a sweep that is killed has each cell whole or n
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
 
-from scopedrift.detectors import registry
+from scopedrift.experiments.code import sources
 from scopedrift.experiments.tables import COLUMNS, Tables, restored
 
 STORE: Final = "cells.sqlite"
@@ -49,33 +45,6 @@ class Cell:
         """SHA-256 (hexadecimal) of the cell's content."""
         content = [version("scopedrift"), sources(), self.label, self.digest, self.seed, self.name, self.code]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-@cache
-def sources() -> str:
-    """SHA-256 (hexadecimal) of this package's code and data, but for reports and the command line: what is being
-    developed changes without its version."""
-    digest = hashlib.sha256()
-    for package in ("scenarios", "simulator", "detectors", "experiments"):
-        folder = Path(str(files(f"scopedrift.{package}")))
-        for file in sorted([*folder.rglob("*.py"), *folder.rglob("*.yaml")]):
-            if not {"cli", "suites", "claims", "library"}.intersection(file.parts):
-                digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
-def code_of(spec: str) -> str:
-    """What makes a detector what it is: its parameters, the files that its text names, and its own source.
-
-    Raises `registry.DetectorError` if there is no such detector.
-    """
-    detector = registry.load(spec)
-    given = json.dumps(detector.parameters(), sort_keys=True, default=str)
-    named = b"".join(path.read_bytes() for path in registry.named_files(spec))
-    if not type(detector).__module__.startswith("scopedrift."):
-        with suppress(OSError, TypeError):
-            named += Path(inspect.getfile(type(detector))).read_bytes()
-    return f"{given} {hashlib.sha256(named).hexdigest()}" if named else given
 
 
 def packed(tables: Tables) -> bytes:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedrift.experiments.run import REFERENCES, resolve
+from scopedrift.experiments.code import code_of
+from scopedrift.experiments.run import named
 from scopedrift.experiments.sweep import engine
-from scopedrift.experiments.sweep.cells import Cell, Store, code_of, joined, plain
+from scopedrift.experiments.sweep.cells import Cell, Store, joined, plain
 from scopedrift.experiments.sweep.engine import Done, Task
 from scopedrift.experiments.tables import Tables, combine, failed_cell
 
@@ -33,14 +34,13 @@ def plan_cells(plan: Plan) -> list[Cell]:
 
     Raises `registry.DetectorError` for a detector that cannot be made.
     """
-    wanted = [*plan.suite.detectors, *(name for name in REFERENCES if name not in plan.suite.detectors)]
-    named = list(zip(resolve(plan.suite.detectors), wanted, strict=True))
-    code = {spec: code_of(spec) for spec in wanted}
+    wanted = named(plan.suite.detectors)
+    code = {spec: code_of(spec) for spec in wanted.values()}
     return [
         Cell(variant.label, variant.scenario.digest(), seed, spec, name, code[spec])
         for variant in plan.variants
         for seed in range(plan.suite.seeds)
-        for name, spec in named
+        for name, spec in wanted.items()
     ]
 
 

@@ -109,3 +109,28 @@ def test_a_search_of_which_no_trial_runs_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(TuneError, match="no trial of rate gave a result"):
         search("rate", tmp_path, on="nothing", trials=2, objective=failing)
+
+
+def test_trials_of_other_code_are_not_taken_for_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = """
+from dataclasses import dataclass
+from scopedrift.detectors import Detector, param
+
+@dataclass
+class Mine(Detector):
+    a: int = param({low}, {low}, 9)
+
+    def score(self, batch):
+        return [0.0] * len(batch)
+"""
+    asked: list[int] = []
+
+    def objective(target: str) -> Objective:
+        return lambda trial, given: float(asked.append(given["a"]) or 1)  # type: ignore[func-returns-value]
+
+    for low, count in ((1, 3), (1, 3), (5, 6)):
+        (tmp_path / "mine.py").write_text(source.format(low=low))
+        found = search("./mine.py", tmp_path, on="w", trials=3, objective=objective)
+        assert len(asked) == count
+        assert found.best["a"] >= low

@@ -14,9 +14,10 @@ import pandas as pd
 import psutil
 import pytest
 
+from scopedrift.experiments.code import code_of
 from scopedrift.experiments.run import run_scenario
 from scopedrift.experiments.sweep import Swept, engine, sweep
-from scopedrift.experiments.sweep.cells import STORE, Store, code_of, joined, packed, unpacked
+from scopedrift.experiments.sweep.cells import STORE, Store, joined, packed, unpacked
 from scopedrift.experiments.sweep.engine import Task, client, run
 from scopedrift.experiments.sweep.run import plan_cells
 from scopedrift.experiments.tables import COLUMNS

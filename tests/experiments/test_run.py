@@ -1,0 +1,44 @@
+"""Detectors by the names that results show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scopedrift.experiments.run import REFERENCES, asked_for, named, resolve
+
+MINE = """
+from scopedrift.detectors import Detector
+
+class Mine(Detector):
+    name = "{name}"
+
+    def score(self, batch):
+        return [0.0] * len(batch)
+"""
+
+
+@pytest.mark.parametrize("name", ["first-seen", "random"])
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_a_detector_of_ones_own_may_be_called_like_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, order: list[int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE.format(name=name))
+    specs = [("./mine.py", name)[i] for i in order]
+    found = resolve(specs)
+    assert list(found) == [*specs, *(n for n in REFERENCES if n not in specs)]
+    assert type(found["./mine.py"]).__name__ == "Mine"
+    assert type(found[name]).__name__ != "Mine"
+    assert named(specs) == {label: label for label in found}
+
+
+def test_two_files_may_name_their_detectors_alike_and_what_is_asked_for_twice_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("one.py", "two.py"):
+        (tmp_path / file).write_text(MINE.format(name="mine"))
+    specs = ["./one.py", "rate", "./two.py", "rate", "rate( volume=1 )", "rate(volume=1)"]
+    assert asked_for(specs) == ["mine", "rate", "./two.py", "rate(volume=1)"]
