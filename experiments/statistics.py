@@ -26,6 +26,9 @@ REPLICATES: Final = 2_000
 MIN_UNITS: Final = 30
 MIN_POSITIVES: Final = 5
 NAN: Final = float("nan")
+ALPHA: Final = 0.05
+_EXACT: Final = 12
+"""Worlds up to which all exchanges are made."""
 
 
 @dataclass(frozen=True)
@@ -151,18 +154,27 @@ class Difference:
     """Two-sided, from exchanging the two detectors within worlds."""
     worlds: int
     minimum_detectable: float
-    """The true difference that so many worlds would find 80 % of the time."""
+    """The true difference that so many worlds would find 80 % of the time; NaN if they can find none."""
     sample: str
 
 
 def paired_difference(
-    cells: pd.DataFrame, a: str, b: str, metric: str, *, replicates: int = REPLICATES, seed: int = 0
+    cells: pd.DataFrame,
+    a: str,
+    b: str,
+    metric: str,
+    *,
+    comparisons: int = 1,
+    replicates: int = REPLICATES,
+    seed: int = 0,
 ) -> Difference:
     """Compare two detectors on the worlds that both of them finished.
 
     The estimate is the difference of the pooled metric, its interval resamples worlds, and the p-value is a
     permutation test: under the null hypothesis the detectors' names may be exchanged within every world (all
-    exchanges up to 12 worlds, `replicates` random ones above).
+    exchanges up to 12 worlds, `replicates` random ones above, or as many as it takes for a p-value that is small
+    enough).  `comparisons` is how many are judged together, by Holm: of these, the smallest p-value must be below
+    0.05 / comparisons, which few worlds cannot give.
     """
     first, second = _paired(cells, a, b)
     top = np.stack([pooled(table, metric)[0] for table in (first, second)])
@@ -173,9 +185,10 @@ def paired_difference(
     if worlds >= 2:
         weights = resample(worlds, replicates, seed)
         low, high = percentile_interval(ratio(top[0], bottom[0], weights) - ratio(top[1], bottom[1], weights))
-        p_value = _exchange(top, bottom, estimate, replicates, seed)
-        each = np.divide(top, bottom, out=np.full(top.shape, NAN), where=bottom != 0)
-        minimum = minimum_detectable_effect(each[0] - each[1])
+        p_value = _exchange(top, bottom, estimate, max(replicates, math.ceil(1.25 * comparisons / ALPHA)), seed)
+        if worlds > _EXACT or comparisons * 2.0 ** (1 - worlds) < ALPHA:
+            each = np.divide(top, bottom, out=np.full(top.shape, NAN), where=bottom != 0)
+            minimum = minimum_detectable_effect(each[0] - each[1], ALPHA / comparisons)
     return Difference(a, b, metric, estimate, low, high, p_value, worlds, minimum, sample_label(worlds))
 
 
@@ -188,7 +201,7 @@ def _paired(cells: pd.DataFrame, a: str, b: str) -> tuple[pd.DataFrame, pd.DataF
 
 def _exchange(top: Array, bottom: Array, estimate: float, replicates: int, seed: int) -> float:
     worlds = top.shape[1]
-    exact = worlds <= 12
+    exact = worlds <= _EXACT
     if exact:
         flips = (np.arange(2**worlds)[:, None] >> np.arange(worlds)) & 1
     else:
@@ -240,7 +253,7 @@ def pooled(cells: pd.DataFrame, metric: str) -> tuple[Array, Array]:
     return np.where(defined, value, 0.0), defined.astype(float)
 
 
-def minimum_detectable_effect(differences: Array, alpha: float = 0.05, power: float = 0.8) -> float:
+def minimum_detectable_effect(differences: Array, alpha: float = ALPHA, power: float = 0.8) -> float:
     """The mean paired difference that as many worlds, as variable, would show with the given power.
 
     (t(1 - alpha/2, n-1) + t(power, n-1)) * s / sqrt(n), for a two-sided paired t test (Bloom 1995).
@@ -286,15 +299,13 @@ def sample_label(units: int, positives: int | None = None) -> str:
     return f"sample too small ({units} units, under {MIN_UNITS})" if units < MIN_UNITS else ""
 
 
-def rank_table(
-    cells: pd.DataFrame, metric: str, *, higher_is_better: bool = True, alpha: float = 0.05, seed: int = 0
-) -> pd.DataFrame:
+def rank_table(cells: pd.DataFrame, metric: str, *, higher_is_better: bool = True, seed: int = 0) -> pd.DataFrame:
     """Detectors by rank, ties included: a detector's rank is 1 + how many are significantly better than it.
 
     `estimate`, `low` and `high` are pooled over worlds; `mean_rank` averages its rank within each world (equal values
     share their mean rank); `tied_with` names those that cannot be told from it (Holm over all pairs);
-    `minimum_detectable` is the difference that so many worlds would find 80 % of the time (median over pairs).  One
-    world cannot tell anybody apart.
+    `minimum_detectable` is the difference that so many worlds would find 80 % of the time, were it the first that Holm
+    looks at (median over pairs).  Few worlds cannot tell anybody apart: two detectors take six, thirteen take twelve.
     """
     import pandas as pd
     from scipy.stats import rankdata
@@ -302,11 +313,11 @@ def rank_table(
     done = cells[cells["status"] == "ok"]
     names = sorted(done["detector"].unique())
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    compared = [paired_difference(cells, a, b, metric, seed=seed) for a, b in pairs]
+    compared = [paired_difference(cells, a, b, metric, comparisons=len(pairs), seed=seed) for a, b in pairs]
     sign = 1.0 if higher_is_better else -1.0
     better: dict[str, set[str]] = {name: set() for name in names}
     for found, p in zip(compared, adjust(d.p_value for d in compared), strict=True):
-        if p < alpha and found.estimate:
+        if p < ALPHA and found.estimate:
             winner, loser = (found.a, found.b) if sign * found.estimate > 0 else (found.b, found.a)
             better[loser].add(winner)
     wide = (

@@ -6,7 +6,7 @@ forbids any connection. The same tables give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,9 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
     data = normalise(tables)
     chosen = looks(data.detectors)
     sections = _sections(data, chosen, out / "figures")
-    alerts = _top_alerts(data)
+    tested = data.real_detectors or data.detectors
+    each = min(ALERTS_PER_DETECTOR, max(1, ALERTS_SHOWN // max(1, len(tested))))
+    alerts = _top_alerts(data, tested, each)
     files = write_inputs(tables, out / "tables")
     files += write_quotable(
         {
@@ -87,7 +89,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         alerts=alerts.to_dict("records"),
         alerts_total=len(data.alerts),
         rules=data.rule_summary.to_dict("records"),
-        alerts_each=ALERTS_PER_DETECTOR,
+        alerts_each=each,
         files=files,
     )
     return write_text(out / "report.html", html)
@@ -118,11 +120,11 @@ def _picture(drawing: Drawing, suffix: str, folder: Path | None, *, pdf: bool = 
     return Picture(named.name, named.title, named.caption, render(named, folder, pdf=pdf), endings)
 
 
-def _top_alerts(data: Tables) -> pd.DataFrame:
-    """The highest scores of each detector under test, detectors in turn of the tables."""
-    order = {d: i for i, d in enumerate(data.real_detectors or data.detectors)}
+def _top_alerts(data: Tables, detectors: Sequence[str], each: int) -> pd.DataFrame:
+    """The highest scores of each detector, detectors in turn."""
+    order = {d: i for i, d in enumerate(detectors)}
     rows = data.alerts[data.alerts["detector"].isin(order)].copy()
     rows["order"] = rows["detector"].map(order).astype(float)
     rows = rows.sort_values(["order", "score", "opened_at"], ascending=[True, False, True], kind="stable")
-    rows = rows.groupby("detector", sort=False).head(ALERTS_PER_DETECTOR).head(ALERTS_SHOWN)
+    rows = rows.groupby("detector", sort=False).head(each)
     return rows.drop(columns="order")

@@ -63,7 +63,7 @@ NUMBERS: dict[str, str] = {
 }
 REFERENCES: dict[str, str] = {
     "never": "alerts on nothing",
-    "always": "alerts on everything",
+    "always": "scores every event alike",
     "random": "scores at random",
     "oracle": "is told the truth and checks the plumbing only",
 }

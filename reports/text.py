@@ -27,6 +27,8 @@ SMALL_NUMBERS = (
     "eleven",
     "twelve",
 )
+AROUND = ("before", "during", "after")
+"""Causes of false alarms that begin with these say when, of an incident."""
 UNITS = (("day", "d", 86_400.0), ("hour", "h", 3_600.0), ("minute", "min", 60.0), ("second", "s", 1.0))
 
 
@@ -139,7 +141,7 @@ def cause_words(cause: str) -> str:
     """Return the cause of a false alarm as words: `ordinary work`, `registry migrations`, `before incident`."""
     if cause in ("", "baseline"):
         return "ordinary work" if cause else "unknown causes"
-    return cause if cause.startswith(("after", "before")) else plural(cause)
+    return cause if cause.startswith(AROUND) else plural(cause)
 
 
 def listed(items: list[str], limit: int = 3) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from scopedrift.reports.survival import survival
 from scopedrift.reports.tables import REFERENCES, Tables
 from scopedrift.reports.text import (
+    AROUND,
     capital,
     cause_words,
     clean,
@@ -138,8 +139,8 @@ def _share(total: Counts) -> str:
 
 
 def _interval(total: Counts) -> str:
-    if not (math.isfinite(total.low) and math.isfinite(total.high)):
-        return ""
+    if not (math.isfinite(total.low) and math.isfinite(total.high)) or round(total.low) == round(total.high):
+        return ""  # where none or all are caught, resampling shows no doubt, and says nothing
     return f" (95 % interval {round(total.low):,} to {round(total.high):,})"
 
 
@@ -152,7 +153,8 @@ def _speed(rows: pd.DataFrame, total: Counts) -> tuple[list[str], list[str]]:
     if total.incidents == 1 and math.isfinite(median):
         return [_within(median)], []
     if math.isfinite(median):
-        return [f"half of all {total.incidents:,} {_within(median)}"], []
+        share = "half" if 2 * total.caught >= total.incidents else "an estimated half"  # some ended unseen, early
+        return [f"{share} of all {total.incidents:,} {_within(median)}"], []
     sooner = f"; a quarter of all was caught {_within(quarter)}" if math.isfinite(quarter) else ""
     return [], [f"Fewer than half were caught, so the median time to detect is not reached{sooner}."]
 
@@ -182,7 +184,7 @@ def _price(data: Tables, detector: str, total: Counts) -> list[str]:
     causes = alarms["cause"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     if len(causes) and causes.index[0] != "":
         cause, alone = str(causes.index[0]), len(causes) == 1
-        words = f"Alerts {cause}" if cause.startswith(("after", "before")) else capital(cause_words(cause))
+        words = f"Alerts {cause}" if cause.startswith(AROUND) else capital(cause_words(cause))
         verb = "causes" if cause == "baseline" else "make" if words.startswith("Alerts ") else "cause"
         size = "all" if alone else percent(float(causes.iloc[0] / causes.sum()))
         sentences.append(
@@ -232,10 +234,12 @@ def _because(reason: str) -> str:
 def _reference(detector: str, total: Counts) -> str:
     if total.failed and not total.seeds:
         return f"{detector} failed{_because(total.reason)}"
-    cost = "" if math.isnan(total.realised) else f" at {_a_day(total.realised)}"
+    known = not math.isnan(total.realised)
+    if not total.incidents:
+        return f"{detector}, which {REFERENCES[detector]}" + (f", raises {_a_day(total.realised)}" if known else "")
+    cost = f" at {_a_day(total.realised)}" if known else ""
     cost = " without a false alarm" if total.realised == 0 else cost
-    caught = f"catches {_share(total)}" if total.incidents else "raises alerts"
-    return f"{detector}, which {REFERENCES[detector]}, {caught}{cost}"
+    return f"{detector}, which {REFERENCES[detector]}, catches {_share(total)}{cost}"
 
 
 def _opening(data: Tables, totals: dict[str, Counts]) -> str:
@@ -258,7 +262,8 @@ def _resolution(data: Tables, seeds: int) -> str:
     """What so many worlds can tell apart."""
     least = data.summary["minimum_detectable"].median()
     if not math.isfinite(least):
-        return ""
+        tested = len(data.real_detectors)
+        return " So few worlds cannot tell any two detectors apart." if min(seeds, tested) > 1 else ""
     small = f" Fewer than {ENOUGH_WORLDS} worlds are a small sample." if seeds < ENOUGH_WORLDS else ""
     return f" So many worlds tell two detectors apart if their F1 differs by {number(least)} or more.{small}"
 

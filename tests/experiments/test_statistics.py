@@ -158,6 +158,15 @@ def test_ratios_are_pooled_and_medians_refused() -> None:
         pooled(table, "time_to_detect_median_s")
 
 
+@pytest.mark.parametrize(("detectors", "worlds", "ranks"), [(2, 5, [1, 1]), (2, 6, [1, 2]), (15, 24, [1] + [2] * 14)])
+def test_a_best_detector_is_found_as_soon_as_worlds_allow(detectors: int, worlds: int, ranks: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    counts = {f"d{i:02}": rng.integers(0, 2, worlds).tolist() for i in range(1, detectors)}
+    table = rank_table(cells({"d00": [10] * worlds, **counts}), "recall")
+    assert sorted(table["rank"]) == ranks
+    assert table["minimum_detectable"].notna().all() == (ranks[-1] > 1), "what cannot be found is not promised"
+
+
 def test_minimum_detectable_effect_is_found_with_the_stated_power() -> None:
     rng = np.random.default_rng(6)
     effect = minimum_detectable_effect(stats.norm.ppf((np.arange(20) + 0.5) / 20))

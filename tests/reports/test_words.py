@@ -102,6 +102,26 @@ def test_no_incident() -> None:
     assert remarks(data) == ()
 
 
+def test_resampling_that_shows_no_doubt_is_not_quoted() -> None:
+    for times in ([np.nan] * 3, [30.0] * 3):
+        low = 0.0 if np.isnan(times[0]) else 1.0
+        data = case({"a": times})
+        data.summary["recall_low"] = data.summary["recall_high"] = low
+        assert "interval" not in sentence(data)
+
+
+def test_false_alarms_during_incidents() -> None:
+    text = sentence(case({"a": [30]}, causes=["during incident"] * 3 + ["baseline"]))
+    assert "Alerts during incident make 75 % of its false alarms." in text
+
+
+def test_few_worlds_promise_nothing(make_world: Callable[..., dict[str, pd.DataFrame]]) -> None:
+    tables = make_world()
+    tables["summary"]["minimum_detectable"] = np.nan
+    opening = summarise(normalise(tables), "core-week").opening
+    assert opening.endswith("So few worlds cannot tell any two detectors apart.")
+
+
 def test_small_samples_and_single_worlds_are_labelled() -> None:
     assert remarks(case({"a": [30, np.nan]})) == (
         "Small sample: two incidents.",
