@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -23,7 +24,7 @@ from scopedrift.experiments.alerts import Alerts, Grouped, alerts
 from scopedrift.experiments.matching import Matching, match
 from scopedrift.experiments.metrics import Point
 from scopedrift.experiments.oracle import informed
-from scopedrift.experiments.scoring import DetectorError, Opening, name_of
+from scopedrift.experiments.scoring import DetectorError, Opening, blamed, name_of
 from scopedrift.experiments.survival import detected_by, median, time_to_detect
 from scopedrift.experiments.windows import Window, Windows, World
 from scopedrift.simulator.events import DAY, HOUR, SECOND, Array
@@ -103,7 +104,7 @@ def evaluate(
             f"expected budget and cooldown >= 0 and batch_size >= 1, not {budget}, {cooldown}, {batch_size}"
         )
     name = name or name_of(detector)
-    used = _knowledge(detector, withhold)
+    used = _knowledge(detector, withhold, name)
     windows = Windows.of(world.scenario, world.log)
     try:
         knowledge = Knowledge.of(world.deployment, used, seed=detectors_seed(world.seed) if seed is None else seed)
@@ -177,12 +178,16 @@ def evaluate_safely(
             withhold=withhold,
         )
     except DetectorError as error:
-        known = _knowledge(detector, withhold)
-        return Evaluation(world.scenario.name, world.seed, name or name_of(detector), "failed", str(error), known)
+        name = name or name_of(detector)
+        known: tuple[str, ...] = ()
+        with suppress(DetectorError):
+            known = _knowledge(detector, withhold, name)
+        return Evaluation(world.scenario.name, world.seed, name, "failed", str(error), known)
 
 
-def _knowledge(detector: Detector, withhold: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(frozenset(detector.needs) - frozenset(withhold)))
+def _knowledge(detector: Detector, withhold: Iterable[str], name: str) -> tuple[str, ...]:
+    with blamed(name, "declaring its needs"):
+        return tuple(sorted(frozenset(detector.needs) - frozenset(withhold)))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +25,7 @@ from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.alerts import Alerts, Grouped, alerts, threshold_for_budget
 from scopedrift.experiments.rules import untold_rules
-from scopedrift.experiments.scoring import DetectorError, checked, name_of
+from scopedrift.experiments.scoring import DetectorError, blamed, checked, name_of, storable
 from scopedrift.simulator.events import HOUR, MISSING, Array, EventBatch
 from scopedrift.simulator.log import EventLog
 from scopedrift.simulator.storage import MANIFEST
@@ -158,7 +157,7 @@ def _over_records(spec: str, detector: Detector, records: Imported | None) -> De
         return detector
     from scopedrift.detectors.adapters.sigma_records import OnRecords, judge
 
-    with _blamed(spec, "reading its rules and the records"):
+    with blamed(spec, "reading its rules and the records"):
         return OnRecords(judge(detector.path(), records))
 
 
@@ -166,7 +165,7 @@ def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:
     """What each rule of a detector matched in the whole log; empty for a detector that is not made of rules."""
     if type(detector).parts is Detector.parts:
         return ()
-    with _blamed(spec, "judging the whole log"):
+    with blamed(spec, "judging the whole log"):
         running = copy.deepcopy(detector)
         running.fit(log.batch(0, 0), Knowledge())
         for batch in log.batches(BATCH):
@@ -211,6 +210,8 @@ def _top_alerts(
 
 def _raised(arrived: Array, identity: Array, scores: Array, top: int) -> Alerts:
     """At most `top` alerts; more only where they tie at the highest score."""
+    if np.isnan(scores).all():  # it abstained throughout
+        return alerts(arrived, identity, scores, np.inf, COOLDOWN_US)
     threshold = threshold_for_budget(Grouped.of(arrived, identity, scores, COOLDOWN_US), top)
     highest = np.nanmax(scores) if np.isfinite(threshold) else threshold
     if threshold >= highest > np.nanmin(scores):
@@ -238,12 +239,12 @@ class _Passes:
     def scored(self) -> Iterator[tuple[int, EventBatch, Array, Detector]]:
         """Fit a copy and score the rest: position, batch, its scores, and the copy as it is then."""
         name = name_of(self.detector)
-        with _blamed(name, "fit"):
+        with blamed(name, "fit"):
             running = copy.deepcopy(self.detector)
             running.fit(self.log.batch(0, self.split), Knowledge())
         at = 0
         for batch in self.log.batches(BATCH, self.split):
-            with _blamed(name, "score"):
+            with blamed(name, "score"):
                 returned = running.score(batch)
             yield at, batch, checked(returned, len(batch), name, "score"), running
             at += len(batch)
@@ -255,8 +256,8 @@ class _Passes:
         for at, batch, _, running in self.scored() if left else ():
             while left and left[0] < at + len(batch):
                 row = left.pop(0) - at
-                with _blamed(name_of(self.detector), "explain"):
-                    reason = str(running.explain(batch, row))
+                with blamed(name_of(self.detector), "explain"):
+                    reason = storable(str(running.explain(batch, row)))
                 texts = _texts(batch, row)
                 told[at + row] = {
                     **texts,
@@ -280,12 +281,3 @@ def _without(identity: str, reason: str) -> str:
             return reason.removeprefix(lead)
         reason = reason.replace(f": {lead}", ": ")
     return reason
-
-
-@contextmanager
-def _blamed(detector: str, phase: str) -> Iterator[None]:
-    """Whatever the detector raises becomes a `DetectorError`."""
-    try:
-        yield
-    except (Exception, SystemExit) as error:
-        raise DetectorError(detector, phase, f"{type(error).__name__}: {error}") from error

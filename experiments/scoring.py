@@ -41,7 +41,7 @@ class DetectorError(Exception):
     """A detector raised, or returned something that is no score.  One line: who, when, what, what was expected."""
 
     def __init__(self, detector: str, phase: str, problem: str) -> None:
-        self.detector, self.phase, self.problem = detector, phase, " ".join(problem.split())[:500]
+        self.detector, self.phase, self.problem = detector, phase, " ".join(storable(problem).split())[:500]
         super().__init__(f"detector {detector!r} failed in {phase}: {self.problem}")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -98,7 +98,7 @@ def run(
     Raises `DetectorError`.
     """
     clock = _Clock()
-    with _blamed(name, "copy.deepcopy"):
+    with blamed(name, "copy.deepcopy"):
         detector = copy.deepcopy(detector)
     newcomers = _fit(detector, log.batch(windows.baseline.start, windows.baseline.stop), knowledge, name, clock)
     fit_seconds, clock.seconds = clock.seconds, 0.0
@@ -110,7 +110,7 @@ def run(
         for number, batch in enumerate(log.batches(batch_size, window.start, window.stop)):
             at = window.start + number * batch_size
             phase = f"score, batch {(at - start) // batch_size} (events {at} to {at + len(batch)})"
-            with _blamed(name, phase):
+            with blamed(name, phase):
                 returned = clock.time(lambda batch=batch: detector.score(batch))  # type: ignore[misc]
             here = slice(at - start, at - start + len(batch))
             scores[here] = checked(returned, len(batch), name, phase)
@@ -131,19 +131,19 @@ def run(
         for row in doors.opened(batch["arrived"], identity[here], scores[here] > threshold):
             reason = ""
             if len(openings) < EXPLAINED:
-                with _blamed(name, f"explain, event {at + row}"):
+                with blamed(name, f"explain, event {at + row}"):
                     reason = _sentence(detector.explain(batch, row))
             openings[at + row - middle] = Opening(
                 reason, _text(batch, "operation", row), _text(batch, "resource", row), newcomers.cold(batch, row)
             )
-    with _blamed(name, "parts"):
+    with blamed(name, "parts"):
         parts = tuple(detector.parts())
     return Scored(start, scores, identity, calibration, threshold, openings, fit_seconds, clock.seconds, parts)
 
 
 def _fit(detector: Detector, history: EventBatch, knowledge: Knowledge, name: str, clock: _Clock) -> _Newcomers:
     """Fit; a function of its own, so that the baseline window is let go before scoring."""
-    with _blamed(name, "fit"):
+    with blamed(name, "fit"):
         clock.time(lambda: detector.fit(history, knowledge))
     return _Newcomers(history)
 
@@ -180,7 +180,7 @@ class _Clock:
 
 
 @contextmanager
-def _blamed(detector: str, phase: str) -> Iterator[None]:
+def blamed(detector: str, phase: str) -> Iterator[None]:
     """Whatever the detector raises, `SystemExit` included, becomes a `DetectorError`."""
     try:
         yield
@@ -191,7 +191,12 @@ def _blamed(detector: str, phase: str) -> Iterator[None]:
 def _sentence(reason: Any) -> str:
     if not isinstance(reason, str):
         raise TypeError(f"returned {type(reason).__name__}, expected one sentence (str)")
-    return reason
+    return storable(reason)
+
+
+def storable(text: str) -> str:
+    """The text with what UTF-8 does not have (halves of a pair, as in file names that are no UTF-8) written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _text(batch: EventBatch, column: str, row: int) -> str:

@@ -17,6 +17,7 @@ _OURS: Final = (
     ("scopedrift.detectors.registry", "DetectorError"),
     ("scopedrift.simulator.telemetry.report", "LogError"),
     ("scopedrift.simulator.storage", "LogFormatError"),
+    ("scopedrift.experiments.scoring", "DetectorError"),
     ("scopedrift.experiments.tracking", "TrackingError"),
 )
 """Errors that say what the caller did wrong: module and name (a module that was never imported raised nothing)."""

@@ -14,6 +14,7 @@ from scopedrift.detectors.base import Detector
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluate import DetectorError, evaluate, evaluate_safely
 from scopedrift.experiments.scoring import _Doors, checked
+from scopedrift.experiments.tables import tables
 from scopedrift.simulator.events import HOUR, EventBatch
 
 
@@ -62,6 +63,30 @@ def test_bad_scores_are_answered_with_who_where_and_what(
     assert message.startswith("detector 'rogue' failed in score, batch 0 (events ")
     assert complaint in message and "\n" not in message
     assert str(pickle.loads(pickle.dumps(caught.value))) == message
+
+
+class Needy(Rogue):
+    needs = None
+
+
+def test_what_no_table_can_hold_costs_nobody_else_a_result(randomly: Callable[..., Any]) -> None:
+    def fails(batch: EventBatch) -> Any:
+        raise ValueError("the file b\udcff")
+
+    class Tells(Rogue):
+        def explain(self, batch: EventBatch, row: int) -> str:
+            return "odd name \udcff"
+
+    world = randomly(1).with_terms(1000.0)
+    by_bytes = lambda batch: batch["bytes"].astype(float)  # noqa: E731
+    failed = evaluate_safely(Rogue(fails), world)
+    assert "the file b\\udcff" in failed.reason
+    told = evaluate_safely(Tells(by_bytes), world)
+    assert {opening.reason for opening in told.openings} == {"odd name \\udcff"}
+    needy = evaluate_safely(Needy(by_bytes), world)
+    assert "failed in declaring its needs: TypeError" in needy.reason
+    for evaluation in (failed, told, needy):
+        tables(evaluation, world)
 
 
 def test_the_failing_batch_is_named(randomly: Callable[..., Any]) -> None:
