@@ -26,10 +26,12 @@ _KEPT: Final = (
     " role roles root group policy instance key alias secret bucket table function assumed-role federated-user"
     " system serviceaccount serviceaccounts node nodes anonymous pods jobs cronjobs deployments daemonsets secrets"
     " configmaps namespaces services default kube-system kube-public projects spiffe ns sa http https com io org net"
-    " gserviceaccount internal"
+    " gserviceaccount internal amazonaws"
 )
 KEPT: Final = frozenset(_KEPT.split())
 """Words that say what a thing is, not whose it is."""
+_PROVIDER: Final = re.compile(r"[a-z0-9-]+\.amazonaws\.com(\.cn)?|AWS Internal")
+"""Services of the provider; a longer host, such as that of a database, has names of its customer in it."""
 _IP: Final = re.compile(r"^\d{1,3}(\.\d{1,3}){3}$")
 _WORD: Final = re.compile(r"[^\s:/@.,=|]+")
 _REGION: Final = re.compile(r"^[a-z]{2}(-gov)?-[a-z]+-\d[a-z]?$")
@@ -51,7 +53,7 @@ def pseudonymised(log: EventLog, key: str) -> EventLog:
 
 def pseudonym(text: str, secret: bytes) -> str:
     """What stands for one name under a secret (at most 64 bytes)."""
-    if text.endswith(".amazonaws.com") or text == "AWS Internal":
+    if _PROVIDER.fullmatch(text):
         return text
     if _IP.match(text):
         a, b, c = _hash(text, secret)[:3]

@@ -42,6 +42,12 @@ def test_shapes_stay():
     assert pseudonym("health.amazonaws.com", b"k") == "health.amazonaws.com"
 
 
+def test_hosts_of_customers_are_names():
+    found = pseudonym("acme-payroll.c9akciq32.eu-west-1.rds.amazonaws.com", b"k")
+    assert found.endswith(".amazonaws.com") and "eu-west-1" in found
+    assert "acme" not in found and "c9ak" not in found
+
+
 @given(st.text(max_size=40))
 def test_any_text_has_a_pseudonym(text):
     assert pseudonym(text, b"k") == pseudonym(text, b"k")
