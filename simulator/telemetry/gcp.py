@@ -6,6 +6,7 @@ delegation chain.  Credential: a service account's key, if one was used.  An eve
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from scopedrift.simulator.telemetry import kubernetes
@@ -17,6 +18,8 @@ NAME: Final = "gcp"
 
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16
 _DELEGATION: Final = "authenticationInfo.serviceAccountDelegationInfo.0"
+_VERSION: Final = re.compile(r"\.v\d+(?:(?:alpha|beta)\d+)?\.")
+"""Of an API of a cluster, in the name of a method."""
 
 
 def read(record: dict[str, Any]) -> Fields | None:
@@ -66,8 +69,10 @@ def _verb(method: str) -> str:
 
 def _cluster_access(method: str) -> str:
     """The class of access of a request to a cluster, such as `io.k8s.core.v1.pods.exec.create`."""
-    *kind, verb = method.partition(".v1.")[2].split(".")
-    group = "rbac.authorization.k8s.io" if ".rbac." in method else None
+    group, *rest = _VERSION.split(method, maxsplit=1)
+    *kind, verb = (rest[0] if rest else method).split(".")
+    words = group.split(".") if group.startswith("io.k8s.") else []
+    group = next((name for name in kubernetes.ADMIN_GROUPS if name.partition(".")[0] in words), None)
     return kubernetes.access_of(verb, group, "/".join(kind))
 
 

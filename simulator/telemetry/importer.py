@@ -110,12 +110,12 @@ def import_log(
     paths = [path] if isinstance(path, Path) else [Path(part) for part in path]
     shown = ", ".join(str(part) for part in paths)
     mappers, layout = _formats(format, mapping)
-    files, ignored = find_files(paths)
+    files, ignored, closed = find_files(paths)
     if not files:
         raise LogError(f"{shown}: no log files in it (names that end in {', '.join(SUFFIXES)})")
-    report, table, origins = ImportReport(ignored=ignored), Table(), Origins()
+    report, table, origins = ImportReport(ignored=ignored, unreadable=closed), Table(), Origins()
     reader = Reader([mapper(table) for mapper in mappers], layout)
-    advance = _advance(progress, sum(file.stat().st_size for file in files))
+    advance = _advance(progress, sum(map(_size, files)))
     for file in files:
         origins.open(file)
         _read(Source(file, advance), layout, reader, table, origins, report)
@@ -128,6 +128,14 @@ def import_log(
     manifest = {"source": "import", "formats": dict(report.formats), "files": report.files}
     log = EventLog.from_columns(columns, vocabulary, manifest)
     return Imported(log, report, origins, order, Reader([mapper(Table()) for mapper in mappers], layout))
+
+
+def _size(file: Path) -> int:
+    """Bytes; none of what is not there any more, which the report tells when it comes to be read."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _read(source: Source, layout: Layout, reader: Reader, table: Table, origins: Origins, report: ImportReport) -> None:

@@ -3,7 +3,8 @@
 Who: `user.username`; `on_behalf_of` is whom it impersonates.  What: verb and resource (`create pods/exec`).  On
 what: `namespace/resource/name`, with the namespace as project.  From where: the last of `sourceIPs`, since all
 others are the client's claim.  A pod template with a privileged container makes a request administration: it rules
-the node.  An event is seen when its stage was written (`stageTimestamp`).
+the node.  An event is seen when its stage was written (`stageTimestamp`).  What was only received is no event: the
+record of its answer is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from scopedrift.simulator.telemetry.report import Unreadable
 from scopedrift.simulator.telemetry.table import MEMO, Packed, Row, Table, opaque, packed
 from scopedrift.simulator.telemetry.tree import at, child, first, image_of, text
 
@@ -126,6 +128,8 @@ class Mapper:
         verb = record.verb
         if verb is None or (record.auditID is None and record.stage is None):
             return None
+        if record.stage == "RequestReceived":
+            raise Unreadable("a request that was only received: its answer is another record")
         time = self._times[record.requestReceivedTimestamp or record.timestamp or record.stageTimestamp]
         arrived = self._times[record.stageTimestamp] if record.stageTimestamp else time
         who = (bytes(record.user), bytes(record.impersonatedUser))
@@ -200,7 +204,7 @@ class Mapper:
         return action
 
     def _outcome(self, record: Record) -> int:
-        """Missing while a request has only been received."""
+        """Missing where the record does not say how the request was answered."""
         code = record.responseStatus.code if record.responseStatus else None
         if code in (401, 403) or (record.annotations and record.annotations.decision == "forbid"):
             return self._outcomes["denied"]

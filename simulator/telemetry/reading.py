@@ -24,20 +24,21 @@ SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".gz")
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
-def find_files(paths: Sequence[Path]) -> tuple[list[Path], int]:
+def find_files(paths: Sequence[Path]) -> tuple[list[Path], int, list[tuple[Path, str]]]:
     """The log files that `paths` name, in order of name within a folder, and how many others the folders hold.
 
     A file that is named itself is taken whatever its name.  Raises `LogError` for a path that does not exist.
     """
     found: dict[str, Path] = {}
     ignored = 0
+    unreadable: list[tuple[Path, str]] = []
     for path in paths:
         try:
             mode = path.stat().st_mode
         except OSError as error:
             raise LogError(f"{path}: {error.strerror or error}") from None
         if stat.S_ISDIR(mode):
-            for file in _walk(path):
+            for file in _walk(path, unreadable):
                 if file.name.lower().endswith(SUFFIXES):
                     found.setdefault(os.path.realpath(file), file)
                 else:
@@ -46,13 +47,17 @@ def find_files(paths: Sequence[Path]) -> tuple[list[Path], int]:
             found.setdefault(os.path.realpath(path), path)
         else:
             raise LogError(f"{path}: neither a file nor a folder")
-    return list(found.values()), ignored
+    return list(found.values()), ignored, unreadable
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Regular files below `folder`, in order of name; a folder that links lead to twice is entered once."""
+def _walk(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
+    """Files below `folder`, in order of name; a folder that links lead to twice is entered once."""
     entered: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+
+    def closed(error: OSError) -> None:
+        unreadable.append((Path(error.filename), f"cannot be read: {error.strerror or error}"))
+
+    for root, folders, files in os.walk(folder, onerror=closed, followlinks=True):
         here = os.stat(root)
         if (here.st_dev, here.st_ino) in entered:
             folders.clear()

@@ -58,7 +58,7 @@ class ImportReport:
     formats: Counter[str] = field(default_factory=Counter)
     """Events by format."""
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
-    """Files that could not be read, or not to their end: what was read before counts."""
+    """Files and folders that could not be read, or not to their end: what was read before counts."""
     samples: list[Sample] = field(default_factory=list)
     """The first skipped records (at most `SAMPLES` for each reason)."""
 

@@ -61,7 +61,7 @@ class Writer:
             "apiVersion": "audit.k8s.io/v1",
             "level": "Request" if body else "Metadata",
             "auditID": names.uuid("audit", number),
-            "stage": "RequestReceived" if code is None else "ResponseComplete",
+            "stage": "ResponseComplete",
             "requestURI": _path(on, verb) if on else what or "/",
             "verb": verb,
             "user": self._user(event),

@@ -70,6 +70,23 @@ def test_minting_a_token_is_authentication_and_cluster_entries_are_kubernetes(tm
     assert event(tmp_path, serviceName="k8s.io", methodName="io.k8s.core.v1.pods.create").stream == "kubernetes_audit"
 
 
+@pytest.mark.parametrize(
+    ("method", "access"),
+    [
+        ("io.k8s.core.v1.pods.list", "read"),
+        ("io.k8s.core.v1.pods.exec.create", "admin"),
+        ("io.k8s.autoscaling.v2.horizontalpodautoscalers.list", "read"),
+        ("io.k8s.batch.v1beta1.cronjobs.delete", "delete"),
+        ("com.example.v1alpha1.things.get", "read"),
+        ("com.example.policy.v1.things.create", "create"),
+        ("io.k8s.authorization.rbac.v1.clusterrolebindings.create", "admin"),
+        ("io.k8s.admissionregistration.v1.mutatingwebhookconfigurations.create", "admin"),
+    ],
+)
+def test_the_access_of_a_request_to_a_cluster(tmp_path, method, access):
+    assert event(tmp_path, serviceName="k8s.io", methodName=method).access == access
+
+
 def test_the_project_of_the_log_where_the_resource_names_none(tmp_path):
     assert event(tmp_path, {"resource": {"type": "x", "labels": {}}}).project == "ml-prod"
 

@@ -1,7 +1,9 @@
 """Real records become events: counts, order, columns, and the way back."""
 
+import errno
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,24 @@ def test_the_same_file_reached_twice_is_read_once(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "again.json").symlink_to(path)
     assert len(import_log([tmp_path, path]).log) == len(RECORDS)
+
+
+def test_what_cannot_be_opened_is_told_and_stops_nobody(tmp_path, monkeypatch):
+    written(tmp_path, "a.json", json.dumps(RECORDS))
+    (tmp_path / "gone.log").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "closed").mkdir()
+    listed = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "closed":  # whoever runs the tests may be allowed everything
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    imported = import_log(tmp_path)
+    assert len(imported.log) == len(RECORDS)
+    assert {file.name for file, _ in imported.report.unreadable} == {"closed", "gone.log"}
+    assert f"{tmp_path / 'closed'}: cannot be read: Permission denied" in imported.report.summary()
 
 
 def test_progress_ends_at_the_total(tmp_path):

@@ -95,12 +95,20 @@ def test_whom_a_request_impersonates(tmp_path):
         ({"responseStatus": {"code": 401}}, "denied"),
         ({"responseStatus": {"code": 404}}, "error"),
         ({"annotations": {"authorization.k8s.io/decision": "forbid"}}, "denied"),
-        ({"responseStatus": None, "stage": "RequestReceived"}, None),
+        ({"responseStatus": None}, None),
         ({"responseStatus": None, "stage": "Panic"}, "error"),
     ],
 )
 def test_outcomes(tmp_path, changed, outcome):
     assert event(tmp_path, **changed).outcome == outcome
+
+
+def test_a_request_that_was_received_and_answered_is_one_event(tmp_path):
+    received = {**POD, "stage": "RequestReceived", "responseStatus": None}
+    (tmp_path / "log.json").write_text(f"{json.dumps(received)}\n{json.dumps(POD)}\n")
+    imported = import_log(tmp_path)
+    assert [found.outcome for found in imported.log.batch(0, len(imported.log))] == ["success"]
+    assert imported.report.skipped == {"a request that was only received: its answer is another record": 1}
 
 
 @pytest.mark.parametrize(

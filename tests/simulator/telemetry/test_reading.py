@@ -53,10 +53,10 @@ def test_files_in_order_of_name_hidden_ones_and_others_left_out(tmp_path):
     for name in ("b/2.json", "b/1.JSONL", "a.log.gz", ".hidden.json", "notes.md", "c.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found, ignored = find_files([tmp_path])
+    found, ignored, unreadable = find_files([tmp_path])
     assert [str(file.relative_to(tmp_path)) for file in found] == ["a.log.gz", "c.csv", "b/1.JSONL", "b/2.json"]
-    assert ignored == 1
-    assert find_files([tmp_path / "notes.md"]) == ([tmp_path / "notes.md"], 0)
+    assert (ignored, unreadable) == (1, [])
+    assert find_files([tmp_path / "notes.md"]) == ([tmp_path / "notes.md"], 0, [])
 
 
 def test_a_file_that_goes_away_is_a_problem_of_its_own(tmp_path):
