@@ -28,7 +28,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from scopedrift.detectors.base import Detector, Range
 
@@ -323,7 +323,9 @@ def _construct(cls: type[Detector], target: str, given: dict[str, Any]) -> Detec
 
 
 def _checked(value: Any, kind: Any, name: str, target: str) -> Any:
-    """The value, fitted to a plain type (an integer is a fine float); other annotations are not checked."""
+    """The value, fitted to a plain type (an integer is a fine float) or a dictionary; others are not checked."""
+    if isinstance(value, str) and dict in {get_origin(part) for part in get_args(kind)}:
+        raise DetectorError(f"parameter {name!r} of {target!r} must be a dictionary such as {{'a': 1}}, not {value!r}")
     if kind not in (bool, int, float, str):
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -356,6 +358,6 @@ def _split(inside: str, spec: str) -> list[str]:
 def _value(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         lowered = text.lower()
         return {"true": True, "false": False, "none": None}.get(lowered, text)

@@ -13,7 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from scopedrift.scenarios.parts import Evaluation
+from scopedrift.simulator.events import DAY, Array
 from scopedrift.simulator.log import EventLog
 from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.storage import LogFormatError
@@ -23,6 +26,10 @@ from scopedrift.simulator.truth_file import load_truth, save_truth
 
 KEY: Final = "timetable"
 """Where a log's manifest holds its windows."""
+_FAR: Final = 10
+"""Times the span of the middle of a log (a day at least) that no gap in it is long."""
+_FEW: Final = 20
+"""Events below which nothing is out of the ordinary."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,10 @@ class Timetable:
     def of(cls, name: str, log: EventLog, learn: float, calibrate: float) -> Timetable:
         """Windows of the first `learn` of the events, the next `calibrate` of them (shares), and the rest.
 
-        Raises `LogError` if one of them would be empty.
+        Raises `LogError` if one of them would be empty, or if a few wrong times would stretch one beyond all measure.
         """
         arrived = log.arrived
+        _refuse_wrong_clocks(name, arrived)
         cuts = (0, round(learn * len(log)), round((learn + calibrate) * len(log)))
         edges = (*(int(arrived[min(cut, len(log) - 1)]) for cut in cuts), int(arrived[-1]) + 1)
         if any(later <= earlier for earlier, later in pairwise(edges)) or cuts[-1] >= len(log):
@@ -60,6 +68,24 @@ class Timetable:
                 " a test part"
             )
         return cls(name, edges[0], edges[1], edges[2], edges[3])
+
+
+def _refuse_wrong_clocks(name: str, arrived: Array) -> None:
+    """At most 1 % of the events, before or after a gap far longer than all others take, have a wrong time."""
+    few = max(1, len(arrived) // 100)
+    if len(arrived) < _FEW:
+        return
+    most = _FAR * max(int(arrived[-1 - few] - arrived[few]), DAY)
+    gaps = np.diff(arrived)
+    for where, at in (("before", np.arange(few)), ("after", np.arange(len(gaps) - few, len(gaps)))):
+        far = at[gaps[at] > most]
+        if len(far):
+            edge = int(far[-1] if where == "before" else far[0])
+            count, odd = (edge + 1, arrived[edge]) if where == "before" else (len(gaps) - edge, arrived[edge + 1])
+            raise LogError(
+                f"{name}: {count} of its {len(arrived)} events lie {gaps[edge] // DAY:,} days {where} all others "
+                f"({np.datetime64(int(odd), 'us').astype('datetime64[s]')} UTC): take them out if a clock was wrong"
+            )
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ def test_parameters_are_literals_or_plain_text(spec: str, target: str, given: di
         ("drift(method=3)", "parameter 'method' of 'drift' must be str, not 3"),
         ("isolation-forest(trees=2.5)", "parameter 'trees' of 'isolation-forest' must be int, not 2.5"),
         ("drift(method=magic)", "'drift' cannot be made: method must be page-hinkley or adwin, not 'magic'"),
+        ("river(options={{'a': 1}})", "parameter 'options' of 'river' must be a dictionary such as {'a': 1}, not "),
         ("no_such_module:Thing", "cannot import 'no_such_module' for the detector 'no_such_module:Thing': No module"),
         ("json:JSONEncoder", "'json:JSONEncoder' is not a subclass of scopedrift.detectors.Detector"),
         ("json:JSONEncode", "'json:JSONEncode': there is no 'JSONEncode' in it: did you mean 'JSONEncoder'?"),

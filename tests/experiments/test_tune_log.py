@@ -20,8 +20,10 @@ from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.events import DAY
+from scopedrift.simulator.log import EventLog
 from scopedrift.simulator.real.inject import inject
 from scopedrift.simulator.real.world import RealWorld, Timetable
+from scopedrift.simulator.telemetry.report import LogError
 from scopedrift.simulator.truth import Truth
 
 SAMPLE = Path(__file__).parents[1] / "simulator" / "telemetry" / "data" / "invictus.json"
@@ -103,6 +105,19 @@ def test_the_interval_holds_the_estimate_and_is_never_certain(places, days):
 def test_the_interval_is_that_of_poisson_for_few_days():
     found = alert_rate(np.array([1, 2, 3]), 0, DAY)
     assert (found.low, found.high) == (pytest.approx(0.6187, abs=1e-3), pytest.approx(8.7673, abs=1e-3))
+
+
+@pytest.mark.parametrize("wrong", [["1970-01-01"], ["2036-01-01"], ["1970-01-01", "2099-01-01"]])
+def test_a_wrong_clock_is_no_part_of_a_log(log, wrong):
+    columns = {name: np.asarray(values) for name, values in log.batch(0, len(log)).columns.items()}
+    rows = np.concatenate([np.arange(len(log)), np.zeros(len(wrong), np.int64)])
+    columns = {name: values[rows] for name, values in columns.items()}
+    columns["arrived"][len(log) :] = np.array(wrong, "datetime64[us]").astype(np.int64)
+    columns["time"] = columns["arrived"]
+    order = np.argsort(columns["arrived"], kind="stable")
+    stretched = EventLog.from_columns({n: v[order] for n, v in columns.items()}, log.vocabulary, {})
+    with pytest.raises(LogError, match=rf"1 of its {len(stretched)} events lie [\d,]+ days (before|after) all others"):
+        Timetable.of("log", stretched, 0.5, 0.2)
 
 
 def test_the_command_tunes_on_a_log_and_says_what_is_wrong(tmp_path, monkeypatch):
