@@ -121,14 +121,16 @@ def score_log(
     detectors = {spec: registry.load(spec) for spec in specs}
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
-    found, failed, rules, unjudged = [], {}, [], 0
+    found, failed, rules, silent, unjudged = [], {}, [], [], 0
     for at, (spec, detector) in enumerate(detectors.items()):
         if progress:
             progress(at / len(detectors), spec)
         try:
             running = _over_records(spec, detector, records)
             unjudged = max(unjudged, getattr(running, "unjudged", 0))
-            found.append(_top_alerts(spec, running, log, split, top, records))
+            told, judged = _top_alerts(spec, running, log, split, top, records)
+            found.append(told)
+            silent += [] if judged else [spec]
             rules += [{"detector": spec, **row} for row in untold_rules(_parts(spec, running, log), log, COOLDOWN_US)]
         except DetectorError as error:
             failed[spec] = str(error)
@@ -146,6 +148,7 @@ def score_log(
         "digest": log.digest,
     }
     facts |= {"unjudged_records": unjudged} if unjudged else {}
+    facts |= {"abstained": silent} if silent else {}
     return Scored(table, facts, failed, pd.DataFrame(rules, columns=list(RULES)))
 
 
@@ -175,8 +178,8 @@ def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:
 
 def _top_alerts(
     spec: str, detector: Detector, log: EventLog, split: int, top: int, records: Imported | None
-) -> pd.DataFrame:
-    """One detector's top alerts, with reasons, and where the records behind them are."""
+) -> tuple[pd.DataFrame, bool]:
+    """One detector's top alerts, with reasons and where the records behind them are; whether it judged any event."""
     import pandas as pd
 
     passes = _Passes(detector, log, split)
@@ -205,7 +208,7 @@ def _top_alerts(
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("opened_at", "closed_at", "time"):
         table[name] = pd.to_datetime(table[name].astype("int64"), unit="us", utc=True)
-    return table
+    return table, not np.isnan(scores).all()
 
 
 def _raised(arrived: Array, identity: Array, scores: Array, top: int) -> Alerts:

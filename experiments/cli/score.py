@@ -113,6 +113,8 @@ def _told(facts: Mapping[str, Any]) -> str:
     text += f"the first {learned:,} were learned from, the {scored:,} from {scored_from} on were scored."
     if learned < ENOUGH:
         text += f" {learned:,} events are too few to learn what is usual: most of what is scored is new."
+    if silent := facts.get("abstained"):
+        text += f" These abstained on every event and say nothing of this log: {', '.join(silent)}."
     if unjudged := facts.get("unjudged_records"):
         text += f" Rules did not judge {unjudged:,} record{'' if unjudged == 1 else 's'}, nested too deeply."
     if unread := facts.get("unreadable_records"):

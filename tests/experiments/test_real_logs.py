@@ -78,6 +78,23 @@ def test_what_scores_no_higher_than_most_events_is_no_alert(monkeypatch):
     assert len(score_log(log_of([0, 1, 2], list("abb"), list("xyz")), ["x"], fit=0.1).alerts) == 0, "nothing stands out"
 
 
+def test_a_detector_that_abstains_on_everything_is_told(tmp_path):
+    (tmp_path / "silent.py").write_text("""
+from scopedrift.detectors import Detector
+
+class Silent(Detector):
+    def score(self, batch):
+        return [float("nan")] * len(batch)
+""")
+    log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]).save(tmp_path / "log")
+    wanted = ["--detector", str(tmp_path / "silent.py"), "--detector", "first-seen", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, ["score", str(tmp_path / "log"), *wanted])
+    assert done.exit_code == 0, done.output
+    said = "These abstained on every event and say nothing of this log:"
+    assert said in " ".join(done.stdout.split()) and "RuntimeWarning" not in done.stderr
+    assert said in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_detector_that_fails_costs_only_itself(monkeypatch):
     class Broken(Detector):
         def score(self, batch):
