@@ -30,6 +30,8 @@ from scopedrift.reports.text import (
 
 FEW_INCIDENTS, FEW_CAUGHT = 30, 5  # below these, a sample is called small
 ENOUGH_WORLDS = 30
+ALPHA = 0.05
+"""The least p-value of all pairs, times their number, must be below it (Holm)."""
 
 
 @dataclass(frozen=True)
@@ -260,10 +262,13 @@ def _opening(data: Tables, totals: dict[str, Counts]) -> str:
 
 def _resolution(data: Tables, seeds: int) -> str:
     """What so many worlds can tell apart."""
+    tested = len(data.real_detectors)
+    pairs = tested * (tested - 1) // 2
+    if pairs and seeds > 1 and pairs * 2.0 ** (1 - seeds) >= ALPHA:  # of an exchange of names within so many worlds
+        return " So few worlds cannot tell any two detectors apart."
     least = data.summary["minimum_detectable"].median()
     if not math.isfinite(least):
-        tested = len(data.real_detectors)
-        return " So few worlds cannot tell any two detectors apart." if min(seeds, tested) > 1 else ""
+        return ""
     small = f" Fewer than {ENOUGH_WORLDS} worlds are a small sample." if seeds < ENOUGH_WORLDS else ""
     return f" So many worlds tell two detectors apart if their F1 differs by {number(least)} or more.{small}"
 

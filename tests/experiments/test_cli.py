@@ -397,6 +397,15 @@ main()
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+def test_a_detector_that_a_scenario_names_and_that_fails_is_one_message(scopedrift, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN_DETECTOR)
+    (tmp_path / "adaptive.yaml").write_text(TINY + "adaptive: {detector: ./broken.py}\n")
+    done = scopedrift("run", "adaptive.yaml", "--seeds", 1, "--detector", "never", "--no-track", "--out", "result")
+    assert (done.code, "Traceback" in done.err) == (2, False)
+    assert "failed in score" in done.err and "it broke" in done.err
+    assert not (tmp_path / "result").exists()
+
+
 def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     command = f"{' '.join(CLI)} list | head -n 1"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)

@@ -236,6 +236,19 @@ def test_the_best_recall_that_is_shown_comes_first(
 
 
 @pytest.mark.usefixtures("quick")
+def test_every_detector_has_its_alerts(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
+    tables = make_world(seeds=5, detectors=("first-seen",), each=4)
+    assert len(tables["alerts"]) >= 10
+    for name in ("cells", "summary", "incidents", "alerts", "curves"):
+        copies = [tables[name].assign(detector=f"detector-{i:02}") for i in range(13)]
+        tables[name] = pd.concat(copies, ignore_index=True)
+    html = write_report(tables, tmp_path, title="t", meta={}).read_text(encoding="utf-8")
+    shown = html.partition('<table id="alerts-table"')[2].partition("</table>")[0]
+    assert "Up to 9 alerts" in shown
+    assert {shown.count(f'<th scope="row">detector-{i:02}</th>') for i in range(13)} == {9}
+
+
+@pytest.mark.usefixtures("quick")
 def test_many_detectors(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     tables = make_world(seeds=1, detectors=("first-seen",), each=1)
     for name in ("cells", "summary", "incidents", "alerts", "curves"):

@@ -103,10 +103,10 @@ def test_no_incident() -> None:
 
 
 def test_resampling_that_shows_no_doubt_is_not_quoted() -> None:
-    for times in ([np.nan] * 3, [30.0] * 3):
-        low = 0.0 if np.isnan(times[0]) else 1.0
-        data = case({"a": times})
-        data.summary["recall_low"] = data.summary["recall_high"] = low
+    for time, recall in ((np.nan, 0.0), (30.0, 1.0)):
+        data = case({"a": [time] * 12})
+        assert "95 % interval 5 to 9" in sentence(data)
+        data.summary["recall_low"] = data.summary["recall_high"] = recall
         assert "interval" not in sentence(data)
 
 
@@ -116,10 +116,29 @@ def test_false_alarms_during_incidents() -> None:
 
 
 def test_few_worlds_promise_nothing(make_world: Callable[..., dict[str, pd.DataFrame]]) -> None:
-    tables = make_world()
-    tables["summary"]["minimum_detectable"] = np.nan
-    opening = summarise(normalise(tables), "core-week").opening
-    assert opening.endswith("So few worlds cannot tell any two detectors apart.")
+    said = "So few worlds cannot tell any two detectors apart."
+    detectors = ("first-seen", "rate", "peer-group", "never")  # three pairs, which take seven worlds
+    for seeds, found in ((1, False), (2, True), (6, True), (7, False)):
+        tables = make_world(seeds=seeds, detectors=detectors, each=1)
+        assert (said in summarise(normalise(tables), "core-week").opening) == found
+    assert summarise(normalise(tables), "core-week").opening.endswith(
+        " So many worlds tell two detectors apart if their F1 differs by 0.2 or more."
+        " Fewer than 30 worlds are a small sample."
+    )
+    tables["summary"]["minimum_detectable"] = np.nan  # there was nothing to compare
+    assert summarise(normalise(tables), "core-week").opening.endswith("of test.")
+
+
+def test_more_that_are_caught_by_estimate_than_by_count_are_called_so() -> None:
+    data = case({"a": [60, 120] + [np.nan] * 3})
+    assert "half" not in sentence(data).replace("Fewer than half", "")
+    data.incidents.loc[~data.incidents["detected"], "follow_up_s"] = 1.0  # they ended at once, unseen
+    assert "catches 2 of 5 incidents, an estimated half of all 5 within" in " ".join(sentence(data).split())
+
+
+def test_references_where_there_is_no_incident() -> None:
+    words = summarise(case({}, detector="never", realised_per_day=0.0), "s")
+    assert "never, which alerts on nothing, raises no false alarm" in words.references
 
 
 def test_small_samples_and_single_worlds_are_labelled() -> None:
@@ -162,8 +181,7 @@ def test_references_are_apart(make_world: Callable[..., dict[str, pd.DataFrame]]
     assert "oracle, which is told the truth and checks the plumbing only, catches all 60 incidents" in words.references
     assert words.opening == (
         "Five detectors under test, 60 incidents in 5 simulated worlds over 70 days of test."
-        " So many worlds tell two detectors apart if their F1 differs by 0.2 or more."
-        " Fewer than 30 worlds are a small sample."
+        " So few worlds cannot tell any two detectors apart."
     )
 
 
