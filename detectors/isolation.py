@@ -43,7 +43,8 @@ _SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/sys")
 _OURSELVES: Final = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems")
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _ENVIRONMENT: Final = ("PATH", "LANG", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-_TOKEN: Final = re.compile(r"[^\s()=,'\"\[\]{}]+")
+_VALUE: Final = re.compile(r"[^()=,'\"\[\]{}]+")
+_WORD: Final = re.compile(r"\S+")
 _HEADER: Final = 1 << 16
 """Bytes of an answer beside its scores (assumed)."""
 
@@ -166,15 +167,18 @@ def _resolved(spec: str) -> tuple[str, list[str]]:
     """The specification with the files and folders that it names made absolute, and these."""
     found: list[str] = []
 
-    def absolute(match: re.Match[str]) -> str:
-        text = match[0]
+    def absolute(text: str) -> str | None:
         path, colon, name = text.partition(":") if ".py:" in text else (text, "", "")
         if (os.sep not in path and not path.endswith(".py")) or not Path(path).exists():
-            return text
+            return None
         found.append(str(Path(path).resolve()))
         return found[-1] + colon + name
 
-    return _TOKEN.sub(absolute, spec), found
+    def resolved(value: re.Match[str]) -> str:
+        whole = absolute(value[0].strip())  # a name may hold blanks; others are words of a command
+        return whole or _WORD.sub(lambda word: absolute(word[0]) or word[0], value[0])
+
+    return _VALUE.sub(resolved, spec), found
 
 
 def _readable() -> list[str]:

@@ -205,8 +205,13 @@ def named_files(spec: str) -> list[Path]:
 
 
 def _words(spec: str) -> Iterator[str]:
-    """What may be a name in a specification: its target, what is quoted, and the words of both, but for parameters."""
+    """What may be a name in a specification: targets, values and what is quoted (with blanks or not), and all words.
+
+    Names of parameters are none.
+    """
     yield spec.partition("(")[0].strip()
+    for value in re.finditer(r"[=+]([^()=+,'\"\[\]{}]+)", spec):
+        yield value[1].strip()
     for quoted in re.finditer(r"'([^']*)'|\"([^\"]*)\"", spec):
         yield quoted[1] or quoted[2] or ""
     for match in re.finditer(r"[^\s()=,'\"\[\]{}]+", spec):

@@ -230,7 +230,7 @@ def _judge(world: World, windows: Windows, scored: scoring.Scored, budget: float
         "average_precision_incidents": metrics.average_precision(best, slots),
         "partial_area": metrics.partial_area(best, slots, test.days, budget) if budget else NAN,
         "partial_area_10": metrics.partial_area(best, slots, test.days, 10 * budget) if budget else NAN,
-        "abstained": float(np.count_nonzero(np.isnan(scores))),
+        "abstained": float(np.count_nonzero(np.isnan(scored.scores))),
         "budget_per_day": budget,
         "calibration_alerts_per_day": _per_day(scored, windows.calibration),
         "events": float(len(scored.scores)),

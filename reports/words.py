@@ -29,6 +29,7 @@ from scopedrift.reports.text import (
 )
 
 FEW_INCIDENTS, FEW_CAUGHT = 30, 5  # below these, a sample is called small
+MUCH_ABSTAINED = 0.5  # share of all events from which it is said
 ENOUGH_WORLDS = 30
 ALPHA = 0.05
 """The least p-value of all pairs, times their number, must be below it (Holm)."""
@@ -72,6 +73,8 @@ class Counts:
     realised: float
     low: float
     high: float
+    abstained: float
+    """Share of the events that it scored nothing of."""
 
 
 def summarise(data: Tables, scenario: str) -> Words:
@@ -105,6 +108,7 @@ def count(data: Tables, detector: str) -> Counts:
         realised=_first(summary, "realised_per_day", realised),
         low=_first(summary, "recall_low") * incidents,
         high=_first(summary, "recall_high") * incidents,
+        abstained=float(fine["abstained"].sum() / max(fine["events"].sum(), 1)),
     )
 
 
@@ -127,7 +131,7 @@ def find(data: Tables, detector: str, total: Counts) -> Finding:
         sentences += slow
     else:
         lead, sentences = "", [" had nothing to catch: no incident could be observed in the test window."]
-    sentences += _price(data, detector, total)
+    sentences += [*_price(data, detector, total), *_abstained(total)]
     return Finding(lead, detector, " ".join(sentences), tuple(_remarks(total)))
 
 
@@ -195,6 +199,12 @@ def _price(data: Tables, detector: str, total: Counts) -> list[str]:
             else f"{words} {verb} its only false alarm."
         )
     return sentences
+
+
+def _abstained(total: Counts) -> list[str]:
+    if total.abstained == 1:
+        return ["It abstained on every event, so these figures say nothing of it."]
+    return [f"It abstained on {percent(total.abstained)} of all events."] if total.abstained >= MUCH_ABSTAINED else []
 
 
 def _a_day(realised: float) -> str:

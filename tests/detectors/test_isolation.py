@@ -78,6 +78,15 @@ def test_scores_reasons_and_needs_are_those_of_the_detector_itself(name) -> None
         assert isolated.explain(batch, row) == alone.explain(batch, row) != ""
 
 
+@pytest.mark.parametrize("path", ["my own/one.py", "a+b.py"])
+def test_paths_may_hold_blanks_and_be_relative(tmp_path, monkeypatch, path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_text(HEAD.format(fit="pass", score="return np.full(len(batch), 2.0)"))
+    for spec in (f"isolated(detector=./{path})", f"isolated(detector = {path}:Theirs, timeout=20)"):
+        assert np.all(scored(load(spec)) == 2.0)
+
+
 @pytest.mark.slow
 def test_it_keeps_the_contract(theirs) -> None:
     good = "return [0.0 if access is None else float(access == 'delete') for (access,) in batch.pairs('access')]"

@@ -218,7 +218,7 @@ def test_descriptions_come_from_the_class() -> None:
 
 def test_files_that_a_specification_names_are_told_with_those_in_its_folders(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("score.sh", "rules/a.yml", "rules/deep/b.yml", "mine.py", "rate/c"):
+    for name in ("score.sh", "rules/a.yml", "rules/deep/b.yml", "mine.py", "rate/c", "my own/x.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     for spec, named in {
@@ -226,6 +226,8 @@ def test_files_that_a_specification_names_are_told_with_those_in_its_folders(tmp
         "sigma(rules=./rules)": ["rules/a.yml", "rules/deep/b.yml"],
         "isolated(detector=./mine.py:Mine, memory=3)": ["mine.py"],
         "change-aware(detector=sigma(rules='rules/a.yml'))": ["rules/a.yml"],
+        "isolated(detector=my own/x.py:X)": ["my own/x.py"],
+        "ensemble(members=rate + my own/x.py + mine.py)": ["my own/x.py", "mine.py"],
         "isolated(detector=rate)": [],
         "first-seen(memory=14)": [],
     }.items():

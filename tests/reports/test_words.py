@@ -150,6 +150,15 @@ def test_small_samples_and_single_worlds_are_labelled() -> None:
     assert len(remarks(case({"a": [30.0] * 40}))) == 1
 
 
+def test_much_abstention_is_said() -> None:
+    def said(abstained: int) -> str:
+        return sentence(case({"a": [30.0]}, abstained=abstained, events=1000))
+
+    assert said(1000).endswith("It abstained on every event, so these figures say nothing of it.")
+    assert said(999).endswith("It abstained on >99 % of all events.") and "on 62 % of all events." in said(620)
+    assert "abstained" not in said(499)
+
+
 def test_overspending_is_said() -> None:
     assert "it raised 2.3 false alarms a day, 2.3 times its budget." in sentence(case({"a": [1]}, realised_per_day=2.3))
     assert "it raised 0.5 false alarms a day, less than its budget." in sentence(case({"a": [1]}, realised_per_day=0.5))
