@@ -21,7 +21,7 @@ from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.events import HOUR, Array, EventBatch
 
-_MEMBERS = "change-aware + declared-policy + task-context + rate + half-space-trees"
+_MEMBERS = "change-aware + declared-policy + task-context + sequence + rate"
 _CHUNK = 50_000
 _UNITS = 1e6  # a surprise is remembered in millionths, so that no rounding depends on batch cuts
 _TAIL = 0.01
