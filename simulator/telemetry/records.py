@@ -19,7 +19,7 @@ from scopedrift.simulator.telemetry.splitting import NOT_JSON, TOO_DEEP
 
 LISTS: Final = ("Records", "items", "Events", "events", "entries", "logEvents", "value", "hits")
 WRAPPED: Final = ("CloudTrailEvent", "_source", "detail", "message", "log", "_raw", "event", "original")
-DEPTH: Final = 4
+DEPTH: Final = 6
 """How many wrappers may be around a record."""
 
 LIST: Final = re.compile(rb"\s*\[")

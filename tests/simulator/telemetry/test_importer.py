@@ -40,6 +40,9 @@ LAYOUTS = {
     "look-up": lambda r: json.dumps({"Events": [{"EventId": "x", "CloudTrailEvent": json.dumps(x)} for x in r]}),
     "lines of records": lambda r: "".join(json.dumps({"Records": [x]}) + "\n" for x in r),
     "Elastic hits": lambda r: json.dumps({"took": 1, "hits": {"hits": [{"_id": "x", "_source": x} for x in r]}}),
+    "Elastic hits of ECS": lambda r: json.dumps(
+        {"hits": {"hits": [{"_source": {"event": {"original": json.dumps(x)}}} for x in r]}}
+    ),
     "event bus": lambda r: "".join(json.dumps({"detail-type": "API call", "detail": x}) + "\n" for x in r),
     "log export": lambda r: json.dumps({"logEvents": [{"timestamp": 1, "message": json.dumps(x)} for x in r]}),
     "byte order mark": lambda r: "\ufeff" + json.dumps({"Records": r}),
