@@ -49,6 +49,8 @@ _UNIQUE: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}$|-(?=[0-9a-f]*\d)[0-9a-f
 """The end of a session's name that makes it the only one of its name: a UUID or 64 random bits."""
 _SHORTEST: Final = 16
 """Characters that are never enough for such an end."""
+_FOREIGN_SESSION: Final = re.compile(r"(AROA[A-Z0-9]+):(.+)")
+"""The principal that another account's session of a role is: the role's unique ID, and the session's name."""
 _PERSON_ROLE: Final = "/aws-reserved/sso.amazonaws.com/"
 _MEMO_BYTES: Final = 1_024
 _ACTOR: Final = Struct("=7q").pack
@@ -234,6 +236,9 @@ def principal(who: Any) -> tuple[str | None, str | None, str | None, str | None]
     user = first_text(who, ("userName", "principalId"))
     if not arn and kind == "IAMUser" and user and account:
         arn = f"arn:aws:iam::{account}:user/{user}"
+    if not arn and kind == "AWSAccount" and (foreign := _FOREIGN_SESSION.fullmatch(text(who.get("principalId")) or "")):
+        unique, kind_of_session = _session(foreign[2])
+        return foreign[1], kind_of_session, foreign[0] if unique else None, behalf
     return arn or first_text(who, ("invokedBy", "userName", "principalId", "accountId")), None, None, behalf
 
 

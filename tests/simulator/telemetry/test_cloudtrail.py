@@ -78,6 +78,15 @@ def test_every_kind_of_principal(who, identity):
     assert principal(who)[0] == identity
 
 
+def test_sessions_of_a_role_in_another_account_are_tasks_of_one_identity():
+    def seen(name: str):
+        return principal({"type": "AWSAccount", "principalId": f"AROAEXAMPLE2:{name}", "accountId": "2"})
+
+    first, second = (seen(f"job-1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f{n}") for n in (1, 2))
+    assert first[:2] == second[:2] == ("AROAEXAMPLE2", "job-*") and first[2] != second[2]
+    assert seen("deploy") == ("AROAEXAMPLE2", "deploy", None, None)
+
+
 def test_a_person_with_single_sign_on_is_told_apart_from_the_role():
     role = "arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_admin_1"
     who = {
