@@ -30,7 +30,7 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.registry import load as load_detector
 from scopedrift.scenarios import load
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import Array, EventBatch
+from scopedrift.simulator.log.events import Array, EventBatch
 
 BATCH = 10_000
 SAME_SIZE = "options={'n_trees': 25, 'height': 8, 'window_size': 4096}"

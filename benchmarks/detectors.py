@@ -26,8 +26,8 @@ from scopedrift.detectors.registry import BUILTIN, REFERENCES
 from scopedrift.detectors.registry import load as load_detector
 from scopedrift.scenarios import Scenario, load, override
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import EventBatch
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import EventBatch
 from scopedrift.simulator.policy import Deployment
 
 BATCH = 10_000

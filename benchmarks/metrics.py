@@ -23,10 +23,10 @@ from scopedrift.experiments.alerts import Grouped, alerts, threshold_for_budget
 from scopedrift.experiments.evaluate import evaluate
 from scopedrift.experiments.metrics import average_precision
 from scopedrift.experiments.statistics import bootstrap_average_precision, identity_histograms
-from scopedrift.simulator.events import DAY, HOUR, EventBatch, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
+from scopedrift.simulator.log.truth import ATTACK, Incident, Truth
 from scopedrift.simulator.policy import Deployment
-from scopedrift.simulator.truth import ATTACK, Incident, Truth
 
 IDENTITIES = 500
 POSITIVES = 0.001

@@ -15,7 +15,7 @@ import numpy as np
 
 from scopedrift.detectors._columns import column, sorted_by
 from scopedrift.detectors._hashing import Table, greater_half, grown, mix
-from scopedrift.simulator.events import Array, EventBatch
+from scopedrift.simulator.log.events import Array, EventBatch
 
 MEGABYTE = 1e6
 MOST_BYTES = 1 << 44  # that one call may count for: no absurd size may overflow a sum

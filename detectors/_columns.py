@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from scopedrift.detectors._hashing import grown
-from scopedrift.simulator.events import MISSING, Array, EventBatch, Names
+from scopedrift.simulator.log.events import MISSING, Array, EventBatch, Names
 
 
 def column(batch: EventBatch, name: str) -> Array | None:

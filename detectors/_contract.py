@@ -33,7 +33,7 @@ from scopedrift.detectors._watch import Watch
 from scopedrift.detectors.base import Detector, Range
 from scopedrift.detectors.knowledge import KINDS
 from scopedrift.detectors.registry import describe
-from scopedrift.simulator.events import CODED, COLUMNS, HOUR, TIMES, Array, EventBatch, Vocabulary
+from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, TIMES, Array, EventBatch, Vocabulary
 
 Check = Callable[[Subject], str]
 CHECKS: Final[list[tuple[Check, str]]] = []

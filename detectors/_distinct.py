@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.detectors._hashing import Table, grown, splitmix
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _BITS: Final = 5
 _PACKED: Final = 64 // _BITS

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.simulator.events import CODED, DTYPES, Array, EventBatch, Vocabulary
+from scopedrift.simulator.log.events import CODED, DTYPES, Array, EventBatch, Vocabulary
 
 _LENGTHS: Final = struct.Struct("<QQ")
 SIZE: Final = _LENGTHS.size

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _MULTIPLIERS = np.array(
     [

@@ -12,7 +12,7 @@ import numpy as np
 from scopedrift.detectors import registry
 from scopedrift.detectors._frames import SIZE, Receiver, framed, lengths, plain
 from scopedrift.detectors.base import Detector
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.log.events import EventBatch
 
 
 def serve(spec: str, confined: bool, questions: IO[bytes], answers: IO[bytes]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from scopedrift.detectors._columns import column, texts
 from scopedrift.detectors._distinct import Remembered
 from scopedrift.detectors._hashing import mix
-from scopedrift.simulator.events import DERIVED, Array, EventBatch
+from scopedrift.simulator.log.events import DERIVED, Array, EventBatch
 
 Facts = tuple[str | None, ...]
 

@@ -14,7 +14,7 @@ from scopedrift.detectors._columns import column, segments
 from scopedrift.detectors._hashing import Table, mix
 from scopedrift.detectors._memo import Facts, Memo
 from scopedrift.detectors._steps import FACTS, STEPS, step_of
-from scopedrift.simulator.events import DAY, HOUR, Array, EventBatch
+from scopedrift.simulator.log.events import DAY, HOUR, Array, EventBatch
 
 FEATURES: Final = (*STEPS, "change", "denied", "new operations", "new places", "events", "bytes")
 _CHANGE, _DENIED, _OPERATION, _PLACE, _EVENTS, _BYTES = range(len(STEPS), len(FEATURES))

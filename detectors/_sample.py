@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, DTYPES, HOUR, MINUTE, SECOND, Array, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, DTYPES, HOUR, MINUTE, SECOND, Array, Vocabulary
 from scopedrift.simulator.policy import CalendarEntry, Grant, InventoryEntry, Scope
 
 START = 1_767_571_200 * SECOND  # 2026-01-05, a Monday

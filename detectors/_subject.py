@@ -18,8 +18,8 @@ from scopedrift.detectors._members import limited
 from scopedrift.detectors._sample import sample_log
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import CODED, DAY, HOUR, TIMES, Array, EventBatch, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import CODED, DAY, HOUR, TIMES, Array, EventBatch, Vocabulary
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from scopedrift.detectors._columns import grouped
 from scopedrift.detectors._hashing import Table, grown, mix
-from scopedrift.simulator.events import DAY, Array
+from scopedrift.simulator.log.events import DAY, Array
 
 IDLE = 3 * DAY
 """A task that was silent for so long begins anew."""

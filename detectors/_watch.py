@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from scopedrift.simulator.truth import Truth
+from scopedrift.simulator.log.truth import Truth
 
 _FILES = re.compile(r"truth.*|(incidents?|labels?)\b.*\.(parquet|json|csv|npy|arrow|feather)", re.IGNORECASE)
 _EVENTS = ("gc.get_objects", "gc.get_referrers", "sys._current_frames")

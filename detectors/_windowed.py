@@ -14,7 +14,7 @@ from scopedrift.detectors._hashing import Table, mix
 from scopedrift.detectors._profiles import FEATURES, Profiles
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import HOUR, Array, EventBatch
+from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 HIGHEST = 31
 """No feature is above it."""

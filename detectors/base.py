@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.log.events import EventBatch
 
 Scores = Sequence[float] | npt.NDArray[np.floating[Any]]
 

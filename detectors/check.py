@@ -36,7 +36,7 @@ from scopedrift.detectors._sample import sample_knowledge, sample_log
 from scopedrift.detectors._subject import Subject
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
 
 __all__ = [
     "CHECKS",

@@ -36,7 +36,7 @@ from scopedrift.detectors._child import Child, ChildError
 from scopedrift.detectors._frames import SIZE, Sender, framed, lengths
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.log.events import EventBatch
 
 _PARTS: Final = ("scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
 _SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/sys")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scopedrift.detectors import Detector, Knowledge, param
 from scopedrift.detectors.base import Scores
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.log.events import EventBatch
 
 
 @dataclass

@@ -17,7 +17,7 @@ from scopedrift.experiments.evaluate import evaluate_safely
 from scopedrift.experiments.statistics import paired_difference
 from scopedrift.experiments.tables import tables
 from scopedrift.scenarios.loader import override
-from scopedrift.simulator.events import STREAMS
+from scopedrift.simulator.log.events import STREAMS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _ROUNDS: Final = 2_000
 """Alerts one after the other in one run of events, after which `_cover` follows pointers instead."""

@@ -27,7 +27,7 @@ from scopedrift.experiments.sweep import sweep
 from scopedrift.experiments.sweep.run import Progress
 from scopedrift.experiments.tables import Tables
 from scopedrift.scenarios.claim import OF_THE_WORLD, Claim
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 if TYPE_CHECKING:
     import pandas as pd

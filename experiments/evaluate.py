@@ -27,9 +27,9 @@ from scopedrift.experiments.oracle import informed
 from scopedrift.experiments.scoring import DetectorError, Opening, blamed, name_of
 from scopedrift.experiments.survival import detected_by, median, time_to_detect
 from scopedrift.experiments.windows import Window, Windows, World
-from scopedrift.simulator.events import DAY, HOUR, SECOND, Array
+from scopedrift.simulator.log.events import DAY, HOUR, SECOND, Array
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
 from scopedrift.simulator.randomness import key
-from scopedrift.simulator.truth import SCOPE_DRIFT
 
 __all__ = ["DetectorError", "Evaluation", "World", "evaluate", "evaluate_safely"]
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from scopedrift.experiments.alerts import Alerts
 from scopedrift.experiments.windows import Window
-from scopedrift.simulator.events import Array
-from scopedrift.simulator.truth import BENIGN_CHANGE, SCOPE_DRIFT, Incident, Truth
+from scopedrift.simulator.log.events import Array
+from scopedrift.simulator.log.truth import BENIGN_CHANGE, SCOPE_DRIFT, Incident, Truth
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from scopedrift.experiments.alerts import Grouped, threshold_for_budget
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.builtin import references
-from scopedrift.simulator.events import EventBatch
-from scopedrift.simulator.truth import SCOPE_DRIFT, Truth
+from scopedrift.simulator.log.events import EventBatch
+from scopedrift.simulator.log.truth import SCOPE_DRIFT, Truth
 
 
 class LabelOracle(Detector):

@@ -26,9 +26,9 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.alerts import Alerts, Grouped, alerts, threshold_for_budget
 from scopedrift.experiments.rules import untold_rules
 from scopedrift.experiments.scoring import DetectorError, blamed, checked, name_of, storable
-from scopedrift.simulator.events import HOUR, MISSING, Array, EventBatch
-from scopedrift.simulator.log import EventLog
-from scopedrift.simulator.storage import MANIFEST
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
+from scopedrift.simulator.log.storage import MANIFEST
 from scopedrift.simulator.telemetry.report import ImportReport, LogError
 
 if TYPE_CHECKING:

@@ -19,14 +19,14 @@ import numpy as np
 from scopedrift.detectors.base import Part
 from scopedrift.experiments.alerts import Alerts, alerts
 from scopedrift.experiments.matching import match
-from scopedrift.simulator.events import DAY, HOUR, MISSING, Array
+from scopedrift.simulator.log.events import DAY, HOUR, MISSING, Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from scopedrift.experiments.evaluate import Evaluation
     from scopedrift.experiments.windows import World
-    from scopedrift.simulator.log import EventLog
+    from scopedrift.simulator.log.event_log import EventLog
 
 POOLED: Final = (
     *("scenario", "detector", "rule", "level", "status", "reason", "events", "alerts", "true_alarms", "false_alarms"),

@@ -23,10 +23,10 @@ from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.alerts import Grouped, threshold_for_budget
 from scopedrift.experiments.windows import Window, Windows
-from scopedrift.simulator.events import HOUR, MISSING, Array, EventBatch
+from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.log import EventLog
+    from scopedrift.simulator.log.event_log import EventLog
 
 COLD_START_US: Final = HOUR
 """For so long after its first event in the log is an identity, a workload or an image that the baseline window did not

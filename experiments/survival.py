@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 NAN = float("nan")
 

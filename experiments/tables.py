@@ -25,7 +25,7 @@ from scopedrift.experiments.statistics import (
 )
 from scopedrift.experiments.survival import weighted
 from scopedrift.experiments.windows import World
-from scopedrift.simulator.events import DAY, SECOND, Array
+from scopedrift.simulator.log.events import DAY, SECOND, Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,7 +25,7 @@ from scopedrift.experiments.search import Objective, Trial, TuneError, search, w
 from scopedrift.experiments.statistics import Interval, cluster_bootstrap
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
-from scopedrift.simulator.events import DAY, MINUTE, SECOND, Array
+from scopedrift.simulator.log.events import DAY, MINUTE, SECOND, Array
 from scopedrift.simulator.real.world import RealWorld
 
 LEAST_DAYS: Final = 8

@@ -12,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from scopedrift.simulator.events import DAY
+from scopedrift.simulator.log.events import DAY
+from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.policy import Deployment
-from scopedrift.simulator.truth import Truth
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.log import EventLog
+    from scopedrift.simulator.log.event_log import EventLog
 
 
 class Terms(Protocol):

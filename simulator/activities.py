@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.scenarios.catalogue import Entry
-from scopedrift.simulator.events import ACCESS, STREAMS, Array, Names
+from scopedrift.simulator.log.events import ACCESS, STREAMS, Array, Names
 from scopedrift.simulator.randomness import TABLE, Quantiles
 
 SPREADS: Final = ("even", "uniform", "front")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from scopedrift.simulator.activities import Activity
-from scopedrift.simulator.events import DAY, MINUTE, MISSING, SECOND
+from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Quantiles, key
 
 if TYPE_CHECKING:

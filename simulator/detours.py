@@ -20,8 +20,8 @@ from math import log
 from typing import TYPE_CHECKING, Any, Final
 
 from scopedrift.simulator.activities import Operation
-from scopedrift.simulator.events import DAY, SECOND
 from scopedrift.simulator.identities import allows
+from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.policy import UNGUARDED, Grant
 from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.rhythm import WEEK

@@ -17,19 +17,19 @@ import numpy as np
 from scopedrift.scenarios import Scenario
 from scopedrift.simulator import orphans
 from scopedrift.simulator.detours import wander
-from scopedrift.simulator.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
 from scopedrift.simulator.expansion import ArrivalCodes, Recorder, Window
 from scopedrift.simulator.families import module_of
 from scopedrift.simulator.growth import start_growth
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.schedule import start_injections
-from scopedrift.simulator.log import Digest, EventLog
+from scopedrift.simulator.log.event_log import Digest, EventLog
+from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
+from scopedrift.simulator.log.storage import LogWriter
+from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.sizes import sizes
-from scopedrift.simulator.storage import LogWriter
 from scopedrift.simulator.telemetry.delivery import Delivery
-from scopedrift.simulator.truth import Truth
 from scopedrift.simulator.world import World
 
 WINDOW: Final = 500_000

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from scopedrift.simulator.activities import Operations
-from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array
+from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array
 from scopedrift.simulator.randomness import TABLE, hash64
 from scopedrift.simulator.telemetry.delivery import Delivery
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.activities import Activity
-from scopedrift.simulator.events import SECOND
+from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Quantiles
 
 if TYPE_CHECKING:

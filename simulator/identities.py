@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scopedrift.simulator.events import MISSING, Array
+from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.policy import Grant
 from scopedrift.simulator.randomness import generator
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from scopedrift.simulator.activities import Activity
 from scopedrift.simulator.credentials import STANDING
-from scopedrift.simulator.events import MINUTE
 from scopedrift.simulator.families import Process, Start
+from scopedrift.simulator.log.events import MINUTE
 from scopedrift.simulator.platform import Platform, exponential
 from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.rhythm import WEEK

@@ -11,9 +11,9 @@ import simpy
 
 from scopedrift.simulator.activities import Operation
 from scopedrift.simulator.decisions import DecisionPoint
-from scopedrift.simulator.events import SECOND
 from scopedrift.simulator.expansion import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.families import Process
+from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.rhythm import WEEK

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 _A: Final = 0xBF58476D1CE4E5B9

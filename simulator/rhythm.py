@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
 
-from scopedrift.simulator.events import DAY, HOUR
+from scopedrift.simulator.log.events import DAY, HOUR
 
 WEEK = 7 * DAY
 _MONDAY = 4 * DAY

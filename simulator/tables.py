@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scopedrift.simulator.events import MISSING, Array
+from scopedrift.simulator.log.events import MISSING, Array
 
 
 class Pools:

@@ -8,9 +8,9 @@ from typing import Final
 from scopedrift.simulator.activities import Activity, Operation
 from scopedrift.simulator.credentials import NEXT_START
 from scopedrift.simulator.detours import SPAN, Detour
-from scopedrift.simulator.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.expansion import DENIED
 from scopedrift.simulator.identities import allows
+from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import UNGUARDED
 from scopedrift.simulator.world import Project, Workload

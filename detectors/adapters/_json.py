@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from scopedrift.simulator.events import CODED, OPAQUE, TIMES, Array, EventBatch
+from scopedrift.simulator.log.events import CODED, OPAQUE, TIMES, Array, EventBatch
 
 
 def encoded(batch: EventBatch) -> list[bytes]:

@@ -17,7 +17,7 @@ import numpy as np
 from scopedrift.detectors._distinct import Distinct
 from scopedrift.detectors._windowed import WindowedDetector, imagined
 from scopedrift.detectors.base import param
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _ALONE: Final = 500
 """Rows that a model which is asked about one row at a time is fitted on: each answer costs as much as all of them."""

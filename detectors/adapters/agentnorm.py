@@ -24,7 +24,7 @@ from scopedrift.detectors._columns import column, texts_of
 from scopedrift.detectors.adapters._extras import library
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, Array, EventBatch
+from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
 _IDLE: Final = DAY
 """A task that was silent for so long (microseconds) begins anew."""

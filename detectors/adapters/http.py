@@ -28,7 +28,7 @@ from scopedrift.detectors._abstentions import Abstentions
 from scopedrift.detectors.adapters._json import encoded, judged
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import Array, EventBatch
+from scopedrift.simulator.log.events import Array, EventBatch
 
 _MOST: Final = 1 << 26
 """Bytes of a response that are read before it is called a flood (assumed)."""

@@ -28,7 +28,7 @@ from scopedrift.detectors._child import Child, ChildError
 from scopedrift.detectors.adapters._json import encoded, judged
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.log.events import EventBatch
 
 _BATCH: Final = 10_000
 """Events of the history that are sent at once."""

@@ -15,7 +15,7 @@ from typing import Any
 from scopedrift.detectors.adapters._extras import library, made, unknown
 from scopedrift.detectors.adapters._models import RowModel
 from scopedrift.detectors.base import param
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 
 @dataclass

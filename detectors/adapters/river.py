@@ -20,7 +20,7 @@ from scopedrift.detectors._profiles import FEATURES
 from scopedrift.detectors._windowed import HIGHEST, WindowedDetector
 from scopedrift.detectors.adapters._extras import library, made, unknown
 from scopedrift.detectors.base import param
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _HALFWAY: Final = 4.0
 """Halves of a spread above the usual that become 0.5 (assumed)."""

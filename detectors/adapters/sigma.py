@@ -27,7 +27,7 @@ from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.activities import Operations
-from scopedrift.simulator.events import CODED, OUTCOMES, Event, EventBatch
+from scopedrift.simulator.log.events import CODED, OUTCOMES, Event, EventBatch
 from scopedrift.simulator.telemetry.export.exporter import FORMATS, Writer, streams
 from scopedrift.simulator.telemetry.export.naming import Names
 

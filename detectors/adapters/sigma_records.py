@@ -19,7 +19,7 @@ from scopedrift.detectors.adapters.sigma_judge import Judge, blind, key, unread
 from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, load_rules, paths
 from scopedrift.detectors.base import Detector, Part, Scores
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import EventBatch
+from scopedrift.simulator.log.events import EventBatch
 from scopedrift.simulator.telemetry.importer import Imported
 
 Progress = Callable[[float], None]

@@ -15,7 +15,7 @@ from typing import Any, Final
 from scopedrift.detectors.adapters._extras import made
 from scopedrift.detectors.adapters._models import RowModel
 from scopedrift.detectors.base import param
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _METHODS: Final = ("score_samples", "decision_function")
 

@@ -21,7 +21,7 @@ from scopedrift.detectors._hashing import Table, grown, mix
 from scopedrift.detectors._steps import STEPS, WORDS, steps
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, MINUTE, Array, EventBatch, Names
+from scopedrift.simulator.log.events import DAY, MINUTE, Array, EventBatch, Names
 
 _CHUNK = 50_000
 _NEVER = -(1 << 60)

@@ -19,7 +19,7 @@ from scopedrift.detectors._columns import column, segments, texts
 from scopedrift.detectors._hashing import grown
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import HOUR, Array, EventBatch
+from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 _CHUNK = 50_000
 _SHRINK, _FLOOR = 3.0, 0.7  # as `rate` has them

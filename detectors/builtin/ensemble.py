@@ -19,7 +19,7 @@ from scopedrift.detectors._hashing import Table, grown, mix
 from scopedrift.detectors._members import limited, member
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import HOUR, Array, EventBatch
+from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 _MEMBERS = "change-aware + declared-policy + task-context + sequence + rate"
 _CHUNK = 50_000

@@ -20,7 +20,7 @@ from scopedrift.detectors._hashing import Table, greater_half, grown, mix
 from scopedrift.detectors._peers import container, stem
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, HOUR, Array, EventBatch
+from scopedrift.simulator.log.events import DAY, HOUR, Array, EventBatch
 
 KINDS = ("operation", "service", "project", "registry", "resource")
 _WORDS = ("the operation", "the service", "the project", "the registry", "the resources in")

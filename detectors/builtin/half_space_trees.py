@@ -16,7 +16,7 @@ import numpy as np
 from scopedrift.detectors._distinct import Distinct
 from scopedrift.detectors._windowed import WindowedDetector
 from scopedrift.detectors.base import param
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _HALFWAY: Final = 4.0
 """Halves of a spread above the usual that lie in the middle of the space (assumed)."""

@@ -13,7 +13,7 @@ import numpy as np
 from scopedrift.detectors._distinct import Distinct
 from scopedrift.detectors._windowed import HIGHEST, WindowedDetector, imagined
 from scopedrift.detectors.base import param
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 _IMAGINED = 0.005  # events with one high feature that the forest is shown, a feature: see `imagined` (assumed)
 

@@ -18,7 +18,7 @@ from scopedrift.detectors._hashing import grown, mix
 from scopedrift.detectors._peers import stem
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, Array, EventBatch
+from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
 _CHUNK = 50_000
 _ACTION = ("service", "operation", "access")

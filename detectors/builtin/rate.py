@@ -17,7 +17,7 @@ from scopedrift.detectors._activities import MEGABYTE, Activities, Running
 from scopedrift.detectors._columns import column, segments, texts
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import HOUR, EventBatch
+from scopedrift.simulator.log.events import HOUR, EventBatch
 
 _CHUNK = 50_000
 _LEAST_TOLD = 0.05

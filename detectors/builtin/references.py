@@ -13,7 +13,7 @@ from scopedrift.detectors._columns import column
 from scopedrift.detectors._hashing import splitmix
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import HOUR, Array, EventBatch
+from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 
 @dataclass

@@ -20,7 +20,7 @@ from scopedrift.detectors._steps import STEPS, WORDS, step_of, steps
 from scopedrift.detectors._tasks import TaskStarts
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, HOUR, SECOND, Array, EventBatch
+from scopedrift.simulator.log.events import DAY, HOUR, SECOND, Array, EventBatch
 
 _CHUNK = 50_000
 _EARLY = tuple(STEPS.index(step) for step in ("metadata", "token", "secret"))

@@ -17,7 +17,7 @@ from scopedrift.detectors._memo import Facts, Memo
 from scopedrift.detectors._users import Users
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import DAY, EventBatch
+from scopedrift.simulator.log.events import DAY, EventBatch
 
 _FACTS = ("task_kind", "operation", "access", "outcome")
 _HABITS = ("task_kind", "operation", "identity", "outcome")

@@ -12,10 +12,10 @@ from scopedrift.experiments.audit.subject import Row, Subject
 from scopedrift.experiments.windows import World
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.truth import SCOPE_DRIFT, Incident, Truth
+from scopedrift.simulator.log.truth import SCOPE_DRIFT, Incident, Truth
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.log import EventLog
+    from scopedrift.simulator.log.event_log import EventLog
 
 
 def labels_are_sane(subject: Subject) -> Row:

@@ -19,8 +19,8 @@ import numpy as np
 from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
 from scopedrift.experiments.statistics import adjust
 from scopedrift.experiments.windows import Windows, World
-from scopedrift.simulator.events import CODED, MISSING, OPAQUE, SECOND, Array, EventBatch
-from scopedrift.simulator.truth import SCOPE_DRIFT
+from scopedrift.simulator.log.events import CODED, MISSING, OPAQUE, SECOND, Array, EventBatch
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 EFFECT: Final = 0.05
 """Distance of the mean area from 1/2 below which nobody could use a field."""

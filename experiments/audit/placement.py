@@ -8,8 +8,8 @@ import numpy as np
 
 from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
 from scopedrift.experiments.windows import Windows, World
-from scopedrift.simulator.events import DAY
-from scopedrift.simulator.truth import SCOPE_DRIFT
+from scopedrift.simulator.log.events import DAY
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 MOST_EVENTS: Final = 0.1
 """Share of a test window's events that may belong to incidents (assumed: above it, anomalies are no exception)."""

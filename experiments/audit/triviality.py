@@ -17,7 +17,7 @@ from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.audit.subject import Row, Subject
 from scopedrift.experiments.evaluate import evaluate
-from scopedrift.simulator.events import Array, EventBatch
+from scopedrift.simulator.log.events import Array, EventBatch
 
 SOLVED: Final = 0.9
 """Recall and precision at the alert budget from which a scenario counts as solved (assumed)."""

@@ -13,7 +13,7 @@ from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
 from scopedrift.experiments.run import REFERENCES
 from scopedrift.experiments.statistics import paired_difference
 from scopedrift.experiments.windows import Windows, World
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
 
 EVENTS: Final = 8_000
 """Events of the world's own log that detectors are held against for look-ahead."""

@@ -16,7 +16,7 @@ _OURS: Final = (
     ("scopedrift.scenarios.documents", "ScenarioError"),
     ("scopedrift.detectors.registry", "DetectorError"),
     ("scopedrift.simulator.telemetry.report", "LogError"),
-    ("scopedrift.simulator.storage", "LogFormatError"),
+    ("scopedrift.simulator.log.storage", "LogFormatError"),
     ("scopedrift.experiments.scoring", "DetectorError"),
     ("scopedrift.experiments.tracking", "TrackingError"),
 )

@@ -15,7 +15,7 @@ from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, Mapping, P
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.parts import IncidentSpec
-    from scopedrift.simulator.truth import Incident
+    from scopedrift.simulator.log.truth import Incident
 
 
 def inject_incidents(
@@ -45,9 +45,9 @@ def inject_incidents(
 ) -> None:
     """Put incidents and benign changes into the last part of a real log, for `scopedrift run DIR` to judge on."""
     from scopedrift.reports.text import slug
+    from scopedrift.simulator.log.storage import MANIFEST
+    from scopedrift.simulator.log.truth_file import STORY, load_truth
     from scopedrift.simulator.real.inject import inject
-    from scopedrift.simulator.storage import MANIFEST
-    from scopedrift.simulator.truth_file import STORY, load_truth
 
     wanted = [("attack", name) for name in attack or []] + [("drift", name) for name in drift or []]
     if not wanted and not change:

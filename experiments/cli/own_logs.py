@@ -12,7 +12,7 @@ from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.output import progress, remark
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.log import EventLog
+    from scopedrift.simulator.log.event_log import EventLog
 
 LogPath = Annotated[Path, typer.Argument(help="A log file or folder (JSON, JSON lines, gzip), or a saved log.")]
 Format = Annotated[

@@ -92,7 +92,7 @@ def _scenario(name: str, budget: str | None) -> Scenario:
 
 def injected(path: str, budget: str | None) -> RealWorld | None:
     """The real log with incidents that was saved at a path, or None if that is no folder of a log."""
-    from scopedrift.simulator.storage import MANIFEST
+    from scopedrift.simulator.log.storage import MANIFEST
 
     if not (Path(path) / MANIFEST).is_file():
         return None

@@ -21,8 +21,8 @@ def simulate_log(
     """Simulate one world and write its log: the same scenario, seed and version give the same digest."""
     from scopedrift.scenarios.loader import load
     from scopedrift.simulator.engine import simulate
-    from scopedrift.simulator.storage import MANIFEST
-    from scopedrift.simulator.truth_file import save_truth
+    from scopedrift.simulator.log.storage import MANIFEST
+    from scopedrift.simulator.log.truth_file import save_truth
 
     chosen = load(scenario)
     with new_folder(out, MANIFEST) as folder, progress(f"simulating {chosen.name}") as show:

@@ -8,8 +8,8 @@ from math import log, sqrt
 from typing import Any, Final
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.injection.tempo import bounds, stage_lengths
+from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 
 WIDTH: Final = 56
 MARKS: Final = (

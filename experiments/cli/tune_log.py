@@ -65,10 +65,10 @@ def tune_on_log(
 
 def _world(path: Path, learn: float, calibrate: float, format: str | None, mapping: Path | None) -> RealWorld:
     from scopedrift.reports.text import slug
-    from scopedrift.simulator.log import EventLog
+    from scopedrift.simulator.log.event_log import EventLog
+    from scopedrift.simulator.log.storage import MANIFEST
+    from scopedrift.simulator.log.truth import Truth
     from scopedrift.simulator.real.world import KEY, RealWorld, Timetable, load_world
-    from scopedrift.simulator.storage import MANIFEST
-    from scopedrift.simulator.truth import Truth
 
     if (path / MANIFEST).is_file() and KEY in EventLog.load(path).manifest:
         return load_world(path)

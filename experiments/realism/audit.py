@@ -9,7 +9,7 @@ import numpy as np
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column
 from scopedrift.experiments.realism.tables import Tables
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 TOP_ACTIONS = 10
 NOVELTY = ((0, 10), (10, 30), (30, 100), (100, 300))

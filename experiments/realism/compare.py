@@ -13,7 +13,7 @@ from scopedrift.experiments.realism.catalogue import statistics
 from scopedrift.experiments.realism.statistic import Measured, Statistic, measure
 from scopedrift.experiments.realism.tables import Tables
 from scopedrift.experiments.realism.targets import Target
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
 
 MET, MISSED, EMPTY = "met", "missed", "says nothing"
 """Verdicts; a row says nothing if its straw man passes, too: it is shown and not counted."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 GRID: Final = (np.arange(400) + 0.5) / 400
 SMALLEST: Final = 1e-9

@@ -14,7 +14,7 @@ import numpy as np
 from scopedrift.experiments.realism.distances import exponential
 from scopedrift.experiments.realism.statistic import Sample, Statistic
 from scopedrift.experiments.realism.tables import Tables
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.randomness import generator
 
 HOUR_S: Final = 3600.0

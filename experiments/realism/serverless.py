@@ -9,7 +9,7 @@ import numpy as np
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column
 from scopedrift.experiments.realism.tables import Tables, per_group
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 STARTS = ("GetParameters", "GetInstanceIdentity", "GetCallerIdentity")
 """Calls of a start-up flow that are not authentication."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from scopedrift.experiments.realism.tables import Tables
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 Sample = tuple[Array, ...]
 """Columns of equal length; texts are integer codes or object arrays."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from scopedrift.simulator.events import SECOND, Array, EventBatch
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import SECOND, Array, EventBatch
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from scopedrift.experiments.realism.catalogue import statistics
 from scopedrift.experiments.realism.statistic import LEAST, Statistic, measure
 from scopedrift.experiments.realism.targets import Target, load
 from scopedrift.scenarios.documents import Problem, ScenarioError, suggestion
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 if TYPE_CHECKING:
     import pandas as pd

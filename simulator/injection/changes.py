@@ -25,10 +25,10 @@ from scopedrift.simulator.activities import Activity
 from scopedrift.simulator.families import Process
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.targets import select
+from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import CalendarEntry, Grant
 from scopedrift.simulator.randomness import Quantiles, key
-from scopedrift.simulator.truth import BenignChange
 from scopedrift.simulator.world import Workload, World
 
 CHANGE_TASKS: Final = 1 << 33

@@ -16,11 +16,11 @@ import numpy as np
 
 from scopedrift.scenarios.catalogue import Entry
 from scopedrift.simulator.activities import Activity, Operation
-from scopedrift.simulator.events import HOUR, MISSING, SECOND, registry_of
 from scopedrift.simulator.identities import allows
 from scopedrift.simulator.injection.foothold import Foothold
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.injection.tempo import between
+from scopedrift.simulator.log.events import HOUR, MISSING, SECOND, registry_of
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import UNGUARDED
 from scopedrift.simulator.randomness import key

@@ -15,10 +15,10 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.events import HOUR, MINUTE, MISSING
 from scopedrift.simulator.families import Process
 from scopedrift.simulator.identities import Identity
 from scopedrift.simulator.injection.tempo import between
+from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import UNGUARDED, Grant
 from scopedrift.simulator.tables import Actor

@@ -18,16 +18,16 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.events import MINUTE, MISSING, SECOND
 from scopedrift.simulator.expansion import DENIED
 from scopedrift.simulator.families import Process
 from scopedrift.simulator.injection.conduct import ATTEMPTS, Conduct, conduct, foreign_image, volume
 from scopedrift.simulator.injection.foothold import Foothold, awake, find_victim, gain, lurk, take
 from scopedrift.simulator.injection.ledger import Ledger, OpenIncident
 from scopedrift.simulator.injection.tempo import Tempo, stage_lengths, tempo_of
+from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND
+from scopedrift.simulator.log.truth import Incident, StageTruth
 from scopedrift.simulator.platform import URGENT, Platform
 from scopedrift.simulator.randomness import key
-from scopedrift.simulator.truth import Incident, StageTruth
 
 STAGES: Final = 50_000
 """Stage numbers of incidents: apart from those of the task that they hide in.  256 for each stage of a template."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scopedrift.simulator.events import MISSING, Array
-from scopedrift.simulator.truth import LABELS, BenignChange, Incident, StageTruth, Truth
+from scopedrift.simulator.log.events import MISSING, Array
+from scopedrift.simulator.log.truth import LABELS, BenignChange, Incident, StageTruth, Truth
 from scopedrift.simulator.world import World
 
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.simulator.events import DAY
 from scopedrift.simulator.injection.changes import plan_change
 from scopedrift.simulator.injection.incidents import plan_incident
 from scopedrift.simulator.injection.ledger import Ledger
+from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.randomness import generator

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.events import HOUR, MINUTE, SECOND
+from scopedrift.simulator.log.events import HOUR, MINUTE, SECOND
 
 PACES: Final[Mapping[str, tuple[int, int]]] = {
     "seconds": (SECOND, 30 * SECOND),

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.events import DAY, HOUR, MINUTE, Array
+from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, Array
 from scopedrift.simulator.profile.resemblance import Mix, nearest
 from scopedrift.simulator.profile.statistics import ENOUGH, Columns
 

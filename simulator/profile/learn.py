@@ -13,7 +13,7 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.documents import write
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.profile.kinds import Habits, habits
 from scopedrift.simulator.profile.statistics import Columns, Statistics, days_of, statistics
 from scopedrift.simulator.telemetry.report import LogError

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.simulator.events import DAY, DTYPES, HOUR, MISSING, Array
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, DTYPES, HOUR, MISSING, Array
 
 ENOUGH: Final = 10
 """Events of an identity from which gaps and habits are read."""

@@ -18,7 +18,7 @@ from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import DAY, STREAMS
+from scopedrift.simulator.log.events import DAY, STREAMS
 from scopedrift.simulator.profile.learn import Profile
 from scopedrift.simulator.profile.statistics import Statistics, statistics
 from scopedrift.simulator.telemetry.report import LogError

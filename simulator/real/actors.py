@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.events import MISSING, Array
+from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.real.background import Background
 from scopedrift.simulator.real.calls import Call, Calls
 from scopedrift.simulator.telemetry.report import LogError

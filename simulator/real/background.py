@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.events import COLUMNS, DTYPES, MINUTE, MISSING, SECOND, Array, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, MISSING, SECOND, Array, Vocabulary
 
 PAUSE: Final = 5 * MINUTE
 """A longer pause ends a burst of an identity (assumed)."""

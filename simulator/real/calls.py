@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.real.background import Background
 from scopedrift.simulator.real.forms import Form, google_form, is_google, own_form
 

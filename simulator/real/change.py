@@ -13,12 +13,12 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.events import MISSING, Array
+from scopedrift.simulator.log.events import MISSING, Array
+from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles
 from scopedrift.simulator.real import actors, conduct
 from scopedrift.simulator.real.incident import Stage
 from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.truth import BenignChange
 
 
 @dataclass

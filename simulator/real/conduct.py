@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.simulator.events import MINUTE, MISSING, SECOND, Array, Vocabulary, registry_of
 from scopedrift.simulator.injection.tempo import between
+from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND, Array, Vocabulary, registry_of
 from scopedrift.simulator.real.actors import Hold
 from scopedrift.simulator.real.background import Background
 from scopedrift.simulator.real.calls import Call, Calls

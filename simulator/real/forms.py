@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.events import CODED, Event
+from scopedrift.simulator.log.events import CODED, Event
 from scopedrift.simulator.real.background import Background
 from scopedrift.simulator.telemetry import gcp
 from scopedrift.simulator.telemetry.export.gcp import STREAMS, Writer

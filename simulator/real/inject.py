@@ -18,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.events import MISSING, Array, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import MISSING, Array, Vocabulary
+from scopedrift.simulator.log.truth import BENIGN_CHANGE, LABELS, Truth
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.real import actors
 from scopedrift.simulator.real.background import Background
@@ -29,7 +30,6 @@ from scopedrift.simulator.real.incident import Draft, Stage, act_out
 from scopedrift.simulator.real.merge import merge
 from scopedrift.simulator.real.world import KEY, RealWorld, Timetable
 from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.truth import BENIGN_CHANGE, LABELS, Truth
 
 TRIES: Final = 20
 """Moments that are tried until an incident leaves an event before the log ends."""

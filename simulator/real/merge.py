@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scopedrift.simulator.events import CODED, MISSING, Array, Vocabulary
+from scopedrift.simulator.log.events import CODED, MISSING, Array, Vocabulary
 
 Columns = Mapping[str, Array]
 

@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.events import OPAQUE, Array, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import OPAQUE, Array, Vocabulary
 
 NAMES: Final = ("identity", "workload", "on_behalf_of", "resource", "project", "image", "source")
 """Columns whose texts are names."""

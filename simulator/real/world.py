@@ -16,13 +16,13 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.scenarios.parts import Evaluation
-from scopedrift.simulator.events import DAY, Array
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, Array
+from scopedrift.simulator.log.storage import LogFormatError
+from scopedrift.simulator.log.truth import Truth
+from scopedrift.simulator.log.truth_file import load_truth, save_truth
 from scopedrift.simulator.policy import Deployment
-from scopedrift.simulator.storage import LogFormatError
 from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.truth import Truth
-from scopedrift.simulator.truth_file import load_truth, save_truth
 
 KEY: Final = "timetable"
 """Where a log's manifest holds its windows."""

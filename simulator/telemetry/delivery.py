@@ -11,7 +11,7 @@ import numpy as np
 
 from scopedrift.scenarios import Scenario
 from scopedrift.simulator.activities import Operations
-from scopedrift.simulator.events import ACCESS, STREAMS, Array
+from scopedrift.simulator.log.events import ACCESS, STREAMS, Array
 from scopedrift.simulator.randomness import TABLE, Quantiles, hash64, key
 
 DELAY_SIGMA: Final = 0.5

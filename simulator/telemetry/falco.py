@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.events import ACCESS
+from scopedrift.simulator.log.events import ACCESS
 from scopedrift.simulator.telemetry.fields import Fields
 from scopedrift.simulator.telemetry.tree import child, first_text, text
 

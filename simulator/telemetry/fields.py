@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from scopedrift.simulator.events import CODED, COLUMNS, OPAQUE
+from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE
 from scopedrift.simulator.telemetry.table import Packed, Table, opaque, packed
 from scopedrift.simulator.telemetry.tree import text
 

@@ -20,8 +20,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from scopedrift.simulator.events import Array
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.telemetry import cloudtrail, falco, gcp, kubernetes, ocsf, otel
 from scopedrift.simulator.telemetry.delimited import Delimited
 from scopedrift.simulator.telemetry.fields import FieldMapper

@@ -30,7 +30,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from scopedrift.simulator.events import ACCESS, OUTCOMES, STREAMS, TIMES
+from scopedrift.simulator.log.events import ACCESS, OUTCOMES, STREAMS, TIMES
 from scopedrift.simulator.telemetry.fields import Fields
 from scopedrift.simulator.telemetry.report import Unreadable
 from scopedrift.simulator.telemetry.table import BAD_TIME, EPOCH, NO_TIME

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scopedrift.scenarios.documents import Document, ScenarioError, parse, read_text, suggestion
-from scopedrift.simulator.events import COLUMNS, TIMES
+from scopedrift.simulator.log.events import COLUMNS, TIMES
 from scopedrift.simulator.telemetry.mapping import FIXED, SCALES, Column, Mapped
 from scopedrift.simulator.telemetry.report import LogError
 from scopedrift.simulator.telemetry.tree import text

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, MISSING, Array, Vocabulary
+from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, Array, Vocabulary
 from scopedrift.simulator.telemetry.report import Unreadable
 
 Row = tuple[int, ...]

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import simpy
 
-from scopedrift.simulator.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.tasks import Task

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.events import HOUR, SECOND
 from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.identities import allows
+from scopedrift.simulator.log.events import HOUR, SECOND
 from scopedrift.simulator.platform import IDLE, Platform, exponential
 from scopedrift.simulator.policy import CalendarEntry, Grant
 from scopedrift.simulator.randomness import Draws

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, Final
 
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.events import HOUR
 from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.log.events import HOUR
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.rhythm import WEEK

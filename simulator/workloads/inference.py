@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.platform import IDLE, Platform
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.rhythm import WEEK

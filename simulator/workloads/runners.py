@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import simpy
 
-from scopedrift.simulator.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Draws, evenly, key, mix
 from scopedrift.simulator.rhythm import WEEK

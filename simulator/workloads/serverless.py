@@ -16,8 +16,8 @@ from functools import partial
 from math import sqrt
 from typing import Any, Final
 
-from scopedrift.simulator.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.families import Family, Process, Start
+from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.platform import Platform, exponential
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.tasks import Task

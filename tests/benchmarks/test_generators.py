@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scopedrift.simulator.events import COLUMNS, DTYPES
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import COLUMNS, DTYPES
 
 EVENTS, PER_STAGE = 30_000, 20
 

@@ -11,8 +11,8 @@ import pytest
 from scopedrift.detectors._sample import encode
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.simulator.events import CODED, HOUR, OPAQUE, SECOND, EventBatch, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import CODED, HOUR, OPAQUE, SECOND, EventBatch, Vocabulary
 
 START = 1_767_571_200 * SECOND  # 2026-01-05, a Monday
 

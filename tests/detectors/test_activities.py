@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scopedrift.detectors import _activities
 from scopedrift.detectors._activities import Activities
 from scopedrift.detectors._columns import segments
-from scopedrift.simulator.events import HOUR
+from scopedrift.simulator.log.events import HOUR
 
 EVENTS = st.lists(
     st.tuples(st.sampled_from("ab"), st.sampled_from(["Get", "Put", None]), st.sampled_from(["red", "blue"]),

@@ -20,8 +20,8 @@ from scopedrift.detectors import Detector, Knowledge, param
 from scopedrift.detectors._sample import sample_knowledge, sample_log
 from scopedrift.detectors.check import CHECKS, Finding, Subject, assert_conforms, check, check_apart, run
 from scopedrift.detectors.registry import BUILTIN, DetectorError
-from scopedrift.simulator.events import EventBatch
-from scopedrift.simulator.truth import Truth
+from scopedrift.simulator.log.events import EventBatch
+from scopedrift.simulator.log.truth import Truth
 
 
 def size_of(batch: EventBatch) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.detectors._columns import Derived, column, grouped, segments, sorted_by, text, texts
-from scopedrift.simulator.events import Names
+from scopedrift.simulator.log.events import Names
 
 
 def test_an_absent_column_is_none_and_a_derived_one_is_found(build) -> None:

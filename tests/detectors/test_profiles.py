@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.detectors._profiles import FEATURES, Profiles
-from scopedrift.simulator.events import HOUR
+from scopedrift.simulator.log.events import HOUR
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(0, 9)), max_size=60), st.integers(1, 60))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors.base import Detector, Scores
-from scopedrift.simulator.events import DAY, HOUR, EventBatch, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
+from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE, BenignChange, Incident, StageTruth, Truth
 from scopedrift.simulator.policy import Deployment
-from scopedrift.simulator.truth import ATTACK, BENIGN_CHANGE, BenignChange, Incident, StageTruth, Truth
 
 START = 1_767_571_200_000_000  # 2026-01-05
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.builtin.references import Always, Never, Oracle
 from scopedrift.experiments.evaluate import evaluate
-from scopedrift.simulator.events import HOUR, EventBatch
+from scopedrift.simulator.log.events import HOUR, EventBatch
 
 
 def test_figures_of_a_cell(small: Callable[..., Any], an_incident: Callable[..., Any], by_bytes: Detector) -> None:

@@ -13,8 +13,8 @@ from scopedrift.experiments import metrics
 from scopedrift.experiments.alerts import alerts
 from scopedrift.experiments.matching import Matching, match
 from scopedrift.experiments.windows import Windows
-from scopedrift.simulator.events import DAY, HOUR
-from scopedrift.simulator.truth import StageTruth
+from scopedrift.simulator.log.events import DAY, HOUR
+from scopedrift.simulator.log.truth import StageTruth
 
 D = 24.0  # hours
 

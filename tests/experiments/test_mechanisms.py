@@ -18,7 +18,7 @@ from scopedrift.detectors.builtin.first_seen import FirstSeen
 from scopedrift.experiments.evaluate import evaluate
 from scopedrift.scenarios import load_text, override
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.truth import SCOPE_DRIFT
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 pytestmark = pytest.mark.slow
 

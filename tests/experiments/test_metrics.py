@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score
 from scopedrift.experiments import metrics
 from scopedrift.experiments.alerts import Grouped, alerts
 from scopedrift.experiments.windows import Windows
-from scopedrift.simulator.events import HOUR
-from scopedrift.simulator.truth import SCOPE_DRIFT
+from scopedrift.simulator.log.events import HOUR
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 
 def test_counting_metrics() -> None:

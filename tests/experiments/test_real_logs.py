@@ -10,8 +10,8 @@ from scopedrift.detectors import Detector
 from scopedrift.experiments import real_logs
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.real_logs import read_log, score_log
-from scopedrift.simulator.events import DAY, HOUR, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, HOUR, Vocabulary
 from scopedrift.simulator.telemetry.report import LogError
 from scopedrift.simulator.telemetry.table import Codes
 

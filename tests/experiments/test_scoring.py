@@ -15,7 +15,7 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluate import DetectorError, evaluate, evaluate_safely
 from scopedrift.experiments.scoring import _Doors, checked
 from scopedrift.experiments.tables import tables
-from scopedrift.simulator.events import HOUR, EventBatch
+from scopedrift.simulator.log.events import HOUR, EventBatch
 
 
 class Rogue(Detector):

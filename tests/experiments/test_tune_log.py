@@ -19,12 +19,12 @@ from scopedrift.scenarios.documents import parse
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import DAY
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY
+from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.real.inject import inject
 from scopedrift.simulator.real.world import RealWorld, Timetable
 from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.truth import Truth
 
 SAMPLE = Path(__file__).parents[1] / "simulator" / "telemetry" / "data" / "invictus.json"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from scopedrift.scenarios import Scenario, load_text
 from scopedrift.simulator.engine import Simulation, simulate
-from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, MISSING, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, Vocabulary
 
 START = 1_767_571_200_000_000  # 2026-01-05, a Monday
 SEED = 11

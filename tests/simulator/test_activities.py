@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.activities import MAX_STEPS, Activities, Operations
-from scopedrift.simulator.events import ACCESS, STREAMS
+from scopedrift.simulator.log.events import ACCESS, STREAMS
 from scopedrift.simulator.randomness import TABLE
 
 OPERATIONS = Operations(catalogue.operations())

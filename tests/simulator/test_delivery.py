@@ -9,7 +9,7 @@ import pytest
 
 from scopedrift.scenarios import catalogue, load, override
 from scopedrift.simulator.activities import Operations
-from scopedrift.simulator.events import ACCESS, COLUMNS, HOUR, MINUTE, MISSING, SECOND, STREAMS
+from scopedrift.simulator.log.events import ACCESS, COLUMNS, HOUR, MINUTE, MISSING, SECOND, STREAMS
 from scopedrift.simulator.telemetry.delivery import Delivery
 
 WORLD = """

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from scopedrift.simulator import engine
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import CODED, COLUMNS, DTYPES
 from scopedrift.simulator.expansion import Recorder
-from scopedrift.simulator.log import EventLog
-from scopedrift.simulator.storage import LogFormatError
-from scopedrift.simulator.truth import LABELS
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES
+from scopedrift.simulator.log.storage import LogFormatError
+from scopedrift.simulator.log.truth import LABELS
 from scopedrift.simulator.world import World
 
 BUSY = """

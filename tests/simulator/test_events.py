@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.events import (
+from scopedrift.simulator.log.events import (
     CODED,
     COLUMNS,
     DTYPES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scopedrift.simulator.truth import BASELINE
+from scopedrift.simulator.log.truth import BASELINE
 
 
 @pytest.fixture(scope="module")

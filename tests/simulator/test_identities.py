@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scopedrift.scenarios import load_text
 from scopedrift.simulator import orphans
 from scopedrift.simulator.credentials import standing_key
-from scopedrift.simulator.events import DAY
 from scopedrift.simulator.families import module_of
+from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.sizes import sizes
 from scopedrift.simulator.world import World
 

@@ -11,7 +11,7 @@ import pytest
 
 from scopedrift.scenarios import load_text, override
 from scopedrift.simulator.engine import Simulation, simulate
-from scopedrift.simulator.events import MINUTE, SECOND
+from scopedrift.simulator.log.events import MINUTE, SECOND
 
 BASE = load_text(
     """

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from scopedrift.simulator.events import MISSING, OPAQUE, SECOND, STREAMS
+from scopedrift.simulator.log.events import MISSING, OPAQUE, SECOND, STREAMS
 
 CHANCE = 1e-4
 """A fair field falls below this once in ten thousand worlds."""

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator import storage
-from scopedrift.simulator.events import COLUMNS, Vocabulary
-from scopedrift.simulator.log import Digest, EventLog
+from scopedrift.simulator.log import storage
+from scopedrift.simulator.log.event_log import Digest, EventLog
+from scopedrift.simulator.log.events import COLUMNS, Vocabulary
 
 
 def content(log, start=0, stop=None):

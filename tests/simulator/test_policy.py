@@ -8,7 +8,7 @@ import pytest
 
 from scopedrift.scenarios import load_text
 from scopedrift.simulator.engine import Simulation, simulate
-from scopedrift.simulator.events import registry_of
+from scopedrift.simulator.log.events import registry_of
 from scopedrift.simulator.policy import ANY, UNGUARDED, Grant
 
 TEXT = """

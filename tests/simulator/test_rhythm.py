@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.events import DAY, HOUR
+from scopedrift.simulator.log.events import DAY, HOUR
 from scopedrift.simulator.rhythm import WEEK, Rhythm
 
 START = 1_767_571_200_000_000  # 2026-01-05, a Monday

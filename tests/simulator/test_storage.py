@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scopedrift.simulator.log import EventLog
-from scopedrift.simulator.storage import EVENTS, FORMAT, MANIFEST, VOCABULARY, LogFormatError, LogWriter
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.storage import EVENTS, FORMAT, MANIFEST, VOCABULARY, LogFormatError, LogWriter
 
 ROW = {
     "time": 1,
@@ -147,8 +147,8 @@ KILLED = """
     import pandas  # which Arrow would otherwise load in every child
     from pathlib import Path
     import numpy as np
-    from scopedrift.simulator import storage
-    from scopedrift.simulator.events import Vocabulary
+    from scopedrift.simulator.log import storage
+    from scopedrift.simulator.log.events import Vocabulary
 
     calls, last = 0, 0
 

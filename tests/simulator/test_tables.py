@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.events import MISSING
+from scopedrift.simulator.log.events import MISSING
 from scopedrift.simulator.tables import Actor, Actors, Pools
 
 POOLS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), max_size=12)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue, load_text
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import COLUMNS
-from scopedrift.simulator.truth import BENIGN_CHANGE
+from scopedrift.simulator.log.events import COLUMNS
+from scopedrift.simulator.log.truth import BENIGN_CHANGE
 
 
 def events(simulation, keep=None):

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.events import HOUR, MINUTE, Event
+from scopedrift.simulator.log.events import HOUR, MINUTE, Event
 from scopedrift.simulator.telemetry.cloudtrail import NAME as NAME
 from scopedrift.simulator.telemetry.export.moments import seconds
 from scopedrift.simulator.telemetry.export.naming import MEMO, REGION, Names, service_account, telling

@@ -18,8 +18,8 @@ from typing import IO, Any, Final, Protocol, cast
 
 import msgspec
 
-from scopedrift.simulator.events import DAY, Event
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.telemetry.export import cloudtrail, gcp, kubernetes, ocsf, otel, runtime
 from scopedrift.simulator.telemetry.export.naming import Names
 from scopedrift.simulator.telemetry.report import LogError

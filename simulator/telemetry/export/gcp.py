@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.events import HOUR, Event
+from scopedrift.simulator.log.events import HOUR, Event
 from scopedrift.simulator.telemetry.export.moments import nanoseconds, seconds
 from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
 from scopedrift.simulator.telemetry.export.template import fill, shapes

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.events import DAY, Event
+from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.telemetry.export.moments import microseconds, seconds
 from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
 from scopedrift.simulator.telemetry.kubernetes import GROUPS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import lru_cache
 
-from scopedrift.simulator.events import SECOND
+from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.telemetry.table import EPOCH
 
 

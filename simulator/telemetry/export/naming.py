@@ -13,7 +13,7 @@ from base64 import b32encode
 from collections.abc import Iterable
 from typing import Final
 
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
 
 MEMO: Final = 4_096
 """Entries of a table of what repeats, after which it is emptied: bounds memory, costs a little time."""

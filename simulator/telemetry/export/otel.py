@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.events import DAY, Event
+from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.telemetry.export.moments import seconds
 from scopedrift.simulator.telemetry.export.naming import Names
 from scopedrift.simulator.telemetry.otel import FAILED

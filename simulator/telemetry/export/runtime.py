@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.events import DAY, Event
+from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.telemetry.export.moments import nanoseconds, seconds
 from scopedrift.simulator.telemetry.export.naming import Names
 from scopedrift.simulator.telemetry.falco import NAME as NAME

@@ -7,7 +7,7 @@ import pytest
 
 from scopedrift.detectors import Knowledge
 from scopedrift.detectors.builtin.change_aware import ChangeAware
-from scopedrift.simulator.events import HOUR
+from scopedrift.simulator.log.events import HOUR
 from scopedrift.simulator.policy import CalendarEntry, Grant
 
 

@@ -13,7 +13,7 @@ from scopedrift.experiments.audit.run import combine, evaluate_safely, resolve, 
 from scopedrift.experiments.audit.subject import Subject
 from scopedrift.scenarios.loader import load_text
 from scopedrift.simulator.engine import Simulation, simulate
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
 
 SCENARIO = """
 name: audited

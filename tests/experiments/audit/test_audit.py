@@ -13,7 +13,7 @@ from scopedrift.detectors.base import Detector, Scores
 from scopedrift.experiments.audit import Row, Subject, labels, leakage, look_alikes, placement, triviality, verdicts
 from scopedrift.experiments.audit.run import CHECKS
 from scopedrift.scenarios.loader import override
-from scopedrift.simulator.events import DAY, HOUR, EventBatch
+from scopedrift.simulator.log.events import DAY, HOUR, EventBatch
 
 Edited = Callable[..., Subject]
 

@@ -10,8 +10,8 @@ from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.coverage import stages_of
 from scopedrift.scenarios.loader import load_text
 from scopedrift.simulator.engine import Simulation, simulate
-from scopedrift.simulator.events import DAY
-from scopedrift.simulator.truth import SCOPE_DRIFT
+from scopedrift.simulator.log.events import DAY
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 WORLD = """
 name: many

@@ -8,8 +8,8 @@ import pytest
 
 from scopedrift.scenarios.loader import load, load_text, override
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import DAY, HOUR, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import DAY, HOUR, Vocabulary
 from scopedrift.simulator.profile.learn import learn
 from scopedrift.simulator.profile.resemblance import cosine, families, nearest
 from scopedrift.simulator.profile.statistics import statistics

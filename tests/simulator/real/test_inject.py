@@ -16,17 +16,17 @@ from scopedrift.experiments.windows import Windows
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.events import SECOND, TIMES, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import SECOND, TIMES, Vocabulary
+from scopedrift.simulator.log.storage import LogFormatError
+from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE
+from scopedrift.simulator.log.truth_file import ROWS
 from scopedrift.simulator.real.inject import inject
 from scopedrift.simulator.real.merge import renumbered
 from scopedrift.simulator.real.world import load_world
-from scopedrift.simulator.storage import LogFormatError
 from scopedrift.simulator.telemetry.export.exporter import export_log
 from scopedrift.simulator.telemetry.importer import import_log
 from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.truth import ATTACK, BENIGN_CHANGE
-from scopedrift.simulator.truth_file import ROWS
 
 DATA = Path(__file__).parents[1] / "telemetry" / "data"
 THEFT = IncidentSpec(attack="token-theft", count=3)

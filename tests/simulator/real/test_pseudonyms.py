@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scopedrift.simulator.events import COLUMNS
+from scopedrift.simulator.log.events import COLUMNS
 from scopedrift.simulator.real.pseudonyms import NAMES, pseudonym, pseudonymised
 from scopedrift.simulator.telemetry.importer import import_log
 

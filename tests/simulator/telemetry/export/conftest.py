@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scopedrift.simulator.events import CODED, COLUMNS, Vocabulary
-from scopedrift.simulator.log import EventLog
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import CODED, COLUMNS, Vocabulary
 from scopedrift.simulator.telemetry.export.exporter import export_log, streams, writer
 from scopedrift.simulator.telemetry.importer import import_log
 from scopedrift.simulator.telemetry.table import Codes

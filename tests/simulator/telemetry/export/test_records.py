@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scopedrift.simulator.events import OUTCOMES
+from scopedrift.simulator.log.events import OUTCOMES
 from scopedrift.simulator.telemetry.export.exporter import FORMATS, export_log, streams, writer
 from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
 from scopedrift.simulator.telemetry.export.template import fill, shapes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.activities import Operations
-from scopedrift.simulator.events import SECOND
+from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.telemetry.export.exporter import streams
 
 OPERATIONS = Operations(catalogue.operations()).all

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scopedrift.simulator.storage import LogFormatError
-from scopedrift.simulator.truth import BenignChange, Incident, StageTruth, Truth
+from scopedrift.simulator.log.storage import LogFormatError
+from scopedrift.simulator.log.truth import BenignChange, Incident, StageTruth, Truth
 
 FORMAT: Final = "scopedrift-truth/1"
 ROWS, STORY = "truth.parquet", "truth.json"

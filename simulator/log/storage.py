@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, MISSING, TIMES, Array, Vocabulary
+from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, TIMES, Array, Vocabulary
 
 FORMAT: Final = "scopedrift-log/1"
 ROW_GROUP: Final = 524_288

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from scopedrift.simulator import storage
-from scopedrift.simulator.events import CODED, COLUMNS, DTYPES, Array, EventBatch, Vocabulary
+from scopedrift.simulator.log import storage
+from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, Array, EventBatch, Vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.events import Array
+from scopedrift.simulator.log.events import Array
 
 LABELS: Final = ("baseline", "benign_change", "scope_drift", "attack")
 BASELINE, BENIGN_CHANGE, SCOPE_DRIFT, ATTACK = range(4)
