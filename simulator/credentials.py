@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Quantiles, key
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.simulator.activities import Operation
-from scopedrift.simulator.expansion import DENIED, NORMAL, Recorder
+from scopedrift.simulator.expansion.activities import Operation
+from scopedrift.simulator.expansion.expand import DENIED, NORMAL, Recorder
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of
 from scopedrift.simulator.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
 from scopedrift.simulator.tables import Actor

@@ -19,7 +19,7 @@ from itertools import accumulate
 from math import log
 from typing import TYPE_CHECKING, Any, Final
 
-from scopedrift.simulator.activities import Operation
+from scopedrift.simulator.expansion.activities import Operation
 from scopedrift.simulator.identities import allows
 from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.policy import UNGUARDED, Grant

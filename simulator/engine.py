@@ -17,7 +17,8 @@ import numpy as np
 from scopedrift.scenarios import Scenario
 from scopedrift.simulator import orphans
 from scopedrift.simulator.detours import wander
-from scopedrift.simulator.expansion import ArrivalCodes, Recorder, Window
+from scopedrift.simulator.expansion.delivery import Delivery
+from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, Window
 from scopedrift.simulator.families import module_of
 from scopedrift.simulator.growth import start_growth
 from scopedrift.simulator.injection.ledger import Ledger
@@ -29,7 +30,6 @@ from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.sizes import sizes
-from scopedrift.simulator.telemetry.delivery import Delivery
 from scopedrift.simulator.world import World
 
 WINDOW: Final = 500_000

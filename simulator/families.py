@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Quantiles
 

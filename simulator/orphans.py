@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.activities import Activity
 from scopedrift.simulator.credentials import STANDING
+from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.families import Process, Start
 from scopedrift.simulator.log.events import MINUTE
 from scopedrift.simulator.platform import Platform, exponential

@@ -9,9 +9,9 @@ from typing import Final
 
 import simpy
 
-from scopedrift.simulator.activities import Operation
 from scopedrift.simulator.decisions import DecisionPoint
-from scopedrift.simulator.expansion import NORMAL, OUTAGE, Recorder
+from scopedrift.simulator.expansion.activities import Operation
+from scopedrift.simulator.expansion.expand import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.families import Process
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.policy import Deployment

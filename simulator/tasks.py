@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from scopedrift.simulator.activities import Activity, Operation
 from scopedrift.simulator.credentials import NEXT_START
 from scopedrift.simulator.detours import SPAN, Detour
-from scopedrift.simulator.expansion import DENIED
+from scopedrift.simulator.expansion.activities import Activity, Operation
+from scopedrift.simulator.expansion.expand import DENIED
 from scopedrift.simulator.identities import allows
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.platform import Platform

@@ -17,9 +17,9 @@ from faker import Faker
 
 from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.activities import Activities, Activity, Operations
 from scopedrift.simulator.credentials import STANDING, Cycle, Sessions, StandingKey, cycles, standing_key
 from scopedrift.simulator.detours import Detour, published, published_tools
+from scopedrift.simulator.expansion.activities import Activities, Activity, Operations
 from scopedrift.simulator.identities import Identity
 from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
 from scopedrift.simulator.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope

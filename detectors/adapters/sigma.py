@@ -26,7 +26,7 @@ from scopedrift.detectors.adapters.sigma_rules import Rule, load_rules, paths
 from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.activities import Operations
+from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import CODED, OUTCOMES, Event, EventBatch
 from scopedrift.simulator.telemetry.export.exporter import FORMATS, Writer, streams
 from scopedrift.simulator.telemetry.export.naming import Names

@@ -21,7 +21,7 @@ import numpy as np
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.scenarios.parts import ChangeSpec
-from scopedrift.simulator.activities import Activity
+from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.families import Process
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.targets import select

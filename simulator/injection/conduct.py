@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.scenarios.catalogue import Entry
-from scopedrift.simulator.activities import Activity, Operation
+from scopedrift.simulator.expansion.activities import Activity, Operation
 from scopedrift.simulator.identities import allows
 from scopedrift.simulator.injection.foothold import Foothold
 from scopedrift.simulator.injection.targets import select

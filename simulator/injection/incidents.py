@@ -18,7 +18,7 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.expansion import DENIED
+from scopedrift.simulator.expansion.expand import DENIED
 from scopedrift.simulator.families import Process
 from scopedrift.simulator.injection.conduct import ATTEMPTS, Conduct, conduct, foreign_image, volume
 from scopedrift.simulator.injection.foothold import Foothold, awake, find_victim, gain, lurk, take

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.activities import MAX_STEPS, Activities, Operations
+from scopedrift.simulator.expansion.activities import MAX_STEPS, Activities, Operations
 from scopedrift.simulator.log.events import ACCESS, STREAMS
 from scopedrift.simulator.randomness import TABLE
 

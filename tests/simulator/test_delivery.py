@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from scopedrift.scenarios import catalogue, load, override
-from scopedrift.simulator.activities import Operations
+from scopedrift.simulator.expansion.activities import Operations
+from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.log.events import ACCESS, COLUMNS, HOUR, MINUTE, MISSING, SECOND, STREAMS
-from scopedrift.simulator.telemetry.delivery import Delivery
 
 WORLD = """
 name: watched

@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from scopedrift.simulator.expansion import DENIED, OUTAGE, ArrivalCodes, Recorder, arrival_order
+from scopedrift.simulator.expansion.delivery import Delivery
+from scopedrift.simulator.expansion.expand import DENIED, OUTAGE, ArrivalCodes, Recorder, arrival_order
 from scopedrift.simulator.families import module_of
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, MINUTE, MISSING, SECOND, Vocabulary
-from scopedrift.simulator.telemetry.delivery import Delivery
 from scopedrift.simulator.world import World
 
 START = 1_767_571_200_000_000

@@ -9,11 +9,11 @@ import numpy as np
 
 from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.expansion import Recorder
+from scopedrift.simulator.expansion.delivery import Delivery
+from scopedrift.simulator.expansion.expand import Recorder
 from scopedrift.simulator.families import module_of
 from scopedrift.simulator.growth import start_growth
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.telemetry.delivery import Delivery
 from scopedrift.simulator.world import World
 
 WORLD = {

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.activities import Operations
+from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.telemetry.export.exporter import streams
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.scenarios import Scenario
-from scopedrift.simulator.activities import Operations
+from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import ACCESS, STREAMS, Array
 from scopedrift.simulator.randomness import TABLE, Quantiles, hash64, key
 

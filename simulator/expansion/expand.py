@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scopedrift.simulator.activities import Operations
+from scopedrift.simulator.expansion.activities import Operations
+from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array
 from scopedrift.simulator.randomness import TABLE, hash64
-from scopedrift.simulator.telemetry.delivery import Delivery
 
 if TYPE_CHECKING:
     from scopedrift.simulator.world import World

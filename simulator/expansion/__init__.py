@@ -1,0 +1,1 @@
+"""From stage rows to columns: what a stage logs, expanded window by window, and how records are delivered."""
