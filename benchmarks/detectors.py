@@ -28,7 +28,7 @@ from scopedrift.scenarios import Scenario, load, override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import EventBatch
-from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.world.policy import Deployment
 
 BATCH = 10_000
 TARGETS = {

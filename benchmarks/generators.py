@@ -28,13 +28,13 @@ from scopedrift.simulator.engine import TICK, WINDOW
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.delivery import DELAY_SIGMA, Delivery
 from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder
-from scopedrift.simulator.families import Process
 from scopedrift.simulator.log.event_log import Digest
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array, Vocabulary
 from scopedrift.simulator.log.storage import ROW_GROUP, LogWriter
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import TABLE, Draws, Quantiles
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.world.organisation import Workload, World
 
 WORKLOADS: Final = 500
 EVENT_GAP: Final = 10 * SECOND

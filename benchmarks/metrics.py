@@ -26,7 +26,7 @@ from scopedrift.experiments.statistics import bootstrap_average_precision, ident
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
 from scopedrift.simulator.log.truth import ATTACK, Incident, Truth
-from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.world.policy import Deployment
 
 IDENTITIES = 500
 POSITIVES = 0.001

@@ -13,7 +13,7 @@ import numpy as np
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, DTYPES, HOUR, MINUTE, SECOND, Array, Vocabulary
-from scopedrift.simulator.policy import CalendarEntry, Grant, InventoryEntry, Scope
+from scopedrift.simulator.world.policy import CalendarEntry, Grant, InventoryEntry, Scope
 
 START = 1_767_571_200 * SECOND  # 2026-01-05, a Monday
 _KINDS = ("trainer", "endpoint", "runner", "agent")

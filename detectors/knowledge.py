@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from scopedrift.simulator.policy import CalendarEntry, Deployment, InventoryEntry, Scope
+from scopedrift.simulator.world.policy import CalendarEntry, Deployment, InventoryEntry, Scope
 
 KINDS: Final = ("policy", "inventory", "calendar", "task_context")
 """The pieces of knowledge: declared scopes, workload inventory, change calendar, allowed tools per task kind."""

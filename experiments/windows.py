@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import Truth
-from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.world.policy import Deployment
 
 if TYPE_CHECKING:
     from scopedrift.simulator.log.event_log import EventLog

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 from scopedrift.simulator.expansion.activities import Operation
 from scopedrift.simulator.expansion.expand import DENIED, NORMAL, Recorder
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of
-from scopedrift.simulator.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
-from scopedrift.simulator.tables import Actor
+from scopedrift.simulator.world.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
+from scopedrift.simulator.world.tables import Actor
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.world import World
+    from scopedrift.simulator.world.organisation import World
 
 DECISIONS: Final = 1 << 40
 """Stage numbers from here on are decision records: 64 for each stage."""

@@ -20,17 +20,17 @@ from math import log
 from typing import TYPE_CHECKING, Any, Final
 
 from scopedrift.simulator.expansion.activities import Operation
-from scopedrift.simulator.identities import allows
 from scopedrift.simulator.log.events import DAY, SECOND
-from scopedrift.simulator.policy import UNGUARDED, Grant
 from scopedrift.simulator.randomness import Draws, key
-from scopedrift.simulator.rhythm import WEEK
+from scopedrift.simulator.world.identities import allows
+from scopedrift.simulator.world.policy import UNGUARDED, Grant
+from scopedrift.simulator.world.rhythm import WEEK
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.families import Process
-    from scopedrift.simulator.identities import Identity
     from scopedrift.simulator.platform import Platform
-    from scopedrift.simulator.world import Project, Workload, World
+    from scopedrift.simulator.world.families import Process
+    from scopedrift.simulator.world.identities import Identity
+    from scopedrift.simulator.world.organisation import Project, Workload, World
 
 WIDTH: Final = 8
 SPAN: Final = 40 * SECOND

@@ -19,7 +19,6 @@ from scopedrift.simulator import orphans
 from scopedrift.simulator.detours import wander
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, Window
-from scopedrift.simulator.families import module_of
 from scopedrift.simulator.growth import start_growth
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.schedule import start_injections
@@ -28,9 +27,10 @@ from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Voca
 from scopedrift.simulator.log.storage import LogWriter
 from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.policy import Deployment
-from scopedrift.simulator.sizes import sizes
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.policy import Deployment
+from scopedrift.simulator.world.sizes import sizes
 
 WINDOW: Final = 500_000
 """Events that are expanded together; the log does not depend on it."""

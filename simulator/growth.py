@@ -14,12 +14,12 @@ from math import log
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.simulator.randomness import Draws
-from scopedrift.simulator.rhythm import WEEK
+from scopedrift.simulator.world.rhythm import WEEK
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.families import Process
     from scopedrift.simulator.platform import Platform
-    from scopedrift.simulator.world import Project, Workload
+    from scopedrift.simulator.world.families import Process
+    from scopedrift.simulator.world.organisation import Project, Workload
 
 SLOT: Final = "dataset"
 

@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.credentials import STANDING
 from scopedrift.simulator.expansion.activities import Activity
-from scopedrift.simulator.families import Process, Start
 from scopedrift.simulator.log.events import MINUTE
 from scopedrift.simulator.platform import Platform, exponential
 from scopedrift.simulator.randomness import Draws, Quantiles, key
-from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.credentials import STANDING
+from scopedrift.simulator.world.families import Process, Start
+from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.rhythm import WEEK
 
 NAME: Final = "retired"
 """What stands where other workloads name their family."""

@@ -12,12 +12,12 @@ import simpy
 from scopedrift.simulator.decisions import DecisionPoint
 from scopedrift.simulator.expansion.activities import Operation
 from scopedrift.simulator.expansion.expand import NORMAL, OUTAGE, Recorder
-from scopedrift.simulator.families import Process
 from scopedrift.simulator.log.events import SECOND
-from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.randomness import Draws, Quantiles, key
-from scopedrift.simulator.rhythm import WEEK
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.policy import Deployment
+from scopedrift.simulator.world.rhythm import WEEK
 
 URGENT, USUAL, IDLE = 0, 1, 2
 """Priorities in the GPU queue."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from scopedrift.simulator.credentials import NEXT_START
 from scopedrift.simulator.detours import SPAN, Detour
 from scopedrift.simulator.expansion.activities import Activity, Operation
 from scopedrift.simulator.expansion.expand import DENIED
-from scopedrift.simulator.identities import allows
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.policy import UNGUARDED
-from scopedrift.simulator.world import Project, Workload
+from scopedrift.simulator.world.credentials import NEXT_START
+from scopedrift.simulator.world.identities import allows
+from scopedrift.simulator.world.organisation import Project, Workload
+from scopedrift.simulator.world.policy import UNGUARDED
 
 EXPLORE_DRAWS: Final = 5
 SLACK: Final = 15 * SECOND

@@ -17,7 +17,7 @@ from scopedrift.detectors._memo import Facts, Memo
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
-from scopedrift.simulator.policy import CalendarEntry
+from scopedrift.simulator.world.policy import CalendarEntry
 
 _FACTS = ("identity", "service", "access", "project", "registry")
 

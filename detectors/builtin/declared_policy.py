@@ -20,7 +20,7 @@ from scopedrift.detectors._users import Users
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import DAY, EventBatch
-from scopedrift.simulator.policy import ANY, Scope
+from scopedrift.simulator.world.policy import ANY, Scope
 
 _FACTS = ("identity", "service", "access", "project", "registry", "outcome")
 _CHUNK = 50_000

@@ -24,7 +24,7 @@ from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SEC
 from scopedrift.simulator.randomness import TABLE, hash64
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.world import World
+    from scopedrift.simulator.world.organisation import World
 
 ROW: Final = (
     "activity", "actor", "start", "duration", "count", "job", "stage",

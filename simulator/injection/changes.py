@@ -22,14 +22,14 @@ from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.scenarios.parts import ChangeSpec
 from scopedrift.simulator.expansion.activities import Activity
-from scopedrift.simulator.families import Process
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.policy import CalendarEntry, Grant
 from scopedrift.simulator.randomness import Quantiles, key
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.policy import CalendarEntry, Grant
 
 CHANGE_TASKS: Final = 1 << 33
 """Task numbers from here on belong to changes."""

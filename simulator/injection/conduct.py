@@ -16,15 +16,15 @@ import numpy as np
 
 from scopedrift.scenarios.catalogue import Entry
 from scopedrift.simulator.expansion.activities import Activity, Operation
-from scopedrift.simulator.identities import allows
 from scopedrift.simulator.injection.foothold import Foothold
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND, registry_of
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.policy import UNGUARDED
 from scopedrift.simulator.randomness import key
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.identities import allows
+from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.policy import UNGUARDED
 
 AIMS: Final = 9
 """At strength 1 an adversary considers this many more targets than one, for one that it may reach (assumed)."""

@@ -15,14 +15,14 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.families import Process
-from scopedrift.simulator.identities import Identity
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.policy import UNGUARDED, Grant
-from scopedrift.simulator.tables import Actor
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.world.identities import Identity
+from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.policy import UNGUARDED, Grant
+from scopedrift.simulator.world.tables import Actor
 
 PATIENCE: Final = 48 * HOUR
 """How long a thief waits for a victim to hold a credential that works (assumed)."""

@@ -19,7 +19,6 @@ import numpy as np
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.expansion.expand import DENIED
-from scopedrift.simulator.families import Process
 from scopedrift.simulator.injection.conduct import ATTEMPTS, Conduct, conduct, foreign_image, volume
 from scopedrift.simulator.injection.foothold import Foothold, awake, find_victim, gain, lurk, take
 from scopedrift.simulator.injection.ledger import Ledger, OpenIncident
@@ -28,6 +27,7 @@ from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND
 from scopedrift.simulator.log.truth import Incident, StageTruth
 from scopedrift.simulator.platform import URGENT, Platform
 from scopedrift.simulator.randomness import key
+from scopedrift.simulator.world.families import Process
 
 STAGES: Final = 50_000
 """Stage numbers of incidents: apart from those of the task that they hide in.  256 for each stage of a template."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.log.truth import LABELS, BenignChange, Incident, StageTruth, Truth
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.organisation import World
 
 
 @dataclass

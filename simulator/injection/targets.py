@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.world import Project, Workload, World
+from scopedrift.simulator.world.organisation import Project, Workload, World
 
 NAMED: Final = ("all-datasets", "drop")
 PREFIXES: Final = ("own-", "adjacent-")

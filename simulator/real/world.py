@@ -21,8 +21,8 @@ from scopedrift.simulator.log.events import DAY, Array
 from scopedrift.simulator.log.storage import LogFormatError
 from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.log.truth_file import load_truth, save_truth
-from scopedrift.simulator.policy import Deployment
 from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.world.policy import Deployment
 
 KEY: Final = "timetable"
 """Where a log's manifest holds its windows."""

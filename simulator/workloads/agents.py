@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import simpy
 
-from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.tasks import Task
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.world.organisation import Workload, World
 
 NAME: Final = "agents"
 TURN: Final = 3

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.families import Family, Process, Start
-from scopedrift.simulator.identities import allows
 from scopedrift.simulator.log.events import HOUR, SECOND
 from scopedrift.simulator.platform import IDLE, Platform, exponential
-from scopedrift.simulator.policy import CalendarEntry, Grant
 from scopedrift.simulator.randomness import Draws
-from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.world.identities import allows
+from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.policy import CalendarEntry, Grant
+from scopedrift.simulator.world.rhythm import WEEK
 
 NAME: Final = "evaluation"
 JOBS: Final = 1024

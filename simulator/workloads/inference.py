@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.platform import IDLE, Platform
 from scopedrift.simulator.randomness import Draws, evenly
-from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.rhythm import WEEK
 
 NAME: Final = "inference"
 WINDOW: Final = 10 * MINUTE

@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import simpy
 
-from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Draws, evenly, key, mix
-from scopedrift.simulator.rhythm import WEEK
 from scopedrift.simulator.tasks import Task
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.rhythm import WEEK
 
 NAME: Final = "runners"
 KINDS: Final = ("test", "build", "scheduled", "release")

@@ -16,12 +16,12 @@ from functools import partial
 from math import sqrt
 from typing import Any, Final
 
-from scopedrift.simulator.families import Family, Process, Start
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.platform import Platform, exponential
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.tasks import Task
-from scopedrift.simulator.world import Workload, World
+from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.world.organisation import Workload, World
 
 NAME: Final = "serverless"
 HTTP, QUEUE, EVENT, TIMER, ORCHESTRATION = range(5)

@@ -11,7 +11,7 @@ from scopedrift.detectors._members import limited
 from scopedrift.detectors._sample import sample_knowledge
 from scopedrift.detectors.base import Range
 from scopedrift.detectors.knowledge import KINDS
-from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.world.policy import Deployment
 
 
 @dataclass

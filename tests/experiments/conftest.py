@@ -13,7 +13,7 @@ from scopedrift.detectors.base import Detector, Scores
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
 from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE, BenignChange, Incident, StageTruth, Truth
-from scopedrift.simulator.policy import Deployment
+from scopedrift.simulator.world.policy import Deployment
 
 START = 1_767_571_200_000_000  # 2026-01-05
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scopedrift.simulator.policy import UNGUARDED
+from scopedrift.simulator.world.policy import UNGUARDED
 
 OUTCOMES = ("success", "denied", "error")
 WORLD = """

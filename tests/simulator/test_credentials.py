@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.scenarios import load_text
-from scopedrift.simulator.credentials import LEAD, RENEWALS, Cycle, Sessions
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
+from scopedrift.simulator.world.credentials import LEAD, RENEWALS, Cycle, Sessions
 
 TTL = {"x509-svid": HOUR, "jwt-svid": 5 * MINUTE, "oauth": HOUR}
 ISSUE = {"x509-svid": "FetchX509SVID", "jwt-svid": "FetchJWTSVID", "oauth": "IssueAccessToken"}

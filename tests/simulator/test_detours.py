@@ -10,10 +10,10 @@ import pytest
 
 from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import Simulation, simulate
-from scopedrift.simulator.families import module_of
-from scopedrift.simulator.identities import allows
-from scopedrift.simulator.policy import UNGUARDED, Grant
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.world.identities import allows
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.policy import UNGUARDED, Grant
 
 WORLD = {
     "name": "detours",

@@ -19,7 +19,7 @@ from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES
 from scopedrift.simulator.log.storage import LogFormatError
 from scopedrift.simulator.log.truth import LABELS
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.organisation import World
 
 BUSY = """
 name: busy

@@ -12,9 +12,9 @@ from scipy.stats import binomtest
 
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import DENIED, OUTAGE, ArrivalCodes, Recorder, arrival_order
-from scopedrift.simulator.families import module_of
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, MINUTE, MISSING, SECOND, Vocabulary
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.world.organisation import World
 
 START = 1_767_571_200_000_000
 AT_ONCE = "{cloud_audit: {delay: 0s}}"

@@ -11,10 +11,10 @@ from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import Recorder
-from scopedrift.simulator.families import module_of
 from scopedrift.simulator.growth import start_growth
 from scopedrift.simulator.platform import Platform
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.world.organisation import World
 
 WORLD = {
     "name": "growth",

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from scopedrift.scenarios import load_text
 from scopedrift.simulator import orphans
-from scopedrift.simulator.credentials import standing_key
-from scopedrift.simulator.families import module_of
 from scopedrift.simulator.log.events import DAY
-from scopedrift.simulator.sizes import sizes
-from scopedrift.simulator.world import World
+from scopedrift.simulator.world.credentials import standing_key
+from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.sizes import sizes
 
 FAMILIES = "{training: {pipelines: 2}, inference: {services: 5}, serverless: {functions: 9}, runners: {}, agents: {}}"
 EVERYTHING = "{training: {}, inference: {}, serverless: {}, runners: {}, agents: {}, evaluation: {}, housekeeping: {}}"

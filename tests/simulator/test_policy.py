@@ -9,7 +9,7 @@ import pytest
 from scopedrift.scenarios import load_text
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.log.events import registry_of
-from scopedrift.simulator.policy import ANY, UNGUARDED, Grant
+from scopedrift.simulator.world.policy import ANY, UNGUARDED, Grant
 
 TEXT = """
 name: decided

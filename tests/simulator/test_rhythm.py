@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import DAY, HOUR
-from scopedrift.simulator.rhythm import WEEK, Rhythm
+from scopedrift.simulator.world.rhythm import WEEK, Rhythm
 
 START = 1_767_571_200_000_000  # 2026-01-05, a Monday
 HOURS = st.lists(st.floats(0.05, 20.0), min_size=24, max_size=24)

@@ -8,7 +8,7 @@ import pytest
 from scopedrift.detectors import Knowledge
 from scopedrift.detectors.builtin.change_aware import ChangeAware
 from scopedrift.simulator.log.events import HOUR
-from scopedrift.simulator.policy import CalendarEntry, Grant
+from scopedrift.simulator.world.policy import CalendarEntry, Grant
 
 
 @pytest.fixture

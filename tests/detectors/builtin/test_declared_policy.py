@@ -7,7 +7,7 @@ import pytest
 
 from scopedrift.detectors import Knowledge
 from scopedrift.detectors.builtin.declared_policy import DeclaredPolicy
-from scopedrift.simulator.policy import Grant, Scope
+from scopedrift.simulator.world.policy import Grant, Scope
 
 POLICY = Knowledge(policy={"a": Scope(frozenset({Grant("storage", "read", "red")}), frozenset({"ghcr.io"}))})
 INSIDE = {"identity": "a", "service": "storage", "access": "read", "project": "red", "outcome": "success"}

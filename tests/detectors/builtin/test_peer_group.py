@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scopedrift.detectors import Knowledge
 from scopedrift.detectors.builtin.peer_group import PeerGroup
-from scopedrift.simulator.policy import InventoryEntry
+from scopedrift.simulator.world.policy import InventoryEntry
 
 READ = {"service": "s3", "operation": "GetObject", "access": "read"}
 DELETE = {"service": "s3", "operation": "DeleteObject", "access": "delete"}

@@ -17,15 +17,15 @@ from faker import Faker
 
 from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.credentials import STANDING, Cycle, Sessions, StandingKey, cycles, standing_key
 from scopedrift.simulator.detours import Detour, published, published_tools
 from scopedrift.simulator.expansion.activities import Activities, Activity, Operations
-from scopedrift.simulator.identities import Identity
 from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
-from scopedrift.simulator.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope
 from scopedrift.simulator.randomness import Quantiles, generator, key, mix
-from scopedrift.simulator.rhythm import Rhythm
-from scopedrift.simulator.tables import Actor, Actors, Pools
+from scopedrift.simulator.world.credentials import STANDING, Cycle, Sessions, StandingKey, cycles, standing_key
+from scopedrift.simulator.world.identities import Identity
+from scopedrift.simulator.world.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope
+from scopedrift.simulator.world.rhythm import Rhythm
+from scopedrift.simulator.world.tables import Actor, Actors, Pools
 
 ACCOUNT_SERVICES: Final = ("metadata", "spire", "oauth", "sts", "containerd", "process", "network")
 """Services every workload calls to exist at all: part of every declared scope."""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scopedrift.simulator.log.events import MISSING, Array
-from scopedrift.simulator.policy import Grant
 from scopedrift.simulator.randomness import generator
+from scopedrift.simulator.world.policy import Grant
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.world import World
+    from scopedrift.simulator.world.organisation import World
 
 OWN_PROJECT_FIRST = 3.0
 """How many times likelier an unused grant lies in the identity's own project than in another one (assumed)."""

@@ -20,7 +20,7 @@ from scopedrift.simulator.randomness import Quantiles, key
 
 if TYPE_CHECKING:
     from scopedrift.simulator.platform import Platform
-    from scopedrift.simulator.world import Workload, World
+    from scopedrift.simulator.world.organisation import Workload, World
 
 STANDING: Final = "static-key"
 """The kind that has no sessions."""

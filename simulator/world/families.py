@@ -20,7 +20,7 @@ from scopedrift.simulator.randomness import Quantiles
 
 if TYPE_CHECKING:
     from scopedrift.simulator.platform import Platform
-    from scopedrift.simulator.world import World
+    from scopedrift.simulator.world.organisation import World
 
 Process = Generator[Any, Any, None]
 Start = Callable[["Platform"], Process]

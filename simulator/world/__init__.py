@@ -1,0 +1,1 @@
+"""The organisation before anything happens: projects, names, identities, credentials, entitlements, policy."""
