@@ -31,8 +31,8 @@ from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder
 from scopedrift.simulator.log.event_log import Digest
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array, Vocabulary
 from scopedrift.simulator.log.storage import ROW_GROUP, LogWriter
-from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import TABLE, Draws, Quantiles
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.families import Process
 from scopedrift.simulator.world.organisation import Workload, World
 

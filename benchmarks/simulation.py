@@ -24,7 +24,7 @@ from measuring import floor, in_child, peak_mib, table, timed, verdict
 
 from scopedrift.scenarios import load, override
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.platform import GpuPool
+from scopedrift.simulator.runtime.platform import GpuPool
 from scopedrift.simulator.world.families import Process
 
 PER_STAGE = (5, 20, 200)

@@ -15,18 +15,18 @@ from typing import Final
 import numpy as np
 
 from scopedrift.scenarios import Scenario
-from scopedrift.simulator import orphans
-from scopedrift.simulator.detours import wander
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, Window
-from scopedrift.simulator.growth import start_growth
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.schedule import start_injections
 from scopedrift.simulator.log.event_log import Digest, EventLog
 from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
 from scopedrift.simulator.log.storage import LogWriter
 from scopedrift.simulator.log.truth import Truth
-from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.runtime import orphans
+from scopedrift.simulator.runtime.detours import wander
+from scopedrift.simulator.runtime.growth import start_growth
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.families import module_of
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import Deployment

@@ -25,8 +25,8 @@ from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.log.truth import BenignChange
-from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Quantiles, key
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.families import Process
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.policy import CalendarEntry, Grant

@@ -20,8 +20,8 @@ from scopedrift.simulator.injection.foothold import Foothold
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND, registry_of
-from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import key
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.identities import allows
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.policy import UNGUARDED

@@ -17,7 +17,7 @@ from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING
-from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.families import Process
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.organisation import Workload, World

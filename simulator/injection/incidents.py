@@ -25,8 +25,8 @@ from scopedrift.simulator.injection.ledger import Ledger, OpenIncident
 from scopedrift.simulator.injection.tempo import Tempo, stage_lengths, tempo_of
 from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND
 from scopedrift.simulator.log.truth import Incident, StageTruth
-from scopedrift.simulator.platform import URGENT, Platform
 from scopedrift.simulator.randomness import key
+from scopedrift.simulator.runtime.platform import URGENT, Platform
 from scopedrift.simulator.world.families import Process
 
 STAGES: Final = 50_000

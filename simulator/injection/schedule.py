@@ -12,8 +12,8 @@ from scopedrift.simulator.injection.changes import plan_change
 from scopedrift.simulator.injection.incidents import plan_incident
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.log.events import DAY
-from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import generator
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.policy import Deployment
 
 MONTH: Final = 30 * DAY

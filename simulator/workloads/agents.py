@@ -17,9 +17,9 @@ from typing import Any, Final
 import simpy
 
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
-from scopedrift.simulator.platform import Platform
 from scopedrift.simulator.randomness import Draws, evenly
-from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.runtime.platform import Platform
+from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.families import Family, Process, Start
 from scopedrift.simulator.world.organisation import Workload, World
 

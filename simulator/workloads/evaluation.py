@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import HOUR, SECOND
-from scopedrift.simulator.platform import IDLE, Platform, exponential
 from scopedrift.simulator.randomness import Draws
-from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.runtime.platform import IDLE, Platform, exponential
+from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.families import Family, Process, Start
 from scopedrift.simulator.world.identities import allows
 from scopedrift.simulator.world.organisation import Workload, World

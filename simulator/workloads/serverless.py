@@ -17,9 +17,9 @@ from math import sqrt
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
-from scopedrift.simulator.platform import Platform, exponential
 from scopedrift.simulator.randomness import Draws, evenly
-from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.runtime.platform import Platform, exponential
+from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.families import Family, Process, Start
 from scopedrift.simulator.world.organisation import Workload, World
 

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
-from scopedrift.simulator.platform import IDLE, URGENT, USUAL, Platform
 from scopedrift.simulator.randomness import Draws, evenly
-from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.runtime.platform import IDLE, URGENT, USUAL, Platform
+from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.families import Family, Process, Start
 from scopedrift.simulator.world.organisation import Workload, World
 

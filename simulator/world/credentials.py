@@ -19,7 +19,7 @@ from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Quantiles, key
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.platform import Platform
+    from scopedrift.simulator.runtime.platform import Platform
     from scopedrift.simulator.world.organisation import Workload, World
 
 STANDING: Final = "static-key"

@@ -19,7 +19,7 @@ from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Quantiles
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.platform import Platform
+    from scopedrift.simulator.runtime.platform import Platform
     from scopedrift.simulator.world.organisation import World
 
 Process = Generator[Any, Any, None]

@@ -17,10 +17,10 @@ from faker import Faker
 
 from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.detours import Detour, published, published_tools
 from scopedrift.simulator.expansion.activities import Activities, Activity, Operations
 from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
 from scopedrift.simulator.randomness import Quantiles, generator, key, mix
+from scopedrift.simulator.runtime.detours import Detour, published, published_tools
 from scopedrift.simulator.world.credentials import STANDING, Cycle, Sessions, StandingKey, cycles, standing_key
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope

@@ -11,8 +11,8 @@ from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import Recorder
-from scopedrift.simulator.growth import start_growth
-from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.runtime.growth import start_growth
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.families import module_of
 from scopedrift.simulator.world.organisation import World
 

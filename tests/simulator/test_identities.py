@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.scenarios import load_text
-from scopedrift.simulator import orphans
 from scopedrift.simulator.log.events import DAY
+from scopedrift.simulator.runtime import orphans
 from scopedrift.simulator.world.credentials import standing_key
 from scopedrift.simulator.world.families import module_of
 from scopedrift.simulator.world.organisation import World

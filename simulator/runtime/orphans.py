@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import MINUTE
-from scopedrift.simulator.platform import Platform, exponential
 from scopedrift.simulator.randomness import Draws, Quantiles, key
-from scopedrift.simulator.tasks import Task
+from scopedrift.simulator.runtime.platform import Platform, exponential
+from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.credentials import STANDING
 from scopedrift.simulator.world.families import Process, Start
 from scopedrift.simulator.world.organisation import Workload, World

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from scopedrift.simulator.detours import SPAN, Detour
 from scopedrift.simulator.expansion.activities import Activity, Operation
 from scopedrift.simulator.expansion.expand import DENIED
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
-from scopedrift.simulator.platform import Platform
+from scopedrift.simulator.runtime.detours import SPAN, Detour
+from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.credentials import NEXT_START
 from scopedrift.simulator.world.identities import allows
 from scopedrift.simulator.world.organisation import Project, Workload

@@ -9,11 +9,11 @@ from typing import Final
 
 import simpy
 
-from scopedrift.simulator.decisions import DecisionPoint
 from scopedrift.simulator.expansion.activities import Operation
 from scopedrift.simulator.expansion.expand import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, Quantiles, key
+from scopedrift.simulator.runtime.decisions import DecisionPoint
 from scopedrift.simulator.world.families import Process
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import Deployment
