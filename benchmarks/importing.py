@@ -31,11 +31,11 @@ from typing import Any
 
 import msgspec
 
-from scopedrift.simulator.telemetry.cloudtrail import Record
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.reading import Source, find_files
-from scopedrift.simulator.telemetry.records import unwrap
-from scopedrift.simulator.telemetry.splitting import values
+from scopedrift.simulator.records.reading.cloudtrail import Record
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.reading import Source, find_files
+from scopedrift.simulator.records.reading.records import unwrap
+from scopedrift.simulator.records.reading.splitting import values
 
 DATA = Path(__file__).parent.parent / "tests" / "simulator" / "telemetry" / "data"
 DISTINCT = 0.45

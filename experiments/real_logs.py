@@ -29,12 +29,12 @@ from scopedrift.experiments.scoring import DetectorError, blamed, checked, name_
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
 from scopedrift.simulator.log.storage import MANIFEST
-from scopedrift.simulator.telemetry.report import ImportReport, LogError
+from scopedrift.simulator.records.reading.report import ImportReport, LogError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scopedrift.simulator.telemetry.importer import Imported
+    from scopedrift.simulator.records.reading.importer import Imported
 
 COOLDOWN_US: Final = HOUR
 BATCH: Final = 10_000
@@ -82,7 +82,7 @@ def read_records(
     if (path / MANIFEST).is_file() and format is None and mapping is None:
         log, imported = EventLog.load(path), None
     else:
-        from scopedrift.simulator.telemetry.importer import import_log
+        from scopedrift.simulator.records.reading.importer import import_log
 
         def share(done: int, whole: int) -> None:
             if progress:

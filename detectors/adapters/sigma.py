@@ -28,8 +28,8 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import CODED, OUTCOMES, Event, EventBatch
-from scopedrift.simulator.telemetry.export.exporter import FORMATS, Writer, streams
-from scopedrift.simulator.telemetry.export.naming import Names
+from scopedrift.simulator.records.writing.exporter import FORMATS, Writer, streams
+from scopedrift.simulator.records.writing.naming import Names
 
 _RESOURCES: Final = ("s3://bucket/key", "arn:aws:iam::123456789012:role/a-workloads", "a/jobs/b", "db.table")
 _SPECIMEN: Final[Mapping[str, Any]] = {

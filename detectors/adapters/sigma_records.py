@@ -20,7 +20,7 @@ from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, load_rules,
 from scopedrift.detectors.base import Detector, Part, Scores
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch
-from scopedrift.simulator.telemetry.importer import Imported
+from scopedrift.simulator.records.reading.importer import Imported
 
 Progress = Callable[[float], None]
 

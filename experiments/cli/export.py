@@ -23,7 +23,7 @@ def export(
 ) -> None:
     """Write a log as audit records that production rules can read; each format carries its own streams only."""
     from scopedrift.experiments.real_logs import read_log
-    from scopedrift.simulator.telemetry.export.exporter import FORMATS, export_log, streams
+    from scopedrift.simulator.records.writing.exporter import FORMATS, export_log, streams
 
     carried = streams(format)
     with progress(f"reading {log}") as show:

@@ -16,7 +16,7 @@ from scopedrift.scenarios.documents import write
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.profile.kinds import Habits, habits
 from scopedrift.simulator.profile.statistics import Columns, Statistics, days_of, statistics
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.report import LogError
 
 
 @dataclass(frozen=True)

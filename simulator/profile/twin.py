@@ -21,7 +21,7 @@ from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.events import DAY, STREAMS
 from scopedrift.simulator.profile.learn import Profile
 from scopedrift.simulator.profile.statistics import Statistics, statistics
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.report import LogError
 
 BASE: Final = "quickstart"
 """The scenario that a twin extends: its changes, incidents and windows."""

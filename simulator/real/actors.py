@@ -16,7 +16,7 @@ from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.real.background import Background
 from scopedrift.simulator.real.calls import Call, Calls
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.report import LogError
 
 SURVEYED = (3, 8)
 """Possible victims that are compared, at strength 0 and 1, as in simulated incidents (assumed)."""

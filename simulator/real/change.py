@@ -18,7 +18,7 @@ from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles
 from scopedrift.simulator.real import actors, conduct
 from scopedrift.simulator.real.incident import Stage
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.report import LogError
 
 
 @dataclass

@@ -13,9 +13,9 @@ from typing import Any, Final
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import CODED, Event
 from scopedrift.simulator.real.background import Background
-from scopedrift.simulator.telemetry import gcp
-from scopedrift.simulator.telemetry.export.gcp import STREAMS, Writer
-from scopedrift.simulator.telemetry.export.naming import Names
+from scopedrift.simulator.records.reading import gcp
+from scopedrift.simulator.records.writing.gcp import STREAMS, Writer
+from scopedrift.simulator.records.writing.naming import Names
 
 RESOURCE: Final = "s3://bucket/key"
 """Any resource will do: the name of a method does not depend on it."""

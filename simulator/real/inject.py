@@ -29,7 +29,7 @@ from scopedrift.simulator.real.change import ChangeDraft, act_out_change
 from scopedrift.simulator.real.incident import Draft, Stage, act_out
 from scopedrift.simulator.real.merge import merge
 from scopedrift.simulator.real.world import KEY, RealWorld, Timetable
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.report import LogError
 
 TRIES: Final = 20
 """Moments that are tried until an incident leaves an event before the log ends."""

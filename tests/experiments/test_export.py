@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from scopedrift.experiments.cli import app
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.records.reading.importer import import_log
 
 TINY = """
 name: tiny

@@ -24,7 +24,7 @@ from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.real.inject import inject
 from scopedrift.simulator.real.world import RealWorld, Timetable
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.report import LogError
 
 SAMPLE = Path(__file__).parents[1] / "simulator" / "telemetry" / "data" / "invictus.json"
 

@@ -15,8 +15,8 @@ from scopedrift.detectors.adapters.sigma_rules import load_rules, paths
 from scopedrift.detectors.check import assert_conforms
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.telemetry.export.exporter import export_log
-from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.writing.exporter import export_log
 
 HEAD = "title: {title}\nlevel: {level}\nlogsource: {source}\ndetection:\n"
 TRAIL, CLUSTER, CLOUD = (

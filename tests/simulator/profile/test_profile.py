@@ -14,8 +14,8 @@ from scopedrift.simulator.profile.learn import learn
 from scopedrift.simulator.profile.resemblance import cosine, families, nearest
 from scopedrift.simulator.profile.statistics import statistics
 from scopedrift.simulator.profile.twin import compare, twin
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.report import LogError
 
 DATA = Path(__file__).parents[1] / "telemetry" / "data"
 

@@ -24,9 +24,9 @@ from scopedrift.simulator.log.truth_file import ROWS
 from scopedrift.simulator.real.inject import inject
 from scopedrift.simulator.real.merge import renumbered
 from scopedrift.simulator.real.world import load_world
-from scopedrift.simulator.telemetry.export.exporter import export_log
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.writing.exporter import export_log
 
 DATA = Path(__file__).parents[1] / "telemetry" / "data"
 THEFT = IncidentSpec(attack="token-theft", count=3)

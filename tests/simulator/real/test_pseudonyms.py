@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scopedrift.simulator.log.events import COLUMNS
 from scopedrift.simulator.real.pseudonyms import NAMES, pseudonym, pseudonymised
-from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.records.reading.importer import import_log
 
 LOG = import_log(Path(__file__).parents[1] / "telemetry" / "data" / "invictus.json").log
 

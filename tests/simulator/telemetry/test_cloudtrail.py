@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from scopedrift.simulator.telemetry import cloudtrail
-from scopedrift.simulator.telemetry.cloudtrail import Mapper, principal, target
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.report import LogError, Unreadable
-from scopedrift.simulator.telemetry.table import Table, Times, microseconds
+from scopedrift.simulator.records.reading import cloudtrail
+from scopedrift.simulator.records.reading.cloudtrail import Mapper, principal, target
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.report import LogError, Unreadable
+from scopedrift.simulator.records.reading.table import Table, Times, microseconds
 
 ROLE = "arn:aws:iam::111122223333:role/trainer"
 SESSION = {
@@ -182,7 +182,7 @@ def test_a_record_inside_an_elastic_common_schema_event(tmp_path):
 
 
 def test_what_is_not_cloudtrail_is_left_to_others():
-    from scopedrift.simulator.telemetry.table import Table
+    from scopedrift.simulator.records.reading.table import Table
 
     mapper = Mapper(Table())
     assert mapper.name == cloudtrail.NAME

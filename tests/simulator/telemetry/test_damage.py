@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.telemetry import reading, splitting
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading import reading, splitting
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.report import LogError
 
 DATA = Path(__file__).parent / "data"
 RECORDS = json.loads((DATA / "invictus.json").read_text())["Records"]

@@ -7,8 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.telemetry.delimited import Delimited
-from scopedrift.simulator.telemetry.reading import Source
+from scopedrift.simulator.records.reading.delimited import Delimited
+from scopedrift.simulator.records.reading.reading import Source
 
 CELL = st.text(st.sampled_from("ab;,\"'\n\té€ "), max_size=6)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scopedrift.simulator.telemetry.importer import import_log
+from scopedrift.simulator.records.reading.importer import import_log
 
 ENTRY = {
     "insertId": "abc",

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.kubernetes import access_of
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.kubernetes import access_of
 
 POD = {
     "kind": "Event",

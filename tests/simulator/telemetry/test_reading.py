@@ -5,8 +5,8 @@ import gzip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.telemetry import reading
-from scopedrift.simulator.telemetry.reading import Source, find_files
+from scopedrift.simulator.records.reading import reading
+from scopedrift.simulator.records.reading.reading import Source, find_files
 
 
 @settings(max_examples=60, deadline=None)

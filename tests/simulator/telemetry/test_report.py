@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.report import ImportReport, LogError
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.report import ImportReport, LogError
 
 DATA = Path(__file__).parent / "data"
 GOOD = [json.dumps(record) for record in json.loads((DATA / "invictus.json").read_text())["Records"]]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.telemetry import reading, splitting
-from scopedrift.simulator.telemetry.origin import value_at
-from scopedrift.simulator.telemetry.reading import Source
-from scopedrift.simulator.telemetry.splitting import complete, find_end, values
+from scopedrift.simulator.records.reading import reading, splitting
+from scopedrift.simulator.records.reading.origin import value_at
+from scopedrift.simulator.records.reading.reading import Source
+from scopedrift.simulator.records.reading.splitting import complete, find_end, values
 
 SCALAR = st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('a"\\{}[],: \né'), max_size=8)
 OBJECT = st.dictionaries(

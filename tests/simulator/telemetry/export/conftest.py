@@ -9,9 +9,9 @@ import pytest
 
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, COLUMNS, Vocabulary
-from scopedrift.simulator.telemetry.export.exporter import export_log, streams, writer
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.table import Codes
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.table import Codes
+from scopedrift.simulator.records.writing.exporter import export_log, streams, writer
 
 START = 1_767_571_200_000_000
 PLAIN = {

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from scopedrift.simulator.log.events import OUTCOMES
-from scopedrift.simulator.telemetry.export.exporter import FORMATS, export_log, streams, writer
-from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
-from scopedrift.simulator.telemetry.export.template import fill, shapes
-from scopedrift.simulator.telemetry.importer import import_log
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.writing.exporter import FORMATS, export_log, streams, writer
+from scopedrift.simulator.records.writing.naming import Names, service_account, telling
+from scopedrift.simulator.records.writing.template import fill, shapes
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 METADATA = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import SECOND
-from scopedrift.simulator.telemetry.export.exporter import streams
+from scopedrift.simulator.records.writing.exporter import streams
 
 OPERATIONS = Operations(catalogue.operations()).all
 

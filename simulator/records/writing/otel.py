@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, Event
-from scopedrift.simulator.telemetry.export.moments import seconds
-from scopedrift.simulator.telemetry.export.naming import Names
-from scopedrift.simulator.telemetry.otel import FAILED
-from scopedrift.simulator.telemetry.otel import NAME as NAME
+from scopedrift.simulator.records.reading.otel import FAILED
+from scopedrift.simulator.records.reading.otel import NAME as NAME
+from scopedrift.simulator.records.writing.moments import seconds
+from scopedrift.simulator.records.writing.naming import Names
 
 STREAMS: Final = ("agent",)
 WRAPPER: Final = None

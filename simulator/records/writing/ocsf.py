@@ -20,10 +20,10 @@ import re
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, Event
-from scopedrift.simulator.telemetry.export.moments import seconds
-from scopedrift.simulator.telemetry.export.naming import Names
-from scopedrift.simulator.telemetry.ocsf import API, AUTHENTICATION, FAILURE, NETWORK, SUCCESS
-from scopedrift.simulator.telemetry.ocsf import NAME as NAME
+from scopedrift.simulator.records.reading.ocsf import API, AUTHENTICATION, FAILURE, NETWORK, SUCCESS
+from scopedrift.simulator.records.reading.ocsf import NAME as NAME
+from scopedrift.simulator.records.writing.moments import seconds
+from scopedrift.simulator.records.writing.naming import Names
 
 STREAMS: Final = ("cloud_audit", "kubernetes_audit", "issuance", "runtime")
 WRAPPER: Final = None

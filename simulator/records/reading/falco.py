@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import ACCESS
-from scopedrift.simulator.telemetry.fields import Fields
-from scopedrift.simulator.telemetry.tree import child, first_text, text
+from scopedrift.simulator.records.reading.fields import Fields
+from scopedrift.simulator.records.reading.tree import child, first_text, text
 
 NAME: Final = "falco"
 

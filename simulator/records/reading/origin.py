@@ -11,9 +11,9 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
-from scopedrift.simulator.telemetry.reading import LIMIT, Source
-from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.telemetry.splitting import find_end
+from scopedrift.simulator.records.reading.reading import LIMIT, Source
+from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.reading.splitting import find_end
 
 ITEM_BITS: Final = 25
 """Enough for the records of one value, since a value has at most 64 MiB."""

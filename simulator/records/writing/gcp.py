@@ -16,12 +16,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import HOUR, Event
-from scopedrift.simulator.telemetry.export.moments import nanoseconds, seconds
-from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
-from scopedrift.simulator.telemetry.export.template import fill, shapes
-from scopedrift.simulator.telemetry.gcp import NAME as NAME
-from scopedrift.simulator.telemetry.gcp import PERMISSION_DENIED
-from scopedrift.simulator.telemetry.kubernetes import GROUPS
+from scopedrift.simulator.records.reading.gcp import NAME as NAME
+from scopedrift.simulator.records.reading.gcp import PERMISSION_DENIED
+from scopedrift.simulator.records.reading.kubernetes import GROUPS
+from scopedrift.simulator.records.writing.moments import nanoseconds, seconds
+from scopedrift.simulator.records.writing.naming import Names, service_account, telling
+from scopedrift.simulator.records.writing.template import fill, shapes
 
 STREAMS: Final = ("cloud_audit", "kubernetes_audit")
 WRAPPER: Final = None

@@ -20,9 +20,9 @@ import msgspec
 
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, Event
-from scopedrift.simulator.telemetry.export import cloudtrail, gcp, kubernetes, ocsf, otel, runtime
-from scopedrift.simulator.telemetry.export.naming import Names
-from scopedrift.simulator.telemetry.report import LogError
+from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.writing import cloudtrail, gcp, kubernetes, ocsf, otel, runtime
+from scopedrift.simulator.records.writing.naming import Names
 
 FORMATS: Final[Mapping[str, ModuleType]] = {
     module.NAME: module for module in (cloudtrail, kubernetes, gcp, ocsf, otel, runtime)

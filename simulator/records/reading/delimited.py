@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 
-from scopedrift.simulator.telemetry.reading import LIMIT, Source
-from scopedrift.simulator.telemetry.report import LogError
-from scopedrift.simulator.telemetry.splitting import Value
+from scopedrift.simulator.records.reading.reading import LIMIT, Source
+from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.reading.splitting import Value
 
 NOT_CSV: Final = "not CSV"
 _BOM: Final = b"\xef\xbb\xbf"

@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE
-from scopedrift.simulator.telemetry.table import Packed, Table, opaque, packed
-from scopedrift.simulator.telemetry.tree import text
+from scopedrift.simulator.records.reading.table import Packed, Table, opaque, packed
+from scopedrift.simulator.records.reading.tree import text
 
 Fields = Mapping[str, Any]
 """What a record says, by column: texts, times as the record writes them, bytes as a number; anything may be missing."""

@@ -18,9 +18,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from scopedrift.simulator.log.events import MISSING
-from scopedrift.simulator.telemetry.table import MEMO, SECONDS, Packed, Table, opaque
-from scopedrift.simulator.telemetry.tree import child, first, first_text, image_in, text
-from scopedrift.simulator.telemetry.verbs import access_of
+from scopedrift.simulator.records.reading.table import MEMO, SECONDS, Packed, Table, opaque
+from scopedrift.simulator.records.reading.tree import child, first, first_text, image_in, text
+from scopedrift.simulator.records.reading.verbs import access_of
 
 NAME: Final = "cloudtrail"
 

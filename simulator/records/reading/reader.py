@@ -14,13 +14,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
-from scopedrift.simulator.telemetry.fields import FieldMapper
-from scopedrift.simulator.telemetry.origin import value_at
-from scopedrift.simulator.telemetry.reading import Source
-from scopedrift.simulator.telemetry.records import DEPTH, LIST, fitted, lenient, repaired, unwrap
-from scopedrift.simulator.telemetry.report import LogError, Unreadable
-from scopedrift.simulator.telemetry.splitting import NOT_JSON, Value, complete, values
-from scopedrift.simulator.telemetry.table import Packed
+from scopedrift.simulator.records.reading.fields import FieldMapper
+from scopedrift.simulator.records.reading.origin import value_at
+from scopedrift.simulator.records.reading.reading import Source
+from scopedrift.simulator.records.reading.records import DEPTH, LIST, fitted, lenient, repaired, unwrap
+from scopedrift.simulator.records.reading.report import LogError, Unreadable
+from scopedrift.simulator.records.reading.splitting import NOT_JSON, Value, complete, values
+from scopedrift.simulator.records.reading.table import Packed
 
 UNKNOWN: Final = "no known kind of audit record"
 NOT_AN_OBJECT: Final = "not a JSON object"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 from scopedrift.simulator.log.events import SECOND
-from scopedrift.simulator.telemetry.table import EPOCH
+from scopedrift.simulator.records.reading.table import EPOCH
 
 
 def seconds(time: int) -> str:

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from scopedrift.simulator.telemetry.report import Unreadable
-from scopedrift.simulator.telemetry.splitting import NOT_JSON, TOO_DEEP
+from scopedrift.simulator.records.reading.report import Unreadable
+from scopedrift.simulator.records.reading.splitting import NOT_JSON, TOO_DEEP
 
 LISTS: Final = ("Records", "items", "Events", "events", "entries", "logEvents", "value", "hits")
 WRAPPED: Final = ("CloudTrailEvent", "_source", "detail", "message", "log", "_raw", "event", "original")

@@ -22,17 +22,17 @@ import numpy as np
 
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import Array
-from scopedrift.simulator.telemetry import cloudtrail, falco, gcp, kubernetes, ocsf, otel
-from scopedrift.simulator.telemetry.delimited import Delimited
-from scopedrift.simulator.telemetry.fields import FieldMapper
-from scopedrift.simulator.telemetry.mapping import Mapped
-from scopedrift.simulator.telemetry.mapping_file import load_mapping
-from scopedrift.simulator.telemetry.origin import ITEM_BITS, Origins
-from scopedrift.simulator.telemetry.reader import BROKEN, Layout, Mapper, Reader, whole
-from scopedrift.simulator.telemetry.reading import SUFFIXES, Source, find_files
-from scopedrift.simulator.telemetry.records import unwrap
-from scopedrift.simulator.telemetry.report import ImportReport, LogError, Unreadable
-from scopedrift.simulator.telemetry.table import CHUNK, Table
+from scopedrift.simulator.records.reading import cloudtrail, falco, gcp, kubernetes, ocsf, otel
+from scopedrift.simulator.records.reading.delimited import Delimited
+from scopedrift.simulator.records.reading.fields import FieldMapper
+from scopedrift.simulator.records.reading.mapping import Mapped
+from scopedrift.simulator.records.reading.mapping_file import load_mapping
+from scopedrift.simulator.records.reading.origin import ITEM_BITS, Origins
+from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Mapper, Reader, whole
+from scopedrift.simulator.records.reading.reading import SUFFIXES, Source, find_files
+from scopedrift.simulator.records.reading.records import unwrap
+from scopedrift.simulator.records.reading.report import ImportReport, LogError, Unreadable
+from scopedrift.simulator.records.reading.table import CHUNK, Table
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes of all files (as they are on disk)."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, Event
-from scopedrift.simulator.telemetry.export.moments import nanoseconds, seconds
-from scopedrift.simulator.telemetry.export.naming import Names
-from scopedrift.simulator.telemetry.falco import NAME as NAME
+from scopedrift.simulator.records.reading.falco import NAME as NAME
+from scopedrift.simulator.records.writing.moments import nanoseconds, seconds
+from scopedrift.simulator.records.writing.naming import Names
 
 STREAMS: Final = ("runtime",)
 WRAPPER: Final = None

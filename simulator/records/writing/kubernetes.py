@@ -17,10 +17,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, Event
-from scopedrift.simulator.telemetry.export.moments import microseconds, seconds
-from scopedrift.simulator.telemetry.export.naming import Names, service_account, telling
-from scopedrift.simulator.telemetry.kubernetes import GROUPS
-from scopedrift.simulator.telemetry.kubernetes import NAME as NAME
+from scopedrift.simulator.records.reading.kubernetes import GROUPS
+from scopedrift.simulator.records.reading.kubernetes import NAME as NAME
+from scopedrift.simulator.records.writing.moments import microseconds, seconds
+from scopedrift.simulator.records.writing.naming import Names, service_account, telling
 
 STREAMS: Final = ("kubernetes_audit",)
 WRAPPER: Final = None

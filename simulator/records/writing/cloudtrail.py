@@ -19,10 +19,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import HOUR, MINUTE, Event
-from scopedrift.simulator.telemetry.cloudtrail import NAME as NAME
-from scopedrift.simulator.telemetry.export.moments import seconds
-from scopedrift.simulator.telemetry.export.naming import MEMO, REGION, Names, service_account, telling
-from scopedrift.simulator.telemetry.export.template import fill, shapes
+from scopedrift.simulator.records.reading.cloudtrail import NAME as NAME
+from scopedrift.simulator.records.writing.moments import seconds
+from scopedrift.simulator.records.writing.naming import MEMO, REGION, Names, service_account, telling
+from scopedrift.simulator.records.writing.template import fill, shapes
 
 STREAMS: Final = ("cloud_audit",)
 WRAPPER: Final = "Records"

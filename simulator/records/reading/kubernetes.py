@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from scopedrift.simulator.telemetry.report import Unreadable
-from scopedrift.simulator.telemetry.table import MEMO, Packed, Row, Table, opaque, packed
-from scopedrift.simulator.telemetry.tree import at, child, first, image_of, text
+from scopedrift.simulator.records.reading.report import Unreadable
+from scopedrift.simulator.records.reading.table import MEMO, Packed, Row, Table, opaque, packed
+from scopedrift.simulator.records.reading.tree import at, child, first, image_of, text
 
 NAME: Final = "kubernetes"
 

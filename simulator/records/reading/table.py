@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, Array, Vocabulary
-from scopedrift.simulator.telemetry.report import Unreadable
+from scopedrift.simulator.records.reading.report import Unreadable
 
 Row = tuple[int, ...]
 """Values of one event (all, or some columns') in the order of `COLUMNS`, texts as provisional codes."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.telemetry import kubernetes
-from scopedrift.simulator.telemetry.cloudtrail import DENIED
-from scopedrift.simulator.telemetry.fields import Fields
-from scopedrift.simulator.telemetry.tree import at, child, first_text, image_of, text
-from scopedrift.simulator.telemetry.verbs import access_of
+from scopedrift.simulator.records.reading import kubernetes
+from scopedrift.simulator.records.reading.cloudtrail import DENIED
+from scopedrift.simulator.records.reading.fields import Fields
+from scopedrift.simulator.records.reading.tree import at, child, first_text, image_of, text
+from scopedrift.simulator.records.reading.verbs import access_of
 
 NAME: Final = "ocsf"
 
