@@ -26,7 +26,7 @@ from scopedrift.experiments.statistics import Interval, cluster_bootstrap
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 from scopedrift.simulator.log.events import DAY, MINUTE, SECOND, Array
-from scopedrift.simulator.real.world import RealWorld
+from scopedrift.simulator.own_logs.world import RealWorld
 
 LEAST_DAYS: Final = 8
 """Days of a held-out part from which on they are resampled, too."""

@@ -47,7 +47,7 @@ def inject_incidents(
     from scopedrift.reports.text import slug
     from scopedrift.simulator.log.storage import MANIFEST
     from scopedrift.simulator.log.truth_file import STORY, load_truth
-    from scopedrift.simulator.real.inject import inject
+    from scopedrift.simulator.own_logs.inject import inject
 
     wanted = [("attack", name) for name in attack or []] + [("drift", name) for name in drift or []]
     if not wanted and not change:

@@ -46,7 +46,7 @@ def refuse_idle_key(pseudonymise: bool, key: str | None) -> None:
 
 def renamed(log: EventLog, key: str | None) -> EventLog:
     """The log under other names; a key that is not given is made, and told on stderr."""
-    from scopedrift.simulator.real.pseudonyms import pseudonymised
+    from scopedrift.simulator.own_logs.pseudonyms import pseudonymised
 
     if key is None:
         key = secrets.token_hex(16)

@@ -12,8 +12,8 @@ from scopedrift.experiments.cli.output import print_json, print_paragraph, print
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, Mapping, Pseudonymise, open_log
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.profile.learn import Profile
-    from scopedrift.simulator.profile.twin import Compared
+    from scopedrift.simulator.own_logs.profile.learn import Profile
+    from scopedrift.simulator.own_logs.profile.twin import Compared
 
 SHOWN: Final = 20
 """Identities that are listed; the file has all."""
@@ -33,7 +33,7 @@ def profile_log(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Learn a platform from a real log: identities, kinds, operations, hours, novelty; and make a twin of it."""
-    from scopedrift.simulator.profile.learn import learn
+    from scopedrift.simulator.own_logs.profile.learn import learn
 
     for file in (out, twin):
         if file is not None and (file.suffix not in (".yaml", ".yml") or file.is_dir()):
@@ -56,7 +56,7 @@ def profile_log(
 def _twin(profile: Profile, file: Path, keep_names: bool) -> list[Compared]:
     from scopedrift.reports.text import slug
     from scopedrift.scenarios.documents import write
-    from scopedrift.simulator.profile import twin
+    from scopedrift.simulator.own_logs.profile import twin
 
     with progress("making a twin") as show:
         _, plain, simulated = twin.twin(profile, slug(file.stem), show)

@@ -18,7 +18,7 @@ from scopedrift.experiments.cli.results import MARKER, failures, print_results, 
 if TYPE_CHECKING:
     from scopedrift.experiments.tracking import Invocation
     from scopedrift.scenarios.schema import Scenario
-    from scopedrift.simulator.real.world import RealWorld, Timetable
+    from scopedrift.simulator.own_logs.world import RealWorld, Timetable
 
 
 def run(
@@ -97,7 +97,7 @@ def injected(path: str, budget: str | None) -> RealWorld | None:
     if not (Path(path) / MANIFEST).is_file():
         return None
     from scopedrift.scenarios.durations import parse_rate
-    from scopedrift.simulator.real.world import load_world
+    from scopedrift.simulator.own_logs.world import load_world
 
     world = load_world(Path(path))
     try:

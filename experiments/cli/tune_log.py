@@ -12,7 +12,7 @@ from scopedrift.experiments.cli.own_logs import open_log
 
 if TYPE_CHECKING:
     from scopedrift.experiments.tune_log import TunedLog
-    from scopedrift.simulator.real.world import RealWorld
+    from scopedrift.simulator.own_logs.world import RealWorld
 
 
 def is_log(name: str) -> bool:
@@ -68,7 +68,7 @@ def _world(path: Path, learn: float, calibrate: float, format: str | None, mappi
     from scopedrift.simulator.log.event_log import EventLog
     from scopedrift.simulator.log.storage import MANIFEST
     from scopedrift.simulator.log.truth import Truth
-    from scopedrift.simulator.real.world import KEY, RealWorld, Timetable, load_world
+    from scopedrift.simulator.own_logs.world import KEY, RealWorld, Timetable, load_world
 
     if (path / MANIFEST).is_file() and KEY in EventLog.load(path).manifest:
         return load_world(path)

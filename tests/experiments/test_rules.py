@@ -23,7 +23,7 @@ from scopedrift.experiments.rules import apart, noise, pooled_rules
 from scopedrift.experiments.tables import combine, tables
 from scopedrift.experiments.windows import Windows
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.real.inject import inject
+from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.report import LogError
 

@@ -22,8 +22,8 @@ from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import Truth
-from scopedrift.simulator.real.inject import inject
-from scopedrift.simulator.real.world import RealWorld, Timetable
+from scopedrift.simulator.own_logs.inject import inject
+from scopedrift.simulator.own_logs.world import RealWorld, Timetable
 from scopedrift.simulator.records.reading.report import LogError
 
 SAMPLE = Path(__file__).parents[1] / "simulator" / "telemetry" / "data" / "invictus.json"

@@ -10,10 +10,10 @@ from scopedrift.scenarios.loader import load, load_text, override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, Vocabulary
-from scopedrift.simulator.profile.learn import learn
-from scopedrift.simulator.profile.resemblance import cosine, families, nearest
-from scopedrift.simulator.profile.statistics import statistics
-from scopedrift.simulator.profile.twin import compare, twin
+from scopedrift.simulator.own_logs.profile.learn import learn
+from scopedrift.simulator.own_logs.profile.resemblance import cosine, families, nearest
+from scopedrift.simulator.own_logs.profile.statistics import statistics
+from scopedrift.simulator.own_logs.profile.twin import compare, twin
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.report import LogError
 

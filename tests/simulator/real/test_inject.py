@@ -21,9 +21,9 @@ from scopedrift.simulator.log.events import SECOND, TIMES, Vocabulary
 from scopedrift.simulator.log.storage import LogFormatError
 from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE
 from scopedrift.simulator.log.truth_file import ROWS
-from scopedrift.simulator.real.inject import inject
-from scopedrift.simulator.real.merge import renumbered
-from scopedrift.simulator.real.world import load_world
+from scopedrift.simulator.own_logs.inject import inject
+from scopedrift.simulator.own_logs.merge import renumbered
+from scopedrift.simulator.own_logs.world import load_world
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.report import LogError
 from scopedrift.simulator.records.writing.exporter import export_log

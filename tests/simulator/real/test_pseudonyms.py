@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scopedrift.simulator.log.events import COLUMNS
-from scopedrift.simulator.real.pseudonyms import NAMES, pseudonym, pseudonymised
+from scopedrift.simulator.own_logs.pseudonyms import NAMES, pseudonym, pseudonymised
 from scopedrift.simulator.records.reading.importer import import_log
 
 LOG = import_log(Path(__file__).parents[1] / "telemetry" / "data" / "invictus.json").log

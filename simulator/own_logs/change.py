@@ -15,9 +15,9 @@ from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.log.truth import BenignChange
+from scopedrift.simulator.own_logs import actors, conduct
+from scopedrift.simulator.own_logs.incident import Stage
 from scopedrift.simulator.randomness import Quantiles
-from scopedrift.simulator.real import actors, conduct
-from scopedrift.simulator.real.incident import Stage
 from scopedrift.simulator.records.reading.report import LogError
 
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import Array
-from scopedrift.simulator.real.background import Background
-from scopedrift.simulator.real.forms import Form, google_form, is_google, own_form
+from scopedrift.simulator.own_logs.background import Background
+from scopedrift.simulator.own_logs.forms import Form, google_form, is_google, own_form
 
 How = Literal["same", "like", "new", "absent", "unseen"]
 

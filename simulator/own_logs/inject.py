@@ -21,14 +21,14 @@ from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import MISSING, Array, Vocabulary
 from scopedrift.simulator.log.truth import BENIGN_CHANGE, LABELS, Truth
+from scopedrift.simulator.own_logs import actors
+from scopedrift.simulator.own_logs.background import Background
+from scopedrift.simulator.own_logs.calls import Call, Calls
+from scopedrift.simulator.own_logs.change import ChangeDraft, act_out_change
+from scopedrift.simulator.own_logs.incident import Draft, Stage, act_out
+from scopedrift.simulator.own_logs.merge import merge
+from scopedrift.simulator.own_logs.world import KEY, RealWorld, Timetable
 from scopedrift.simulator.randomness import generator
-from scopedrift.simulator.real import actors
-from scopedrift.simulator.real.background import Background
-from scopedrift.simulator.real.calls import Call, Calls
-from scopedrift.simulator.real.change import ChangeDraft, act_out_change
-from scopedrift.simulator.real.incident import Draft, Stage, act_out
-from scopedrift.simulator.real.merge import merge
-from scopedrift.simulator.real.world import KEY, RealWorld, Timetable
 from scopedrift.simulator.records.reading.report import LogError
 
 TRIES: Final = 20

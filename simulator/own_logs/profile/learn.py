@@ -14,8 +14,8 @@ import numpy as np
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.documents import write
 from scopedrift.simulator.log.event_log import EventLog
-from scopedrift.simulator.profile.kinds import Habits, habits
-from scopedrift.simulator.profile.statistics import Columns, Statistics, days_of, statistics
+from scopedrift.simulator.own_logs.profile.kinds import Habits, habits
+from scopedrift.simulator.own_logs.profile.statistics import Columns, Statistics, days_of, statistics
 from scopedrift.simulator.records.reading.report import LogError
 
 

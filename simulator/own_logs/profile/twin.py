@@ -19,8 +19,8 @@ from scopedrift.scenarios.durations import format_duration
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.events import DAY, STREAMS
-from scopedrift.simulator.profile.learn import Profile
-from scopedrift.simulator.profile.statistics import Statistics, statistics
+from scopedrift.simulator.own_logs.profile.learn import Profile
+from scopedrift.simulator.own_logs.profile.statistics import Statistics, statistics
 from scopedrift.simulator.records.reading.report import LogError
 
 BASE: Final = "quickstart"

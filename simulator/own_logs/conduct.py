@@ -16,9 +16,9 @@ import numpy as np
 
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND, Array, Vocabulary, registry_of
-from scopedrift.simulator.real.actors import Hold
-from scopedrift.simulator.real.background import Background
-from scopedrift.simulator.real.calls import Call, Calls
+from scopedrift.simulator.own_logs.actors import Hold
+from scopedrift.simulator.own_logs.background import Background
+from scopedrift.simulator.own_logs.calls import Call, Calls
 
 OWN: Final = ("identity", "credential", "credential_kind", "on_behalf_of", "task_kind")
 """Columns that an event has from the identity that makes it."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import MISSING, Array
-from scopedrift.simulator.real.background import Background
-from scopedrift.simulator.real.calls import Call, Calls
+from scopedrift.simulator.own_logs.background import Background
+from scopedrift.simulator.own_logs.calls import Call, Calls
 from scopedrift.simulator.records.reading.report import LogError
 
 SURVEYED = (3, 8)

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, Array
-from scopedrift.simulator.profile.resemblance import Mix, nearest
-from scopedrift.simulator.profile.statistics import ENOUGH, Columns
+from scopedrift.simulator.own_logs.profile.resemblance import Mix, nearest
+from scopedrift.simulator.own_logs.profile.statistics import ENOUGH, Columns
 
 FAMILIES: Final[Mapping[str, str]] = {
     "provider service": "housekeeping",

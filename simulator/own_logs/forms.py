@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import CODED, Event
-from scopedrift.simulator.real.background import Background
+from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.records.reading import gcp
 from scopedrift.simulator.records.writing.gcp import STREAMS, Writer
 from scopedrift.simulator.records.writing.naming import Names

@@ -20,9 +20,9 @@ from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.injection.tempo import LONG, ROOM, STRETCH, Tempo, bounds, stage_lengths, tempo_of
 from scopedrift.simulator.log.events import MISSING, SECOND, Array, Vocabulary
 from scopedrift.simulator.log.truth import Incident, StageTruth
-from scopedrift.simulator.real import actors, conduct
-from scopedrift.simulator.real.background import Background
-from scopedrift.simulator.real.calls import Calls
+from scopedrift.simulator.own_logs import actors, conduct
+from scopedrift.simulator.own_logs.background import Background
+from scopedrift.simulator.own_logs.calls import Calls
 
 
 @dataclass
