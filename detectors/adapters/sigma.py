@@ -2,7 +2,7 @@
 
     scopedrift run core-week --detector 'sigma(rules=./rules)'
 
-Each event is written as the record of its platform (`simulator.telemetry.export`) and judged by the rules for that
+Each event is written as the record of its platform (`simulator.records.writing`) and judged by the rules for that
 kind of record; its score is the highest level among those that match.  Rules that could never fire, because records
 of their kind do not carry what they test, are *blind*: told apart from rules that stay silent.  Records of a real log
 are judged as they are (`sigma_records`).

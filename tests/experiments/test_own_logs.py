@@ -10,7 +10,7 @@ import pytest
 
 from scopedrift.experiments.cli import main
 
-DATA = Path(__file__).parents[1] / "simulator" / "telemetry" / "data"
+DATA = Path(__file__).parents[1] / "simulator" / "records" / "reading" / "data"
 TRAIL = DATA / "invictus.json"
 
 

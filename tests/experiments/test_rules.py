@@ -27,7 +27,7 @@ from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.report import LogError
 
-DATA = Path(__file__).parents[1] / "simulator" / "telemetry" / "data"
+DATA = Path(__file__).parents[1] / "simulator" / "records" / "reading" / "data"
 RULES = """
 title: secrets read
 name: secrets

@@ -28,7 +28,7 @@ from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.report import LogError
 from scopedrift.simulator.records.writing.exporter import export_log
 
-DATA = Path(__file__).parents[1] / "telemetry" / "data"
+DATA = Path(__file__).parents[1] / "records" / "reading" / "data"
 THEFT = IncidentSpec(attack="token-theft", count=3)
 
 

@@ -10,7 +10,7 @@ from scopedrift.simulator.log.events import COLUMNS
 from scopedrift.simulator.own_logs.pseudonyms import NAMES, pseudonym, pseudonymised
 from scopedrift.simulator.records.reading.importer import import_log
 
-LOG = import_log(Path(__file__).parents[1] / "telemetry" / "data" / "invictus.json").log
+LOG = import_log(Path(__file__).parents[1] / "records" / "reading" / "data" / "invictus.json").log
 
 
 def test_everything_but_names_and_ids_stays():

@@ -17,7 +17,7 @@ from scopedrift.simulator.own_logs.profile.twin import compare, twin
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.report import LogError
 
-DATA = Path(__file__).parents[1] / "telemetry" / "data"
+DATA = Path(__file__).parents[2] / "records" / "reading" / "data"
 
 
 @pytest.fixture(scope="module")
