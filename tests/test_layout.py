@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 TOP = ("detectors", "experiments", "reports", "scenarios", "simulator")
@@ -111,6 +113,19 @@ def test_make_targets_of_the_readme_exist():
     mentioned = set(re.findall(r"^\s*(?:\$ )?make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     mentioned |= set(re.findall(r"make ([a-z-]+)", (ROOT / ".ci" / "run").read_text()))
     assert mentioned <= targets
+
+
+def test_no_test_has_a_deadline():
+    assert settings().deadline is None, "the profile of tests/conftest.py is not in force"
+    own = {
+        f"{file.relative_to(ROOT)}:{call.lineno}"
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("settings")
+        for given in call.keywords
+        if given.arg == "deadline"
+    }
+    assert not own, "tests/conftest.py decides about deadlines, for all tests"
 
 
 def test_ci_script_is_sound():

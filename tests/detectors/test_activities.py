@@ -49,7 +49,7 @@ def log_of(build, events: list[tuple]):
 
 
 @given(EVENTS, st.integers(1, 60), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_counts_run_since_the_full_hour_however_the_stream_is_cut(build, events, cut, hashed) -> None:
     log = log_of(build, events)
     dense = _activities._DENSE

@@ -28,7 +28,7 @@ def test_texts_give_none_for_what_is_missing(build) -> None:
 
 
 @given(st.lists(st.integers(0, 40), max_size=80), st.integers(1, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_segments_cut_where_the_unit_changes(values: list[int], unit: int) -> None:
     ordered = sorted(values)
     expected, at = [], 0
@@ -40,7 +40,7 @@ def test_segments_cut_where_the_unit_changes(values: list[int], unit: int) -> No
 
 
 @given(st.lists(st.integers(0, 9), max_size=80))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_grouped_is_a_stable_sort_by_key(keys: list[int]) -> None:
     order, starts, lengths = grouped(np.array(keys, np.int64))
     assert order.tolist() == sorted(range(len(keys)), key=keys.__getitem__)

@@ -18,7 +18,7 @@ def keys_of(values: list[int]) -> np.ndarray:
 
 
 @given(st.lists(KEYS, max_size=6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_added_counts_from_the_next_settling_on(days: list[list[int]]) -> None:
     counts, settled = Counts(), Counter[int]()
     asked = keys_of(list(range(14)))
@@ -31,7 +31,7 @@ def test_what_is_added_counts_from_the_next_settling_on(days: list[list[int]]) -
 
 
 @given(st.lists(KEYS, min_size=1, max_size=6), st.floats(0.1, 1.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_counts_fade_by_the_share_that_is_kept(days: list[list[int]], keep: float) -> None:
     counts, model = Counts(), defaultdict[int, float](float)
     for day in days:
@@ -45,7 +45,7 @@ def test_counts_fade_by_the_share_that_is_kept(days: list[list[int]], keep: floa
 
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 3)), max_size=60), st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_once_a_period_counts_once_however_the_stream_is_cut(events: list[tuple[int, int]], size: int) -> None:
     events = sorted(events, key=lambda event: event[1])  # periods only move on
     keys, periods = keys_of([key for key, _ in events]), keys_of([period for _, period in events])

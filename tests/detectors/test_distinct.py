@@ -15,7 +15,7 @@ ROWS = st.integers(1, 30).flatmap(
 
 
 @given(ROWS, st.integers(1, 40), st.sampled_from([3, 8000]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_gets_its_own_answer(rows: list[list[int]], cut: int, most: int) -> None:
     asked: list[tuple[int, ...]] = []
 

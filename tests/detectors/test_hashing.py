@@ -20,7 +20,7 @@ def rows_in_order_of_appearance(batches: list[list[int]]) -> list[list[int]]:
 
 
 @given(BATCHES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_table_is_a_dictionary_numbered_by_first_appearance(batches: list[list[int]]) -> None:
     table = Table()
     found = [table.add(np.array(batch, np.int64)).tolist() for batch in batches]
@@ -29,7 +29,7 @@ def test_a_table_is_a_dictionary_numbered_by_first_appearance(batches: list[list
 
 
 @given(st.lists(INT64, max_size=200))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cutting_the_stream_changes_no_row(keys: list[int]) -> None:
     whole, pieces = Table(), Table()
     array = np.array(keys, np.int64)
@@ -39,7 +39,7 @@ def test_cutting_the_stream_changes_no_row(keys: list[int]) -> None:
 
 
 @given(st.lists(INT64, max_size=100), st.lists(INT64, max_size=100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_find_knows_what_was_added_and_nothing_else(added: list[int], asked: list[int]) -> None:
     table = Table()
     table.add(np.array(added, np.int64))
@@ -65,7 +65,7 @@ def test_keys_that_share_a_slot_stay_apart() -> None:
 
 
 @given(st.lists(INT64, min_size=1, max_size=100, unique=True), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_keep_drops_rows_and_moves_the_others_up(keys: list[int], random: object) -> None:
     mask = np.array([random.random() < 0.5 for _ in keys])  # type: ignore[attr-defined]
     table = Table()
@@ -86,7 +86,7 @@ def test_clear_forgets_everything() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-1, 50), st.integers(-1, 50), INT64), min_size=2, max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equal_rows_and_only_they_share_a_fingerprint(rows: list[tuple[int, int, int]]) -> None:
     columns = [np.array(column, np.int64) for column in zip(*rows, strict=True)]
     fingerprints = mix(*columns).tolist()
@@ -114,7 +114,7 @@ def test_splitmix_gives_the_published_values() -> None:
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_grown_keeps_what_is_there_and_fills_the_rest(have: int, want: int) -> None:
     array = np.arange(have)
     longer = grown(array, want, -7)
@@ -129,7 +129,7 @@ def test_grown_keeps_the_width_of_a_table() -> None:
 
 
 @given(st.lists(st.integers(0, 3), max_size=50))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_greater_half_is_a_half_of_equals_too(values: list[int]) -> None:
     mask = greater_half(np.array(values, np.int64))
     ranked = sorted(range(len(values)), key=lambda row: (values[row], row))

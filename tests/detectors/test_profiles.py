@@ -13,7 +13,7 @@ from scopedrift.simulator.log.events import HOUR
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40), st.integers(0, 9)), max_size=60), st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sums_run_since_the_full_hour_however_the_stream_is_cut(rows: list[tuple[int, int, int]], cut: int) -> None:
     profiles, now = Profiles(), 0
     events: list[tuple[int, int, int]] = []

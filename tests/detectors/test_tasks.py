@@ -25,7 +25,7 @@ def by_hand(events: list[tuple[int, int, int]]) -> list[int]:
 
 
 @given(st.lists(EVENT, max_size=60), st.integers(1, 60))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_it_is_a_running_minimum_that_begins_anew_after_idleness(given_: list[tuple[int, int, int]], cut: int) -> None:
     now, events = 1000 * DAY, []
     for task, gap, late in given_:

@@ -78,7 +78,7 @@ def test_the_threshold_is_the_lowest_score_that_keeps_to_the_budget() -> None:
 
 
 @given(cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_more_alerts_never_follow_from_a_higher_threshold(case: Case) -> None:
     grouped = Grouped.of(*case)
     counts = [grouped.count(threshold) for threshold in (-np.inf, -1.0, 0.0, 0.3, 0.5, 0.9, 1.0, 2.0, np.inf)]
@@ -86,7 +86,7 @@ def test_more_alerts_never_follow_from_a_higher_threshold(case: Case) -> None:
 
 
 @given(cases(), st.floats(0, 10))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_above_keeps_what_higher_thresholds_need(case: Case, allowed: float) -> None:
     grouped = Grouped.of(*case)
     for threshold in (0.0, 0.5, 1.0):

@@ -57,7 +57,7 @@ def test_a_claim_holds_only_if_the_interval_excludes_zero_on_its_side(low, high,
 sums = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20)), min_size=2, max_size=12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sums)
 def test_a_side_against_itself_shows_nothing(values) -> None:
     side = np.array([a for a, _ in values], float), np.array([b for _, b in values], float)
@@ -65,7 +65,7 @@ def test_a_side_against_itself_shows_nothing(values) -> None:
     assert (found.estimate, found.low, found.high) == (0.0, 0.0, 0.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sums, st.floats(0.25, 4))
 def test_the_difference_changes_its_sign_with_the_sides(values, factor) -> None:
     one = np.array([a for a, _ in values], float), np.array([b for _, b in values], float)

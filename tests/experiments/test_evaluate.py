@@ -86,7 +86,7 @@ def test_a_name_opens_no_door_to_the_truth(randomly: Callable[..., Any]) -> None
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.3, 1.0, 5.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_threshold_never_depends_on_the_test_window(
     small: Callable[..., Any], by_bytes: Detector, seed: int, budget: float
 ) -> None:

@@ -161,7 +161,7 @@ def test_other_worlds_cannot_be_compared() -> None:
 
 
 @given(st.sets(st.integers(0, 199)), st.sets(st.integers(0, 199)), st.integers(0, 99), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_same_inputs_give_the_same_verdict_and_losing_more_is_never_better(
     now: set[int], before: set[int], false: int, false_before: int
 ) -> None:

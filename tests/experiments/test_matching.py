@@ -164,7 +164,7 @@ def test_verdicts_equal_a_reimplementation_event_by_event(randomly: Callable[...
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_flooding_never_raises_precision(randomly: Callable[..., Any], seed: int, share: float) -> None:
     """More alarms about ordinary events, on identities without an incident, only cost."""
     rng = np.random.default_rng(seed)
@@ -183,7 +183,7 @@ def test_flooding_never_raises_precision(randomly: Callable[..., Any], seed: int
 
 
 @given(st.integers(0, 10_000), st.integers(2, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_flood_of_true_alerts_gains_nothing(
     small: Callable[..., Any], an_incident: Callable[..., Any], seed: int, flood: int
 ) -> None:

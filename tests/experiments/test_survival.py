@@ -66,7 +66,7 @@ def test_weights_stand_for_repeated_incidents_as_scipy_sees_them() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_missing_slow_incidents_never_improves_time_to_detect(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 15))

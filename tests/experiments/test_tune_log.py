@@ -94,7 +94,7 @@ def test_one_incident_is_too_few(log, tmp_path):
         tune_log("first-seen", world, tmp_path, trials=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), max_size=40), st.floats(0.01, 40))
 def test_the_interval_holds_the_estimate_and_is_never_certain(places, days):
     opened = np.array(sorted(int(place * days * DAY * 0.999) for place in places), np.int64)

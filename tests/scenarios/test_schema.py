@@ -87,7 +87,7 @@ scenarios = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scenarios)
 def test_a_scenario_survives_being_written(content: dict[str, Any]) -> None:
     scenario = Scenario.model_validate(content)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import simpy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.simulator import engine
@@ -73,7 +73,7 @@ def test_another_seed_is_another_log_and_another_world(run, small):
     assert set(other.log.vocabulary["identity"]).isdisjoint(small.log.vocabulary["identity"])
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3)
 @given(window=st.integers(1, 60_000), to_disk=st.booleans())
 def test_neither_the_window_nor_the_disk_changes_log_or_truth(window, to_disk, small, tmp_path_factory):
     out = tmp_path_factory.mktemp("log") if to_disk else None

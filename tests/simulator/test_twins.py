@@ -135,7 +135,7 @@ incidents: [{incidents}]
 """
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.data_too_large])
 @given(drawn=SCENARIOS, seed=st.integers(0, 10_000))
 def test_in_any_scenario_the_background_and_the_other_incidents_stay(drawn, seed):
     def scenario(incidents):

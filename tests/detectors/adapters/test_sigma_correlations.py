@@ -161,7 +161,7 @@ def test_correlations_may_name_rules_of_other_files_by_id(tmp_path):
     assert fired(load_rules(tmp_path), at(0, 1, 2)) == [False, False, True]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 200), st.sampled_from("xy")), max_size=60),
     st.integers(1, 5),
@@ -183,7 +183,7 @@ ORDERED = "type: temporal_ordered, rules: [a, b, c], group-by: [user], timespan:
 VALUES = "type: value_count, rules: [a], group-by: [user], timespan: 1m, condition: {gte: 2, field: value}"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(st.sampled_from(range(0, 150, 15)), st.sampled_from("abc")), max_size=40), st.booleans())
 def test_rules_in_order_agree_with_a_search_of_the_window(tmp_path_factory, moments, ordered):
     rules = ruleset(tmp_path_factory.mktemp("r"), ORDERED)
@@ -198,7 +198,7 @@ def test_rules_in_order_agree_with_a_search_of_the_window(tmp_path_factory, mome
     assert fired(rules, [(second, name, "u", "v") for second, name in moments]) == expected
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(st.integers(0, 150), st.sampled_from("vwxyz")), max_size=40),
     st.integers(1, 5),

@@ -30,7 +30,7 @@ def walked(mass: list[int], leaf: int, small: float) -> float:
     return total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 5), st.data())
 def test_the_worth_of_a_leaf_is_that_of_a_walk(height, data) -> None:
     mass = data.draw(st.lists(st.integers(0, 50), min_size=1 << height, max_size=1 << height))

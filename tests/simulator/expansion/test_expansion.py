@@ -101,7 +101,7 @@ STAGE = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stages=st.lists(STAGE, min_size=1, max_size=12), cuts=st.lists(st.integers(0, 3 * HOUR), max_size=4))
 def test_the_log_does_not_depend_on_where_the_windows_are_cut(stages, cuts, world):
     def expand(cuts):

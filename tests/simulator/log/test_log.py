@@ -40,7 +40,7 @@ def test_a_batch_takes_positions_beyond_the_ends_as_a_slice_does(data, rows, log
     assert batch["time"].tolist() == [r["time"] for r in given_rows[max(start, 0) : max(stop, 0)]]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_log_comes_back_from_disk_as_it_was(data, rows, log_of, tmp_path_factory):
     given_rows = data.draw(rows)

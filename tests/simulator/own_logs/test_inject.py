@@ -49,7 +49,7 @@ def without(log, positions):
     return EventLog.from_columns(columns, Vocabulary(texts))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), strength=st.floats(0, 1), sample=st.sampled_from(["invictus.json", "falco.jsonl"]))
 def test_the_background_is_the_log_as_it_was(seed, strength, sample):
     log = import_log(DATA / sample).log

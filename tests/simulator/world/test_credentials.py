@@ -202,7 +202,7 @@ def kept(visits: list[tuple[int, int, int]], limit: int) -> list[tuple[int, ...]
 visits = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5), st.integers(0, 90)), max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(visits)
 def test_forgetting_sessions_that_are_over_changes_nothing(visits: list[tuple[int, int, int]]) -> None:
     assert kept(visits, limit=0) == kept(visits, limit=1_000)
@@ -226,7 +226,7 @@ def test_an_injection_renews_without_a_trace_in_what_the_workload_does() -> None
     assert {row[11] for row in logged[before:]} == {0}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(visits)
 def test_no_period_is_logged_twice_and_none_that_is_used_is_missed(visits: list[tuple[int, int, int]]) -> None:
     logged = kept(visits, limit=8)

@@ -57,7 +57,7 @@ def test_the_rules_themselves_refuse_what_the_standard_refuses(name: str) -> Non
     assert spiffe_problems(name)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 2**63 - 1), sharing=st.sampled_from([0.0, 0.3, 1.0]), domain=st.sampled_from([None, "x-1.a"])
 )

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.simulator.records.reading import reading, splitting
@@ -225,7 +225,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_value_in_any_field_never_crashes(tmp_path_factory, data):
     base = json.loads(data.draw(st.sampled_from(LINES + AUDIT)))
@@ -246,7 +246,7 @@ def test_any_value_in_any_field_never_crashes(tmp_path_factory, data):
         assert isinstance(result.original(position), dict)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_damage_to_the_bytes_never_crashes(tmp_path_factory, data):
     content = bytearray(data.draw(st.sampled_from([lines(*LINES[:3]), b"[" + b",\n".join(AUDIT[:3]) + b"]"])))

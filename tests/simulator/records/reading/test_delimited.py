@@ -13,7 +13,7 @@ from scopedrift.simulator.records.reading.reading import Source
 CELL = st.text(st.sampled_from("ab;,\"'\n\té€ "), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(CELL, min_size=2, max_size=2), min_size=1, max_size=8), st.sampled_from(",;\t"))
 def test_what_was_written_is_read_and_found_again(tmp_path_factory, rows, delimiter):
     text = io.StringIO()

@@ -9,7 +9,7 @@ from scopedrift.simulator.records.reading import reading
 from scopedrift.simulator.records.reading.reading import Source, find_files
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     parts=st.lists(st.binary(max_size=300), min_size=1, max_size=4),
     packed=st.booleans(),
@@ -31,7 +31,7 @@ def test_the_content_from_any_position(tmp_path_factory, parts, packed, start, p
     assert source.problem is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=st.binary(min_size=1, max_size=400), data=st.data())
 def test_a_cut_gzip_gives_a_beginning_and_says_so(tmp_path_factory, content, data):
     packed = gzip.compress(content)

@@ -4,7 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.simulator.records.reading.importer import import_log
@@ -24,7 +24,7 @@ def imported(folder, *files: list[str]):
 
 
 LINE = st.sampled_from(GOOD) | st.sampled_from(BAD)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=60)
 
 
 @quick

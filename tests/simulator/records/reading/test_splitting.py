@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.simulator.records.reading import reading, splitting
@@ -23,7 +23,7 @@ def written(folder, content: bytes):
     return path
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80)
 @given(items=st.lists(OBJECT.filter(bool), min_size=1, max_size=8), indent=st.sampled_from([None, 1]), data=st.data())
 def test_concatenated_values_come_out_once_and_are_found_again(tmp_path_factory, items, indent, data):
     between = data.draw(st.sampled_from(["\n", "\n\n", "\r\n", " \n"]))
@@ -34,7 +34,7 @@ def test_concatenated_values_come_out_once_and_are_found_again(tmp_path_factory,
         assert json.loads(value_at(path, offset)) == item
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80)
 @given(items=st.lists(OBJECT.filter(bool), min_size=3, max_size=12), piece=st.integers(1, 40), wrapped=st.booleans())
 def test_a_document_beyond_the_limit_streams_in_pieces_of_any_size(tmp_path_factory, items, piece, wrapped):
     text = json.dumps({"Records": items, "next": {"a": [1]}} if wrapped else items)
@@ -52,7 +52,7 @@ def test_a_document_beyond_the_limit_streams_in_pieces_of_any_size(tmp_path_fact
     assert whole in ([items], items, [json.loads(text)], [[item] for item in items])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80)
 @given(lengths=st.lists(st.integers(0, 90), min_size=1, max_size=12), ends=st.booleans())
 def test_lines_come_out_once_however_the_stream_is_cut(tmp_path_factory, lengths, ends):
     lines = [b'{"a": 1}', *(b'{"a": "%s"}' % (b"x" * size) if size else b"" for size in lengths), b'{"b": 2}']
@@ -70,7 +70,7 @@ def test_lines_come_out_once_however_the_stream_is_cut(tmp_path_factory, lengths
         assert (raw, problem) == (line, None) or (problem == splitting.TOO_LONG and len(line) > 60)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(OBJECT, st.text(max_size=5))
 def test_the_end_of_a_value_is_where_it_ends(value, rest):
     raw = json.dumps(value).encode()

@@ -16,7 +16,7 @@ BODY = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example([{"a": {"imageId": "ami-1"}, "imageId": "ami-2"}], False, (",", ":"))
 @example([{"a": {"imageId": "ami-2"}, "imageId": "ami-1"}], False, (",", ":"))
 @given(BODY, st.booleans(), st.sampled_from([(",", ":"), (" , ", " : ")]))

@@ -4,7 +4,7 @@ import hashlib
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
@@ -101,7 +101,7 @@ def one_to_one(before: pd.Series, after: pd.Series) -> bool:
 
 
 @pytest.mark.parametrize("format", EXACT)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25)
 @given(data=st.data())
 def test_what_a_format_can_hold_comes_back(log_of, round_trip, format, data):
     carried = [stream for stream in streams(format) if any(o.stream == stream for o in OPERATIONS)]
