@@ -33,9 +33,9 @@ import msgspec
 
 from scopedrift.simulator.records.reading.cloudtrail import Record
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.reading import Source, find_files
-from scopedrift.simulator.records.reading.records import unwrap
+from scopedrift.simulator.records.reading.sources import Source, find_files
 from scopedrift.simulator.records.reading.splitting import values
+from scopedrift.simulator.records.reading.unwrapping import unwrap
 
 DATA = Path(__file__).parent.parent / "tests" / "simulator" / "telemetry" / "data"
 DISTINCT = 0.45

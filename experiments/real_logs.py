@@ -29,7 +29,8 @@ from scopedrift.experiments.scoring import DetectorError, blamed, checked, name_
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
 from scopedrift.simulator.log.storage import MANIFEST
-from scopedrift.simulator.records.reading.report import ImportReport, LogError
+from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.reading.report import ImportReport
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ BAD_INPUT: Final = 2
 _OURS: Final = (
     ("scopedrift.scenarios.documents", "ScenarioError"),
     ("scopedrift.detectors.registry", "DetectorError"),
-    ("scopedrift.simulator.records.reading.report", "LogError"),
+    ("scopedrift.simulator.records.errors", "LogError"),
     ("scopedrift.simulator.log.storage", "LogFormatError"),
     ("scopedrift.experiments.scoring", "DetectorError"),
     ("scopedrift.experiments.tracking", "TrackingError"),

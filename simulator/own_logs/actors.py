@@ -16,7 +16,7 @@ from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Call, Calls
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 
 SURVEYED = (3, 8)
 """Possible victims that are compared, at strength 0 and 1, as in simulated incidents (assumed)."""

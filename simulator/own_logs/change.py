@@ -18,7 +18,7 @@ from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.own_logs import actors, conduct
 from scopedrift.simulator.own_logs.incident import Stage
 from scopedrift.simulator.randomness import Quantiles
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 
 
 @dataclass

@@ -29,7 +29,7 @@ from scopedrift.simulator.own_logs.incident import Draft, Stage, act_out
 from scopedrift.simulator.own_logs.merge import merge
 from scopedrift.simulator.own_logs.world import KEY, RealWorld, Timetable
 from scopedrift.simulator.randomness import generator
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 
 TRIES: Final = 20
 """Moments that are tried until an incident leaves an event before the log ends."""

@@ -21,7 +21,7 @@ from scopedrift.simulator.log.events import DAY, Array
 from scopedrift.simulator.log.storage import LogFormatError
 from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.log.truth_file import load_truth, save_truth
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.world.policy import Deployment
 
 KEY: Final = "timetable"

@@ -12,8 +12,8 @@ from scopedrift.experiments.cli import app
 from scopedrift.experiments.real_logs import read_log, score_log
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, Vocabulary
-from scopedrift.simulator.records.reading.report import LogError
-from scopedrift.simulator.records.reading.table import Codes
+from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.reading.row_builder import Codes
 
 
 def log_of(times, operations=None, identities=None):

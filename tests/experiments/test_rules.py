@@ -24,8 +24,8 @@ from scopedrift.experiments.tables import combine, tables
 from scopedrift.experiments.windows import Windows
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.own_logs.inject import inject
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import LogError
 
 DATA = Path(__file__).parents[1] / "simulator" / "records" / "reading" / "data"
 RULES = """

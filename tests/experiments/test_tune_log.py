@@ -24,7 +24,7 @@ from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.own_logs.world import RealWorld, Timetable
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 
 SAMPLE = Path(__file__).parents[1] / "simulator" / "records" / "reading" / "data" / "invictus.json"
 

@@ -16,7 +16,7 @@ from scopedrift.scenarios.documents import write
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.own_logs.profile.kinds import Habits, habits
 from scopedrift.simulator.own_logs.profile.statistics import Columns, Statistics, days_of, statistics
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.events import DAY, STREAMS
 from scopedrift.simulator.own_logs.profile.learn import Profile
 from scopedrift.simulator.own_logs.profile.statistics import Statistics, statistics
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 
 BASE: Final = "quickstart"
 """The scenario that a twin extends: its changes, incidents and windows."""

@@ -18,9 +18,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from scopedrift.simulator.log.events import MISSING
-from scopedrift.simulator.records.reading.table import MEMO, SECONDS, Packed, Table, opaque
-from scopedrift.simulator.records.reading.tree import child, first, first_text, image_in, text
-from scopedrift.simulator.records.reading.verbs import access_of
+from scopedrift.simulator.records.access import access_of
+from scopedrift.simulator.records.json_paths import child, first, first_text, text
+from scopedrift.simulator.records.reading.images import image_in
+from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, RowBuilder, opaque
+from scopedrift.simulator.records.timestamps import SECONDS
 
 NAME: Final = "cloudtrail"
 
@@ -88,13 +90,13 @@ class Record(msgspec.Struct, gc=False):
     indexed: str | int | float | None = msgspec.field(default=None, name="@timestamp")
 
 
-class Mapper:
+class CloudTrailMapper:
     """Turns raw CloudTrail records into rows of one table."""
 
     name = NAME
     shape = Record
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: RowBuilder) -> None:
         self._codes = codes = table.codes
         self._times = table.times
         self._minutes = table.times.minutes

@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from scopedrift.simulator.records.reading.reading import LIMIT, Source
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.reading.sources import LIMIT, Source
 from scopedrift.simulator.records.reading.splitting import Value
 
 NOT_CSV: Final = "not CSV"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import ACCESS
-from scopedrift.simulator.records.reading.fields import Fields
-from scopedrift.simulator.records.reading.tree import child, first_text, text
+from scopedrift.simulator.records.json_paths import child, first_text, text
+from scopedrift.simulator.records.reading.field_mapper import Fields
 
 NAME: Final = "falco"
 

@@ -22,24 +22,25 @@ import numpy as np
 
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import Array
+from scopedrift.simulator.records.errors import LogError, Unreadable
 from scopedrift.simulator.records.reading import cloudtrail, falco, gcp, kubernetes, ocsf, otel
 from scopedrift.simulator.records.reading.delimited import Delimited
-from scopedrift.simulator.records.reading.fields import FieldMapper
+from scopedrift.simulator.records.reading.field_mapper import FieldMapper
 from scopedrift.simulator.records.reading.mapping import Mapped
 from scopedrift.simulator.records.reading.mapping_file import load_mapping
 from scopedrift.simulator.records.reading.origin import ITEM_BITS, Origins
-from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Mapper, Reader, whole
-from scopedrift.simulator.records.reading.reading import SUFFIXES, Source, find_files
-from scopedrift.simulator.records.reading.records import unwrap
-from scopedrift.simulator.records.reading.report import ImportReport, LogError, Unreadable
-from scopedrift.simulator.records.reading.table import CHUNK, Table
+from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Reader, RecordMapper, whole
+from scopedrift.simulator.records.reading.report import ImportReport
+from scopedrift.simulator.records.reading.row_builder import CHUNK, RowBuilder
+from scopedrift.simulator.records.reading.sources import SUFFIXES, Source, find_files
+from scopedrift.simulator.records.reading.unwrapping import unwrap
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes of all files (as they are on disk)."""
 
-FORMATS: Final[Mapping[str, Callable[[Table], Mapper]]] = {
-    cloudtrail.NAME: cloudtrail.Mapper,
-    kubernetes.NAME: kubernetes.Mapper,
+FORMATS: Final[Mapping[str, Callable[[RowBuilder], RecordMapper]]] = {
+    cloudtrail.NAME: cloudtrail.CloudTrailMapper,
+    kubernetes.NAME: kubernetes.KubernetesMapper,
     gcp.NAME: lambda table: FieldMapper(table, gcp.NAME, gcp.read),
     ocsf.NAME: lambda table: FieldMapper(table, ocsf.NAME, ocsf.read),
     otel.NAME: lambda table: FieldMapper(table, otel.NAME, otel.read),
@@ -113,7 +114,7 @@ def import_log(
     files, ignored, closed = find_files(paths)
     if not files:
         raise LogError(f"{shown}: no log files in it (names that end in {', '.join(SUFFIXES)})")
-    report, table, origins = ImportReport(ignored=ignored, unreadable=closed), Table(), Origins()
+    report, table, origins = ImportReport(ignored=ignored, unreadable=closed), RowBuilder(), Origins()
     reader = Reader([mapper(table) for mapper in mappers], layout)
     advance = _advance(progress, sum(map(_size, files)))
     for file in files:
@@ -127,7 +128,7 @@ def import_log(
     columns, vocabulary, order = table.finish()
     manifest = {"source": "import", "formats": dict(report.formats), "files": report.files}
     log = EventLog.from_columns(columns, vocabulary, manifest)
-    return Imported(log, report, origins, order, Reader([mapper(Table()) for mapper in mappers], layout))
+    return Imported(log, report, origins, order, Reader([mapper(RowBuilder()) for mapper in mappers], layout))
 
 
 def _size(file: Path) -> int:
@@ -138,7 +139,9 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _read(source: Source, layout: Layout, reader: Reader, table: Table, origins: Origins, report: ImportReport) -> None:
+def _read(
+    source: Source, layout: Layout, reader: Reader, table: RowBuilder, origins: Origins, report: ImportReport
+) -> None:
     """Add the records of one file.  The inner loop is where an import spends its time."""
     rows, places = table.rows, origins.places
     skipped, start = report.records, len(table)
@@ -182,7 +185,7 @@ def _read(source: Source, layout: Layout, reader: Reader, table: Table, origins:
         report.unreadable.append((source.path, "holds no record"))
 
 
-def _formats(format: str | None, mapping: Path | None) -> tuple[list[Callable[[Table], Mapper]], Layout]:
+def _formats(format: str | None, mapping: Path | None) -> tuple[list[Callable[[RowBuilder], RecordMapper]], Layout]:
     """The mappers to try, and how files are laid out."""
     if mapping is not None:
         if format is not None:

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from scopedrift.simulator.records.reading.report import Unreadable
-from scopedrift.simulator.records.reading.table import MEMO, Packed, Row, Table, opaque, packed
-from scopedrift.simulator.records.reading.tree import at, child, first, image_of, text
+from scopedrift.simulator.records.errors import Unreadable
+from scopedrift.simulator.records.json_paths import at, child, first, text
+from scopedrift.simulator.records.reading.images import image_of
+from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, Row, RowBuilder, opaque, packed
 
 NAME: Final = "kubernetes"
 
@@ -103,13 +104,13 @@ class Record(msgspec.Struct):
     requestObject: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Mapper:
+class KubernetesMapper:
     """Turns raw Kubernetes audit records into rows of one table."""
 
     name = NAME
     shape = Record
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: RowBuilder) -> None:
         self._codes = codes = table.codes
         self._times = table.times
         self._decode = msgspec.json.Decoder(Record).decode

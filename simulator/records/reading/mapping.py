@@ -31,11 +31,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from scopedrift.simulator.log.events import ACCESS, OUTCOMES, STREAMS, TIMES
-from scopedrift.simulator.records.reading.fields import Fields
-from scopedrift.simulator.records.reading.report import Unreadable
-from scopedrift.simulator.records.reading.table import BAD_TIME, EPOCH, NO_TIME
-from scopedrift.simulator.records.reading.tree import at, first_text
-from scopedrift.simulator.records.reading.verbs import access_of
+from scopedrift.simulator.records.access import access_of
+from scopedrift.simulator.records.errors import Unreadable
+from scopedrift.simulator.records.json_paths import at, first_text
+from scopedrift.simulator.records.reading.field_mapper import Fields
+from scopedrift.simulator.records.timestamps import BAD_TIME, EPOCH, NO_TIME
 
 FIXED: Final = {"stream": STREAMS, "access": ACCESS, "outcome": OUTCOMES}
 """Columns whose texts are given."""

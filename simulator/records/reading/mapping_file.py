@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from scopedrift.scenarios.documents import Document, ScenarioError, parse, read_text, suggestion
 from scopedrift.simulator.log.events import COLUMNS, TIMES
+from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.json_paths import text
 from scopedrift.simulator.records.reading.mapping import FIXED, SCALES, Column, Mapped
-from scopedrift.simulator.records.reading.report import LogError
-from scopedrift.simulator.records.reading.tree import text
 
 TOP: Final = ("name", "description", "format", "records", "delimiter", "header", "where", "columns")
 COLUMN: Final = ("path", "value", "values", "default")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from scopedrift.simulator.records.access import access_of
+from scopedrift.simulator.records.json_paths import at, child, first_text, text
 from scopedrift.simulator.records.reading import kubernetes
 from scopedrift.simulator.records.reading.cloudtrail import DENIED
-from scopedrift.simulator.records.reading.fields import Fields
-from scopedrift.simulator.records.reading.tree import at, child, first_text, image_of, text
-from scopedrift.simulator.records.reading.verbs import access_of
+from scopedrift.simulator.records.reading.field_mapper import Fields
+from scopedrift.simulator.records.reading.images import image_of
 
 NAME: Final = "ocsf"
 

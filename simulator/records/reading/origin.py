@@ -11,8 +11,8 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
-from scopedrift.simulator.records.reading.reading import LIMIT, Source
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.reading.sources import LIMIT, Source
 from scopedrift.simulator.records.reading.splitting import find_end
 
 ITEM_BITS: Final = 25

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from scopedrift.simulator.records.reading.fields import Fields
-from scopedrift.simulator.records.reading.report import Unreadable
-from scopedrift.simulator.records.reading.tree import at, first_text, text
+from scopedrift.simulator.records.errors import Unreadable
+from scopedrift.simulator.records.json_paths import at, first_text, text
+from scopedrift.simulator.records.reading.field_mapper import Fields
 
 NAME: Final = "otel"
 NOT_AGENT: Final = "a span without gen_ai attributes"

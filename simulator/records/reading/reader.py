@@ -14,13 +14,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
-from scopedrift.simulator.records.reading.fields import FieldMapper
+from scopedrift.simulator.records.errors import LogError, Unreadable
+from scopedrift.simulator.records.reading.field_mapper import FieldMapper
 from scopedrift.simulator.records.reading.origin import value_at
-from scopedrift.simulator.records.reading.reading import Source
-from scopedrift.simulator.records.reading.records import DEPTH, LIST, fitted, lenient, repaired, unwrap
-from scopedrift.simulator.records.reading.report import LogError, Unreadable
+from scopedrift.simulator.records.reading.row_builder import Packed
+from scopedrift.simulator.records.reading.sources import Source
 from scopedrift.simulator.records.reading.splitting import NOT_JSON, Value, complete, values
-from scopedrift.simulator.records.reading.table import Packed
+from scopedrift.simulator.records.reading.unwrapping import DEPTH, LIST, fitted, lenient, repaired, unwrap
 
 UNKNOWN: Final = "no known kind of audit record"
 NOT_AN_OBJECT: Final = "not a JSON object"
@@ -30,7 +30,7 @@ BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a mapper may raise beside `Unreadable`, for a record that is not strict JSON of the expected shape."""
 
 
-class Mapper(Protocol):
+class RecordMapper(Protocol):
     """What a format provides: raw record to row."""
 
     @property
@@ -72,13 +72,13 @@ class Leaf(NamedTuple):
 class Reader:
     """Maps values to rows by trying the formats it was given."""
 
-    def __init__(self, mappers: Sequence[Mapper], layout: Layout) -> None:
+    def __init__(self, mappers: Sequence[RecordMapper], layout: Layout) -> None:
         self._mappers = list(mappers)
         self.layout = layout
         self._opened: tuple[tuple[Path, int], list[bytes]] | None = None
 
     @property
-    def current(self) -> Mapper:
+    def current(self) -> RecordMapper:
         """The mapper that took the last record."""
         return self._mappers[0]
 

@@ -12,14 +12,6 @@ from pathlib import Path
 from typing import Any
 
 
-class LogError(ValueError):
-    """A log of which nothing could be read, or a mapping file that makes no sense."""
-
-
-class Unreadable(ValueError):
-    """A record that cannot become an event; the message is the reason that the report counts."""
-
-
 @dataclass(frozen=True)
 class Sample:
     """One record that could not be read: where it is and why."""

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from scopedrift.simulator.records.reading.reading import LIMIT, PIECE, Source
+from scopedrift.simulator.records.reading.sources import LIMIT, PIECE, Source
 
 NOT_JSON: Final = "not JSON"
 CUT_OFF: Final = "cut off: the file ends inside the record"

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from scopedrift.simulator.log.events import HOUR, MINUTE, Event
 from scopedrift.simulator.records.reading.cloudtrail import NAME as NAME
-from scopedrift.simulator.records.writing.moments import seconds
+from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import MEMO, REGION, Names, service_account, telling
 from scopedrift.simulator.records.writing.template import fill, shapes
 
@@ -54,7 +54,7 @@ class Writer:
         return self._place[1]
 
     def _file(self, project: str | None, hours: int) -> str:
-        account, hour = self._names.account(project), seconds(hours * HOUR)
+        account, hour = self._names.account(project), iso_seconds(hours * HOUR)
         unique = self._names.key_id("", account, hour)[:16]
         day, stamp = hour[:10].replace("-", "/"), hour[:16].replace("-", "").replace(":", "")
         return f"AWSLogs/{account}/CloudTrail/{REGION}/{day}/{account}_CloudTrail_{REGION}_{stamp}Z_{unique}.json.gz"
@@ -79,7 +79,7 @@ class Writer:
         record: dict[str, Any] = {
             "eventVersion": "1.09",
             "userIdentity": self._principal(event, role, session),
-            "eventTime": seconds(event.time),
+            "eventTime": iso_seconds(event.time),
             "eventSource": f"{service}.amazonaws.com",
             "eventName": operation,
             "awsRegion": REGION,
@@ -164,7 +164,7 @@ class Writer:
         if began is None:
             if len(self._began) >= _SESSIONS:
                 self._began.clear()
-            began = self._began[key] = seconds(max(time - 16 * MINUTE - self._names.number(key) % MINUTE, 0))
+            began = self._began[key] = iso_seconds(max(time - 16 * MINUTE - self._names.number(key) % MINUTE, 0))
         return began
 
     def _fixed(self, event: Event, role: tuple[str, str]) -> dict[str, str | None]:

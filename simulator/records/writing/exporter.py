@@ -20,12 +20,12 @@ import msgspec
 
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, Event
-from scopedrift.simulator.records.reading.report import LogError
-from scopedrift.simulator.records.writing import cloudtrail, gcp, kubernetes, ocsf, otel, runtime
+from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.writing import cloudtrail, falco, gcp, kubernetes, ocsf, otel
 from scopedrift.simulator.records.writing.naming import Names
 
 FORMATS: Final[Mapping[str, ModuleType]] = {
-    module.NAME: module for module in (cloudtrail, kubernetes, gcp, ocsf, otel, runtime)
+    module.NAME: module for module in (cloudtrail, kubernetes, gcp, ocsf, otel, falco)
 }
 """The formats that can be written."""
 BATCH: Final = 10_000

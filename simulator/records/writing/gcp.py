@@ -19,7 +19,7 @@ from scopedrift.simulator.log.events import HOUR, Event
 from scopedrift.simulator.records.reading.gcp import NAME as NAME
 from scopedrift.simulator.records.reading.gcp import PERMISSION_DENIED
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
-from scopedrift.simulator.records.writing.moments import nanoseconds, seconds
+from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
 from scopedrift.simulator.records.writing.template import fill, shapes
 
@@ -45,7 +45,7 @@ class Writer:
 
     def file(self, event: Event) -> str:
         """Where the record is delivered: one file a log and hour."""
-        hour = seconds(event.arrived // HOUR * HOUR)
+        hour = iso_seconds(event.arrived // HOUR * HOUR)
         return f"cloudaudit.googleapis.com/{self._log(event)}/{hour[:10].replace('-', '/')}/{hour[11:13]}.jsonl.gz"
 
     def record(self, event: Event, number: int) -> dict[str, Any]:
@@ -80,8 +80,8 @@ class Writer:
         entry: dict[str, Any] = {
             "insertId": names.digest("entry", number).hex()[:14],
             "logName": f"projects/{project}/logs/cloudaudit.googleapis.com%2F{log}",
-            "timestamp": nanoseconds(event.time, names.number("below", number)),
-            "receiveTimestamp": nanoseconds(event.arrived, names.number("received", number)),
+            "timestamp": iso_nanoseconds(event.time, names.number("below", number)),
+            "receiveTimestamp": iso_nanoseconds(event.arrived, names.number("received", number)),
             "severity": "ERROR" if payload["status"] else "NOTICE" if log == "activity" else "INFO",
             "resource": {"type": kind, "labels": {"project_id": project, "service": service, "method": method}},
             "protoPayload": payload,

@@ -19,7 +19,7 @@ from typing import Any, Final
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.reading.kubernetes import NAME as NAME
-from scopedrift.simulator.records.writing.moments import microseconds, seconds
+from scopedrift.simulator.records.timestamps import iso_microseconds, iso_seconds
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
 
 STREAMS: Final = ("kubernetes_audit",)
@@ -47,7 +47,7 @@ class Writer:
 
     def file(self, event: Event) -> str:
         """Where the record is written: one file a day."""
-        return f"kubernetes/audit-{seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
+        return f"kubernetes/audit-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
     def record(self, event: Event, number: int) -> dict[str, Any]:
         """The record of the event at position `number`."""
@@ -70,8 +70,8 @@ class Writer:
             "objectRef": on,
             "responseStatus": None if code is None else _status(code, what, on),
             "requestObject": body,
-            "requestReceivedTimestamp": microseconds(event.time),
-            "stageTimestamp": microseconds(event.time + 900 + names.number("latency", number) % _LATENCY_US),
+            "requestReceivedTimestamp": iso_microseconds(event.time),
+            "stageTimestamp": iso_microseconds(event.time + 900 + names.number("latency", number) % _LATENCY_US),
             "annotations": {
                 "authorization.k8s.io/decision": "forbid" if code == DENIED else "allow",
                 "authorization.k8s.io/reason": "" if code == DENIED else "RBAC: allowed by RoleBinding",

@@ -22,7 +22,7 @@ from typing import Any, Final
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.reading.ocsf import API, AUTHENTICATION, FAILURE, NETWORK, SUCCESS
 from scopedrift.simulator.records.reading.ocsf import NAME as NAME
-from scopedrift.simulator.records.writing.moments import seconds
+from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import Names
 
 STREAMS: Final = ("cloud_audit", "kubernetes_audit", "issuance", "runtime")
@@ -46,7 +46,7 @@ class Writer:
 
     def file(self, event: Event) -> str:
         """Where the record is written: one file a class and day."""
-        day = seconds(event.arrived // DAY * DAY)[:10].replace("-", "")
+        day = iso_seconds(event.arrived // DAY * DAY)[:10].replace("-", "")
         return f"ocsf/class_uid={CLASSES.get(event.stream, API)}/eventDay={day}/events.jsonl.gz"
 
     def record(self, event: Event, number: int) -> dict[str, Any]:

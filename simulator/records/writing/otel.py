@@ -14,7 +14,7 @@ from typing import Any, Final
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.reading.otel import FAILED
 from scopedrift.simulator.records.reading.otel import NAME as NAME
-from scopedrift.simulator.records.writing.moments import seconds
+from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import Names
 
 STREAMS: Final = ("agent",)
@@ -31,7 +31,7 @@ class Writer:
 
     def file(self, event: Event) -> str:
         """Where the record is written: one file a day."""
-        return f"otel/traces-{seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
+        return f"otel/traces-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
     def record(self, event: Event, number: int) -> dict[str, Any]:
         """The export request that holds the span of the event at position `number`."""

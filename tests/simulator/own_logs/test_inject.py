@@ -24,8 +24,8 @@ from scopedrift.simulator.log.truth_file import ROWS
 from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.own_logs.merge import renumbered
 from scopedrift.simulator.own_logs.world import load_world
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import LogError
 from scopedrift.simulator.records.writing.exporter import export_log
 
 DATA = Path(__file__).parents[1] / "records" / "reading" / "data"

@@ -14,8 +14,8 @@ from scopedrift.simulator.own_logs.profile.learn import learn
 from scopedrift.simulator.own_logs.profile.resemblance import cosine, families, nearest
 from scopedrift.simulator.own_logs.profile.statistics import statistics
 from scopedrift.simulator.own_logs.profile.twin import compare, twin
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import LogError
 
 DATA = Path(__file__).parents[2] / "records" / "reading" / "data"
 

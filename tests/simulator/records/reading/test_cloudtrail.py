@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from scopedrift.simulator.records.errors import LogError, Unreadable
 from scopedrift.simulator.records.reading import cloudtrail
-from scopedrift.simulator.records.reading.cloudtrail import Mapper, principal, target
+from scopedrift.simulator.records.reading.cloudtrail import CloudTrailMapper, principal, target
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import LogError, Unreadable
-from scopedrift.simulator.records.reading.table import Table, Times, microseconds
+from scopedrift.simulator.records.reading.row_builder import RowBuilder
+from scopedrift.simulator.records.timestamps import Times, parse_time
 
 ROLE = "arn:aws:iam::111122223333:role/trainer"
 SESSION = {
@@ -170,7 +171,7 @@ def test_times_of_neighbours_are_their_own(tmp_path):
     (tmp_path / "log.json").write_text("\n".join(map(json.dumps, records)))
     imported = import_log(tmp_path / "log.json")
     assert imported.report.records == 7
-    expected = [microseconds(time) for time in (first, first, first, second, second, second)]
+    expected = [parse_time(time) for time in (first, first, first, second, second, second)]
     assert imported.log.batch(0, len(imported.log))["time"].tolist() == expected
 
 
@@ -182,9 +183,9 @@ def test_a_record_inside_an_elastic_common_schema_event(tmp_path):
 
 
 def test_what_is_not_cloudtrail_is_left_to_others():
-    from scopedrift.simulator.records.reading.table import Table
+    from scopedrift.simulator.records.reading.row_builder import RowBuilder
 
-    mapper = Mapper(Table())
+    mapper = CloudTrailMapper(RowBuilder())
     assert mapper.name == cloudtrail.NAME
     assert mapper.row(b'{"eventName": "GetObject"}') is None
     assert mapper.row(b"{}") is None
@@ -206,7 +207,7 @@ def test_times_out_of_range_are_no_times(tmp_path):
 
 @pytest.mark.parametrize("text", ["2026-01-05T10:11:12Z", "2026-02-28T23:59:59Z", "1970-01-01T00:00:00Z"])
 def test_times_of_whole_seconds_are_read_as_any_other(text):
-    assert Times()[text] == microseconds(text) == microseconds(text.replace("Z", "+00:00"))
+    assert Times()[text] == parse_time(text) == parse_time(text.replace("Z", "+00:00"))
 
 
 @pytest.mark.parametrize("text", ["2026-02-30T10:11:12Z", "2026-01-05T24:00:00Z", "1969-12-31T23:59:59Z"])
@@ -218,6 +219,6 @@ def test_whole_seconds_that_are_no_time_are_not_read(text):
 @pytest.mark.parametrize("key", ["imageId", "i\\u006dageId"])
 def test_an_image_is_found_however_its_name_is_written(key):
     call = b'{"eventName":"RunInstances","eventSource":"ec2.amazonaws.com","eventTime":"2026-01-05T10:11:12Z",'
-    table = Table()
-    row = Mapper(table).row(call + b'"readOnly":false,"requestParameters":{"%s":"ami-1"}}' % key.encode())
+    table = RowBuilder()
+    row = CloudTrailMapper(table).row(call + b'"readOnly":false,"requestParameters":{"%s":"ami-1"}}' % key.encode())
     assert table.codes["image"].texts == ["ec2.amazonaws.com/ami-1"] and row is not None

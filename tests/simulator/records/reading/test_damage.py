@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.records.reading import reading, splitting
+from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.reading import sources, splitting
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import LogError
 
 DATA = Path(__file__).parent / "data"
 RECORDS = json.loads((DATA / "invictus.json").read_text())["Records"]
@@ -190,7 +190,7 @@ def test_huge_fields_are_kept_out_of_the_columns(tmp_path):
 
 @pytest.mark.parametrize("layout", ["lines", "array", "records"])
 def test_records_and_documents_beyond_the_memory_limit(tmp_path, monkeypatch, layout):
-    for module in (reading, splitting):
+    for module in (sources, splitting):
         monkeypatch.setattr(module, "LIMIT", 20_000)
         monkeypatch.setattr(module, "PIECE", 1_000)
     monkeypatch.setattr(splitting, "_SAMPLE", 10_000)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.simulator.records.reading.delimited import Delimited
-from scopedrift.simulator.records.reading.reading import Source
+from scopedrift.simulator.records.reading.sources import Source
 
 CELL = st.text(st.sampled_from("ab;,\"'\n\té€ "), max_size=6)
 

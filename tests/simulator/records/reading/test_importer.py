@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import LogError
 
 DATA = Path(__file__).parent / "data"
 RECORDS = json.loads((DATA / "invictus.json").read_text())["Records"]

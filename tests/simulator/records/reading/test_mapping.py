@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.mapping_file import load_mapping
-from scopedrift.simulator.records.reading.report import LogError
 
 GATEWAY = """\
 name: gateway

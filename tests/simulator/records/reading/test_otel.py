@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.otel import NOT_AGENT
-from scopedrift.simulator.records.reading.report import LogError
 
 
 def tags(**values):

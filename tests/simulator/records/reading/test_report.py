@@ -7,8 +7,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import ImportReport, LogError
+from scopedrift.simulator.records.reading.report import ImportReport
 
 DATA = Path(__file__).parent / "data"
 GOOD = [json.dumps(record) for record in json.loads((DATA / "invictus.json").read_text())["Records"]]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.records.reading import reading, splitting
+from scopedrift.simulator.records.reading import sources, splitting
 from scopedrift.simulator.records.reading.origin import value_at
-from scopedrift.simulator.records.reading.reading import Source
+from scopedrift.simulator.records.reading.sources import Source
 from scopedrift.simulator.records.reading.splitting import complete, find_end, values
 
 SCALAR = st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('a"\\{}[],: \né'), max_size=8)
@@ -39,14 +39,14 @@ def test_concatenated_values_come_out_once_and_are_found_again(tmp_path_factory,
 def test_a_document_beyond_the_limit_streams_in_pieces_of_any_size(tmp_path_factory, items, piece, wrapped):
     text = json.dumps({"Records": items, "next": {"a": [1]}} if wrapped else items)
     path = written(tmp_path_factory.mktemp("split"), text.encode())
-    limits = {name: getattr(module, name) for module in (reading, splitting) for name in ("LIMIT", "PIECE")}
+    limits = {name: getattr(module, name) for module in (sources, splitting) for name in ("LIMIT", "PIECE")}
     longest = max(map(len, ('{"Records": [', *map(json.dumps, items))))  # what opens a wrapper is in memory at once
     try:
-        for module in (reading, splitting):
+        for module in (sources, splitting):
             module.LIMIT, module.PIECE = longest + piece, piece
         found = list(values(Source(path)))
     finally:
-        for module in (reading, splitting):
+        for module in (sources, splitting):
             module.LIMIT, module.PIECE = limits["LIMIT"], limits["PIECE"]
     whole = [json.loads(raw) for _, _, raw, problem in found if problem is None]
     assert whole in ([items], items, [json.loads(text)], [[item] for item in items])
@@ -57,12 +57,12 @@ def test_a_document_beyond_the_limit_streams_in_pieces_of_any_size(tmp_path_fact
 def test_lines_come_out_once_however_the_stream_is_cut(tmp_path_factory, lengths, ends):
     lines = [b'{"a": 1}', *(b'{"a": "%s"}' % (b"x" * size) if size else b"" for size in lengths), b'{"b": 2}']
     path = written(tmp_path_factory.mktemp("split"), b"\n".join(lines) + b"\n" * ends)
-    limits = reading.PIECE, splitting.LIMIT
+    limits = sources.PIECE, splitting.LIMIT
     try:
-        reading.PIECE, splitting.LIMIT = 32, 70
+        sources.PIECE, splitting.LIMIT = 32, 70
         found = list(values(Source(path)))
     finally:
-        reading.PIECE, splitting.LIMIT = limits
+        sources.PIECE, splitting.LIMIT = limits
     starts = [sum(len(line) + 1 for line in lines[:number]) for number in range(len(lines))]
     expected = [(at, number + 1, line) for number, (at, line) in enumerate(zip(starts, lines, strict=True)) if line]
     assert [(at, number) for at, number, *_ in found] == [each[:2] for each in expected]

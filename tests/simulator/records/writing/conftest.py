@@ -10,7 +10,7 @@ import pytest
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, COLUMNS, Vocabulary
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.table import Codes
+from scopedrift.simulator.records.reading.row_builder import Codes
 from scopedrift.simulator.records.writing.exporter import export_log, streams, writer
 
 START = 1_767_571_200_000_000

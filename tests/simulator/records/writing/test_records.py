@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scopedrift.simulator.log.events import OUTCOMES
+from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.report import LogError
 from scopedrift.simulator.records.writing.exporter import FORMATS, export_log, streams, writer
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
 from scopedrift.simulator.records.writing.template import fill, shapes

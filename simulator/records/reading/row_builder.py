@@ -8,15 +8,13 @@ sorted by arrival (stably: ties keep the order of files and records) only at the
 from __future__ import annotations
 
 import hashlib
-import re
-from datetime import UTC, datetime, timedelta
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, Array, Vocabulary
-from scopedrift.simulator.records.reading.report import Unreadable
+from scopedrift.simulator.records.timestamps import Times
 
 Row = tuple[int, ...]
 """Values of one event (all, or some columns') in the order of `COLUMNS`, texts as provisional codes."""
@@ -29,15 +27,6 @@ TEXT_LIMIT: Final = 2_048
 CHUNK: Final = 16_384
 MEMO: Final = 30_000
 """Entries after which a memo table is emptied: bounds memory, costs a little time."""
-
-NO_TIME: Final = "no event time"
-BAD_TIME: Final = "event time not understood"
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_WHOLE_SECOND: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\dZ", re.ASCII)
-SECONDS: Final = {f":{second:02}Z": second * 1_000_000 for second in range(60)}
-"""Of a time such as `2026-01-05T10:11:12Z`: what follows the minute, in microseconds."""
-_MICROSECOND: Final = timedelta(microseconds=1)
-_LATEST: Final = 9_214_646_400_000_000  # the year 2262: tables with nanoseconds go no further
 
 
 class Codes(dict[str | None, int]):
@@ -57,60 +46,6 @@ class Codes(dict[str | None, int]):
         return code
 
 
-class Times(dict[Any, int]):
-    """Event times in microseconds by what the record says, remembered; raises `Unreadable` for what is no time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.minutes: dict[str, int] = {}
-        """The beginnings of minutes, by their text; with `SECONDS`, a time as most records have it."""
-
-    def __missing__(self, value: Any) -> int:
-        if len(self) > MEMO:
-            self.clear()
-        try:
-            time = self.minutes[value[:16]] + SECONDS[value[16:]]
-        except (KeyError, TypeError):
-            time = microseconds(value)
-            if type(value) is str and _WHOLE_SECOND.fullmatch(value):
-                if len(self.minutes) > MEMO:
-                    self.minutes.clear()
-                self.minutes[value[:16]] = time - SECONDS[value[16:]]
-        self[value] = time
-        return time
-
-
-def microseconds(value: Any) -> int:
-    """Microseconds since 1970 UTC of ISO 8601 text, or of a number (seconds to nanoseconds, by its size).
-
-    Text without a zone is taken as UTC.  Raises `Unreadable` for anything else, and before 1970 or from 2262 on.
-    """
-    if value is None or value == "":
-        raise Unreadable(NO_TIME)
-    time = -1
-    try:
-        if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
-            moment = datetime.fromisoformat(value.strip())
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            time = (moment - EPOCH) // _MICROSECOND
-        elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            number = float(value) if isinstance(value, float) or "." in str(value) else int(value)
-            time = _scaled(number)
-    except (ValueError, OverflowError):
-        pass
-    if not 0 <= time < _LATEST:
-        raise Unreadable(BAD_TIME)
-    return time
-
-
-def _scaled(number: int | float) -> int:
-    if number < 1e11:
-        return round(number * 1_000_000)
-    if number < 1e14:
-        return round(number * 1_000)
-    return round(number) if number < 1e17 else int(number) // 1_000
-
-
 def opaque(text: str | None) -> int:
     """A stable id of 63 bits for a text (credential, task): the same in every import; -1 for none."""
     if not text:
@@ -118,7 +53,7 @@ def opaque(text: str | None) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
 
 
-class Table:
+class RowBuilder:
     """Rows in the making."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from scopedrift.simulator.records.reading.report import Unreadable
+from scopedrift.simulator.records.errors import Unreadable
 from scopedrift.simulator.records.reading.splitting import NOT_JSON, TOO_DEEP
 
 LISTS: Final = ("Records", "items", "Events", "events", "entries", "logEvents", "value", "hits")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from scopedrift.simulator.records.reading.report import LogError
+from scopedrift.simulator.records.errors import LogError
 
 PIECE: Final = 1 << 18
 """Bytes in memory at a time: as much as is used again without asking for new pages, which costs more than reading."""

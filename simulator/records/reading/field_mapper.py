@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE
-from scopedrift.simulator.records.reading.table import Packed, Table, opaque, packed
-from scopedrift.simulator.records.reading.tree import text
+from scopedrift.simulator.records.json_paths import text
+from scopedrift.simulator.records.reading.row_builder import Packed, RowBuilder, opaque, packed
 
 Fields = Mapping[str, Any]
 """What a record says, by column: texts, times as the record writes them, bytes as a number; anything may be missing."""
@@ -27,7 +27,7 @@ class FieldMapper:
 
     shape = None
 
-    def __init__(self, table: Table, name: str, read: Read) -> None:
+    def __init__(self, table: RowBuilder, name: str, read: Read) -> None:
         self.name = name
         self._read = read
         self._times = table.times

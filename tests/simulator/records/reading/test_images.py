@@ -5,7 +5,7 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.records.reading.tree import image_in, image_of
+from scopedrift.simulator.records.reading.images import image_in, image_of
 
 NAMES = st.sampled_from(["image", "imageUri", "trainingImage", "imageId", "path", "value", "a"])
 TEXTS = st.sampled_from(["", "x", "ami-1", "ami-2", "/spec/image", "image", 'im"age', "é"])

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.reading.falco import NAME as NAME
-from scopedrift.simulator.records.writing.moments import nanoseconds, seconds
+from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
 from scopedrift.simulator.records.writing.naming import Names
 
 STREAMS: Final = ("runtime",)
@@ -37,7 +37,7 @@ class Writer:
 
     def file(self, event: Event) -> str:
         """Where the record is written: one file a day."""
-        return f"falco/events-{seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
+        return f"falco/events-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
     def record(self, event: Event, number: int) -> dict[str, Any]:
         """The record of the event at position `number`."""
@@ -61,7 +61,7 @@ class Writer:
             "k8s.pod.label.app": event.workload,
             "k8s.ns.name": event.project,
         }
-        moment = nanoseconds(event.time, names.number("below", number))
+        moment = iso_nanoseconds(event.time, names.number("below", number))
         return {
             "uuid": names.uuid("event", number),
             "time": moment,

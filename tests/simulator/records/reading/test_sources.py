@@ -5,8 +5,8 @@ import gzip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.simulator.records.reading import reading
-from scopedrift.simulator.records.reading.reading import Source, find_files
+from scopedrift.simulator.records.reading import sources
+from scopedrift.simulator.records.reading.sources import Source, find_files
 
 
 @settings(max_examples=60)
@@ -21,12 +21,12 @@ def test_the_content_from_any_position(tmp_path_factory, parts, packed, start, p
     path = tmp_path_factory.mktemp("read") / "log"
     path.write_bytes(b"".join(map(gzip.compress, parts)) if packed else b"-" + content)
     content = content if packed else b"-" + content
-    whole, reading.PIECE = reading.PIECE, piece
+    whole, sources.PIECE = sources.PIECE, piece
     try:
         source = Source(path)
         pieces = list(source.pieces(start))
     finally:
-        reading.PIECE = whole
+        sources.PIECE = whole
     assert b"".join(pieces) == content[start:]
     assert source.problem is None
 
