@@ -18,8 +18,8 @@ import pandas as pd
 import yaml
 
 from scopedrift.detectors.registry import BUILTIN, REFERENCES, load
-from scopedrift.experiments.evaluate import evaluate_safely
-from scopedrift.experiments.statistics import paired_difference
+from scopedrift.experiments.evaluation.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.scenarios import Scenario, override
 from scopedrift.scenarios import load as load_scenario
 from scopedrift.simulator.engine import simulate

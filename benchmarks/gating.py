@@ -21,9 +21,9 @@ import numpy as np
 from measuring import floor, table, verdict
 
 from scopedrift.detectors.registry import load
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.evaluation.tables import combine, tables
 from scopedrift.experiments.gate import Baseline, Record, judge, measured, read_baseline
-from scopedrift.experiments.tables import combine, tables
 from scopedrift.scenarios.suite import GateTerms, load_suite
 from scopedrift.simulator.engine import simulate
 

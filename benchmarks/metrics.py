@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores
-from scopedrift.experiments.alerts import Grouped, alerts, threshold_for_budget
-from scopedrift.experiments.evaluate import evaluate
-from scopedrift.experiments.metrics import average_precision
-from scopedrift.experiments.statistics import bootstrap_average_precision, identity_histograms
+from scopedrift.experiments.evaluation.alerts import Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.evaluation.metrics import average_precision
+from scopedrift.experiments.evaluation.statistics import bootstrap_average_precision, identity_histograms
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
 from scopedrift.simulator.log.truth import ATTACK, Incident, Truth

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.base import Detector
 from scopedrift.experiments.adaptive import make_world
-from scopedrift.experiments.evaluate import evaluate_safely
-from scopedrift.experiments.statistics import paired_difference
-from scopedrift.experiments.tables import tables
+from scopedrift.experiments.evaluation.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.statistics import paired_difference
+from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import STREAMS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scopedrift.experiments.windows import World
+    from scopedrift.experiments.evaluation.windows import World
     from scopedrift.scenarios.schema import Scenario
 
 ABLATION: Final = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scopedrift.detectors import registry
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.engine import Simulation, simulate
 

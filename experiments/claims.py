@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.experiments.run import asked_for
-from scopedrift.experiments.statistics import (
+from scopedrift.experiments.evaluation.statistics import (
     REPLICATES,
     Interval,
     cluster_bootstrap,
@@ -23,9 +22,10 @@ from scopedrift.experiments.statistics import (
     ratio,
     resample,
 )
+from scopedrift.experiments.evaluation.tables import Tables
+from scopedrift.experiments.run import asked_for
 from scopedrift.experiments.sweep import sweep
 from scopedrift.experiments.sweep.run import Progress
-from scopedrift.experiments.tables import Tables
 from scopedrift.scenarios.claim import OF_THE_WORLD, Claim
 from scopedrift.simulator.log.events import Array
 

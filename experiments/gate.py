@@ -22,8 +22,8 @@ from itertools import zip_longest
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from scopedrift.experiments.statistics import adjust
-from scopedrift.experiments.tables import Tables
+from scopedrift.experiments.evaluation.statistics import adjust
+from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.scenarios.documents import Problem, ScenarioError, parse, write
 from scopedrift.scenarios.suite import GateTerms
 

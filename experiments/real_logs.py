@@ -23,9 +23,9 @@ import numpy as np
 from scopedrift.detectors import registry
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.experiments.alerts import Alerts, Grouped, alerts, threshold_for_budget
-from scopedrift.experiments.rules import untold_rules
-from scopedrift.experiments.scoring import DetectorError, blamed, checked, name_of, storable
+from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.evaluation.rules import untold_rules
+from scopedrift.experiments.evaluation.scoring import DetectorError, blamed, checked, name_of, storable
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
 from scopedrift.simulator.log.storage import MANIFEST

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from scopedrift.detectors import registry
 from scopedrift.experiments.code import code_of, sources
-from scopedrift.experiments.scoring import DetectorError
+from scopedrift.experiments.evaluation.scoring import DetectorError
 
 STUDY: Final = "study.sqlite"
 PATIENCE: Final = 25

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from scopedrift.detectors import registry
-from scopedrift.experiments import metrics
 from scopedrift.experiments.adaptive import make_world
-from scopedrift.experiments.evaluate import Evaluation, evaluate
+from scopedrift.experiments.evaluation import metrics
+from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
+from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
+from scopedrift.experiments.evaluation.tables import Tables, combine, tables
 from scopedrift.experiments.search import Objective, Trial, TuneError, search, worth
-from scopedrift.experiments.statistics import Difference, Interval, cluster_bootstrap, paired_difference
-from scopedrift.experiments.tables import Tables, combine, tables
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scopedrift.experiments.windows import World
+    from scopedrift.experiments.evaluation.windows import World
     from scopedrift.scenarios.schema import Scenario
 
 MISSED: Final = 0.5

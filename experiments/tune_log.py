@@ -18,11 +18,11 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.detectors import registry
-from scopedrift.experiments import metrics
-from scopedrift.experiments.evaluate import Evaluation, evaluate
-from scopedrift.experiments.scoring import DetectorError
+from scopedrift.experiments.evaluation import metrics
+from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
+from scopedrift.experiments.evaluation.scoring import DetectorError
+from scopedrift.experiments.evaluation.statistics import Interval, cluster_bootstrap
 from scopedrift.experiments.search import Objective, Trial, TuneError, search, worth
-from scopedrift.experiments.statistics import Interval, cluster_bootstrap
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 from scopedrift.simulator.log.events import DAY, MINUTE, SECOND, Array

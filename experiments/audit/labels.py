@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scopedrift.experiments.audit.subject import Row, Subject
-from scopedrift.experiments.windows import World
+from scopedrift.experiments.evaluation.windows import World
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.truth import SCOPE_DRIFT, Incident, Truth

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
-from scopedrift.experiments.statistics import adjust
-from scopedrift.experiments.windows import Windows, World
+from scopedrift.experiments.evaluation.statistics import adjust
+from scopedrift.experiments.evaluation.windows import Windows, World
 from scopedrift.simulator.log.events import CODED, MISSING, OPAQUE, SECOND, Array, EventBatch
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
-from scopedrift.experiments.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import Windows, World
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 

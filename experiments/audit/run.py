@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.audit import labels, leakage, look_alikes, placement, triviality, verdicts
 from scopedrift.experiments.audit.subject import Check, Row, Subject
-from scopedrift.experiments.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.tables import combine, tables
 from scopedrift.experiments.run import resolve
-from scopedrift.experiments.tables import combine, tables
 
 if TYPE_CHECKING:
-    from scopedrift.experiments.windows import World
+    from scopedrift.experiments.evaluation.windows import World
     from scopedrift.scenarios.schema import Scenario
 
 CHECKS: Final[Sequence[tuple[Check, str]]] = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from scopedrift.detectors.base import Detector
-from scopedrift.experiments.tables import Tables
-from scopedrift.experiments.windows import World
+from scopedrift.experiments.evaluation.tables import Tables
+from scopedrift.experiments.evaluation.windows import World
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.schema import Scenario

@@ -16,7 +16,7 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.audit.subject import Row, Subject
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.simulator.log.events import Array, EventBatch
 
 SOLVED: Final = 0.9

@@ -10,9 +10,9 @@ import pandas as pd
 from scopedrift.detectors import check as conformance
 from scopedrift.detectors.knowledge import KINDS, Knowledge
 from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
+from scopedrift.experiments.evaluation.statistics import paired_difference
+from scopedrift.experiments.evaluation.windows import Windows, World
 from scopedrift.experiments.run import REFERENCES
-from scopedrift.experiments.statistics import paired_difference
-from scopedrift.experiments.windows import Windows, World
 from scopedrift.simulator.log.event_log import EventLog
 
 EVENTS: Final = 8_000

@@ -17,7 +17,7 @@ _OURS: Final = (
     ("scopedrift.detectors.registry", "DetectorError"),
     ("scopedrift.simulator.records.errors", "LogError"),
     ("scopedrift.simulator.log.storage", "LogFormatError"),
-    ("scopedrift.experiments.scoring", "DetectorError"),
+    ("scopedrift.experiments.evaluation.scoring", "DetectorError"),
     ("scopedrift.experiments.tracking", "TrackingError"),
 )
 """Errors that say what the caller did wrong: module and name (a module that was never imported raised nothing)."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from scopedrift.experiments.code import sources
-from scopedrift.experiments.tables import COLUMNS, Tables, restored
+from scopedrift.experiments.evaluation.tables import COLUMNS, Tables, restored
 
 STORE: Final = "cells.sqlite"
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from scopedrift.detectors import registry
 from scopedrift.experiments.adaptive import make_world
-from scopedrift.experiments.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.experiments.sweep.cells import packed
-from scopedrift.experiments.tables import tables
 from scopedrift.scenarios.loader import load_text
 
 

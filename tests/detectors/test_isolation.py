@@ -18,7 +18,7 @@ from scopedrift.detectors._sample import sample_knowledge, sample_log
 from scopedrift.detectors.check import assert_conforms
 from scopedrift.detectors.isolation import Isolated, IsolationError
 from scopedrift.detectors.registry import DetectorError, load
-from scopedrift.experiments.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.scenarios import load as load_scenario
 from scopedrift.scenarios import override
 from scopedrift.simulator.engine import simulate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scopedrift.detectors import registry
 from scopedrift.experiments.adaptive import least_suspicious, make_world
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.experiments import alerts as module
-from scopedrift.experiments.alerts import Alerts, Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
 
 Case = tuple[Any, Any, Any, int]
 

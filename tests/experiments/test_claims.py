@@ -26,8 +26,8 @@ from scopedrift.experiments.claims import (
     verdict,
 )
 from scopedrift.experiments.cli import app
-from scopedrift.experiments.statistics import Interval
-from scopedrift.experiments.tables import Tables, combine
+from scopedrift.experiments.evaluation.statistics import Interval
+from scopedrift.experiments.evaluation.tables import Tables, combine
 from scopedrift.scenarios.claim import Claim, load_claims
 
 REACH, TTL = "excess-privilege-reach", "short-ttl-stops-chains"

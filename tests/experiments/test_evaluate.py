@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.builtin.references import Always, Never, Oracle
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.simulator.log.events import HOUR, EventBatch
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.experiments import metrics
-from scopedrift.experiments.alerts import alerts
-from scopedrift.experiments.matching import Matching, match
-from scopedrift.experiments.windows import Windows
+from scopedrift.experiments.evaluation import metrics
+from scopedrift.experiments.evaluation.alerts import alerts
+from scopedrift.experiments.evaluation.matching import Matching, match
+from scopedrift.experiments.evaluation.windows import Windows
 from scopedrift.simulator.log.events import DAY, HOUR
 from scopedrift.simulator.log.truth import StageTruth
 

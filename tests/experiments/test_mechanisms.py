@@ -15,7 +15,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from scopedrift.detectors.builtin.first_seen import FirstSeen
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.scenarios import load_text, override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.truth import SCOPE_DRIFT

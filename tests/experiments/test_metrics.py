@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
-from scopedrift.experiments import metrics
-from scopedrift.experiments.alerts import Grouped, alerts
-from scopedrift.experiments.windows import Windows
+from scopedrift.experiments.evaluation import metrics
+from scopedrift.experiments.evaluation.alerts import Grouped, alerts
+from scopedrift.experiments.evaluation.windows import Windows
 from scopedrift.simulator.log.events import HOUR
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 

@@ -17,11 +17,11 @@ from scopedrift.detectors.adapters.sigma_records import judge
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.registry import load
 from scopedrift.experiments.cli import app
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.evaluation.rules import apart, noise, pooled_rules
+from scopedrift.experiments.evaluation.tables import combine, tables
+from scopedrift.experiments.evaluation.windows import Windows
 from scopedrift.experiments.real_logs import score_log
-from scopedrift.experiments.rules import apart, noise, pooled_rules
-from scopedrift.experiments.tables import combine, tables
-from scopedrift.experiments.windows import Windows
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.records.errors import LogError

@@ -12,9 +12,9 @@ import pytest
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.experiments.evaluate import DetectorError, evaluate, evaluate_safely
-from scopedrift.experiments.scoring import _Doors, checked
-from scopedrift.experiments.tables import tables
+from scopedrift.experiments.evaluation.evaluate import DetectorError, evaluate, evaluate_safely
+from scopedrift.experiments.evaluation.scoring import _Doors, checked
+from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.simulator.log.events import HOUR, EventBatch
 
 
@@ -158,7 +158,7 @@ def test_a_detector_is_given_batches_and_knowledge_only_and_the_callers_copy_sta
 
 
 def test_alerts_opened_batch_by_batch_are_those_of_the_whole() -> None:
-    from scopedrift.experiments.alerts import alerts
+    from scopedrift.experiments.evaluation.alerts import alerts
 
     rng = np.random.default_rng(0)
     for _ in range(300):

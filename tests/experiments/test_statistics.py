@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score
 
-from scopedrift.experiments.statistics import (
+from scopedrift.experiments.evaluation.statistics import (
     adjust,
     bootstrap_average_precision,
     cluster_bootstrap,
@@ -89,7 +89,7 @@ def test_histograms_give_exact_average_precision_and_identity_clusters() -> None
             chosen = rng.integers(0, 9, 9)
             rows = np.concatenate([np.flatnonzero(identity + 1 == who) for who in chosen])
             if positive[rows].any():
-                from scopedrift.experiments.statistics import _average_precision
+                from scopedrift.experiments.evaluation.statistics import _average_precision
 
                 weights = np.bincount(chosen, minlength=9)[None, :].astype(float)
                 value = _average_precision(

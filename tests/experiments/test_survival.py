@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from scopedrift.experiments.survival import detected_by, median, restricted_mean, survival, time_to_detect, weighted
+from scopedrift.experiments.evaluation.survival import (
+    detected_by,
+    median,
+    restricted_mean,
+    survival,
+    time_to_detect,
+    weighted,
+)
 
 TAU = 10.0
 

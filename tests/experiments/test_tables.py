@@ -12,9 +12,9 @@ import pytest
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.builtin.references import Never, Oracle
 from scopedrift.experiments import tables as module
-from scopedrift.experiments.evaluate import evaluate, evaluate_safely
-from scopedrift.experiments.survival import median
-from scopedrift.experiments.tables import COLUMNS, SUMMARY, combine, summarise, tables
+from scopedrift.experiments.evaluation.evaluate import evaluate, evaluate_safely
+from scopedrift.experiments.evaluation.survival import median
+from scopedrift.experiments.evaluation.tables import COLUMNS, SUMMARY, combine, summarise, tables
 
 
 class Raises(Detector):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from scopedrift.detectors import registry
-from scopedrift.experiments.evaluate import evaluate
-from scopedrift.experiments.metrics import f1
-from scopedrift.experiments.scoring import DetectorError
+from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.evaluation.metrics import f1
+from scopedrift.experiments.evaluation.scoring import DetectorError
 from scopedrift.experiments.search import Objective, search, worth
 from scopedrift.experiments.tune import Tuned, TuneError, tune
 from scopedrift.scenarios.documents import parse

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from scopedrift.detectors import registry
-from scopedrift.experiments.alerts import alerts
 from scopedrift.experiments.cli import app
-from scopedrift.experiments.evaluate import evaluate
+from scopedrift.experiments.evaluation.alerts import alerts
+from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.search import TuneError
 from scopedrift.experiments.tune_log import UNKNOWN, alert_rate, tune_log
 from scopedrift.scenarios.documents import parse

@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from scopedrift.experiments.code import code_of
+from scopedrift.experiments.evaluation.tables import COLUMNS
 from scopedrift.experiments.run import run_scenario
 from scopedrift.experiments.sweep import Swept, engine, sweep
 from scopedrift.experiments.sweep.cells import STORE, Store, joined, packed, unpacked
 from scopedrift.experiments.sweep.engine import Task, client, run
 from scopedrift.experiments.sweep.run import plan_cells
-from scopedrift.experiments.tables import COLUMNS
 from scopedrift.scenarios.suite import Plan, load_suite, suites
 
 SCENARIO = """

@@ -11,8 +11,8 @@ from scopedrift.detectors import registry
 from scopedrift.experiments.audit import audit_log
 from scopedrift.experiments.audit.leakage import no_field_leaks
 from scopedrift.experiments.audit.subject import Subject
-from scopedrift.experiments.evaluate import evaluate
-from scopedrift.experiments.windows import Windows
+from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.evaluation.windows import Windows
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.engine import simulate

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scopedrift.experiments.alerts import Grouped, threshold_for_budget
+from scopedrift.experiments.evaluation.alerts import Grouped, threshold_for_budget
 from scopedrift.simulator.log.events import Array
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def recall_by(incidents: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
     """
     from scipy.stats import binomtest
 
-    from scopedrift.experiments.statistics import sample_label
+    from scopedrift.experiments.evaluation.statistics import sample_label
 
     columns = ["detector", *([by] if isinstance(by, str) else by)]
     table = incidents.groupby(columns, dropna=False, observed=True)["detected"].agg(["size", "sum"]).reset_index()

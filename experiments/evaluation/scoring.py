@@ -21,8 +21,8 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.experiments.alerts import Grouped, threshold_for_budget
-from scopedrift.experiments.windows import Window, Windows
+from scopedrift.experiments.evaluation.alerts import Grouped, threshold_for_budget
+from scopedrift.experiments.evaluation.windows import Window, Windows
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments import metrics, scoring
-from scopedrift.experiments.alerts import Alerts, Grouped, alerts
-from scopedrift.experiments.matching import Matching, match
-from scopedrift.experiments.metrics import Point
-from scopedrift.experiments.oracle import informed
-from scopedrift.experiments.scoring import DetectorError, Opening, blamed, name_of
-from scopedrift.experiments.survival import detected_by, median, time_to_detect
-from scopedrift.experiments.windows import Window, Windows, World
+from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts
+from scopedrift.experiments.evaluation.matching import Matching, match
+from scopedrift.experiments.evaluation.metrics import Point
+from scopedrift.experiments.evaluation.oracle import informed
+from scopedrift.experiments.evaluation.scoring import DetectorError, Opening, blamed, name_of
+from scopedrift.experiments.evaluation.survival import detected_by, median, time_to_detect
+from scopedrift.experiments.evaluation.windows import Window, Windows, World
 from scopedrift.simulator.log.events import DAY, HOUR, SECOND, Array
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 from scopedrift.simulator.randomness import key

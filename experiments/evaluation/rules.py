@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from scopedrift.detectors.base import Part
-from scopedrift.experiments.alerts import Alerts, alerts
-from scopedrift.experiments.matching import match
+from scopedrift.experiments.evaluation.alerts import Alerts, alerts
+from scopedrift.experiments.evaluation.matching import match
 from scopedrift.simulator.log.events import DAY, HOUR, MISSING, Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scopedrift.experiments.evaluate import Evaluation
-    from scopedrift.experiments.windows import World
+    from scopedrift.experiments.evaluation.evaluate import Evaluation
+    from scopedrift.experiments.evaluation.windows import World
     from scopedrift.simulator.log.event_log import EventLog
 
 POOLED: Final = (

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.experiments.alerts import Alerts
-from scopedrift.experiments.windows import Window
+from scopedrift.experiments.evaluation.alerts import Alerts
+from scopedrift.experiments.evaluation.windows import Window
 from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.log.truth import BENIGN_CHANGE, SCOPE_DRIFT, Incident, Truth
 

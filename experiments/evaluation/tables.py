@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from scopedrift.detectors.registry import REFERENCES
-from scopedrift.experiments.evaluate import Evaluation
-from scopedrift.experiments.rules import pooled_rules, rule_rows
-from scopedrift.experiments.statistics import (
+from scopedrift.experiments.evaluation.evaluate import Evaluation
+from scopedrift.experiments.evaluation.rules import pooled_rules, rule_rows
+from scopedrift.experiments.evaluation.statistics import (
     REPLICATES,
     cluster_bootstrap,
     percentile_interval,
@@ -23,8 +23,8 @@ from scopedrift.experiments.statistics import (
     ratio,
     resample,
 )
-from scopedrift.experiments.survival import weighted
-from scopedrift.experiments.windows import World
+from scopedrift.experiments.evaluation.survival import weighted
+from scopedrift.experiments.evaluation.windows import World
 from scopedrift.simulator.log.events import DAY, SECOND, Array
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _ranked(summary: pd.DataFrame, cells: pd.DataFrame, seed: int) -> pd.DataFra
 
 
 def _sample(done: pd.DataFrame) -> str:
-    from scopedrift.experiments.statistics import sample_label
+    from scopedrift.experiments.evaluation.statistics import sample_label
 
     incidents = int(done["incidents"].sum())
     return sample_label(len(done) if len(done) > 1 else incidents, incidents)
