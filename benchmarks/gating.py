@@ -23,7 +23,7 @@ from measuring import floor, table, verdict
 from scopedrift.detectors.registry import load
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.tables import combine, tables
-from scopedrift.experiments.gate import Baseline, Record, judge, measured, read_baseline
+from scopedrift.experiments.running.gate import Baseline, Record, judge, measured, read_baseline
 from scopedrift.scenarios.suite import GateTerms, load_suite
 from scopedrift.simulator.engine import simulate
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scopedrift.experiments.run import run_scenario
+from scopedrift.experiments.running.run import run_scenario
 from scopedrift.experiments.tracking import open_tracker
 from scopedrift.scenarios.loader import load, override
 

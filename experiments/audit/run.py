@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.audit import labels, leakage, look_alikes, placement, triviality, verdicts
 from scopedrift.experiments.audit.subject import Check, Row, Subject
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.tables import combine, tables
-from scopedrift.experiments.run import resolve
+from scopedrift.experiments.running.adaptive import make_world
+from scopedrift.experiments.running.run import resolve
 
 if TYPE_CHECKING:
     from scopedrift.experiments.evaluation.windows import World

@@ -32,11 +32,11 @@ def gate_suite(
     plan = load_suite(suite)
     if detector:
         plan = plan.with_detectors(detector)
-    from scopedrift.experiments.gate import EXIT_CODES, GateError, judge, measured, read_baseline
-    from scopedrift.experiments.gate_output import junit as junit_xml
-    from scopedrift.experiments.gate_output import summary
-    from scopedrift.experiments.run import asked_for
-    from scopedrift.experiments.sweep import sweep
+    from scopedrift.experiments.running.gate import EXIT_CODES, GateError, judge, measured, read_baseline
+    from scopedrift.experiments.running.gate_output import junit as junit_xml
+    from scopedrift.experiments.running.gate_output import summary
+    from scopedrift.experiments.running.run import asked_for
+    from scopedrift.experiments.running.sweep import sweep
     from scopedrift.reports.files import write_text
 
     before = None if update else read_baseline(read_text(baseline, str(baseline)), str(baseline))

@@ -81,7 +81,7 @@ def reproduce(
 
 def _leaderboard(folder: Path, facts: Mapping[str, str], quick: bool, jobs: int) -> pd.DataFrame:
     """Sweep the suite, write its page, return the main table as text."""
-    from scopedrift.experiments.sweep import sweep
+    from scopedrift.experiments.running.sweep import sweep
     from scopedrift.reports.leaderboard import write_leaderboard
     from scopedrift.reports.results import results_frame
     from scopedrift.reports.tables import normalise
@@ -102,7 +102,7 @@ def _leaderboard(folder: Path, facts: Mapping[str, str], quick: bool, jobs: int)
 
 def _claims(chosen: Sequence[Claim], folder: Path, facts: Mapping[str, str], jobs: int) -> pd.DataFrame:
     """Examine the claims, write their page, return the table of findings."""
-    from scopedrift.experiments.claims import ClaimError, examine, table
+    from scopedrift.experiments.running.claims import ClaimError, examine, table
     from scopedrift.reports.claims import write_claims
 
     findings = []

@@ -42,8 +42,8 @@ def run(
     chosen: Any = world.scenario if world else _scenario(scenario, budget)
     if world and ablate:
         raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
-    from scopedrift.experiments.real_logs import default_detectors as need_nothing
-    from scopedrift.experiments.run import REFERENCES, default_detectors, resolve, run_scenario, run_world
+    from scopedrift.experiments.running.real_logs import default_detectors as need_nothing
+    from scopedrift.experiments.running.run import REFERENCES, default_detectors, resolve, run_scenario, run_world
 
     seeds = 1 if world else seeds
     wanted = detector or (need_nothing() if world else default_detectors())
@@ -56,7 +56,7 @@ def run(
         with progress(f"running {chosen.name}") as show:
             tables = run_world(world, wanted, show) if world else run_scenario(chosen, wanted, range(seeds), show)
             if ablate:
-                from scopedrift.experiments.ablation import ablation
+                from scopedrift.experiments.running.ablation import ablation
 
                 tested = {name: d for name, d in detectors.items() if name not in REFERENCES}
                 tables["ablation"] = ablation(chosen, tested, range(seeds), tables["cells"], show)

@@ -27,8 +27,8 @@ def sweep_suite(
     from scopedrift.scenarios.suite import load_suite
 
     plan = load_suite(suite)
-    from scopedrift.experiments.run import resolve
-    from scopedrift.experiments.sweep import sweep
+    from scopedrift.experiments.running.run import resolve
+    from scopedrift.experiments.running.sweep import sweep
     from scopedrift.experiments.tracking import open_tracker
 
     detectors = resolve(plan.suite.detectors)

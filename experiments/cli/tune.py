@@ -53,8 +53,8 @@ def tune_detector(
     chosen = override(load(scenario), {"evaluation.alert_budget": alert_budget})
     if find_spec("optuna") is None:
         raise UsageError("tuning needs Optuna: pip install 'scopedrift[tune]'")
+    from scopedrift.experiments.running.tune import TuneError, tune
     from scopedrift.experiments.tracking import TrackingError, open_tracker
-    from scopedrift.experiments.tune import TuneError, tune
     from scopedrift.reports.drawing import render
     from scopedrift.reports.figures import tuning
     from scopedrift.reports.files import write_text

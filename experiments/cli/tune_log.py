@@ -11,7 +11,7 @@ from scopedrift.experiments.cli.output import print_json, print_paragraph, progr
 from scopedrift.experiments.cli.own_logs import open_log
 
 if TYPE_CHECKING:
-    from scopedrift.experiments.tune_log import TunedLog
+    from scopedrift.experiments.running.tune_log import TunedLog
     from scopedrift.simulator.own_logs.world import RealWorld
 
 
@@ -35,8 +35,8 @@ def tune_on_log(
     as_json: bool,
 ) -> None:
     """Tune, write what to deploy into the folder `place`, and say what it comes to."""
-    from scopedrift.experiments.search import TuneError
-    from scopedrift.experiments.tune_log import tune_log
+    from scopedrift.experiments.running.search import TuneError
+    from scopedrift.experiments.running.tune_log import tune_log
     from scopedrift.reports.files import write_text
     from scopedrift.scenarios.durations import parse_rate
 

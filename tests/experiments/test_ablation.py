@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from scopedrift.detectors import registry
-from scopedrift.experiments.ablation import ABLATION, ablation
-from scopedrift.experiments.run import run_scenario
+from scopedrift.experiments.running.ablation import ABLATION, ablation
+from scopedrift.experiments.running.run import run_scenario
 from scopedrift.scenarios.loader import load_text
 
 SCENARIO = """

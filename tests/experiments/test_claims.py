@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from scopedrift.experiments.claims import (
+from scopedrift.experiments.cli import app
+from scopedrift.experiments.evaluation.statistics import Interval
+from scopedrift.experiments.evaluation.tables import Tables, combine
+from scopedrift.experiments.running.claims import (
     COLUMNS,
     FAILS,
     HOLDS,
@@ -25,9 +28,6 @@ from scopedrift.experiments.claims import (
     table,
     verdict,
 )
-from scopedrift.experiments.cli import app
-from scopedrift.experiments.evaluation.statistics import Interval
-from scopedrift.experiments.evaluation.tables import Tables, combine
 from scopedrift.scenarios.claim import Claim, load_claims
 
 REACH, TTL = "excess-privilege-reach", "short-ttl-stops-chains"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from scopedrift.experiments.gate import (
+from scopedrift.experiments.running.gate import (
     OVERALL,
     Baseline,
     Gate,
@@ -22,7 +22,7 @@ from scopedrift.experiments.gate import (
     judge,
     read_baseline,
 )
-from scopedrift.experiments.gate_output import junit, summary
+from scopedrift.experiments.running.gate_output import junit, summary
 from scopedrift.scenarios.documents import ScenarioError
 from scopedrift.scenarios.suite import GateTerms
 

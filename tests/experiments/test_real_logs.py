@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from scopedrift.detectors import Detector
-from scopedrift.experiments import real_logs
 from scopedrift.experiments.cli import app
-from scopedrift.experiments.real_logs import read_log, score_log
+from scopedrift.experiments.running import real_logs
+from scopedrift.experiments.running.real_logs import read_log, score_log
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, Vocabulary
 from scopedrift.simulator.records.errors import LogError

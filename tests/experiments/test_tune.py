@@ -12,8 +12,8 @@ from scopedrift.detectors import registry
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.metrics import f1
 from scopedrift.experiments.evaluation.scoring import DetectorError
-from scopedrift.experiments.search import Objective, search, worth
-from scopedrift.experiments.tune import Tuned, TuneError, tune
+from scopedrift.experiments.running.search import Objective, search, worth
+from scopedrift.experiments.running.tune import Tuned, TuneError, tune
 from scopedrift.scenarios.documents import parse
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate

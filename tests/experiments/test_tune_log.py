@@ -13,8 +13,8 @@ from scopedrift.detectors import registry
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluation.alerts import alerts
 from scopedrift.experiments.evaluation.evaluate import evaluate
-from scopedrift.experiments.search import TuneError
-from scopedrift.experiments.tune_log import UNKNOWN, alert_rate, tune_log
+from scopedrift.experiments.running.search import TuneError
+from scopedrift.experiments.running.tune_log import UNKNOWN, alert_rate, tune_log
 from scopedrift.scenarios.documents import parse
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.parts import IncidentSpec

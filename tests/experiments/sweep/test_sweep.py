@@ -14,13 +14,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from scopedrift.experiments.code import code_of
 from scopedrift.experiments.evaluation.tables import COLUMNS
-from scopedrift.experiments.run import run_scenario
-from scopedrift.experiments.sweep import Swept, engine, sweep
-from scopedrift.experiments.sweep.cells import STORE, Store, joined, packed, unpacked
-from scopedrift.experiments.sweep.engine import Task, client, run
-from scopedrift.experiments.sweep.run import plan_cells
+from scopedrift.experiments.running.code import code_of
+from scopedrift.experiments.running.run import run_scenario
+from scopedrift.experiments.running.sweep import Swept, engine, sweep
+from scopedrift.experiments.running.sweep.cells import STORE, Store, joined, packed, unpacked
+from scopedrift.experiments.running.sweep.engine import Task, client, run
+from scopedrift.experiments.running.sweep.run import plan_cells
 from scopedrift.scenarios.suite import Plan, load_suite, suites
 
 SCENARIO = """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scopedrift.detectors import registry
-from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.tables import tables
-from scopedrift.experiments.sweep.cells import packed
+from scopedrift.experiments.running.adaptive import make_world
+from scopedrift.experiments.running.sweep.cells import packed
 from scopedrift.scenarios.loader import load_text
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from scopedrift.detectors import registry
-from scopedrift.experiments.code import code_of, sources
 from scopedrift.experiments.evaluation.scoring import DetectorError
+from scopedrift.experiments.running.code import code_of, sources
 
 STUDY: Final = "study.sqlite"
 PATIENCE: Final = 25

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors import registry
 from scopedrift.detectors.base import Detector
-from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.scoring import name_of
 from scopedrift.experiments.evaluation.tables import Tables, combine, tables
 from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.running.adaptive import make_world
 
 if TYPE_CHECKING:
     from scopedrift.scenarios import Scenario

@@ -4,6 +4,6 @@
 to workers through Dask; `run.sweep` puts them together.
 """
 
-from scopedrift.experiments.sweep.run import Swept, sweep
+from scopedrift.experiments.running.sweep.run import Swept, sweep
 
 __all__ = ["Swept", "sweep"]

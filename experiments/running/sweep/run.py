@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedrift.experiments.code import code_of
 from scopedrift.experiments.evaluation.tables import Tables, combine, failed_cell
-from scopedrift.experiments.run import named
-from scopedrift.experiments.sweep import engine
-from scopedrift.experiments.sweep.cells import Cell, Store, joined, plain
-from scopedrift.experiments.sweep.engine import Done, Task
+from scopedrift.experiments.running.code import code_of
+from scopedrift.experiments.running.run import named
+from scopedrift.experiments.running.sweep import engine
+from scopedrift.experiments.running.sweep.cells import Cell, Store, joined, plain
+from scopedrift.experiments.running.sweep.engine import Done, Task
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.suite import Plan

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.base import Detector
-from scopedrift.experiments.adaptive import make_world
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.experiments.evaluation.tables import tables
+from scopedrift.experiments.running.adaptive import make_world
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import STREAMS
 

@@ -19,10 +19,10 @@ def scopedrift_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., N
     """A function `(suite, baseline, detectors=None, jobs=1)` that judges detectors against a stored baseline."""
 
     def judge_suite(suite: str, baseline: str | Path, detectors: Sequence[str] | None = None, jobs: int = 1) -> None:
-        from scopedrift.experiments.gate import judge, measured, read_baseline
-        from scopedrift.experiments.gate_output import summary
-        from scopedrift.experiments.run import asked_for
-        from scopedrift.experiments.sweep import sweep
+        from scopedrift.experiments.running.gate import judge, measured, read_baseline
+        from scopedrift.experiments.running.gate_output import summary
+        from scopedrift.experiments.running.run import asked_for
+        from scopedrift.experiments.running.sweep import sweep
         from scopedrift.scenarios.documents import read_text
         from scopedrift.scenarios.suite import load_suite
 

@@ -18,8 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Self
 
-from scopedrift.experiments.code import sources
 from scopedrift.experiments.evaluation.tables import COLUMNS, Tables, restored
+from scopedrift.experiments.running.code import sources
 
 STORE: Final = "cells.sqlite"
 

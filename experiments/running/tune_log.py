@@ -22,7 +22,7 @@ from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.scoring import DetectorError
 from scopedrift.experiments.evaluation.statistics import Interval, cluster_bootstrap
-from scopedrift.experiments.search import Objective, Trial, TuneError, search, worth
+from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 from scopedrift.simulator.log.events import DAY, MINUTE, SECOND, Array

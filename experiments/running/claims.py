@@ -23,9 +23,9 @@ from scopedrift.experiments.evaluation.statistics import (
     resample,
 )
 from scopedrift.experiments.evaluation.tables import Tables
-from scopedrift.experiments.run import asked_for
-from scopedrift.experiments.sweep import sweep
-from scopedrift.experiments.sweep.run import Progress
+from scopedrift.experiments.running.run import asked_for
+from scopedrift.experiments.running.sweep import sweep
+from scopedrift.experiments.running.sweep.run import Progress
 from scopedrift.scenarios.claim import OF_THE_WORLD, Claim
 from scopedrift.simulator.log.events import Array
 
