@@ -19,7 +19,7 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.experiments import metrics, scoring
+from scopedrift.experiments.evaluation import metrics, scoring
 from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts
 from scopedrift.experiments.evaluation.matching import Matching, match
 from scopedrift.experiments.evaluation.metrics import Point

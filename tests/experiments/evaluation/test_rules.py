@@ -27,7 +27,7 @@ from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
 
-DATA = Path(__file__).parents[1] / "simulator" / "records" / "reading" / "data"
+DATA = Path(__file__).parents[2] / "simulator" / "records" / "reading" / "data"
 RULES = """
 title: secrets read
 name: secrets

@@ -26,7 +26,7 @@ from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.own_logs.world import RealWorld, Timetable
 from scopedrift.simulator.records.errors import LogError
 
-SAMPLE = Path(__file__).parents[1] / "simulator" / "records" / "reading" / "data" / "invictus.json"
+SAMPLE = Path(__file__).parents[2] / "simulator" / "records" / "reading" / "data" / "invictus.json"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.experiments import alerts as module
+from scopedrift.experiments.evaluation import alerts as module
 from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
 
 Case = tuple[Any, Any, Any, int]

@@ -11,7 +11,7 @@ import pytest
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.builtin.references import Never, Oracle
-from scopedrift.experiments import tables as module
+from scopedrift.experiments.evaluation import tables as module
 from scopedrift.experiments.evaluation.evaluate import evaluate, evaluate_safely
 from scopedrift.experiments.evaluation.survival import median
 from scopedrift.experiments.evaluation.tables import COLUMNS, SUMMARY, combine, summarise, tables
