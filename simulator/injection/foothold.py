@@ -15,6 +15,7 @@ import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING
 from scopedrift.simulator.runtime.platform import Platform
@@ -22,7 +23,6 @@ from scopedrift.simulator.world.families import Process
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
-from scopedrift.simulator.world.tables import Actor
 
 PATIENCE: Final = 48 * HOUR
 """How long a thief waits for a victim to hold a credential that works (assumed)."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from scopedrift.simulator.expansion.activities import Operation
 from scopedrift.simulator.expansion.expand import DENIED, NORMAL, Recorder
+from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of
 from scopedrift.simulator.world.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
-from scopedrift.simulator.world.tables import Actor
 
 if TYPE_CHECKING:
     from scopedrift.simulator.world.organisation import World

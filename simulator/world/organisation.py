@@ -18,6 +18,7 @@ from faker import Faker
 from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.expansion.activities import Activities, Activity, Operations
+from scopedrift.simulator.expansion.tables import Actor, Actors, Pools
 from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
 from scopedrift.simulator.randomness import Quantiles, generator, key, mix
 from scopedrift.simulator.runtime.detours import Detour, published, published_tools
@@ -25,7 +26,6 @@ from scopedrift.simulator.world.credentials import STANDING, Cycle, Sessions, St
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope
 from scopedrift.simulator.world.rhythm import Rhythm
-from scopedrift.simulator.world.tables import Actor, Actors, Pools
 
 ACCOUNT_SERVICES: Final = ("metadata", "spire", "oauth", "sts", "containerd", "process", "network")
 """Services every workload calls to exist at all: part of every declared scope."""

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scopedrift.simulator.expansion.tables import Actor, Actors, Pools
 from scopedrift.simulator.log.events import MISSING
-from scopedrift.simulator.world.tables import Actor, Actors, Pools
 
 POOLS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), max_size=12)
 
