@@ -23,10 +23,10 @@ from scopedrift.simulator.log.event_log import Digest, EventLog
 from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
 from scopedrift.simulator.log.storage import LogWriter
 from scopedrift.simulator.log.truth import Truth
-from scopedrift.simulator.runtime import orphans
 from scopedrift.simulator.runtime.detours import wander
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
+from scopedrift.simulator.workloads import orphans
 from scopedrift.simulator.world.families import module_of
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import Deployment
