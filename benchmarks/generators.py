@@ -32,8 +32,7 @@ from scopedrift.simulator.log.event_log import Digest
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array, Vocabulary
 from scopedrift.simulator.log.storage import ROW_GROUP, LogWriter
 from scopedrift.simulator.randomness import TABLE, Draws, Quantiles
-from scopedrift.simulator.runtime.platform import Platform
-from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.runtime.platform import Platform, Process
 from scopedrift.simulator.world.organisation import Workload, World
 
 WORKLOADS: Final = 500

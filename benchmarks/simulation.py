@@ -24,8 +24,7 @@ from measuring import floor, in_child, peak_mib, table, timed, verdict
 
 from scopedrift.scenarios import load, override
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.runtime.platform import GpuPool
-from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.runtime.platform import GpuPool, Process
 
 PER_STAGE = (5, 20, 200)
 WAYS = {"ours": ours, "event per yield": event_per_yield, "NumPy only": numpy_only}

@@ -27,7 +27,7 @@ from scopedrift.simulator.runtime.detours import wander
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.workloads import orphans
-from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.workloads.family import module_of
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import Deployment
 from scopedrift.simulator.world.sizes import sizes

@@ -26,8 +26,7 @@ from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles, key
-from scopedrift.simulator.runtime.platform import Platform
-from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.runtime.platform import Platform, Process
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
 

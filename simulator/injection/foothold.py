@@ -18,8 +18,7 @@ from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING
-from scopedrift.simulator.runtime.platform import Platform
-from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.runtime.platform import Platform, Process
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.policy import UNGUARDED, Grant

@@ -26,8 +26,7 @@ from scopedrift.simulator.injection.tempo import Tempo, stage_lengths, tempo_of
 from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND
 from scopedrift.simulator.log.truth import Incident, StageTruth
 from scopedrift.simulator.randomness import key
-from scopedrift.simulator.runtime.platform import URGENT, Platform
-from scopedrift.simulator.world.families import Process
+from scopedrift.simulator.runtime.platform import URGENT, Platform, Process
 
 STAGES: Final = 50_000
 """Stage numbers of incidents: apart from those of the task that they hide in.  256 for each stage of a template."""

@@ -27,8 +27,7 @@ from scopedrift.simulator.world.policy import UNGUARDED, Grant
 from scopedrift.simulator.world.rhythm import WEEK
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.runtime.platform import Platform
-    from scopedrift.simulator.world.families import Process
+    from scopedrift.simulator.runtime.platform import Platform, Process
     from scopedrift.simulator.world.identities import Identity
     from scopedrift.simulator.world.organisation import Project, Workload, World
 

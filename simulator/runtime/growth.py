@@ -17,8 +17,7 @@ from scopedrift.simulator.randomness import Draws
 from scopedrift.simulator.world.rhythm import WEEK
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.runtime.platform import Platform
-    from scopedrift.simulator.world.families import Process
+    from scopedrift.simulator.runtime.platform import Platform, Process
     from scopedrift.simulator.world.organisation import Project, Workload
 
 SLOT: Final = "dataset"

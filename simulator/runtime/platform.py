@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
 from math import log
-from typing import Final
+from typing import Any, Final
 
 import simpy
 
@@ -14,10 +14,14 @@ from scopedrift.simulator.expansion.expand import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.runtime.decisions import DecisionPoint
-from scopedrift.simulator.world.families import Process
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import Deployment
 from scopedrift.simulator.world.rhythm import WEEK
+
+Process = Generator[simpy.Event, Any, None]
+"""A SimPy process: yields what it waits for."""
+Start = Callable[["Platform"], Process]
+"""What drives a workload: called with the running platform, gives its process."""
 
 URGENT, USUAL, IDLE = 0, 1, 2
 """Priorities in the GPU queue."""

@@ -1,1 +1,1 @@
-"""The workload families: one module each, found by name.  See `scopedrift.simulator.world.families`."""
+"""The workload families: one module each, found by name.  See `family.py`."""

@@ -18,9 +18,9 @@ import simpy
 
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
-from scopedrift.simulator.runtime.platform import Platform
+from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Task
-from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import Workload, World
 
 NAME: Final = "agents"

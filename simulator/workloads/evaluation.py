@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from scopedrift.simulator.log.events import HOUR, SECOND
 from scopedrift.simulator.randomness import Draws
-from scopedrift.simulator.runtime.platform import IDLE, Platform, exponential
+from scopedrift.simulator.runtime.platform import IDLE, Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Task
-from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.identities import allows
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.policy import CalendarEntry, Grant

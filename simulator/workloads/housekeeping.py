@@ -16,9 +16,9 @@ from typing import Any, Final
 from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.log.events import HOUR
 from scopedrift.simulator.randomness import Draws, key
-from scopedrift.simulator.runtime.platform import Platform
+from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Task
-from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import Project, Workload, World
 from scopedrift.simulator.world.rhythm import WEEK
 

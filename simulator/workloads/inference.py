@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
-from scopedrift.simulator.runtime.platform import IDLE, Platform
+from scopedrift.simulator.runtime.platform import IDLE, Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Task
-from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.rhythm import WEEK
 

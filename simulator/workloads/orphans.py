@@ -14,10 +14,9 @@ from typing import Any, Final
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import MINUTE
 from scopedrift.simulator.randomness import Draws, Quantiles, key
-from scopedrift.simulator.runtime.platform import Platform, exponential
+from scopedrift.simulator.runtime.platform import Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.credentials import STANDING
-from scopedrift.simulator.world.families import Process, Start
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.rhythm import WEEK
 

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
-from scopedrift.simulator.runtime.platform import Platform, exponential
+from scopedrift.simulator.runtime.platform import Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Task
-from scopedrift.simulator.world.families import Family, Process, Start
+from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import Workload, World
 
 NAME: Final = "serverless"

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import DENIED, OUTAGE, ArrivalCodes, Recorder, arrival_order
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, MINUTE, MISSING, SECOND, Vocabulary
-from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.workloads.family import module_of
 from scopedrift.simulator.world.organisation import World
 
 START = 1_767_571_200_000_000

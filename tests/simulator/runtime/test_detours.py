@@ -10,7 +10,7 @@ import pytest
 
 from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import Simulation, simulate
-from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.workloads.family import module_of
 from scopedrift.simulator.world.identities import allows
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import UNGUARDED, Grant

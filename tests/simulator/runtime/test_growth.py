@@ -13,7 +13,7 @@ from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import Recorder
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
-from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.workloads.family import module_of
 from scopedrift.simulator.world.organisation import World
 
 WORLD = {

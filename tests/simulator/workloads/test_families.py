@@ -11,7 +11,7 @@ import pytest
 
 from scopedrift.scenarios import catalogue, loader
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.world.families import module_of
+from scopedrift.simulator.workloads.family import module_of
 
 FAMILIES = {
     "training": {"pipelines": 2},

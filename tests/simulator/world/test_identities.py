@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scopedrift.scenarios import load_text
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.workloads import orphans
+from scopedrift.simulator.workloads.family import module_of
 from scopedrift.simulator.world.credentials import standing_key
-from scopedrift.simulator.world.families import module_of
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.sizes import sizes
 

@@ -8,23 +8,17 @@ parameters, activities and calibration, each number with its source.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Quantiles
-
-if TYPE_CHECKING:
-    from scopedrift.simulator.runtime.platform import Platform
-    from scopedrift.simulator.world.organisation import World
-
-Process = Generator[Any, Any, None]
-Start = Callable[["Platform"], Process]
-"""What a family yields: called with the running platform, gives a SimPy process."""
+from scopedrift.simulator.runtime.platform import Start
+from scopedrift.simulator.world.organisation import World
 
 
 class FamilyModule(Protocol):
