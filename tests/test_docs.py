@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SAMPLE = ROOT / "tests" / "simulator" / "telemetry" / "data" / "invictus.json"
+SAMPLE = ROOT / "tests" / "simulator" / "records" / "reading" / "data" / "invictus.json"
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ from scopedrift.experiments.cli import app
 from scopedrift.scenarios.documents import parse
 
 ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "tests" / "simulator" / "telemetry" / "data" / "invictus.json"
+SAMPLE = ROOT / "tests" / "simulator" / "records" / "reading" / "data" / "invictus.json"
 PAGE = ROOT / "docs" / "tutorial.md"
 WHOLE = ROOT.parent / "shared" / "data" / "cloudtrail-invictus"
 SAMPLES = [
