@@ -31,7 +31,7 @@ from typing import Any
 
 import msgspec
 
-from scopedrift.simulator.records.reading.cloudtrail import Record
+from scopedrift.simulator.records.reading.cloudtrail import CloudTrailRecord
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.sources import Source, find_files
 from scopedrift.simulator.records.reading.splitting import values
@@ -140,7 +140,7 @@ def main() -> None:
         works: dict[str, Callable[[], object]] = {
             name: lambda loads=loads: parse(path, loads) for name, loads in parsers.items()
         }
-        works["floor"] = lambda: parse(path, msgspec.json.Decoder(Record).decode)
+        works["floor"] = lambda: parse(path, msgspec.json.Decoder(CloudTrailRecord).decode)
         works["import_log"] = lambda: import_log(path)
         print(f"{options.records} records, {len(samples)} sample records, as JSON lines:")
         show(seconds(works), options.records, path.stat().st_size)

@@ -15,6 +15,7 @@ def on_files(files: Files, config: Any) -> Files:
         ("scenario", scenario),
         ("suite", suite),
         ("catalogue", catalogue),
+        ("records", records),
     ):
         files.append(File.generated(config, f"reference/{name}.md", content=make()))
     return files
@@ -136,4 +137,26 @@ def catalogue() -> str:
                     for p in entry.parameters.values()
                 ]
                 parts.append(f"### {name}\n\n" + _table(["parameter", "meaning", "default", "source"], rows))
+    return "\n".join(parts)
+
+
+def records() -> str:
+    """The formats of audit records: what each is recognised by, carries, and whether it can be written."""
+    from scopedrift.simulator.records.formats import FORMATS
+
+    parts = [
+        "# Audit records\n\nThe formats that `--format` takes. A record whose format is not named is recognised by"
+        " the fields that it has.\n"
+    ]
+    rows: list[list[object]] = [
+        [
+            f"`{each.name}`",
+            each.title,
+            ", ".join(" or ".join(f"`{path}`" for path in field.split("|")) for field in each.signature),
+            ", ".join(each.streams),
+            "yes" if each.written else "no",
+        ]
+        for each in FORMATS.values()
+    ]
+    parts.append(_table(["format", "what it is", "recognised by", "streams", "export"], rows))
     return "\n".join(parts)

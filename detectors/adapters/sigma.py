@@ -28,7 +28,8 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import CODED, OUTCOMES, Event, EventBatch
-from scopedrift.simulator.records.writing.exporter import FORMATS, Writer, streams
+from scopedrift.simulator.records.formats import FORMATS
+from scopedrift.simulator.records.writing.exporter import RecordWriter
 from scopedrift.simulator.records.writing.naming import Names
 
 _RESOURCES: Final = ("s3://bucket/key", "arn:aws:iam::123456789012:role/a-workloads", "a/jobs/b", "db.table")
@@ -67,10 +68,10 @@ class Sigma(Detector):
         self.blind = blind(self.ruleset, {format: carried(format) for format in formats})
         self.fired: Counter[str] = Counter()
         self._judge = Judge(self.ruleset, self.blind)
-        self._writers: dict[str, list[tuple[str, Writer]]] = {}
+        self._writers: dict[str, list[tuple[str, RecordWriter]]] = {}
         for kind in sorted(self._judge.rules):
-            for stream in streams(kind):
-                self._writers.setdefault(stream, []).append((kind, FORMATS[kind].Writer(names)))
+            for stream in FORMATS[kind].streams:
+                self._writers.setdefault(stream, []).append((kind, FORMATS[kind].writer(names)))
         self._matched: dict[Rule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
         self._scored = 0
         self._last: tuple[EventBatch | None, dict[int, list[Rule | Correlation]]] = None, {}
@@ -125,7 +126,7 @@ class Sigma(Detector):
 def _formats(batch: EventBatch) -> set[str | None]:
     """The formats that could carry an event of the batch."""
     held = set(batch.names("stream")) if "stream" in batch.columns else set()
-    return {name for name in FORMATS if held & set(streams(name))}
+    return {name for name, each in FORMATS.items() if held & set(each.streams)}
 
 
 def _mark(event: Event) -> int:
@@ -136,10 +137,10 @@ def _mark(event: Event) -> int:
 @cache
 def carried(format: str) -> frozenset[str]:
     """Every field that an export of a format writes, over all operations, outcomes and kinds of credential."""
-    writer: Writer = FORMATS[format].Writer(Names("specimen"))
+    writer = FORMATS[format].writer(Names("specimen"))
     found: set[str] = set()
     for operation in Operations(catalogue.operations()).all:
-        if operation.stream not in streams(format):
+        if operation.stream not in FORMATS[format].streams:
             continue
         for resource, outcome, kind in product(_RESOURCES, OUTCOMES, ("oauth", "static-key")):
             values = {

@@ -10,6 +10,7 @@ import typer
 
 from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, progress, remark
+from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
 
 MARKER: Final = ".scopedrift-export.json"
 """Hidden, so that whatever reads the folder takes it for no log."""
@@ -17,15 +18,15 @@ MARKER: Final = ".scopedrift-export.json"
 
 def export(
     log: Annotated[Path, typer.Argument(help="A simulated log (or real records, to be written in another format).")],
-    format: Annotated[str, typer.Option(help="cloudtrail, kubernetes, gcp, ocsf, otel or falco.")],
+    format: Annotated[str, typer.Option(help=f"One of {', '.join(names_of(written=True))}.")],
     out: Annotated[Path, typer.Option(help="The folder to write the records into.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write a log as audit records that production rules can read; each format carries its own streams only."""
     from scopedrift.experiments.running.real_logs import read_log
-    from scopedrift.simulator.records.writing.exporter import FORMATS, export_log, streams
+    from scopedrift.simulator.records.writing.exporter import export_log
 
-    carried = streams(format)
+    carried = format_named(format).streams
     with progress(f"reading {log}") as show:
         events, _ = read_log(log, show)
     with new_folder(out, MARKER) as folder, progress(f"writing {format}") as show:
@@ -45,6 +46,6 @@ def export(
     else:
         print(f"wrote {result.records:,} records in {len(result.files):,} files to {out}")
     for stream, count in result.left.items():
-        others = [name for name in FORMATS if stream in streams(name)]
+        others = [name for name, each in FORMATS.items() if each.written and stream in each.streams]
         hint = f": {' and '.join(others)} can carry them" if others else ""
         remark(f"left out {count:,} events of {stream}, which {format} does not record{hint}")

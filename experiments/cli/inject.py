@@ -11,7 +11,7 @@ import typer
 from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table
-from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, Mapping, Pseudonymise, open_log
+from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.parts import IncidentSpec
@@ -38,7 +38,7 @@ def inject_incidents(
         bool, typer.Option("--new-calls", help="Also calls that nobody in the log makes, which give incidents away.")
     ] = False,
     format: Format = None,
-    mapping: Mapping = None,
+    mapping: MappingFile = None,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,

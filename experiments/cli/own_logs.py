@@ -10,15 +10,16 @@ import typer
 
 from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.output import progress, remark
+from scopedrift.simulator.records.formats import names_of
 
 if TYPE_CHECKING:
     from scopedrift.simulator.log.event_log import EventLog
 
 LogPath = Annotated[Path, typer.Argument(help="A log file or folder (JSON, JSON lines, gzip), or a saved log.")]
 Format = Annotated[
-    str | None, typer.Option(help="What the records are: cloudtrail, kubernetes, gcp, ocsf, otel. By default told.")
+    str | None, typer.Option(help=f"What the records are: {', '.join(names_of())}. By default recognised.")
 ]
-Mapping = Annotated[Path | None, typer.Option(help="A mapping file (YAML) for any other JSON, or CSV.")]
+MappingFile = Annotated[Path | None, typer.Option(help="A mapping file (YAML) for any other JSON, or CSV.")]
 Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace names by a keyed hash of them.")]
 Key = Annotated[str | None, typer.Option(help="The key of --pseudonymise. By default a new one, which is shown.")]
 

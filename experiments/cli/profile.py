@@ -9,7 +9,7 @@ import typer
 
 from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
-from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, Mapping, Pseudonymise, open_log
+from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 
 if TYPE_CHECKING:
     from scopedrift.simulator.own_logs.profile.learn import Profile
@@ -27,7 +27,7 @@ def profile_log(
         bool, typer.Option("--keep-names", help="Write the names of identities into the files.")
     ] = False,
     format: Format = None,
-    mapping: Mapping = None,
+    mapping: MappingFile = None,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,

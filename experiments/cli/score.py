@@ -20,7 +20,7 @@ from scopedrift.experiments.cli.output import (
     records,
     remark,
 )
-from scopedrift.experiments.cli.own_logs import Key, Pseudonymise, refuse_idle_key, renamed
+from scopedrift.experiments.cli.own_logs import Format, Key, MappingFile, Pseudonymise, refuse_idle_key, renamed
 from scopedrift.experiments.cli.results import print_rules
 
 if TYPE_CHECKING:
@@ -41,10 +41,8 @@ def score(
     ] = None,
     fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of the events that is learned from.")] = 0.5,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many alerts each detector may raise.")] = 20,
-    format: Annotated[
-        str | None, typer.Option(help="What the records are: cloudtrail, kubernetes, gcp, ocsf, otel. By default told.")
-    ] = None,
-    mapping: Annotated[Path | None, typer.Option(help="A mapping file (YAML) for any other JSON, or CSV.")] = None,
+    format: Format = None,
+    mapping: MappingFile = None,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results. By default a new one in runs/.")] = None,

@@ -11,7 +11,7 @@ import typer
 from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.folders import RUNS
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
-from scopedrift.experiments.cli.own_logs import Format, Mapping
+from scopedrift.experiments.cli.own_logs import Format, MappingFile
 from scopedrift.experiments.cli.tune_log import is_log, tune_on_log
 from scopedrift.reports.text import slug
 
@@ -33,7 +33,7 @@ def tune_detector(
         float, typer.Option(min=0.01, max=0.98, help="Of a log: share that sets the threshold.")
     ] = 0.2,
     format: Format = None,
-    mapping: Mapping = None,
+    mapping: MappingFile = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the search; a search in it goes on.")] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Keep the search in MLflow.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,

@@ -13,8 +13,8 @@ from typing import Any, Final
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import CODED, Event
 from scopedrift.simulator.own_logs.background import Background
+from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.reading import gcp
-from scopedrift.simulator.records.writing.gcp import STREAMS, Writer
 from scopedrift.simulator.records.writing.naming import Names
 
 RESOURCE: Final = "s3://bucket/key"
@@ -45,16 +45,16 @@ def own_form(name: str) -> Form:
 def google_form(name: str) -> Form:
     """Google Cloud's; the catalogue's for what is in no audit log there."""
     data = catalogue.operations()[name].data
-    if data["stream"] not in STREAMS:
+    if data["stream"] not in FORMATS["gcp"].streams:
         return own_form(name)
     values: dict[str, Any] = {**{column: data.get(column) for column in CODED}, "resource": RESOURCE, "project": "p"}
     texts: dict[str, list[str | None]] = {column: [value] for column, value in values.items()}
     texts |= {"outcome": ["success"], "identity": ["spiffe://x/ns/a/sa/b"]}
     numbers = {"time": [0], "arrived": [0], "credential": [-1], "task": [-1], "bytes": [-1]}
     event = Event({**numbers, **{column: [0] for column in texts}}, texts, 0)
-    fields = gcp.read(Writer(Names("form")).record(event, 0))
+    fields = gcp.read(FORMATS["gcp"].writer(Names("form")).record(event, 0))
     assert fields is not None
-    return Form(fields["service"], fields["operation"], fields["access"])
+    return Form(*(str(fields[column]) for column in ("service", "operation", "access")))
 
 
 def is_google(background: Background) -> bool:

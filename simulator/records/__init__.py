@@ -1,1 +1,7 @@
-"""Audit records of real formats: reading them into a log, and writing a log as such records."""
+"""Audit records as platforms write them: reading real ones into a log, writing a simulated log as real ones.
+
+`reading` turns files of any supported format into an `EventLog`; `writing` turns a log into files of a format.
+`formats` declares each format once: name, streams, the fields that records are recognised by, who reads and writes it.
+What both directions share is here: errors, timestamps, access classes, paths into JSON, data files.
+Import from outside: `reading.importer.import_log`, `writing.exporter.export_log`, `formats`, `errors`.
+"""

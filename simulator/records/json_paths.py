@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+"""Any decoded JSON value."""
+Record: TypeAlias = Mapping[str, Json]
+"""A decoded JSON object."""
 
 
-def text(value: Any) -> str | None:
+def text(value: Json) -> str | None:
     """`value` if it is text, a number as text, None for all else (and for empty text)."""
     if isinstance(value, str):
         return value or None
@@ -15,20 +20,22 @@ def text(value: Any) -> str | None:
     return None
 
 
-def child(value: Any, key: str) -> Any:
+def child(value: Json, key: str) -> Json:
     """`value[key]` of an object, or None."""
     return value.get(key) if isinstance(value, dict) else None
 
 
-def first(value: Any) -> Any:
+def first(value: Json) -> Json:
     """The first element of a list that has one, or None."""
-    return value[0] if isinstance(value, list) and value else None
+    found: Json = value[0] if isinstance(value, list) and value else None
+    return found
 
 
-def at(value: Any, path: str) -> Any:
+def at(value: Json, path: str) -> Json:
     """What is at a dotted path (`user.name`, `sourceIPs.-1`), or None.  A key that has dots itself is found too."""
-    if isinstance(value, dict) and path in value:
-        return value[path]
+    whole: Json = value.get(path) if isinstance(value, dict) else None
+    if whole is not None:
+        return whole
     for step in path.split("."):
         if isinstance(value, dict):
             value = value.get(step)
@@ -40,7 +47,7 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
-def first_text(value: Any, paths: Iterable[str]) -> str | None:
+def first_text(value: Json, paths: Iterable[str]) -> str | None:
     """The first of `paths` that holds text."""
     for path in paths:
         found = text(at(value, path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.records.errors import Unreadable
@@ -22,7 +22,7 @@ _MEMO: Final = 30_000
 """Times that are remembered before all are forgotten: bounds memory."""
 
 
-class Times(dict[Any, int]):
+class Times(dict[object, int]):
     """Event times in microseconds by what the record says, remembered; raises `Unreadable` for what is no time."""
 
     def __init__(self) -> None:
@@ -30,22 +30,19 @@ class Times(dict[Any, int]):
         self.minutes: dict[str, int] = {}
         """The beginnings of minutes, by their text; with `SECONDS`, a time as most records have it."""
 
-    def __missing__(self, value: Any) -> int:
+    def __missing__(self, value: object) -> int:
         if len(self) > _MEMO:
             self.clear()
-        try:
-            time = self.minutes[value[:16]] + SECONDS[value[16:]]
-        except (KeyError, TypeError):
-            time = parse_time(value)
-            if type(value) is str and _WHOLE_SECOND.fullmatch(value):
-                if len(self.minutes) > _MEMO:
-                    self.minutes.clear()
-                self.minutes[value[:16]] = time - SECONDS[value[16:]]
+        time = parse_time(value)
+        if type(value) is str and _WHOLE_SECOND.fullmatch(value):
+            if len(self.minutes) > _MEMO:
+                self.minutes.clear()
+            self.minutes[value[:16]] = time - SECONDS[value[16:]]
         self[value] = time
         return time
 
 
-def parse_time(value: Any) -> int:
+def parse_time(value: object) -> int:
     """Microseconds since 1970 UTC of ISO 8601 text, or of a number (seconds to nanoseconds, by its size).
 
     Text without a zone is taken as UTC.  Raises `Unreadable` for anything else, and before 1970 or from 2262 on.

@@ -19,12 +19,10 @@ import msgspec
 
 from scopedrift.simulator.log.events import MISSING
 from scopedrift.simulator.records.access import access_of
-from scopedrift.simulator.records.json_paths import child, first, first_text, text
+from scopedrift.simulator.records.json_paths import Json, Record, child, first, first_text, text
 from scopedrift.simulator.records.reading.images import image_in
 from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, RowBuilder, opaque
 from scopedrift.simulator.records.timestamps import SECONDS
-
-NAME: Final = "cloudtrail"
 
 DENIED: Final = re.compile(
     r"AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|AuthorizationError|InvalidClientTokenId"
@@ -72,7 +70,7 @@ class Extra(msgspec.Struct, gc=False):
     bytesTransferredIn: int | float | None = None
 
 
-class Record(msgspec.Struct, gc=False):
+class CloudTrailRecord(msgspec.Struct, gc=False):
     """A record, as far as it is used; bodies stay undecoded.  In the order of CloudTrail, which decodes fastest."""
 
     userIdentity: msgspec.Raw = msgspec.Raw(b"")
@@ -93,14 +91,14 @@ class Record(msgspec.Struct, gc=False):
 class CloudTrailMapper:
     """Turns raw CloudTrail records into rows of one table."""
 
-    name = NAME
-    shape = Record
+    name = "cloudtrail"
+    shape = CloudTrailRecord
 
     def __init__(self, table: RowBuilder) -> None:
         self._codes = codes = table.codes
         self._times = table.times
         self._minutes = table.times.minutes
-        self._decode = msgspec.json.Decoder(Record).decode
+        self._decode = msgspec.json.Decoder(CloudTrailRecord).decode
         self._stream = codes["stream"]["cloud_audit"]
         self._when: object = object()
         self._time = 0
@@ -217,7 +215,7 @@ class CloudTrailMapper:
         return _remember(self._outcomes, error, self._codes["outcome"][outcome], len(error or ""))
 
 
-def principal(who: Any) -> tuple[str | None, str | None, str | None, str | None]:
+def principal(who: Json) -> tuple[str | None, str | None, str | None, str | None]:
     """Identity, workload, task and on whose behalf, of a `userIdentity`."""
     if not isinstance(who, dict):
         return None, None, None, None
@@ -244,7 +242,7 @@ def principal(who: Any) -> tuple[str | None, str | None, str | None, str | None]
     return arn or first_text(who, ("invokedBy", "userName", "principalId", "accountId")), None, None, behalf
 
 
-def target(parameters: Any) -> str | None:
+def target(parameters: Json) -> str | None:
     """What a request is about, by the parameter that names it."""
     if not isinstance(parameters, dict):
         return None
@@ -285,12 +283,12 @@ def _telling(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, 
     return tuple(telling), tuple((name, nested) for name, nested in others if nested or _OTHER_TARGET.search(name))
 
 
-def _lowered(value: dict[str, Any]) -> dict[str, Any]:
+def _lowered(value: Record) -> Record:
     plain = {k[:1].lower() + k[1:]: first([v]) for k, v in value.items()}
     return {k: v.get("content") if isinstance(v, dict) and "content" in v else v for k, v in plain.items()}
 
 
-def _arn(resource: Any) -> str | None:
+def _arn(resource: Json) -> str | None:
     return first_text(resource, ("ARN", "arn"))
 
 
@@ -309,7 +307,7 @@ def _session(name: str) -> tuple[bool, str]:
     return unique, name if _INSTANCE.fullmatch(name) else _GENERATED.sub("*", name)
 
 
-def _workload(who: dict[str, Any], session: str | None, named: str) -> str | None:
+def _workload(who: Record, session: str | None, named: str) -> str | None:
     """What runs as the role: the function or instance it was issued to, or what its session is called."""
     issued = first_text(who.get("inScopeOf"), ("sourceArn", "credentialsIssuedTo")) if "inScopeOf" in who else None
     if issued or session is None or "/" not in session:
@@ -331,3 +329,6 @@ def _remember(memo: dict[K, V], key: K, value: V, size: int) -> V:
             memo.clear()
         memo[key] = value
     return value
+
+
+mapper: Final = CloudTrailMapper

@@ -6,23 +6,20 @@ file instead of `evt.arg.resource` is read as far as it does.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from scopedrift.simulator.log.events import ACCESS
-from scopedrift.simulator.records.json_paths import child, first_text, text
-from scopedrift.simulator.records.reading.field_mapper import Fields
-
-NAME: Final = "falco"
+from scopedrift.simulator.records.json_paths import Record, child, first_text, text
+from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 
 METADATA: Final = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _DENIED: Final = ("EACCES", "EPERM")
 
 
-def read(record: dict[str, Any]) -> Fields | None:
-    """The fields of one record; None if it is not Falco's."""
+def read(record: Record) -> Fields | None:
+    """The fields of one alert."""
     fields = record.get("output_fields")
-    if not isinstance(fields, dict) or "rule" not in record:
-        return None
 
     def found(*names: str) -> str | None:
         return first_text(fields, names)
@@ -51,3 +48,6 @@ def read(record: dict[str, Any]) -> Fields | None:
 
 def _outcome(result: str) -> str:
     return "success" if result in ("SUCCESS", "0") else "denied" if result in _DENIED else "error"
+
+
+mapper: Final = partial(FieldMapper, "falco", read)

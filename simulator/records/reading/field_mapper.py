@@ -6,17 +6,18 @@ CloudTrail and Kubernetes, which come in millions, have mappers of their own tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE
-from scopedrift.simulator.records.json_paths import text
+from scopedrift.simulator.records.formats import FORMATS
+from scopedrift.simulator.records.json_paths import Json, Record, text
 from scopedrift.simulator.records.reading.row_builder import Packed, RowBuilder, opaque, packed
 
-Fields = Mapping[str, Any]
+Fields: TypeAlias = Mapping[str, Json]
 """What a record says, by column: texts, times as the record writes them, bytes as a number; anything may be missing."""
-Read = Callable[[dict[str, Any]], Fields | None]
+Read: TypeAlias = Callable[[Record], Fields | None]
 """From a record to its fields; None if it is not of the format.  Raises `Unreadable` for one that is no event."""
 
 _LARGEST: Final = 1 << 62
@@ -27,11 +28,12 @@ class FieldMapper:
 
     shape = None
 
-    def __init__(self, table: RowBuilder, name: str, read: Read) -> None:
+    def __init__(self, name: str, read: Read, rows: RowBuilder) -> None:
         self.name = name
+        self._format = FORMATS.get(name)  # none: a mapping file's
         self._read = read
-        self._times = table.times
-        self._codes = table.codes
+        self._times = rows.times
+        self._codes = rows.codes
 
     def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not of this format.
@@ -40,9 +42,11 @@ class FieldMapper:
         """
         return self.of(msgspec.json.decode(raw))
 
-    def of(self, record: Any) -> Packed | None:
+    def of(self, record: Json) -> Packed | None:
         """The same of a record that is decoded already: those of several formats are tried on one."""
-        fields = self._read(record) if isinstance(record, dict) else None
+        if not isinstance(record, dict) or (self._format and not self._format.recognises(record)):
+            return None
+        fields = self._read(record)
         return None if fields is None else self.encode(fields)
 
     def encode(self, fields: Fields) -> Packed:
@@ -61,7 +65,7 @@ class FieldMapper:
         return packed(*row)
 
 
-def size(value: Any) -> int:
+def size(value: Json) -> int:
     """A number of bytes, or -1 for what is none."""
     try:
         number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
@@ -70,6 +74,6 @@ def size(value: Any) -> int:
     return int(number) if 0 <= number < _LARGEST else -1
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: Json) -> str | int | float | None:
     """Times are looked up by value: a list or an object, which cannot be, becomes text that is no time."""
     return value if isinstance(value, (str, int, float)) or value is None else "?"

@@ -7,15 +7,14 @@ delegation chain.  Credential: a service account's key, if one was used.  An eve
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from scopedrift.simulator.records.access import access_of
-from scopedrift.simulator.records.json_paths import at, child, first_text, text
+from scopedrift.simulator.records.json_paths import Json, Record, at, child, first_text, text
 from scopedrift.simulator.records.reading import kubernetes
-from scopedrift.simulator.records.reading.field_mapper import Fields
+from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 from scopedrift.simulator.records.reading.images import image_of
-
-NAME: Final = "gcp"
 
 PERMISSION_DENIED, UNAUTHENTICATED = 7, 16
 _DELEGATION: Final = "authenticationInfo.serviceAccountDelegationInfo.0"
@@ -23,8 +22,8 @@ _VERSION: Final = re.compile(r"\.v\d+(?:(?:alpha|beta)\d+)?\.")
 """Of an API of a cluster, in the name of a method."""
 
 
-def read(record: dict[str, Any]) -> Fields | None:
-    """The fields of one entry; None if it is no audit log entry."""
+def read(record: Record) -> Fields | None:
+    """The fields of one entry; None if it names no method."""
     payload = record.get("protoPayload", record.get("jsonPayload"))
     service, method = text(child(payload, "serviceName")), text(child(payload, "methodName"))
     if service is None or method is None:
@@ -82,9 +81,12 @@ def _project(log: str | None) -> str | None:
     return parts[1] if len(parts) > 1 and parts[0] in ("projects", "folders", "organizations") else None
 
 
-def _outcome(payload: Any) -> str:
+def _outcome(payload: Json) -> str:
     code = at(payload, "status.code")
     granted = at(payload, "authorizationInfo.0.granted")
     if code in (PERMISSION_DENIED, UNAUTHENTICATED) or (granted is False and code):
         return "denied"
     return "error" if code else "success"
+
+
+mapper: Final = partial(FieldMapper, "gcp", read)

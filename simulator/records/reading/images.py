@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
+
+from scopedrift.simulator.records.json_paths import Json
 
 IMAGES: Final = ("image", "imageUri", "trainingImage")
 MACHINE_IMAGES: Final = "ec2.amazonaws.com/"
@@ -13,7 +15,7 @@ _DEPTH: Final = 12
 _NODES: Final = 20_000
 
 
-def image_in(raw: bytes, body: Any) -> str | None:
+def image_in(raw: bytes, body: Json) -> str | None:
     """What `image_of` says of a body, most of which need not be searched if its JSON text is at hand."""
     if b"\\u" in raw or b'mage"' in raw or b'mageUri"' in raw:
         return image_of(body)
@@ -23,7 +25,7 @@ def image_in(raw: bytes, body: Any) -> str | None:
     return None
 
 
-def image_of(body: Any) -> str | None:
+def image_of(body: Json) -> str | None:
     """The image that a request would run: the first container's, a function's, or a machine image."""
     machine = None
     queue = [(body, 0)]

@@ -11,11 +11,10 @@ reason and sampled in the report; `LogError` is raised only where nothing at all
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -23,7 +22,8 @@ import numpy as np
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.records.errors import LogError, Unreadable
-from scopedrift.simulator.records.reading import cloudtrail, falco, gcp, kubernetes, ocsf, otel
+from scopedrift.simulator.records.formats import FORMATS, format_named
+from scopedrift.simulator.records.json_paths import Record
 from scopedrift.simulator.records.reading.delimited import Delimited
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper
 from scopedrift.simulator.records.reading.mapping import Mapped
@@ -38,16 +38,6 @@ from scopedrift.simulator.records.reading.unwrapping import unwrap
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes of all files (as they are on disk)."""
 
-FORMATS: Final[Mapping[str, Callable[[RowBuilder], RecordMapper]]] = {
-    cloudtrail.NAME: cloudtrail.CloudTrailMapper,
-    kubernetes.NAME: kubernetes.KubernetesMapper,
-    gcp.NAME: lambda table: FieldMapper(table, gcp.NAME, gcp.read),
-    ocsf.NAME: lambda table: FieldMapper(table, ocsf.NAME, ocsf.read),
-    otel.NAME: lambda table: FieldMapper(table, otel.NAME, otel.read),
-    falco.NAME: lambda table: FieldMapper(table, falco.NAME, falco.read),
-}
-"""The formats that are recognised, in the order in which a first record is tried."""
-
 
 @dataclass(frozen=True)
 class Imported:
@@ -59,7 +49,7 @@ class Imported:
     _order: Array | None
     _reader: Reader
 
-    def original(self, position: int) -> dict[str, Any]:
+    def original(self, position: int) -> Record:
         """The record behind the event at `position` of the log, read again from its file.
 
         Raises `IndexError` for a position that the log does not have, `LogError` if the file has changed.
@@ -76,7 +66,7 @@ class Imported:
             raise IndexError(f"no event {position}: the log has {len(self.log)} events")
         return self._origins.place(position if self._order is None else int(self._order[position]))
 
-    def records(self) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
+    def records(self) -> Iterator[tuple[int, str, Record | None]]:
         """Every record as it is, read again file by file: the position of its event in the log, its format, and itself.
 
         None stands for a record that is nested too deeply to be held.  Raises `LogError` if a file has changed.
@@ -191,14 +181,9 @@ def _formats(format: str | None, mapping: Path | None) -> tuple[list[Callable[[R
         if format is not None:
             raise LogError("a mapping file describes the format itself: give either a format or a mapping")
         mapped = load_mapping(mapping)
-        return [lambda table: FieldMapper(table, mapped.name, mapped.read)], _layout(mapped)
-    if format is None:
-        return list(FORMATS.values()), Layout()
-    if format not in FORMATS:
-        close = difflib.get_close_matches(format, FORMATS, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise LogError(f"unknown format {format!r}: expected one of {', '.join(FORMATS)}{hint}")
-    return [FORMATS[format]], Layout()
+        return [partial(FieldMapper, mapped.name, mapped.read)], _layout(mapped)
+    chosen = FORMATS.values() if format is None else [format_named(format)]
+    return [each.mapper for each in chosen], Layout()
 
 
 def _layout(mapped: Mapped) -> Layout:

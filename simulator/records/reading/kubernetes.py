@@ -15,11 +15,9 @@ from typing import Any, Final
 import msgspec
 
 from scopedrift.simulator.records.errors import Unreadable
-from scopedrift.simulator.records.json_paths import at, child, first, text
+from scopedrift.simulator.records.json_paths import Json, at, child, first, text
 from scopedrift.simulator.records.reading.images import image_of
 from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, Row, RowBuilder, opaque, packed
-
-NAME: Final = "kubernetes"
 
 READ_VERBS: Final = frozenset({"get", "list", "watch", "head", "options", "proxy"})
 WRITE_VERBS: Final = {"create": "create", "post": "create", "delete": "delete", "deletecollection": "delete"}
@@ -85,7 +83,7 @@ class Annotations(msgspec.Struct):
     decision: str | None = msgspec.field(default=None, name="authorization.k8s.io/decision")
 
 
-class Record(msgspec.Struct):
+class KubernetesRecord(msgspec.Struct):
     """A record, as far as it is used; bodies stay undecoded."""
 
     verb: str | None = None
@@ -107,13 +105,13 @@ class Record(msgspec.Struct):
 class KubernetesMapper:
     """Turns raw Kubernetes audit records into rows of one table."""
 
-    name = NAME
-    shape = Record
+    name = "kubernetes"
+    shape = KubernetesRecord
 
     def __init__(self, table: RowBuilder) -> None:
         self._codes = codes = table.codes
         self._times = table.times
-        self._decode = msgspec.json.Decoder(Record).decode
+        self._decode = msgspec.json.Decoder(KubernetesRecord).decode
         self._stream = codes["stream"]["kubernetes_audit"]
         self._service = codes["service"]["kubernetes"]
         self._actors: dict[tuple[bytes, bytes], Row] = {}
@@ -204,7 +202,7 @@ class KubernetesMapper:
         self._actions[act] = action
         return action
 
-    def _outcome(self, record: Record) -> int:
+    def _outcome(self, record: KubernetesRecord) -> int:
         """Missing where the record does not say how the request was answered."""
         code = record.responseStatus.code if record.responseStatus else None
         if code in (401, 403) or (record.annotations and record.annotations.decision == "forbid"):
@@ -227,7 +225,7 @@ def access_of(verb: str, group: str | None, kind: str | None) -> str:
     return WRITE_VERBS.get(verb, "write")
 
 
-def privileged(body: Any) -> bool:
+def privileged(body: Json) -> bool:
     """Whether a pod, or the template of one, has a container that is privileged (a JSON patch is not judged)."""
     spec = child(body, "spec")
     for step in ("jobTemplate", "spec", "template", "spec"):
@@ -241,3 +239,6 @@ def privileged(body: Any) -> bool:
 def _resource(on: Object) -> str | None:
     parts = (on.namespace, on.resource, on.name)
     return "/".join(part for part in parts if part) or None
+
+
+mapper: Final = KubernetesMapper

@@ -24,16 +24,16 @@ allowed).  `stream` (default cloud_audit), `access` and `outcome` have fixed tex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.simulator.log.events import ACCESS, OUTCOMES, STREAMS, TIMES
 from scopedrift.simulator.records.access import access_of
 from scopedrift.simulator.records.errors import Unreadable
-from scopedrift.simulator.records.json_paths import at, first_text
+from scopedrift.simulator.records.json_paths import Json, Record, at, first_text, text
 from scopedrift.simulator.records.reading.field_mapper import Fields
 from scopedrift.simulator.records.timestamps import BAD_TIME, EPOCH, NO_TIME
 
@@ -61,7 +61,7 @@ class Column:
     default: str | None = None
     format: str = "auto"
 
-    def read(self, record: dict[str, Any], fixed: bool) -> str | None:
+    def read(self, record: Record, fixed: bool) -> str | None:
         """The column's text in `record`."""
         if self.value is not None:
             return self.value
@@ -83,7 +83,7 @@ class Mapped:
     where: Mapping[str, frozenset[str]] = field(default_factory=dict)
     columns: Mapping[str, Column] = field(default_factory=dict)
 
-    def read(self, record: dict[str, Any]) -> Fields | None:
+    def read(self, record: Record) -> Fields | None:
         """The fields of one record; None for what has no time and may hold records inside.
 
         Raises `Unreadable` for a record without a time, or one that `where` leaves out.
@@ -92,7 +92,7 @@ class Mapped:
             if self.inside(record) is not None:
                 return None
             raise Unreadable(NOT_SELECTED)
-        fields: dict[str, Any] = {}
+        fields: dict[str, Json] = {}
         for name, column in self.columns.items():
             if name in TIMES:
                 moment = _first(record, column.paths)
@@ -104,17 +104,17 @@ class Mapped:
             else:
                 fields[name] = column.read(record, name in FIXED)
         fields.setdefault("stream", "cloud_audit")
-        if "access" not in self.columns and fields.get("operation"):
-            fields["access"] = access_of(fields.get("service") or "", fields["operation"])
+        if "access" not in self.columns and (operation := text(fields.get("operation"))):
+            fields["access"] = access_of(text(fields.get("service")) or "", operation)
         return fields
 
-    def inside(self, record: dict[str, Any]) -> list[Any] | None:
+    def inside(self, record: Record) -> Sequence[Json] | None:
         """The list of records that a value holds at the mapping's `records` path."""
         found = at(record, self.records) if self.records else None
         return found if isinstance(found, list) else None
 
 
-def _first(record: dict[str, Any], paths: tuple[str, ...]) -> str | None:
+def _first(record: Record, paths: tuple[str, ...]) -> str | None:
     found = first_text(record, paths)
     if found is None:  # true and false are texts here
         return next((str(v).lower() for path in paths if isinstance(v := at(record, path), bool)), None)

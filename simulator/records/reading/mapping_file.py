@@ -9,7 +9,7 @@ from typing import Any, Final
 from scopedrift.scenarios.documents import Document, ScenarioError, parse, read_text, suggestion
 from scopedrift.simulator.log.events import COLUMNS, TIMES
 from scopedrift.simulator.records.errors import LogError
-from scopedrift.simulator.records.json_paths import text
+from scopedrift.simulator.records.json_paths import Json, text
 from scopedrift.simulator.records.reading.mapping import FIXED, SCALES, Column, Mapped
 
 TOP: Final = ("name", "description", "format", "records", "delimiter", "header", "where", "columns")
@@ -58,7 +58,7 @@ def _mapped(document: Document) -> Mapped:
     )
 
 
-def _column(document: Document, name: str, given: Any) -> Column:
+def _column(document: Document, name: str, given: Json) -> Column:
     key = ("columns", name)
     if not isinstance(given, dict):
         given = {"path": given}
@@ -88,19 +88,19 @@ def _column(document: Document, name: str, given: Any) -> Column:
     )
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Json) -> list[str]:
     items = value if isinstance(value, list) else [value]
     return [str(item).lower() if isinstance(item, bool) else text(item) or "" for item in items]
 
 
-def _paths(document: Document, key: tuple[str, ...], given: Any) -> tuple[str, ...]:
+def _paths(document: Document, key: tuple[str, ...], given: Json) -> tuple[str, ...]:
     items = given if isinstance(given, list) else [given]
     if not items or not all(isinstance(item, str) and item for item in items):
         raise _problem(document, key, "expected a path (text such as user.name), or a list of them")
     return tuple(items)
 
 
-def _choice(document: Document, key: tuple[str, ...], given: Any, choices: tuple[str, ...]) -> str:
+def _choice(document: Document, key: tuple[str, ...], given: Json, choices: tuple[str, ...]) -> str:
     if given not in choices:
         raise _problem(document, key, f"unknown choice {given!r}{suggestion(given, choices)}")
     return str(given)

@@ -6,16 +6,15 @@ classes are read as far as they have the same fields.  An event is seen when it 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from scopedrift.simulator.records.access import access_of
-from scopedrift.simulator.records.json_paths import at, child, first_text, text
+from scopedrift.simulator.records.json_paths import Json, Record, at, child, first_text, text
 from scopedrift.simulator.records.reading import kubernetes
 from scopedrift.simulator.records.reading.cloudtrail import DENIED
-from scopedrift.simulator.records.reading.field_mapper import Fields
+from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 from scopedrift.simulator.records.reading.images import image_of
-
-NAME: Final = "ocsf"
 
 API, AUTHENTICATION, NETWORK, HTTP = 6003, 3002, 4001, 4002
 STREAMS: Final = {AUTHENTICATION: "issuance", NETWORK: "runtime", HTTP: "runtime"}
@@ -25,10 +24,10 @@ ACTIVITY: Final = {1: "create", 2: "read", 3: "write", 4: "delete"}
 SUCCESS, FAILURE = 1, 2
 
 
-def read(record: dict[str, Any]) -> Fields | None:
+def read(record: Record) -> Fields | None:
     """The fields of one event; None if it is not OCSF."""
     kind = record.get("class_uid")
-    if not isinstance(kind, int) or not isinstance(record.get("metadata"), dict):
+    if not isinstance(kind, int):
         return None
     actor = record.get("actor")
     network = kind in (NETWORK, HTTP)
@@ -72,7 +71,7 @@ def read(record: dict[str, Any]) -> Fields | None:
     }
 
 
-def _identity(record: dict[str, Any]) -> str | None:
+def _identity(record: Record) -> str | None:
     """The role behind a session, the user, or (Authentication) the user that is being authenticated."""
     return first_text(
         record,
@@ -92,7 +91,7 @@ def _identity(record: dict[str, Any]) -> str | None:
     )
 
 
-def _access(kind: int, service: str, operation: str, activity: Any) -> str | None:
+def _access(kind: int, service: str, operation: str, activity: Json) -> str | None:
     if kind == AUTHENTICATION:
         return "auth"
     if kind in (NETWORK, HTTP):
@@ -109,7 +108,7 @@ def _cluster_access(operation: str) -> str:
     return kubernetes.access_of(verb, kubernetes.GROUPS.get(what), what)
 
 
-def _outcome(record: dict[str, Any]) -> str | None:
+def _outcome(record: Record) -> str | None:
     status = record.get("status_id")
     if status == SUCCESS:
         return "success"
@@ -118,3 +117,6 @@ def _outcome(record: dict[str, Any]) -> str | None:
     why = first_text(record, ("api.response.error", "status_code", "api.response.code", "status_detail")) or ""
     denied = DENIED.search(why) or why in ("401", "403") or text(record.get("disposition")) == "Blocked"
     return "denied" if denied else "error"
+
+
+mapper: Final = partial(FieldMapper, "ocsf", read)

@@ -7,13 +7,13 @@ trace) is the task; a tool call is `execute_tool NAME`.  An event is seen when i
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from scopedrift.simulator.records.errors import Unreadable
-from scopedrift.simulator.records.json_paths import at, first_text, text
-from scopedrift.simulator.records.reading.field_mapper import Fields
+from scopedrift.simulator.records.json_paths import Json, Record, at, first_text, text
+from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 
-NAME: Final = "otel"
 NOT_AGENT: Final = "a span without gen_ai attributes"
 
 ACCESS: Final = {
@@ -34,10 +34,8 @@ FAILED: Final = 2
 _DENIED: Final = ("denied", "forbidden", "unauthorized", "permission", "401", "403")
 
 
-def read(record: dict[str, Any]) -> Fields | None:
-    """The fields of one span; None if it is no span."""
-    if not isinstance(record.get("spanId"), str) or not isinstance(record.get("traceId"), str):
-        return None
+def read(record: Record) -> Fields | None:
+    """The fields of one span."""
     tags = attributes(record.get("attributes"))
     if not any(name.startswith("gen_ai.") for name in tags):
         raise Unreadable(NOT_AGENT)
@@ -66,9 +64,9 @@ def read(record: dict[str, Any]) -> Fields | None:
     }
 
 
-def attributes(listed: Any) -> dict[str, Any]:
+def attributes(listed: Json) -> dict[str, Json]:
     """OTLP's list of typed attributes as a plain dictionary (simple values only)."""
-    found: dict[str, Any] = {}
+    found: dict[str, Json] = {}
     for item in listed if isinstance(listed, list) else ():
         key, value = at(item, "key"), at(item, "value")
         if isinstance(key, str) and isinstance(value, dict):
@@ -76,11 +74,11 @@ def attributes(listed: Any) -> dict[str, Any]:
     return found
 
 
-def _first(tags: dict[str, Any], *names: str) -> str | None:
+def _first(tags: Record, *names: str) -> str | None:
     return next((found for name in names if (found := text(tags.get(name)))), None)
 
 
-def _nanoseconds(value: Any) -> Any:
+def _nanoseconds(value: Json) -> str | None:
     """OTLP writes nanoseconds as text, 0 where there are none."""
     number = first_text({"at": value}, ("at",))
     return None if number in (None, "0") else number
@@ -93,8 +91,11 @@ def _access(operation: str | None, tool: str | None) -> str | None:
     return ACCESS.get(operation or "")
 
 
-def _outcome(record: dict[str, Any], tags: dict[str, Any]) -> str:
+def _outcome(record: Record, tags: Record) -> str:
     if at(record, "status.code") not in (FAILED, "STATUS_CODE_ERROR") and "error.type" not in tags:
         return "success"
     why = f"{tags.get('error.type')} {at(record, 'status.message')}".lower()
     return "denied" if any(word in why for word in _DENIED) else "error"
+
+
+mapper: Final = partial(FieldMapper, "otel", read)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from scopedrift.simulator.records.errors import LogError, Unreadable
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper
 from scopedrift.simulator.records.reading.origin import value_at
 from scopedrift.simulator.records.reading.row_builder import Packed
@@ -101,7 +102,7 @@ class Reader:
             else:
                 yield Leaf(part, row, format=self.current.name, inside=True)
 
-    def record(self, file: Path, offset: int, item: int) -> dict[str, Any]:
+    def record(self, file: Path, offset: int, item: int) -> Record:
         """The record at a place that an import noted.
 
         Raises `LogError` if it is not there any more.
@@ -132,7 +133,7 @@ class Reader:
             if not complete(raw):
                 raise msgspec.DecodeError(NOT_JSON)
             return Leaf(raw, None, NOT_AN_OBJECT)
-        value: Any = None
+        value: Json = None
         for index, mapper in enumerate(self._mappers):
             repair = ""
             try:
@@ -149,7 +150,7 @@ class Reader:
         return Leaf(raw, None, UNKNOWN)
 
 
-def whole(raw: bytes) -> dict[str, Any] | None:
+def whole(raw: bytes) -> Record | None:
     """All of a record; None if it is nested too deeply, or is no object."""
     try:
         record = lenient(raw.decode("utf-8", "replace"))

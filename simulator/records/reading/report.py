@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from scopedrift.simulator.records.json_paths import Record
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class ImportReport:
             lines.append(f"{_many(self.ignored, 'file')} not read: the name is not that of a log")
         return lines
 
-    def asdict(self) -> dict[str, Any]:
+    def asdict(self) -> Record:
         """The report as plain JSON values."""
         return {
             "files": self.files,

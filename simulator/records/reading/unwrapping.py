@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from scopedrift.simulator.records.errors import Unreadable
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.splitting import NOT_JSON, TOO_DEEP
 
 LISTS: Final = ("Records", "items", "Events", "events", "entries", "logEvents", "value", "hits")
@@ -56,7 +57,7 @@ def unwrap(raw: bytes) -> list[bytes] | None:
     return None
 
 
-def _spans(blocks: Any) -> list[bytes] | None:
+def _spans(blocks: Json) -> list[bytes] | None:
     """OTLP: each span as a record of its own, with its resource's attributes beside it as `resource`."""
     spans = []
     for block in _objects(blocks):
@@ -66,7 +67,7 @@ def _spans(blocks: Any) -> list[bytes] | None:
     return spans
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
+def _objects(value: Json) -> list[Record]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -103,9 +104,10 @@ lenient_decoder: Final = json.JSONDecoder(
 )
 
 
-def lenient(text: str) -> Any:
+def lenient(text: str) -> Json:
     """The value of JSON text in which NaN, infinities, control characters and huge numbers may occur."""
-    return lenient_decoder.decode(text.strip().lstrip("\ufeff"))
+    value: Json = lenient_decoder.decode(text.strip().lstrip("\ufeff"))
+    return value
 
 
 def fitted(raw: bytes, shape: type[msgspec.Struct] | None) -> bytes:

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from scopedrift.simulator.log.events import HOUR, MINUTE, Event
-from scopedrift.simulator.records.reading.cloudtrail import NAME as NAME
+from scopedrift.simulator.records.data_files import load_data
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import MEMO, REGION, Names, service_account, telling
-from scopedrift.simulator.records.writing.template import fill, shapes
-
-STREAMS: Final = ("cloud_audit",)
-WRAPPER: Final = "Records"
+from scopedrift.simulator.records.writing.template import fill
 
 _READ_AUTH: Final = ("Get", "AssumeRole", "BatchGet", "Decrypt")
 _MAKES: Final = frozenset(
@@ -36,14 +36,40 @@ _SESSIONS: Final = 8_192
 """Sessions whose begin is remembered; then all are forgotten, which costs an export at most a wrong begin."""
 
 
-class Writer:
+class Service(msgspec.Struct, frozen=True):
+    """A service's error codes."""
+
+    denied: str
+    errors: list[str]
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What `resources` lists of a service's calls."""
+
+    type: str
+    arn: str
+    also: Listed | None = None
+
+
+class Shapes(msgspec.Struct, frozen=True):
+    """`cloudtrail.yaml`."""
+
+    default: Service
+    services: dict[str, Service]
+    data_events: dict[str, list[str]]
+    arns: dict[str, Listed]
+    operations: dict[str, dict[str, dict[str, Any]]]
+    user_agents: list[str]
+
+
+class CloudTrailWriter:
     """Turns events into CloudTrail records."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._data = shapes("cloudtrail.yaml")
-        self._place: tuple[Any, str] = (None, "")
-        self._known: dict[Any, dict[str, str | None]] = {}
+        self._data: Shapes = load_data(__package__, "cloudtrail.yaml", Shapes)
+        self._place: tuple[Json, str] = (None, "")
+        self._known: dict[Json, dict[str, str | None]] = {}
         self._began: dict[str, str] = {}
 
     def file(self, event: Event) -> str:
@@ -59,24 +85,24 @@ class Writer:
         day, stamp = hour[:10].replace("-", "/"), hour[:16].replace("-", "").replace(":", "")
         return f"AWSLogs/{account}/CloudTrail/{REGION}/{day}/{account}_CloudTrail_{REGION}_{stamp}Z_{unique}.json.gz"
 
-    def record(self, event: Event, number: int) -> dict[str, Any]:
+    def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
         names, data = self._names, self._data
         service, operation = event.service or "unknown", event.operation or "Unknown"
-        settings = data["services"].get(service, data["default"])
+        settings = data.services.get(service, data.default)
         role = self._role(event.identity)
         session = self._session(event)
         values = {**self._fixed(event, role), "session": session[:64]}
         if operation in _MAKES:
             values["fresh"] = f"svc-{names.digest('fresh', event.identity, number).hex()[:6]}"
-        shape = data["operations"].get(service, {}).get(operation)
+        shape = data.operations.get(service, {}).get(operation)
         known = shape is not None
         parameters = fill(shape if known else {"resourceId": "{resource}"}, values)
-        management = operation not in data["data_events"].get(service, ())
+        management = operation not in data.data_events.get(service, ())
         source = event.source
         internal = source is not None and source.endswith(".amazonaws.com")
         error, message = self._error(event, number, settings, values)
-        record: dict[str, Any] = {
+        record: dict[str, Json] = {
             "eventVersion": "1.09",
             "userIdentity": self._principal(event, role, session),
             "eventTime": iso_seconds(event.time),
@@ -119,7 +145,7 @@ class Writer:
         workload = self._names.named("workload", event.workload or "", event.workload or "session", limit=40)
         return f"{workload}-{event.task}" if event.task else workload
 
-    def _principal(self, event: Event, role: tuple[str, str], session: str) -> dict[str, Any]:
+    def _principal(self, event: Event, role: tuple[str, str], session: str) -> Record:
         names, (account, name) = self._names, role
         if event.identity is None:
             return {"type": "AWSService", "invokedBy": event.source or "AWS Internal"}
@@ -208,33 +234,33 @@ class Writer:
             "region": REGION,
         }
 
-    def _resources(self, service: str, operation: str, values: dict[str, str | None]) -> list[dict[str, Any]] | None:
-        shape = self._data["arns"].get(service)
+    def _resources(self, service: str, operation: str, values: dict[str, str | None]) -> list[Record] | None:
+        shape = self._data.arns.get(service)
         if shape is None or (service == "sts" and not operation.startswith("AssumeRole")):
             return None
-        listed = []
-        for one in (shape, shape.get("also")):
-            arn = fill(one["arn"], values) if one else None
+        listed: list[Record] = []
+        for one in (shape, shape.also):
+            arn = fill(one.arn, values) if one else None
             if one and arn:
-                whole = one["type"] == "AWS::S3::Object"
-                listed.append({"type": one["type"], "ARN": arn} | ({} if whole else {"accountId": values["account"]}))
+                whole = one.type == "AWS::S3::Object"
+                listed.append({"type": one.type, "ARN": arn} | ({} if whole else {"accountId": values["account"]}))
         return listed or None
 
     def _error(
-        self, event: Event, number: int, settings: dict[str, Any], values: dict[str, str | None]
+        self, event: Event, number: int, settings: Service, values: dict[str, str | None]
     ) -> tuple[str | None, str | None]:
         if event.outcome == "denied":
             action = f"{event.service}:{event.operation}"
-            return settings["denied"], (
+            return settings.denied, (
                 f"User: {values['own_role']} is not authorized to perform: {action} "
                 f"because no identity-based policy allows the {action} action"
             )
         if event.outcome != "error":
             return None, None
-        code = settings["errors"][self._names.number("error", number) % len(settings["errors"])]
+        code = settings.errors[self._names.number("error", number) % len(settings.errors)]
         return code, f"An error occurred ({code}) when calling the {event.operation} operation"
 
-    def _additional(self, event: Event, service: str) -> dict[str, Any] | None:
+    def _additional(self, event: Event, service: str) -> Record | None:
         if service != "s3":
             return None
         size = event.bytes or 0
@@ -249,5 +275,8 @@ class Writer:
 
     def _agent(self, workload: str | None) -> str:
         """The software that a workload calls with: the same for all its records."""
-        agents = self._data["user_agents"]
-        return str(agents[self._names.number("agent", workload) % len(agents)])
+        agents = self._data.user_agents
+        return agents[self._names.number("agent", workload) % len(agents)]
+
+
+writer: Final = CloudTrailWriter

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from io import BufferedWriter, RawIOBase
 from pathlib import Path
-from types import ModuleType
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Final, Protocol, cast
 
 import msgspec
 
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.errors import LogError
-from scopedrift.simulator.records.writing import cloudtrail, falco, gcp, kubernetes, ocsf, otel
+from scopedrift.simulator.records.formats import format_named
+from scopedrift.simulator.records.json_paths import Record
 from scopedrift.simulator.records.writing.naming import Names
 
-FORMATS: Final[Mapping[str, ModuleType]] = {
-    module.NAME: module for module in (cloudtrail, kubernetes, gcp, ocsf, otel, falco)
-}
-"""The formats that can be written."""
 BATCH: Final = 10_000
 BUFFER: Final = 1 << 18
 """Bytes of a file that wait to be packed."""
@@ -35,14 +31,14 @@ BUFFER: Final = 1 << 18
 Progress = Callable[[float], None]
 
 
-class Writer(Protocol):
+class RecordWriter(Protocol):
     """What a format provides."""
 
     def file(self, event: Event) -> str:
         """The path of the file that holds the event's record, within the export."""
         ...
 
-    def record(self, event: Event, number: int) -> dict[str, Any]:
+    def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number` of the log."""
         ...
 
@@ -57,32 +53,19 @@ class Exported:
     """Events of other streams, by stream."""
 
 
-def streams(format: str) -> tuple[str, ...]:
-    """The streams that a format carries.  Raises `LogError` for an unknown format."""
-    if format not in FORMATS:
-        raise LogError(f"unknown format {format!r}: expected one of {', '.join(FORMATS)}")
-    return cast("tuple[str, ...]", FORMATS[format].STREAMS)
-
-
-def writer(format: str, log: EventLog) -> Writer:
-    """The writer of a format for one log."""
-    streams(format)
-    return cast("Writer", FORMATS[format].Writer(Names.of(log)))
-
-
 def export_log(log: EventLog, format: str, out: Path, progress: Progress | None = None) -> Exported:
     """Write the events of a log as records of a format below the folder `out`.
 
     Raises `LogError` for an unknown format, or if the format carries no event of the log.
     """
-    carried, writing = frozenset(streams(format)), writer(format, log)
+    kind = format_named(format)
+    writing = kind.writer(Names.of(log))
     result = Exported()
-    wrapper = FORMATS[format].WRAPPER
-    day, open_files, number = -1, _Files(out, wrapper), 0
+    day, open_files, number = -1, _Files(out, kind.wrapper), 0
     with closing(open_files):
         for batch in log.batches(BATCH):
             for event in batch:
-                if event.stream in carried:
+                if event.stream in kind.streams:
                     if event.arrived // DAY != day:
                         open_files.close()
                         day = event.arrived // DAY
@@ -96,7 +79,7 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     result.files = open_files.written
     if not result.records:
         held = ", ".join(f"{count} of {stream}" for stream, count in result.left.items()) or "none"
-        raise LogError(f"{format} records carry {', '.join(sorted(carried))}: the log's events are {held}")
+        raise LogError(f"{format} records carry {', '.join(sorted(kind.streams))}: the log's events are {held}")
     return result
 
 
@@ -109,7 +92,7 @@ class _Files:
         self._wrapper = wrapper
         self._open: dict[str, IO[bytes]] = {}
 
-    def write(self, name: str, record: dict[str, Any]) -> None:
+    def write(self, name: str, record: Record) -> None:
         """Add a record to a file."""
         raw = msgspec.json.encode(record)
         file = self._open.get(name)

@@ -10,15 +10,12 @@ Lost: arrived, credential and its kind (a sensor sees none), task_kind, on_behal
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.simulator.log.events import DAY, Event
-from scopedrift.simulator.records.reading.falco import NAME as NAME
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
 from scopedrift.simulator.records.writing.naming import Names
-
-STREAMS: Final = ("runtime",)
-WRAPPER: Final = None
 
 RULES: Final = {
     "metadata": ("Contact cloud metadata service from container", "Notice"),
@@ -29,7 +26,7 @@ RULES: Final = {
 """Rule and priority by service."""
 
 
-class Writer:
+class FalcoWriter:
     """Turns events into Falco's JSON."""
 
     def __init__(self, names: Names) -> None:
@@ -39,13 +36,13 @@ class Writer:
         """Where the record is written: one file a day."""
         return f"falco/events-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
-    def record(self, event: Event, number: int) -> dict[str, Any]:
+    def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
         names = self._names
         rule, priority = RULES.get(event.service or "", (f"Activity of {event.service}", "Informational"))
         host, _, port = (event.resource or "").rpartition(":")
         address = event.resource if event.service == "metadata" else host or event.resource
-        fields: dict[str, Any] = {
+        fields: dict[str, Json] = {
             "evt.type": event.operation,
             "evt.category": event.service,
             "evt.res": {"success": "SUCCESS", "denied": "EACCES", "error": "EFAILED"}.get(event.outcome or ""),
@@ -72,3 +69,6 @@ class Writer:
             "output": f"{priority} {rule} (resource={event.resource} workload={event.workload})",
             "output_fields": {key: value for key, value in fields.items() if value is not None},
         }
+
+
+writer: Final = FalcoWriter

@@ -13,18 +13,16 @@ Lost: task_kind, bytes, every credential but static keys, and the kind of a cred
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.simulator.log.events import HOUR, Event
-from scopedrift.simulator.records.reading.gcp import NAME as NAME
+from scopedrift.simulator.records.data_files import load_data
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.gcp import PERMISSION_DENIED
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
-from scopedrift.simulator.records.writing.template import fill, shapes
-
-STREAMS: Final = ("cloud_audit", "kubernetes_audit")
-WRAPPER: Final = None
+from scopedrift.simulator.records.writing.template import fill
 
 FAILED: Final = ((5, "NOT_FOUND"), (8, "RESOURCE_EXHAUSTED"), (3, "INVALID_ARGUMENT"), (13, "INTERNAL"))
 _DATA: Final = ("read", "write", "auth")
@@ -36,25 +34,25 @@ _AGENTS: Final = (
 )
 
 
-class Writer:
+class GcpWriter:
     """Turns events into audit log entries."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._methods = shapes("gcp.yaml")
+        self._methods = load_data(__package__, "gcp.yaml", dict[str, tuple[str, str, str]])
 
     def file(self, event: Event) -> str:
         """Where the record is delivered: one file a log and hour."""
         hour = iso_seconds(event.arrived // HOUR * HOUR)
         return f"cloudaudit.googleapis.com/{self._log(event)}/{hour[:10].replace('-', '/')}/{hour[11:13]}.jsonl.gz"
 
-    def record(self, event: Event, number: int) -> dict[str, Any]:
+    def record(self, event: Event, number: int) -> Record:
         """The entry of the event at position `number`."""
         names = self._names
         project = names.label("project", event.project, limit=30) if event.project else "organisation"
         account = self._account(event.identity)
         service, method, resource = self._method(event, project, account)
-        who: dict[str, Any] = {"principalEmail": account} if account else {}
+        who: dict[str, Json] = {"principalEmail": account} if account else {}
         if event.credential and event.credential_kind == "static-key":
             key = names.digest("key", event.credential).hex() + names.digest("key 2", event.credential).hex()[:8]
             who["serviceAccountKeyName"] = f"//iam.googleapis.com/projects/-/serviceAccounts/{account}/keys/{key}"
@@ -62,7 +60,7 @@ class Writer:
             first = {"firstPartyPrincipal": {"principalEmail": self._account(event.on_behalf_of)}}
             who["serviceAccountDelegationInfo"] = [first]
         agent = _AGENTS[names.number("agent", event.workload or event.identity) % len(_AGENTS)]
-        payload: dict[str, Any] = {
+        payload: dict[str, Json] = {
             "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
             "serviceName": service,
             "methodName": method,
@@ -77,7 +75,7 @@ class Writer:
             payload["request"] = {"customJob": {"jobSpec": spec}}
         kind = "k8s_cluster" if service == "k8s.io" else "audited_resource"
         log = self._log(event)
-        entry: dict[str, Any] = {
+        entry: dict[str, Json] = {
             "insertId": names.digest("entry", number).hex()[:14],
             "logName": f"projects/{project}/logs/cloudaudit.googleapis.com%2F{log}",
             "timestamp": iso_nanoseconds(event.time, names.number("below", number)),
@@ -120,12 +118,15 @@ class Writer:
             return f"{event.service}.googleapis.com", method, f"projects/{project}/resources/{name or ''}"
         bucket, _, key = (resource or "").removeprefix("s3://").partition("/")
         values = {"project": project, "bucket": bucket, "key": key, "name": name or "", "account": account or ""}
-        return f"{listed[0]}.googleapis.com", listed[1], fill(listed[2], values)
+        return f"{listed[0]}.googleapis.com", listed[1], str(fill(listed[2], values))
 
-    def _status(self, event: Event, number: int) -> dict[str, Any]:
+    def _status(self, event: Event, number: int) -> Record:
         if event.outcome == "denied":
             return {"code": PERMISSION_DENIED, "message": "PERMISSION_DENIED"}
         if event.outcome == "error":
             code, message = FAILED[self._names.number("error", number) % len(FAILED)]
             return {"code": code, "message": message}
         return {}
+
+
+writer: Final = GcpWriter

@@ -14,16 +14,13 @@ a static key has no credential id.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.simulator.log.events import DAY, Event
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
-from scopedrift.simulator.records.reading.kubernetes import NAME as NAME
 from scopedrift.simulator.records.timestamps import iso_microseconds, iso_seconds
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
-
-STREAMS: Final = ("kubernetes_audit",)
-WRAPPER: Final = None
 
 KINDS: Final = {"jobs": "Job", "cronjobs": "CronJob", "deployments": "Deployment", "daemonsets": "DaemonSet"}
 CLUSTER: Final = frozenset({"clusterroles", "clusterrolebindings", "nodes", "namespaces"})
@@ -39,7 +36,7 @@ _AGENTS: Final = (
 )
 
 
-class Writer:
+class KubernetesWriter:
     """Turns events into Kubernetes audit records."""
 
     def __init__(self, names: Names) -> None:
@@ -49,14 +46,14 @@ class Writer:
         """Where the record is written: one file a day."""
         return f"kubernetes/audit-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
-    def record(self, event: Event, number: int) -> dict[str, Any]:
+    def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
         names = self._names
         verb, _, what = (event.operation or "get").partition(" ")
         code = self._code(event, number, verb)
         on = None if what.startswith("/") or not what else self._object(event, verb, what)
         body = self._body(event, verb, on) if on and event.image else None
-        record: dict[str, Any] = {
+        record: dict[str, Json] = {
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
             "level": "Request" if body else "Metadata",
@@ -89,7 +86,7 @@ class Writer:
         account = self._names.label(f"account in {namespace}", name)
         return f"system:serviceaccount:{self._names.label('namespace', namespace)}:{account}"
 
-    def _user(self, event: Event) -> dict[str, Any]:
+    def _user(self, event: Event) -> Record:
         names, identity = self._names, event.identity
         if identity is None:
             return {}
@@ -112,10 +109,10 @@ class Writer:
         user = {"username": username, "uid": names.uuid("user", identity), "groups": [*groups, "system:authenticated"]}
         return {**user, "extra": extra} if extra else user
 
-    def _object(self, event: Event, verb: str, what: str) -> dict[str, Any]:
+    def _object(self, event: Event, verb: str, what: str) -> dict[str, str]:
         kind, _, part = what.partition("/")
         group = GROUPS.get(kind)
-        on: dict[str, Any] = {"resource": kind}
+        on: dict[str, str | None] = {"resource": kind}
         if kind not in CLUSTER and event.project:
             on["namespace"] = self._names.label("namespace", event.project)
         if event.resource and verb not in UNNAMED:
@@ -125,10 +122,10 @@ class Writer:
         on["subresource"] = part or None
         return {key: value for key, value in on.items() if value}
 
-    def _body(self, event: Event, verb: str, on: dict[str, Any]) -> dict[str, Any] | None:
+    def _body(self, event: Event, verb: str, on: dict[str, str]) -> Record | None:
         """The request's object, with the image in its pod template."""
-        container: dict[str, Any] = {"name": "main", "image": event.image, "imagePullPolicy": "IfNotPresent"}
-        pod: dict[str, Any] = {"containers": [container], "restartPolicy": "Always"}
+        container: dict[str, Json] = {"name": "main", "image": event.image, "imagePullPolicy": "IfNotPresent"}
+        pod: dict[str, Json] = {"containers": [container], "restartPolicy": "Always"}
         if verb == "create" and event.identity:
             pod["serviceAccountName"] = self._username(event.identity).rpartition(":")[2]
         kind = on["resource"]
@@ -137,7 +134,7 @@ class Writer:
         if event.access == "admin":
             container["securityContext"] = {"privileged": True}
             pod |= {"hostNetwork": True, "hostPID": True}
-        spec: dict[str, Any] = pod if kind == "pods" else {"template": {"spec": pod}}
+        spec: dict[str, Json] = pod if kind == "pods" else {"template": {"spec": pod}}
         if kind == "cronjobs":
             spec = {"schedule": "0 * * * *", "jobTemplate": {"spec": spec}}
         meta = {"name": on.get("name"), "namespace": on.get("namespace")}
@@ -154,7 +151,7 @@ class Writer:
         return 201 if verb == "create" else 200
 
 
-def _status(code: int, what: str, on: dict[str, Any] | None) -> dict[str, Any]:
+def _status(code: int, what: str, on: dict[str, str] | None) -> Record:
     if code < 400:
         return {"metadata": {}, "code": code}
     reason = {DENIED: "Forbidden", 404: "NotFound", 409: "AlreadyExists"}.get(code, "InternalError")
@@ -162,7 +159,7 @@ def _status(code: int, what: str, on: dict[str, Any] | None) -> dict[str, Any]:
     return {"metadata": {}, "status": "Failure", "message": f"{named}: {reason}", "reason": reason, "code": code}
 
 
-def _path(on: dict[str, Any], verb: str) -> str:
+def _path(on: dict[str, str], verb: str) -> str:
     group = on.get("apiGroup")
     parts = ["apis", group, "v1"] if group else ["api", "v1"]
     parts += ["namespaces", on["namespace"]] if "namespace" in on else []
@@ -171,3 +168,6 @@ def _path(on: dict[str, Any], verb: str) -> str:
         parts.append(on["name"])
     parts += [on["subresource"]] if "subresource" in on else []
     return "/" + "/".join(parts) + ("?watch=true" if verb == "watch" else "")
+
+
+writer: Final = KubernetesWriter

@@ -17,16 +17,13 @@ Lost: task_kind; bytes of API Activity, which has no field for them.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.simulator.log.events import DAY, Event
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.ocsf import API, AUTHENTICATION, FAILURE, NETWORK, SUCCESS
-from scopedrift.simulator.records.reading.ocsf import NAME as NAME
 from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import Names
-
-STREAMS: Final = ("cloud_audit", "kubernetes_audit", "issuance", "runtime")
-WRAPPER: Final = None
 
 CLASSES: Final = {"issuance": AUTHENTICATION, "runtime": NETWORK}
 ACTIVITIES: Final = {"create": 1, "read": 2, "write": 3, "delete": 4}
@@ -38,7 +35,7 @@ _ADDRESS: Final = re.compile(r"[0-9a-f.:]+", re.IGNORECASE)
 _CATEGORIES: Final = {API: 6, AUTHENTICATION: 3, NETWORK: 4}
 
 
-class Writer:
+class OcsfWriter:
     """Turns events into OCSF records."""
 
     def __init__(self, names: Names) -> None:
@@ -49,13 +46,13 @@ class Writer:
         day = iso_seconds(event.arrived // DAY * DAY)[:10].replace("-", "")
         return f"ocsf/class_uid={CLASSES.get(event.stream, API)}/eventDay={day}/events.jsonl.gz"
 
-    def record(self, event: Event, number: int) -> dict[str, Any]:
+    def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
         names = self._names
         kind = CLASSES.get(event.stream, API)
         activity = LOGON if kind == AUTHENTICATION else TRAFFIC if kind == NETWORK else self._activity(event)
         status = {"success": SUCCESS, "denied": FAILURE, "error": FAILURE}.get(event.outcome or "", UNKNOWN)
-        record: dict[str, Any] = {
+        record: dict[str, Json] = {
             "metadata": {
                 "version": VERSION,
                 "product": {"name": _product(event), "vendor_name": "scopedrift"},
@@ -82,25 +79,25 @@ class Writer:
     def _activity(self, event: Event) -> int:
         return ACTIVITIES.get(event.access or "", OTHER)
 
-    def _actor(self, event: Event) -> dict[str, Any]:
+    def _actor(self, event: Event) -> Record:
         names = self._names
-        user: dict[str, Any] = {"uid": event.identity, "type_id": 3} if event.identity else {}
+        user: dict[str, Json] = {"uid": event.identity, "type_id": 3} if event.identity else {}
         if event.credential:
             prefix = "AKIA" if event.credential_kind == "static-key" else "ASIA"
             user["credential_uid"] = names.key_id(prefix, event.credential)
-        actor: dict[str, Any] = {"user": user}
+        actor: dict[str, Json] = {"user": user}
         if event.task:
             actor["session"] = {"uid": names.uuid("task", event.task)}
         if event.workload:
             actor["app_name"] = event.workload
         return actor
 
-    def _api(self, event: Event) -> dict[str, Any]:
+    def _api(self, event: Event) -> Record:
         api = {"operation": event.operation or "Unknown", "service": {"name": event.service or "unknown"}}
-        found: dict[str, Any] = {"api": api}
+        found: dict[str, Json] = {"api": api}
         return found | ({"resources": [{"uid": event.resource}]} if event.resource else {})
 
-    def _authentication(self, event: Event) -> dict[str, Any]:
+    def _authentication(self, event: Event) -> Record:
         return {
             "user": {"uid": event.identity or event.resource or "unknown"},
             "service": {"name": event.service},
@@ -110,17 +107,19 @@ class Writer:
             **({"resources": [{"uid": event.resource}]} if event.resource else {}),
         }
 
-    def _network(self, event: Event) -> dict[str, Any]:
+    def _network(self, event: Event) -> Record:
         metadata = event.service == "metadata"
         host, _, port = (event.resource or "").rpartition(":") if event.service == "network" else ("", "", "")
-        target = {"hostname": event.resource, "svc_name": event.service}
-        found: dict[str, Any] = {
+        target: dict[str, Json] = {"hostname": event.resource, "svc_name": event.service}
+        if metadata:
+            target |= {"ip": event.resource, "port": 80}
+        if host and port.isdecimal() and int(port) < 65536:
+            target["port"] = int(port)
+        found: dict[str, Json] = {
             "activity_name": event.operation,
-            "dst_endpoint": {**target, "ip": event.resource, "port": 80} if metadata else target,
+            "dst_endpoint": target,
             "connection_info": {"direction_id": 2, "protocol_num": 6},
         }
-        if host and port.isdecimal() and int(port) < 65536:
-            found["dst_endpoint"]["port"] = int(port)
         return found | ({"traffic": {"bytes_out": event.bytes}} if event.bytes is not None else {})
 
 
@@ -133,3 +132,6 @@ def _endpoint(source: str | None) -> dict[str, str]:
 
 def _product(event: Event) -> str:
     return PRODUCTS.get(event.stream, "Cloud audit")
+
+
+writer: Final = OcsfWriter

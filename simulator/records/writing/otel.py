@@ -9,21 +9,18 @@ Lost: credential and its kind, bytes.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.simulator.log.events import DAY, Event
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.otel import FAILED
-from scopedrift.simulator.records.reading.otel import NAME as NAME
 from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import Names
-
-STREAMS: Final = ("agent",)
-WRAPPER: Final = None
 
 CLIENT, INTERNAL = 3, 1
 
 
-class Writer:
+class OtelWriter:
     """Turns events into spans."""
 
     def __init__(self, names: Names) -> None:
@@ -33,7 +30,7 @@ class Writer:
         """Where the record is written: one file a day."""
         return f"otel/traces-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
-    def record(self, event: Event, number: int) -> dict[str, Any]:
+    def record(self, event: Event, number: int) -> Record:
         """The export request that holds the span of the event at position `number`."""
         names = self._names
         operation, _, tool = (event.operation or "chat").partition(" ")
@@ -66,9 +63,12 @@ class Writer:
             "attributes": _attributes(tags),
             "status": {"code": FAILED} if tags["error.type"] else {},
         }
-        scope = {"scope": {"name": "opentelemetry.instrumentation.genai"}, "spans": [span]}
+        scope: Record = {"scope": {"name": "opentelemetry.instrumentation.genai"}, "spans": [span]}
         return {"resourceSpans": [{"resource": {"attributes": _attributes(origin)}, "scopeSpans": [scope]}]}
 
 
-def _attributes(values: dict[str, str | None]) -> list[dict[str, Any]]:
+def _attributes(values: dict[str, str | None]) -> list[Json]:
     return [{"key": key, "value": {"stringValue": value}} for key, value in values.items() if value is not None]
+
+
+writer: Final = OtelWriter

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from string import Formatter
-from typing import Any, Final
+from typing import Final
 
-from scopedrift.scenarios.documents import parse, read_text
+from scopedrift.simulator.records.json_paths import Json
 
-_ABSENT: Final = object()
-
-
-@cache
-def shapes(name: str) -> dict[str, Any]:
-    """The data file of a format (`cloudtrail.yaml`); to be read only."""
-    file = resources.files(__package__) / name
-    return parse(read_text(file, name), name, number_keys=True).value
+_ABSENT: Final[Json] = []  # recognised by identity
 
 
-def fill(shape: Any, values: Mapping[str, str | None]) -> Any:
+def fill(shape: Json, values: Mapping[str, str | None]) -> Json:
     """The shape with its placeholders filled in; whatever needs a value that is None is left out."""
     filled = _fill(shape, values)
     return None if filled is _ABSENT else filled
 
 
-def _fill(shape: Any, values: Mapping[str, str | None]) -> Any:
+def _fill(shape: Json, values: Mapping[str, str | None]) -> Json:
     if isinstance(shape, str):
         found = []
         for literal, field, _, _ in _parts(shape):

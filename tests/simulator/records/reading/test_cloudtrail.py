@@ -183,10 +183,7 @@ def test_a_record_inside_an_elastic_common_schema_event(tmp_path):
 
 
 def test_what_is_not_cloudtrail_is_left_to_others():
-    from scopedrift.simulator.records.reading.row_builder import RowBuilder
-
     mapper = CloudTrailMapper(RowBuilder())
-    assert mapper.name == cloudtrail.NAME
     assert mapper.row(b'{"eventName": "GetObject"}') is None
     assert mapper.row(b"{}") is None
 

@@ -9,9 +9,11 @@ import pytest
 
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, COLUMNS, Vocabulary
+from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.row_builder import Codes
-from scopedrift.simulator.records.writing.exporter import export_log, streams, writer
+from scopedrift.simulator.records.writing.exporter import export_log
+from scopedrift.simulator.records.writing.naming import Names
 
 START = 1_767_571_200_000_000
 PLAIN = {
@@ -81,7 +83,7 @@ def round_trip():
             assert dict(imported.report.formats) == {format: exported.records}
             back = {mark(imported.original(i)): i for i in range(len(imported.log))}
             frame = imported.log.frame()
-        carried, writing = streams(format), writer(format, log)
+        carried, writing = FORMATS[format].streams, FORMATS[format].writer(Names.of(log))
         pairs = [
             (number, back[mark(writing.record(event, number))])
             for number, event in enumerate(log.batch(0, len(log)))

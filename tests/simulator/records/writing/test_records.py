@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from scopedrift.simulator.log.events import OUTCOMES
+from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.writing.exporter import FORMATS, export_log, streams, writer
+from scopedrift.simulator.records.writing.cloudtrail import Shapes
+from scopedrift.simulator.records.writing.exporter import export_log
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
-from scopedrift.simulator.records.writing.template import fill, shapes
+from scopedrift.simulator.records.writing.template import fill
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 METADATA = {
@@ -32,7 +35,7 @@ def record(log_of):
     def made(format, **row):
         log = log_of(row)
         (event,) = log.batch(0, 1)
-        return writer(format, log).record(event, 0)
+        return FORMATS[format].writer(Names.of(log)).record(event, 0)
 
     return made
 
@@ -76,7 +79,8 @@ def test_error_codes_are_the_services(record, service, operation, code):
     assert f"is not authorized to perform: {service}:{operation}" in found["errorMessage"]
     assert "errorCode" not in record("cloudtrail", service=service, operation=operation)
     failed = record("cloudtrail", service=service, operation=operation, outcome="error")["errorCode"]
-    assert failed in shapes("cloudtrail.yaml")["services"].get(service, shapes("cloudtrail.yaml")["default"])["errors"]
+    shapes = load_data("scopedrift.simulator.records.writing", "cloudtrail.yaml", Shapes)
+    assert failed in shapes.services.get(service, shapes.default).errors
 
 
 def test_a_call_by_a_service_names_it(record):
@@ -170,7 +174,7 @@ def test_no_format_carries_a_stream_that_its_original_does_not(log_of, tmp_path)
         text = "".join(str(import_log(tmp_path / format).original(i)) for i in range(result.records))
         seen[format] = "169.254.169.254" in text
         assert result.records + sum(result.left.values()) == len(log)
-        assert not set(result.left) & set(streams(format))
+        assert not set(result.left) & set(FORMATS[format].streams)
     assert seen == {format: format in ("ocsf", "falco") for format in FORMATS}
     with pytest.raises(LogError, match=r"otel records carry agent: .* 1 of runtime"):
         export_log(log_of(METADATA), "otel", tmp_path / "none")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import SECOND
-from scopedrift.simulator.records.writing.exporter import streams
+from scopedrift.simulator.records.formats import FORMATS
 
 OPERATIONS = Operations(catalogue.operations()).all
 
@@ -104,7 +104,7 @@ def one_to_one(before: pd.Series, after: pd.Series) -> bool:
 @settings(max_examples=25)
 @given(data=st.data())
 def test_what_a_format_can_hold_comes_back(log_of, round_trip, format, data):
-    carried = [stream for stream in streams(format) if any(o.stream == stream for o in OPERATIONS)]
+    carried = [stream for stream in FORMATS[format].streams if any(o.stream == stream for o in OPERATIONS)]
     rows = data.draw(st.lists(st.sampled_from(carried).flatmap(event), min_size=1, max_size=8))
     before, after = round_trip(log_of(*rows), format)
     for column in EXACT[format]:
