@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors._distinct import Distinct
-from scopedrift.detectors._windowed import WindowedDetector, imagined
 from scopedrift.detectors.base import param
+from scopedrift.detectors.toolkit.distinct import Distinct
+from scopedrift.detectors.toolkit.windowed import WindowedDetector, imagined
 from scopedrift.simulator.log.events import Array
 
 _ALONE: Final = 500

@@ -20,10 +20,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, texts_of
 from scopedrift.detectors.adapters._extras import library
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import column, texts_of
 from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
 _IDLE: Final = DAY

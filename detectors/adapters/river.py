@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors._distinct import Distinct
-from scopedrift.detectors._profiles import FEATURES
-from scopedrift.detectors._windowed import HIGHEST, WindowedDetector
 from scopedrift.detectors.adapters._extras import library, made, unknown
 from scopedrift.detectors.base import param
+from scopedrift.detectors.toolkit.distinct import Distinct
+from scopedrift.detectors.toolkit.profiles import FEATURES
+from scopedrift.detectors.toolkit.windowed import HIGHEST, WindowedDetector
 from scopedrift.simulator.log.events import Array
 
 _HALFWAY: Final = 4.0

@@ -1,6 +1,6 @@
 """Chain correlation: token minting, secret reads, job creation, image pulls and storage access close together.
 
-Each event that is a step of an attack (`_steps.STEPS`) is seen together with the other steps of the same task within
+Each event that is a step of an attack (`toolkit.steps`) is seen together with the other steps of the same task within
 the window: a set of steps.  An ordinary release does the same things, so a set is scored by how rarely tasks of this
 kind, by this identity, show it, in bits, and weighs more the more kinds of steps it holds.  A set never seen is as
 likely as the fleet's tasks of that kind show it, or as its steps one by one are in this identity's tasks, whichever is
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import Derived, column, segments, sorted_by, text
-from scopedrift.detectors._counts import Counts
-from scopedrift.detectors._hashing import Table, grown, mix
-from scopedrift.detectors._steps import STEPS, WORDS, steps
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import Derived, column, segments, sorted_by, text
+from scopedrift.detectors.toolkit.counts import Counts
+from scopedrift.detectors.toolkit.hashing import Table, grown, mix
+from scopedrift.detectors.toolkit.steps import STEPS, WORDS, steps
 from scopedrift.simulator.log.events import DAY, MINUTE, Array, EventBatch, Names
 
 _CHUNK = 50_000

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import column
 from scopedrift.detectors._members import limited, member
-from scopedrift.detectors._memo import Facts, Memo
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import column
+from scopedrift.detectors.toolkit.memo import Facts, Memo
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 from scopedrift.simulator.world.policy import CalendarEntry
 

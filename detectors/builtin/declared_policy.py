@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, segments, texts
-from scopedrift.detectors._memo import Facts, Memo
-from scopedrift.detectors._users import Users
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import column, segments, texts
+from scopedrift.detectors.toolkit.memo import Facts, Memo
+from scopedrift.detectors.toolkit.users import Users
 from scopedrift.simulator.log.events import DAY, EventBatch
 from scopedrift.simulator.world.policy import ANY, Scope
 

@@ -1,6 +1,6 @@
 """Drift of activities: what an identity does slowly becomes something else, hour after hour.
 
-Each activity (an operation in a project, see `_activities`) has a change detector that is fed, once an hour that
+Each activity (an operation in a project, see `toolkit.activities`) has a change detector that is fed, once an hour that
 shows the activity, how far its amount is above the usual and how rare such hours are: a deviation in bits, clipped,
 so that no single burst makes a drift.  Page-Hinkley sums up what lies above a tolerance and fades from hour to hour;
 ADWIN (from River) compares the older with the newer part of a growing window.  An event is scored by its activity's
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from scopedrift.detectors._activities import Activities, Running
-from scopedrift.detectors._columns import column, segments, texts
-from scopedrift.detectors._hashing import grown
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.activities import Activities, Running
+from scopedrift.detectors.toolkit.columns import column, segments, texts
+from scopedrift.detectors.toolkit.hashing import grown
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 _CHUNK = 50_000

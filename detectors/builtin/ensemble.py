@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, grouped, segments, sorted_by
-from scopedrift.detectors._hashing import Table, grown, mix
 from scopedrift.detectors._members import limited, member
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import column, grouped, segments, sorted_by
+from scopedrift.detectors.toolkit.hashing import Table, grown, mix
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 _MEMBERS = "change-aware + declared-policy + task-context + sequence + rate"

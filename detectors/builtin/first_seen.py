@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import Derived, column, segments, texts
-from scopedrift.detectors._hashing import Table, greater_half, grown, mix
-from scopedrift.detectors._peers import container, stem
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
+from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix
+from scopedrift.detectors.toolkit.peers import container, stem
 from scopedrift.simulator.log.events import DAY, HOUR, Array, EventBatch
 
 KINDS = ("operation", "service", "project", "registry", "resource")

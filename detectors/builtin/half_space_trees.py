@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors._distinct import Distinct
-from scopedrift.detectors._windowed import WindowedDetector
 from scopedrift.detectors.base import param
+from scopedrift.detectors.toolkit.distinct import Distinct
+from scopedrift.detectors.toolkit.windowed import WindowedDetector
 from scopedrift.simulator.log.events import Array
 
 _HALFWAY: Final = 4.0

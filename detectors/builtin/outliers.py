@@ -1,7 +1,7 @@
 """Outliers on windowed features: odd combinations of what a task has done since the full hour.
 
-The rows of `_windowed` are judged by histograms (one feature at a time, as in HBOS) or by an isolation forest (all
-together; scikit-learn's).
+The rows of `toolkit.windowed` are judged by histograms (one feature at a time, as in HBOS) or by an isolation forest
+(all together; scikit-learn's).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._distinct import Distinct
-from scopedrift.detectors._windowed import HIGHEST, WindowedDetector, imagined
 from scopedrift.detectors.base import param
+from scopedrift.detectors.toolkit.distinct import Distinct
+from scopedrift.detectors.toolkit.windowed import HIGHEST, WindowedDetector, imagined
 from scopedrift.simulator.log.events import Array
 
 _IMAGINED = 0.005  # events with one high feature that the forest is shown, a feature: see `imagined` (assumed)

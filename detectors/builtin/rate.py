@@ -1,7 +1,7 @@
 """Rate and volume: an identity does more of one thing in this hour, or moves more bytes, than it usually does.
 
-A thing is an operation in a project (`_activities`): counted one by one, a hundred calls show that would drown in
-all that a busy identity does.  Every event is compared with the number of such events (and bytes) since the full
+A thing is an operation in a project (`toolkit.activities`): counted one by one, a hundred calls show that would drown
+in all that a busy identity does.  Every event is compared with the number of such events (and bytes) since the full
 hour, its own included: so a score only looks back, and rises while a burst lasts.  Counts have heavy tails, so the
 distance from the usual level is taken on the logarithm and its tail falls exponentially there (a power of the
 count).  The score is the surprise in bits: that the identity does this in an hour at all, and then so much of it.
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._activities import MEGABYTE, Activities, Running
-from scopedrift.detectors._columns import column, segments, texts
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.activities import MEGABYTE, Activities, Running
+from scopedrift.detectors.toolkit.columns import column, segments, texts
 from scopedrift.simulator.log.events import HOUR, EventBatch
 
 _CHUNK = 50_000

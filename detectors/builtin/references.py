@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import column
-from scopedrift.detectors._hashing import splitmix
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import column
+from scopedrift.detectors.toolkit.hashing import splitmix
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import Derived, column, grouped, segments, texts
-from scopedrift.detectors._counts import Counts
-from scopedrift.detectors._hashing import Table, grown, mix
-from scopedrift.detectors._peers import stem
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import Derived, column, grouped, segments, texts
+from scopedrift.detectors.toolkit.counts import Counts
+from scopedrift.detectors.toolkit.hashing import Table, grown, mix
+from scopedrift.detectors.toolkit.peers import stem
 from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
 _CHUNK = 50_000

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import Derived, column, segments, texts
-from scopedrift.detectors._counts import Counts
-from scopedrift.detectors._hashing import mix
-from scopedrift.detectors._peers import stem
-from scopedrift.detectors._steps import STEPS, WORDS, step_of, steps
-from scopedrift.detectors._tasks import TaskStarts
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
+from scopedrift.detectors.toolkit.counts import Counts
+from scopedrift.detectors.toolkit.hashing import mix
+from scopedrift.detectors.toolkit.peers import stem
+from scopedrift.detectors.toolkit.steps import STEPS, WORDS, step_of, steps
+from scopedrift.detectors.toolkit.tasks import TaskStarts
 from scopedrift.simulator.log.events import DAY, HOUR, SECOND, Array, EventBatch
 
 _CHUNK = 50_000

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import segments, texts
-from scopedrift.detectors._memo import Facts, Memo
-from scopedrift.detectors._users import Users
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import segments, texts
+from scopedrift.detectors.toolkit.memo import Facts, Memo
+from scopedrift.detectors.toolkit.users import Users
 from scopedrift.simulator.log.events import DAY, EventBatch
 
 _FACTS = ("task_kind", "operation", "access", "outcome")

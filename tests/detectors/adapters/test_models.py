@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from scopedrift.detectors._profiles import FEATURES
 from scopedrift.detectors._sample import sample_log
-from scopedrift.detectors._windowed import Windowed
 from scopedrift.detectors.check import assert_conforms
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.registry import ON_REQUEST, DetectorError, available, load
+from scopedrift.detectors.toolkit.profiles import FEATURES
+from scopedrift.detectors.toolkit.windowed import Windowed
 
 READ = {"service": "s3", "operation": "GetObject", "access": "read"}
 SECRET = {"service": "secrets", "operation": "GetSecretValue", "access": "read"}

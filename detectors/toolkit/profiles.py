@@ -1,6 +1,6 @@
 """Hourly profiles: how much of each kind of thing a task has done since the full hour.
 
-Features are counts of what could be a step of an attack (`_steps`), of changes, of denied calls, of operations and
+Features are counts of what could be a step of an attack (`steps`), of changes, of denied calls, of operations and
 projects that this kind of task had not shown before today, and of all events, and the bytes moved.
 """
 
@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, segments
-from scopedrift.detectors._hashing import Table, mix
-from scopedrift.detectors._memo import Facts, Memo
-from scopedrift.detectors._steps import FACTS, STEPS, step_of
+from scopedrift.detectors.toolkit.columns import column, segments
+from scopedrift.detectors.toolkit.hashing import Table, mix
+from scopedrift.detectors.toolkit.memo import Facts, Memo
+from scopedrift.detectors.toolkit.steps import FACTS, STEPS, step_of
 from scopedrift.simulator.log.events import DAY, HOUR, Array, EventBatch
 
 FEATURES: Final = (*STEPS, "change", "denied", "new operations", "new places", "events", "bytes")

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._counts import Counts
+from scopedrift.detectors.toolkit.counts import Counts
 
 KEYS = st.lists(st.integers(1, 12), max_size=30)
 

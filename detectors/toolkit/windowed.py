@@ -1,6 +1,6 @@
 """Windowed features: how far above the usual a task's hour so far is, which outlier detectors and adapters judge.
 
-Each feature of `_profiles` is compared with the usual hour of a task of this kind by this identity, in spreads of the
+Each feature of `profiles` is compared with the usual hour of a task of this kind by this identity, in spreads of the
 logarithm, rounded to halves; what has little history leans on the fleet's.  Events without a task belong to the
 identity's own window.
 """
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, text
-from scopedrift.detectors._hashing import Table, mix
-from scopedrift.detectors._profiles import FEATURES, Profiles
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.toolkit.columns import column, text
+from scopedrift.detectors.toolkit.hashing import Table, mix
+from scopedrift.detectors.toolkit.profiles import FEATURES, Profiles
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 HIGHEST = 31

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scopedrift.detectors._memo import Memo
+from scopedrift.detectors.toolkit.memo import Memo
 
 
 def test_each_combination_is_judged_once_even_across_batches(build) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.detectors._columns import grouped
-from scopedrift.detectors._hashing import Table, grown, mix
+from scopedrift.detectors.toolkit.columns import grouped
+from scopedrift.detectors.toolkit.hashing import Table, grown, mix
 from scopedrift.simulator.log.events import DAY, Array
 
 IDLE = 3 * DAY

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._hashing import Table, greater_half, grown, mix, splitmix
+from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix, splitmix
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 BATCHES = st.lists(st.lists(st.one_of(st.integers(-5, 40), INT64), max_size=60), max_size=8)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from scopedrift.detectors._hashing import grown
+from scopedrift.detectors.toolkit.hashing import grown
 from scopedrift.simulator.log.events import MISSING, Array, EventBatch, Names
 
 

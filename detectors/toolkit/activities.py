@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, sorted_by
-from scopedrift.detectors._hashing import Table, greater_half, grown, mix
+from scopedrift.detectors.toolkit.columns import column, sorted_by
+from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix
 from scopedrift.simulator.log.events import Array, EventBatch
 
 MEGABYTE = 1e6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scopedrift.detectors._peers import container, stem
+from scopedrift.detectors.toolkit.peers import container, stem
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._tasks import IDLE, TaskStarts
+from scopedrift.detectors.toolkit.tasks import IDLE, TaskStarts
 from scopedrift.simulator.log.events import DAY, HOUR
 
 EVENT = st.tuples(st.integers(0, 4), st.integers(0, 100), st.integers(0, 48))  # task, hours since the last, hours late

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._distinct import Distinct
+from scopedrift.detectors.toolkit.distinct import Distinct
 
 ROWS = st.integers(1, 30).flatmap(
     lambda width: st.lists(st.lists(st.sampled_from([0, 1, 15, 31]), min_size=width, max_size=width), max_size=40)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.detectors._hashing import Table, greater_half, grown, mix
+from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix
 from scopedrift.simulator.log.events import Array
 
 LIMIT = 2_000_000

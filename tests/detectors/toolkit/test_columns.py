@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._columns import Derived, column, grouped, segments, sorted_by, text, texts
+from scopedrift.detectors.toolkit.columns import Derived, column, grouped, segments, sorted_by, text, texts
 from scopedrift.simulator.log.events import Names
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors._hashing import Table, grown, splitmix
+from scopedrift.detectors.toolkit.hashing import Table, grown, splitmix
 from scopedrift.simulator.log.events import Array
 
 _BITS: Final = 5

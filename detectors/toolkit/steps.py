@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from scopedrift.detectors._memo import Facts, Memo
+from scopedrift.detectors.toolkit.memo import Facts, Memo
 
 STEPS: Final = ("metadata", "token", "secret", "job", "image", "storage", "discovery", "admin")
 """The kinds of steps; a step's number is its position here."""

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._profiles import FEATURES, Profiles
+from scopedrift.detectors.toolkit.profiles import FEATURES, Profiles
 from scopedrift.simulator.log.events import HOUR
 
 

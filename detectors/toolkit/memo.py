@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from scopedrift.detectors._columns import column, texts
-from scopedrift.detectors._distinct import Remembered
-from scopedrift.detectors._hashing import mix
+from scopedrift.detectors.toolkit.columns import column, texts
+from scopedrift.detectors.toolkit.distinct import Remembered
+from scopedrift.detectors.toolkit.hashing import mix
 from scopedrift.simulator.log.events import DERIVED, Array, EventBatch
 
 Facts = tuple[str | None, ...]

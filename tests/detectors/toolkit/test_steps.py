@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scopedrift.detectors._steps import STEPS, WORDS, step_of
+from scopedrift.detectors.toolkit.steps import STEPS, WORDS, step_of
 
 
 @pytest.mark.parametrize(

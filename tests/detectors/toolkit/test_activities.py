@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors import _activities
-from scopedrift.detectors._activities import Activities
-from scopedrift.detectors._columns import segments
+from scopedrift.detectors.toolkit import activities as module
+from scopedrift.detectors.toolkit.activities import Activities
+from scopedrift.detectors.toolkit.columns import segments
 from scopedrift.simulator.log.events import HOUR
 
 EVENTS = st.lists(
@@ -52,13 +52,13 @@ def log_of(build, events: list[tuple]):
 @settings(max_examples=60)
 def test_counts_run_since_the_full_hour_however_the_stream_is_cut(build, events, cut, hashed) -> None:
     log = log_of(build, events)
-    dense = _activities._DENSE
-    _activities._DENSE = 0 if hashed else dense
+    dense = module._DENSE
+    module._DENSE = 0 if hashed else dense
     try:
         counts, moved, above = followed(Activities(100.0, 3.0, 0.7), log, cut)
         again = followed(Activities(100.0, 3.0, 0.7), log, len(log))[2]
     finally:
-        _activities._DENSE = dense
+        module._DENSE = dense
     batch = log.batch(0, len(log))
     expected: list[tuple[int, int]] = []
     sums: dict[tuple, list[int]] = defaultdict(lambda: [0, 0])
@@ -88,7 +88,7 @@ def test_a_level_settles_at_what_the_hours_show(build) -> None:
 
 
 def test_what_was_shown_least_lately_is_forgotten(build, monkeypatch) -> None:
-    monkeypatch.setattr(_activities, "LIMIT", 50)
+    monkeypatch.setattr(module, "LIMIT", 50)
     log = build([{"at": n / 2, "identity": f"i{n}", "operation": "Get", "bytes": 1} for n in range(400)])
     activities = Activities(100.0, 3.0, 0.7)
     counts, _, _ = followed(activities, log, 7)
@@ -96,7 +96,7 @@ def test_what_was_shown_least_lately_is_forgotten(build, monkeypatch) -> None:
 
 
 def test_of_what_one_hour_showed_the_later_half_stays(build, monkeypatch) -> None:
-    monkeypatch.setattr(_activities, "LIMIT", 50)
+    monkeypatch.setattr(module, "LIMIT", 50)
     log = build([{"at": n / 1000, "identity": f"i{n}", "operation": "Get", "bytes": 1} for n in range(100)])
     activities = Activities(100.0, 3.0, 0.7)
     followed(activities, log, 30)
