@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from scopedrift.detectors import check as conformance
+from scopedrift.detectors.conformance.candidate import Candidate
+from scopedrift.detectors.conformance.checks import is_causal, is_independent_of_batch_cuts
 from scopedrift.detectors.knowledge import KINDS, Knowledge
 from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
 from scopedrift.experiments.evaluation.statistics import paired_difference
@@ -33,8 +34,8 @@ def no_detector_looks_ahead(subject: Subject) -> Row:
     for name, detector in subject.detectors.items():
         if name == "oracle":
             continue  # it is told the truth, and no detector
-        made = conformance.Subject(lambda d=detector: type(d)(**d.parameters()), log, known)  # type: ignore[misc]
-        for look in (conformance.is_causal, conformance.is_independent_of_batch_cuts):
+        made = Candidate(lambda d=detector: type(d)(**d.parameters()), log, known)  # type: ignore[misc]
+        for look in (is_causal, is_independent_of_batch_cuts):
             try:
                 problem = look(made)
             except Exception as error:

@@ -15,7 +15,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Check a detector against the interface; exit code 1 if it breaks it."""
-    from scopedrift.detectors import check as conformance
+    from scopedrift.detectors import conformance
 
     with progress(f"checking {detector}"):
         findings = list(conformance.check_apart(detector, max_seconds=timeout))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scopedrift.detectors._sample import encode
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.conformance.sample import encode
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, HOUR, OPAQUE, SECOND, EventBatch, Vocabulary

@@ -8,8 +8,8 @@ import pytest
 
 from scopedrift.detectors import Detector, Knowledge, param
 from scopedrift.detectors._members import limited
-from scopedrift.detectors._sample import sample_knowledge
 from scopedrift.detectors.base import Range
+from scopedrift.detectors.conformance.sample import sample_knowledge
 from scopedrift.detectors.knowledge import KINDS
 from scopedrift.simulator.world.policy import Deployment
 

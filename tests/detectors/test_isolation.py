@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scopedrift.detectors import Knowledge
-from scopedrift.detectors._sample import sample_knowledge, sample_log
-from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.conformance.runner import assert_conforms
+from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.isolation import Isolated, IsolationError
 from scopedrift.detectors.registry import DetectorError, load
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scopedrift.detectors.check import check
+from scopedrift.detectors.conformance.runner import check
 from scopedrift.detectors.registry import load
 from scopedrift.detectors.template import detector_template
 

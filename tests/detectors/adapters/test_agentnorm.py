@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from agentnorm import Monitor, Run, ToolCall
 
-from scopedrift.detectors._sample import sample_log
 from scopedrift.detectors.adapters.agentnorm import Agentnorm
-from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.conformance.runner import assert_conforms
+from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.knowledge import Knowledge
 
 THEN = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors import Knowledge
-from scopedrift.detectors._sample import sample_log
 from scopedrift.detectors.adapters.http import Http
-from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.conformance.runner import assert_conforms
+from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.registry import DetectorError, load
 
 LOG = sample_log(1200)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from scopedrift.detectors._sample import sample_log
-from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.conformance.runner import assert_conforms
+from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.registry import ON_REQUEST, DetectorError, available, load
 from scopedrift.detectors.toolkit.profiles import FEATURES

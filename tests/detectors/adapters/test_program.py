@@ -15,9 +15,9 @@ import pytest
 
 from scopedrift.detectors import Knowledge
 from scopedrift.detectors._child import Child
-from scopedrift.detectors._sample import sample_log
 from scopedrift.detectors.adapters.program import Program
-from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.conformance.runner import assert_conforms
+from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.registry import DetectorError, load
 
 SHELL = """#!/bin/sh

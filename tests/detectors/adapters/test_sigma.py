@@ -12,7 +12,7 @@ from scopedrift.detectors import Knowledge, registry
 from scopedrift.detectors.adapters.sigma import Sigma, carried
 from scopedrift.detectors.adapters.sigma_judge import blind
 from scopedrift.detectors.adapters.sigma_rules import load_rules, paths
-from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.records.reading.importer import import_log

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors._sample import sample_log
 from scopedrift.detectors.builtin.half_space_trees import HalfSpaceTrees, worth
-from scopedrift.detectors.check import assert_conforms
+from scopedrift.detectors.conformance.runner import assert_conforms
+from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.knowledge import Knowledge
 
 READ = {"service": "s3", "operation": "GetObject", "access": "read"}

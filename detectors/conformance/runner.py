@@ -1,6 +1,6 @@
 """Conformance: does a detector keep the contract that makes its results comparable?
 
-`check` runs every check of `_contract` on made-up events; a failure says what was expected and why it matters.
+`check` runs every check of `checks` on made-up events; a failure says what was expected and why it matters.
 In a test suite::
 
     def test_contract():
@@ -23,37 +23,22 @@ from typing import Any, Final
 
 from scopedrift.detectors import registry
 from scopedrift.detectors._child import Child, ChildError
-from scopedrift.detectors._contract import (
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.conformance.candidate import Candidate
+from scopedrift.detectors.conformance.checks import (
     CHECKS,
     Check,
     fits,
-    is_causal,
-    is_independent_of_batch_cuts,
     scores_have_the_right_shape,
 )
-from scopedrift.detectors._deadline import TooLong, deadline
-from scopedrift.detectors._sample import sample_knowledge, sample_log
-from scopedrift.detectors._subject import Subject
-from scopedrift.detectors.base import Detector
+from scopedrift.detectors.conformance.deadline import TooLong, deadline
+from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.event_log import EventLog
 
-__all__ = [
-    "CHECKS",
-    "Finding",
-    "Subject",
-    "assert_conforms",
-    "check",
-    "check_apart",
-    "is_causal",
-    "is_independent_of_batch_cuts",
-    "run",
-]
-
-
 _GRACE: Final = 20.0
 """Seconds for another process to begin, and to interrupt itself."""
-_APART: Final = "from scopedrift.detectors.check import _serve; _serve()"
+_APART: Final = "from scopedrift.detectors.conformance.runner import _serve; _serve()"
 
 
 @dataclass(frozen=True)
@@ -88,7 +73,7 @@ def check(
     """
     make, spec = (_maker(detector), detector) if isinstance(detector, str) else (detector, "")
     log, knowledge = log or sample_log(), knowledge or sample_knowledge()
-    return list(run(Subject(make, log, knowledge, spec, min_events_per_second, max_seconds=max_seconds)))
+    return list(run(Candidate(make, log, knowledge, spec, min_events_per_second, max_seconds=max_seconds)))
 
 
 def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Finding]:
@@ -121,16 +106,16 @@ def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Findin
             yield Finding(**found)
 
 
-def run(subject: Subject, checks: Iterable[tuple[Check, str]] = CHECKS) -> Iterator[Finding]:
+def run(candidate: Candidate, checks: Iterable[tuple[Check, str]] = CHECKS) -> Iterator[Finding]:
     """Runs checks one after the other; stops if the detector cannot even be fitted, cannot score, or hangs."""
     for function, why in checks:
         hopeless = False
         try:
-            with deadline(subject.max_seconds):
-                message = function(subject)
+            with deadline(candidate.max_seconds):
+                message = function(candidate)
             hopeless = bool(message) and function is fits
         except TooLong:
-            hopeless, message = True, _too_long(subject.max_seconds)
+            hopeless, message = True, _too_long(candidate.max_seconds)
         except Exception as error:
             hopeless = function in (fits, scores_have_the_right_shape)
             message = f"raised {type(error).__name__}: {error}"
@@ -160,11 +145,11 @@ def _serve() -> None:
     sys.path += [entry for entry in terms["path"] if entry not in sys.path]
     spec = terms["detector"]
     try:
-        subject = Subject(_maker(spec), sample_log(), sample_knowledge(), spec, max_seconds=terms["max_seconds"])
+        candidate = Candidate(_maker(spec), sample_log(), sample_knowledge(), spec, max_seconds=terms["max_seconds"])
     except registry.DetectorError as error:
         print(json.dumps({"error": str(error)}), file=answers)
         return
-    for finding in run(subject):
+    for finding in run(candidate):
         print(json.dumps(vars(finding)), file=answers)
     print(json.dumps({"end": True}), file=answers)
 

@@ -1,6 +1,6 @@
 """What conformance checks are run on: a way to make the detector, a made-up log, and what they compare.
 
-A `Subject` shows the first half of its log as history and the second half as the stream to score.
+A `Candidate` shows the first half of its log as history and the second half as the stream to score.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from scopedrift.detectors._members import limited
-from scopedrift.detectors._sample import sample_log
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, DAY, HOUR, TIMES, Array, EventBatch, Vocabulary
 
 
 @dataclass(frozen=True)
-class Subject:
+class Candidate:
     """What is checked: a way to make fresh detectors, and what they are shown."""
 
     make: Callable[[], Detector]
@@ -98,17 +98,17 @@ def own_copy(batch: EventBatch) -> EventBatch:
     return EventBatch({n: c.copy() for n, c in batch.columns.items()}, batch.vocabulary, batch.seen)
 
 
-def with_other_future(subject: Subject, cut: int) -> EventBatch:
+def with_other_future(candidate: Candidate, cut: int) -> EventBatch:
     """The stream with other events from row `cut` on: other values, some of names that did not exist before."""
     rng = np.random.default_rng(1)
-    seen = subject.log.batch(subject.half, subject.half + cut).seen
-    texts = subject.log.vocabulary.texts()
+    seen = candidate.log.batch(candidate.half, candidate.half + cut).seen
+    texts = candidate.log.vocabulary.texts()
     names: dict[str, Iterable[str]] = {
         n: [*known[: seen.get(n, len(known))], *(f"other-{n}-{i}" for i in range(100))] for n, known in texts.items()
     }
     vocabulary = Vocabulary(names)
     columns: dict[str, Array] = {}
-    for name, column in subject.stream.columns.items():
+    for name, column in candidate.stream.columns.items():
         columns[name] = changed = column.copy()
         later = changed[cut:]
         if name in CODED:

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors import Detector, Knowledge, param
-from scopedrift.detectors._sample import sample_knowledge, sample_log
-from scopedrift.detectors.check import CHECKS, Finding, Subject, assert_conforms, check, check_apart, run
+from scopedrift.detectors.conformance.candidate import Candidate
+from scopedrift.detectors.conformance.checks import CHECKS
+from scopedrift.detectors.conformance.runner import Finding, assert_conforms, check, check_apart, run
+from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.registry import BUILTIN, DetectorError
 from scopedrift.simulator.log.events import EventBatch
 from scopedrift.simulator.log.truth import Truth
@@ -594,8 +596,8 @@ def failures(findings: list[Finding]) -> dict[str, Finding]:
 @pytest.mark.parametrize(("broken", "fault"), BROKEN, ids=lambda value: getattr(value, "__name__", value))
 def test_each_broken_detector_fails_the_check_for_its_fault(broken: type[Detector], fault: str) -> None:
     terms = {"min_events_per_second": 50_000.0} if broken is Slow else {}
-    subject = Subject(broken, sample_log(), sample_knowledge(), **terms)
-    found = failures(list(run(subject, [(function, why) for function, why in CHECKS if function.__name__ == fault])))
+    candidate = Candidate(broken, sample_log(), sample_knowledge(), **terms)
+    found = failures(list(run(candidate, [(function, why) for function, why in CHECKS if function.__name__ == fault])))
     assert fault in found, f"found only {list(found)}"
     assert "expected" in found[fault].message or "raised" in found[fault].message
     assert found[fault].why
@@ -660,8 +662,8 @@ def test_what_another_thread_still_holds_is_no_leak_if_it_ends_at_once(seconds: 
                 threading.Thread(target=lambda: (time.sleep(seconds), held.sum()), daemon=True).start()
             return size_of(batch)
 
-    subject = Subject(Hands, sample_log(), sample_knowledge())
-    found = list(run(subject, [(function, why) for function, why in CHECKS if "memory" in function.__name__]))
+    candidate = Candidate(Hands, sample_log(), sample_knowledge())
+    found = list(run(candidate, [(function, why) for function, why in CHECKS if "memory" in function.__name__]))
     assert [finding.ok for finding in found] == [bounded]
 
 
@@ -683,7 +685,7 @@ def test_a_detector_that_hangs_is_interrupted_and_that_is_the_end_of_the_check()
     ],
 )
 def test_in_a_process_apart_whatever_a_detector_does_the_check_ends(tmp_path, monkeypatch, how, message) -> None:
-    monkeypatch.setattr("scopedrift.detectors.check._GRACE", 8.0)
+    monkeypatch.setattr("scopedrift.detectors.conformance.runner._GRACE", 8.0)
     path = tmp_path / "hangs.py"
     path.write_text(HANGS.format(how=how))
     findings = list(check_apart(str(path), max_seconds=0.5 if "sleep" in how else 60.0))

@@ -1,4 +1,4 @@
-"""The conformance checks themselves, in order: small named functions over a `Subject`.
+"""The conformance checks themselves, in order: small named functions over a `Candidate`.
 
 Each returns what is wrong, with what was expected, or an empty text.  An exception is a failure as well.
 """
@@ -19,9 +19,9 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.detectors._members import limited
-from scopedrift.detectors._sample import sample_knowledge, sample_log
-from scopedrift.detectors._subject import (
-    Subject,
+from scopedrift.detectors.base import Detector, Range
+from scopedrift.detectors.conformance.candidate import (
+    Candidate,
     as_scores,
     difference,
     own_copy,
@@ -29,20 +29,21 @@ from scopedrift.detectors._subject import (
     without,
     wrong_shape,
 )
-from scopedrift.detectors._watch import Watch
-from scopedrift.detectors.base import Detector, Range
+from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
+from scopedrift.detectors.conformance.watch import Watch
 from scopedrift.detectors.knowledge import KINDS
 from scopedrift.detectors.registry import describe
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, TIMES, Array, EventBatch, Vocabulary
 
-Check = Callable[[Subject], str]
+Check = Callable[[Candidate], str]
 CHECKS: Final[list[tuple[Check, str]]] = []
 """Every check with the reason why it matters, in order."""
 
 _ELSEWHERE: Final = """
 import json, sys
-from scopedrift.detectors import _contract, registry
-print(json.dumps([float(score) for score in _contract._on_sample(registry.load(sys.argv[1]))]))
+from scopedrift.detectors import registry
+from scopedrift.detectors.conformance import checks
+print(json.dumps([float(score) for score in checks._on_sample(registry.load(sys.argv[1]))]))
 """
 
 
@@ -73,21 +74,21 @@ def _on_sample(detector: Detector) -> Any:
 
 
 @_because("nothing can be evaluated without it")
-def fits(subject: Subject) -> str:
+def fits(candidate: Candidate) -> str:
     """The detector is made without arguments, fits, and says what knowledge it needs."""
-    detector = subject.make()
+    detector = candidate.make()
     if not isinstance(detector, Detector):
         return f"made a {type(detector).__name__}: expected a subclass of scopedrift.detectors.Detector"
     if unknown := frozenset(detector.needs) - frozenset(KINDS):
         return f"needs unknown knowledge {sorted(unknown)}: expected some of {', '.join(KINDS)}"
-    detector.fit(subject.history, subject.known_to(detector))
+    detector.fit(candidate.history, candidate.known_to(detector))
     return ""
 
 
 @_because("parameters are recorded with every result, and a tuner searches their ranges")
-def has_typed_parameters(subject: Subject) -> str:
+def has_typed_parameters(candidate: Candidate) -> str:
     """The parameters rebuild the detector, and their defaults lie in their ranges."""
-    detector = subject.make()
+    detector = candidate.make()
     given = detector.parameters()
     stray = [n for c in type(detector).__mro__ for n, item in vars(c).items() if isinstance(item, Field)]
     if stray:
@@ -104,103 +105,107 @@ def has_typed_parameters(subject: Subject) -> str:
 
 
 @_because("scores are matched with events by position")
-def scores_have_the_right_shape(subject: Subject) -> str:
+def scores_have_the_right_shape(candidate: Candidate) -> str:
     """One real number per event."""
-    shape = subject.scores.shape
-    return "" if shape == (len(subject.stream),) else f"scores have shape {shape}: expected ({len(subject.stream)},)"
+    shape = candidate.scores.shape
+    return (
+        "" if shape == (len(candidate.stream),) else f"scores have shape {shape}: expected ({len(candidate.stream)},)"
+    )
 
 
 @_because("thresholds need an order; NaN is how a detector says that it cannot judge an event")
-def scores_are_finite_or_abstain(subject: Subject) -> str:
+def scores_are_finite_or_abstain(candidate: Candidate) -> str:
     """No infinities; abstaining (NaN) is allowed, but not on every event, and not for good from some event on."""
-    if np.isinf(subject.scores).any():
-        return f"{int(np.isinf(subject.scores).sum())} scores are infinite: expected finite numbers, or NaN to abstain"
-    judged = np.flatnonzero(~np.isnan(subject.scores))
+    if np.isinf(candidate.scores).any():
+        return (
+            f"{int(np.isinf(candidate.scores).sum())} scores are infinite: expected finite numbers, or NaN to abstain"
+        )
+    judged = np.flatnonzero(~np.isnan(candidate.scores))
     if not len(judged):
         return "every score is NaN: expected a judgement on some events of a log with all columns"
-    if judged[-1] < len(subject.scores) // 2:
+    if judged[-1] < len(candidate.scores) // 2:
         return f"from event {judged[-1] + 1} on every score is NaN: expected an abstention to concern its event alone"
     return ""
 
 
 @_because("a detector that uses later events cannot run in production, and its results here are worthless")
-def is_causal(subject: Subject) -> str:
+def is_causal(candidate: Candidate) -> str:
     """Other events later on, of other names, leave earlier scores as they are."""
-    cut = len(subject.stream) // 2
-    other = with_other_future(subject, cut)
-    changed = as_scores(subject.fitted().score(other))
-    return difference(subject.scores[:cut], changed[:cut], "scores changed when only later events were changed")
+    cut = len(candidate.stream) // 2
+    other = with_other_future(candidate, cut)
+    changed = as_scores(candidate.fitted().score(other))
+    return difference(candidate.scores[:cut], changed[:cut], "scores changed when only later events were changed")
 
 
 @_because("the size of a batch is an accident of delivery and must not decide what is found")
-def is_independent_of_batch_cuts(subject: Subject) -> str:
+def is_independent_of_batch_cuts(candidate: Candidate) -> str:
     """The same events in batches of any size, one event at a time included, give the same scores."""
-    for size, limit in ((len(subject.stream) // 3, None), (64, None), (7, 600), (1, 200)):
-        stop = len(subject.log) if limit is None else min(len(subject.log), subject.half + limit)
-        detector = subject.fitted()
-        parts = [as_scores(detector.score(b)) for b in subject.log.batches(max(1, size), subject.half, stop)]
+    for size, limit in ((len(candidate.stream) // 3, None), (64, None), (7, 600), (1, 200)):
+        stop = len(candidate.log) if limit is None else min(len(candidate.log), candidate.half + limit)
+        detector = candidate.fitted()
+        parts = [as_scores(detector.score(b)) for b in candidate.log.batches(max(1, size), candidate.half, stop)]
         found = np.concatenate(parts)
-        wanted = subject.scores[: len(found)]
+        wanted = candidate.scores[: len(found)]
         if message := difference(wanted, found, f"batches of {size} gave other scores than one batch"):
             return message
     return ""
 
 
 @_because("results that cannot be repeated cannot be compared; take random numbers from knowledge.seed")
-def is_deterministic(subject: Subject) -> str:
+def is_deterministic(candidate: Candidate) -> str:
     """Two runs with one seed agree, whatever the global random state."""
     state = random.getstate(), np.random.get_state()
     try:
         random.seed(1)
         np.random.seed(1)
-        again = as_scores(subject.fitted().score(subject.stream))
+        again = as_scores(candidate.fitted().score(candidate.stream))
     finally:
         random.setstate(state[0])
         np.random.set_state(state[1])
-    return difference(subject.scores, again, "two runs with the same seed gave different scores")
+    return difference(candidate.scores, again, "two runs with the same seed gave different scores")
 
 
 @_because("workers are other processes; Python salts the hash of texts, and so the order of sets, in each of them")
-def is_the_same_in_another_process(subject: Subject) -> str:
+def is_the_same_in_another_process(candidate: Candidate) -> str:
     """A process with another hash salt gives the same scores (checked if the detector can be named)."""
-    if not subject.spec:
+    if not candidate.spec:
         return ""
     salt = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     found = subprocess.run(
-        [sys.executable, "-c", _ELSEWHERE, subject.spec],
+        [sys.executable, "-c", _ELSEWHERE, candidate.spec],
         env={**os.environ, "PYTHONHASHSEED": salt},
         capture_output=True,
         text=True,
     )
     if found.returncode:
         return f"another process failed ({found.stderr.strip().splitlines()[-1]}): expected the same scores"
-    here = as_scores(_on_sample(subject.make()))
+    here = as_scores(_on_sample(candidate.make()))
     return difference(
         here, np.array(json.loads(found.stdout.splitlines()[-1]), float), "another process gave other scores"
     )
 
 
 @_because("the same object is fitted again on the next world; what it remembers of the last one would leak")
-def fit_starts_afresh(subject: Subject) -> str:
+def fit_starts_afresh(candidate: Candidate) -> str:
     """A second `fit` forgets everything before it."""
-    detector = subject.fitted()
-    detector.score(subject.stream)
-    detector.fit(subject.history, subject.known_to(detector))
-    again = as_scores(detector.score(subject.stream))
-    return difference(subject.scores, again, "after a second fit the scores differ from those of a fresh detector")
+    detector = candidate.fitted()
+    detector.score(candidate.stream)
+    detector.fit(candidate.history, candidate.known_to(detector))
+    again = as_scores(detector.score(candidate.stream))
+    return difference(candidate.scores, again, "after a second fit the scores differ from those of a fresh detector")
 
 
 @_because("a tuner tries every corner of a range")
-def works_all_over_its_ranges(subject: Subject) -> str:
+def works_all_over_its_ranges(candidate: Candidate) -> str:
     """At both ends of each parameter's range it fits and scores."""
-    made = subject.make()
-    history, stream = subject.log.batch(0, 400), subject.log.batch(400, 600)
+    made = candidate.make()
+    history, stream = candidate.log.batch(0, 400), candidate.log.batch(400, 600)
     for name, span, _ in _ranges(type(made)):
         for value in (span.low, span.high):
             whole = isinstance(getattr(made, name), int)
             detector = type(made)(**{**made.parameters(), name: round(value) if whole else value})
             try:
-                detector.fit(history, subject.known_to(detector))
+                detector.fit(history, candidate.known_to(detector))
                 scores = as_scores(detector.score(stream))
             except Exception as error:
                 return f"raised {type(error).__name__}: {error} with {name}={value:g}: expected its whole range to work"
@@ -210,12 +215,12 @@ def works_all_over_its_ranges(subject: Subject) -> str:
 
 
 @_because("other detectors and the scorer read the same arrays and names")
-def leaves_its_input_alone(subject: Subject) -> str:
+def leaves_its_input_alone(candidate: Candidate) -> str:
     """Neither columns, names nor knowledge are changed."""
-    detector = subject.make()
-    given = (subject.log.batch(0, subject.half), subject.log.batch(subject.half, len(subject.log)))
+    detector = candidate.make()
+    given = (candidate.log.batch(0, candidate.half), candidate.log.batch(candidate.half, len(candidate.log)))
     shown = [own_copy(batch) for batch in given]
-    known = subject.known_to(detector)
+    known = candidate.known_to(detector)
     detector.fit(shown[0], known)
     detector.score(shown[1])
     for what, before, now in zip(("history", "batch"), given, shown, strict=True):
@@ -224,53 +229,53 @@ def leaves_its_input_alone(subject: Subject) -> str:
         changed = [n for n, c in before.columns.items() if n not in now.columns or not _same(c, now.columns[n])]
         if changed:
             return f"the columns {', '.join(changed)} of its {what} were changed: expected them untouched"
-    if subject.log.vocabulary.texts() != subject.names:
+    if candidate.log.vocabulary.texts() != candidate.names:
         return "names were added to the vocabulary of the log: expected it untouched"
-    if known != limited(subject.pristine, detector.needs):
+    if known != limited(candidate.pristine, detector.needs):
         return "fit or score changed the knowledge it was given: expected it untouched"
     return ""
 
 
 @_because("quiet hours give empty batches, and single events are how a live stream comes")
-def takes_empty_and_single_batches(subject: Subject) -> str:
+def takes_empty_and_single_batches(candidate: Candidate) -> str:
     """Empty batches score to nothing and change nothing; single events work; so does an empty history."""
-    detector = subject.fitted()
-    nothing = as_scores(detector.score(subject.log.batch(subject.half, subject.half)))
+    detector = candidate.fitted()
+    nothing = as_scores(detector.score(candidate.log.batch(candidate.half, candidate.half)))
     if nothing.shape != (0,):
         return f"an empty batch gave scores of shape {nothing.shape}: expected (0,)"
-    one = as_scores(detector.score(subject.log.batch(subject.half, subject.half + 1)))
+    one = as_scores(detector.score(candidate.log.batch(candidate.half, candidate.half + 1)))
     if one.shape != (1,):
         return f"a single event gave scores of shape {one.shape}: expected (1,)"
-    if message := difference(subject.scores[:1], one, "an empty batch in between changed the next score"):
+    if message := difference(candidate.scores[:1], one, "an empty batch in between changed the next score"):
         return message
-    fresh = subject.fitted(subject.log.batch(0, 0))
-    scores = as_scores(fresh.score(subject.stream))
-    return "" if scores.shape == (len(subject.stream),) else "after an empty history the scores have the wrong shape"
+    fresh = candidate.fitted(candidate.log.batch(0, 0))
+    scores = as_scores(fresh.score(candidate.stream))
+    return "" if scores.shape == (len(candidate.stream),) else "after an empty history the scores have the wrong shape"
 
 
 @_because("incidents bring names that the baseline never showed")
-def takes_unseen_names(subject: Subject) -> str:
+def takes_unseen_names(candidate: Candidate) -> str:
     """Events whose every name is new are scored."""
-    texts = subject.log.vocabulary.texts()
+    texts = candidate.log.vocabulary.texts()
     vocabulary = Vocabulary({n: [*known, *(f"unseen-{n}-{i}" for i in range(50))] for n, known in texts.items()})
-    rows = np.arange(len(subject.stream)) % 50
+    rows = np.arange(len(candidate.stream)) % 50
     columns = {
-        n: c if n not in CODED else (len(texts[n]) + rows).astype(c.dtype) for n, c in subject.stream.columns.items()
+        n: c if n not in CODED else (len(texts[n]) + rows).astype(c.dtype) for n, c in candidate.stream.columns.items()
     }
-    scores = as_scores(subject.fitted().score(EventBatch(columns, vocabulary)))
+    scores = as_scores(candidate.fitted().score(EventBatch(columns, vocabulary)))
     return wrong_shape(scores, len(rows), "events with new names")
 
 
 @_because("real records lack parts, and some logs lack whole columns")
-def takes_missing_columns(subject: Subject) -> str:
+def takes_missing_columns(candidate: Candidate) -> str:
     """Any column but the times may be absent, or -1 throughout."""
-    optional = [n for n in COLUMNS if n in subject.stream.columns and n not in TIMES]
-    history, stream = subject.log.batch(0, 300), subject.log.batch(300, 600)
+    optional = [n for n in COLUMNS if n in candidate.stream.columns and n not in TIMES]
+    history, stream = candidate.log.batch(0, 300), candidate.log.batch(300, 600)
     for gone in [*([n] for n in optional), optional]:
         label = gone[0] if len(gone) == 1 else "all but the times"
         for absent in (True, False):
             try:
-                detector = subject.fitted(without(history, gone, absent))
+                detector = candidate.fitted(without(history, gone, absent))
                 scores = as_scores(detector.score(without(stream, gone, absent)))
             except Exception as error:
                 how = "absent" if absent else "-1 throughout"
@@ -281,27 +286,27 @@ def takes_missing_columns(subject: Subject) -> str:
 
 
 @_because("clocks are skewed and telemetry is late: only arrival is in order")
-def takes_times_out_of_order(subject: Subject) -> str:
+def takes_times_out_of_order(candidate: Candidate) -> str:
     """Event times that jump back and ahead by hours are scored."""
     rng = np.random.default_rng(0)
-    columns = dict(subject.stream.columns)
+    columns = dict(candidate.stream.columns)
     columns["time"] = columns["time"] + rng.integers(-30 * HOUR, 3 * HOUR, len(columns["time"]))
-    scores = as_scores(subject.fitted().score(EventBatch(columns, subject.log.vocabulary, subject.stream.seen)))
-    return wrong_shape(scores, len(subject.stream), "event times out of order")
+    scores = as_scores(candidate.fitted().score(EventBatch(columns, candidate.log.vocabulary, candidate.stream.seen)))
+    return wrong_shape(scores, len(candidate.stream), "event times out of order")
 
 
 @_because("one enormous transfer, or a broken counter, must not blind a detector for the rest of the month")
-def recovers_from_great_numbers(subject: Subject) -> str:
+def recovers_from_great_numbers(candidate: Candidate) -> str:
     """After events with absurd numbers of bytes, the events that it judged before are still judged."""
-    columns = dict(subject.stream.columns)
+    columns = dict(candidate.stream.columns)
     if "bytes" not in columns:
         return ""
     columns["bytes"] = columns["bytes"].copy()
     columns["bytes"][10:14] = 1 << 62  # two of them overflow a sum
-    scores = as_scores(subject.fitted().score(EventBatch(columns, subject.log.vocabulary, subject.stream.seen)))
-    if message := wrong_shape(scores, len(subject.stream), "a stream with enormous numbers of bytes"):
+    scores = as_scores(candidate.fitted().score(EventBatch(columns, candidate.log.vocabulary, candidate.stream.seen)))
+    if message := wrong_shape(scores, len(candidate.stream), "a stream with enormous numbers of bytes"):
         return message
-    lost = int(np.count_nonzero(np.isnan(scores[14:]) & ~np.isnan(subject.scores[14:])))
+    lost = int(np.count_nonzero(np.isnan(scores[14:]) & ~np.isnan(candidate.scores[14:])))
     if lost:
         return (
             f"{lost} of {len(scores) - 14} events after enormous numbers of bytes are NaN: expected them to be judged"
@@ -310,35 +315,35 @@ def recovers_from_great_numbers(subject: Subject) -> str:
 
 
 @_because("a person on call reads it; it is called for every alert, and alerts depend on the threshold")
-def explains_in_words(subject: Subject) -> str:
+def explains_in_words(candidate: Candidate) -> str:
     """`explain` gives text for any event of the batch just scored, and changes no later score."""
-    detector = subject.fitted()
-    cut = len(subject.stream) // 2
-    first = subject.log.batch(subject.half, subject.half + cut)
+    detector = candidate.fitted()
+    cut = len(candidate.stream) // 2
+    first = candidate.log.batch(candidate.half, candidate.half + cut)
     scores = as_scores(detector.score(first))
     for row in {0, cut - 1, int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))}:
         said: object = detector.explain(first, row)
         if not isinstance(said, str):
             return f"explain gave {type(said).__name__}: expected a sentence"
-    later = as_scores(detector.score(subject.log.batch(subject.half + cut, len(subject.log))))
-    return difference(subject.scores[cut:], later, "calls of explain changed later scores: expected no effect")
+    later = as_scores(detector.score(candidate.log.batch(candidate.half + cut, len(candidate.log))))
+    return difference(candidate.scores[cut:], later, "calls of explain changed later scores: expected no effect")
 
 
 @_because("sweeps score millions of events; vectorise over the columns of a batch")
-def is_fast_enough(subject: Subject) -> str:
+def is_fast_enough(candidate: Candidate) -> str:
     """A minimum of events a second, in batches of 1,000."""
-    rate, least = subject.events_per_second, subject.min_events_per_second
+    rate, least = candidate.events_per_second, candidate.min_events_per_second
     return "" if rate >= least else f"{rate:,.0f} events a second: expected at least {least:,.0f}"
 
 
 @_because("a month of events must fit in memory: what is kept per event, or per task, adds up")
-def memory_stays_bounded(subject: Subject) -> str:
+def memory_stays_bounded(candidate: Candidate) -> str:
     """On a steady stream, memory stops growing (a slow detector is shown less of it)."""
     rounds = 32
-    size = 2500 if subject.events_per_second > 4000 else 250
+    size = 2500 if candidate.events_per_second > 4000 else 250
     log = sample_log(size * rounds, days=64.0)
-    detector = subject.make()
-    detector.fit(log.batch(0, 4 * size), subject.known_to(detector))
+    detector = candidate.make()
+    detector.fit(log.batch(0, 4 * size), candidate.known_to(detector))
     held: list[int] = []
     tracemalloc.start()
     try:
@@ -347,7 +352,7 @@ def memory_stays_bounded(subject: Subject) -> str:
             if number >= 15 and (number + 1) % 4 == 0:
                 held.append(tracemalloc.get_traced_memory()[0])
         events = (len(held) - 1) * 4 * size
-        most = held[0] + (subject.max_bytes_per_event + 20_000 / size) * events
+        most = held[0] + (candidate.max_bytes_per_event + 20_000 / size) * events
         for _ in range(25):  # a thread that is about to end may still hold a batch
             if held[-1] > most:
                 time.sleep(0.02)
@@ -358,18 +363,18 @@ def memory_stays_bounded(subject: Subject) -> str:
         growth = (held[-1] - held[0]) / events
         return (
             f"memory grew by {growth:.0f} bytes an event to the end of a steady stream: expected at most "
-            f"{subject.max_bytes_per_event:g}, so bound what is remembered"
+            f"{candidate.max_bytes_per_event:g}, so bound what is remembered"
         )
     return ""
 
 
 @_because("a detector that sees the labels measures nothing")
-def keeps_away_from_the_truth(subject: Subject) -> str:
+def keeps_away_from_the_truth(candidate: Candidate) -> str:
     """Neither truth files nor the objects of the caller are looked at."""
     found = []
     for swap in (False, True):
-        with Watch(len(subject.log), swap=swap) as watch:
-            found.append(as_scores(subject.fitted().score(subject.stream)))
+        with Watch(len(candidate.log), swap=swap) as watch:
+            found.append(as_scores(candidate.fitted().score(candidate.stream)))
         if watch.seen:
             return f"it {watch.seen[0]}: expected it to use nothing but its batches and its knowledge"
     return difference(found[0], found[1], "scores follow the labels in a truth file")
