@@ -71,7 +71,7 @@ ON_REQUEST: Final[Mapping[str, str]] = {
         "sigma": "adapters.sigma:Sigma",
         "program": "adapters.program:Program",
         "http": "adapters.http:Http",
-        "isolated": "isolation:Isolated",
+        "isolated": "isolation.isolated:Isolated",
     }.items()
 }
 """Names that run only if they are asked for, and where their classes are: adapters, and what needs other software."""

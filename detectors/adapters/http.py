@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from scopedrift.detectors._abstentions import Abstentions
 from scopedrift.detectors.adapters._json import encoded, judged
 from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.isolation.abstentions import Abstentions
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import Array, EventBatch
 

@@ -23,10 +23,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors._abstentions import Abstentions
-from scopedrift.detectors._child import Child, ChildError
 from scopedrift.detectors.adapters._json import encoded, judged
 from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.isolation.abstentions import Abstentions
+from scopedrift.detectors.isolation.child import Child, ChildError
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch
 

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from scopedrift.detectors import registry
-from scopedrift.detectors._child import Child, ChildError
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.conformance.candidate import Candidate
 from scopedrift.detectors.conformance.checks import (
@@ -33,6 +32,7 @@ from scopedrift.detectors.conformance.checks import (
 )
 from scopedrift.detectors.conformance.deadline import TooLong, deadline
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
+from scopedrift.detectors.isolation.child import Child, ChildError
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.event_log import EventLog
 

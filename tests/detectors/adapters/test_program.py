@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors import Knowledge
-from scopedrift.detectors._child import Child
 from scopedrift.detectors.adapters.program import Program
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.detectors.conformance.sample import sample_log
+from scopedrift.detectors.isolation.child import Child
 from scopedrift.detectors.registry import DetectorError, load
 
 SHELL = """#!/bin/sh
@@ -267,7 +267,7 @@ def test_it_does_not_outlive_a_worker_that_is_killed(script, tmp_path) -> None:
         [
             sys.executable,
             "-c",
-            "import time; from pathlib import Path; from scopedrift.detectors._child import Child\n"
+            "import time; from pathlib import Path; from scopedrift.detectors.isolation.child import Child\n"
             f"held = Child([{busy!r}], memory_mib=100, folder=Path('.')); time.sleep(60)",
         ]
     )

@@ -3,7 +3,7 @@
     scopedrift run quickstart --detector 'isolated(detector=./somebody_elses.py, memory=1024)'
 
 Its code is loaded nowhere else.  The process starts with an empty folder and almost no environment; on Linux it is
-shut in before it loads anything (`_confinement`): it can read Python, this package, the files that its specification
+shut in before it loads anything (`confinement`): it can read Python, this package, the files that its specification
 names and what `read` adds, and cannot look into our memory or at other processes; from Linux 6.7 on it opens no TCP
 connection, from 6.12 on it signals no process.  `confined` says whether files were closed; elsewhere a warning says
 that they were not.  UDP and the sockets of other programs stay open, and whoever carries a copy of the simulator along
@@ -30,11 +30,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors import _confinement, registry
-from scopedrift.detectors._abstentions import Abstentions
-from scopedrift.detectors._child import Child, ChildError
-from scopedrift.detectors._frames import SIZE, Sender, framed, lengths
+from scopedrift.detectors import registry
 from scopedrift.detectors.base import Detector, Scores, param
+from scopedrift.detectors.isolation import confinement
+from scopedrift.detectors.isolation.abstentions import Abstentions
+from scopedrift.detectors.isolation.child import Child, ChildError
+from scopedrift.detectors.isolation.frames import SIZE, Sender, framed, lengths
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch
 
@@ -123,7 +124,7 @@ class _Process:
             name: value for name, value in os.environ.items() if name in _ENVIRONMENT or name.endswith("_NUM_THREADS")
         }
         self._child = Child(
-            [sys.executable, "-P", _confinement.__file__, json.dumps(config)],
+            [sys.executable, "-P", confinement.__file__, json.dumps(config)],
             memory_mib=terms.memory,
             folder=Path(home),
             environment={**environment, "HOME": home, "TMPDIR": home},

@@ -1,6 +1,6 @@
 """Shutting this process in, before anything else is loaded: what it may read, and that it may reach nobody.
 
-Run as a script by `isolation`, with the standard library alone: a thread that exists already would stay outside.  On
+Run as a script by `isolated`, with the standard library alone: a thread that exists already would stay outside.  On
 Linux (5.13 and newer) Landlock does it, without privileges: every file outside the given folders stays closed, other
 processes cannot be looked into, and, where the kernel knows how, no TCP connection is made and no signal leaves.
 """
@@ -68,7 +68,7 @@ def _main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     confined = confine(terms["read"], terms["listed"], terms["write"])
     sys.path += [entry for entry in terms["path"] if entry not in sys.path]
-    from scopedrift.detectors._isolated import serve
+    from scopedrift.detectors.isolation.server import serve
 
     serve(terms["detector"], confined, os.fdopen(questions, "rb"), os.fdopen(answers, "wb"))
 

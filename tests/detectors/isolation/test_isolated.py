@@ -16,7 +16,7 @@ import pytest
 from scopedrift.detectors import Knowledge
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
-from scopedrift.detectors.isolation import Isolated, IsolationError
+from scopedrift.detectors.isolation.isolated import Isolated, IsolationError
 from scopedrift.detectors.registry import DetectorError, load
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.scenarios import load as load_scenario

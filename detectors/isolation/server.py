@@ -1,4 +1,4 @@
-"""The detector's side of `isolation`: answers questions until there are no more."""
+"""The detector's side of `isolated`: answers questions until there are no more."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import IO, Any
 import numpy as np
 
 from scopedrift.detectors import registry
-from scopedrift.detectors._frames import SIZE, Receiver, framed, lengths, plain
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.isolation.frames import SIZE, Receiver, framed, lengths, plain
 from scopedrift.simulator.log.events import EventBatch
 
 
