@@ -62,7 +62,7 @@ def test_imports_run_one_way():
     lint = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
     done = subprocess.run([sys.executable, "-c", lint], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 kept, 0 broken" in done.stdout
+    assert " 0 broken" in done.stdout
 
 
 def test_only_tracking_and_ui_know_mlflow():
