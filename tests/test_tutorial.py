@@ -108,5 +108,5 @@ def test_the_page_tells_the_numbers_of_the_whole_set() -> None:
     page = " ".join(PAGE.read_text().split())
     users = pd.Series([(r["userIdentity"].get("arn") or "") for r in known]).value_counts()
     assert f"{len(known):,} events" in page
-    assert f"one user makes {100 * users.iloc[0] / len(known):.0f} %" in page
+    assert f"One user makes {100 * users.iloc[0] / len(known):.0f} %" in page
     assert f"the correlation matches {len(many_secrets(known))} times" in page
