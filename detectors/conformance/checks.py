@@ -353,7 +353,7 @@ def memory_stays_bounded(candidate: Candidate) -> str:
                 held.append(tracemalloc.get_traced_memory()[0])
         events = (len(held) - 1) * 4 * size
         most = held[0] + (candidate.max_bytes_per_event + 20_000 / size) * events
-        for _ in range(25):  # a thread that is about to end may still hold a batch
+        for _ in range(250):  # a thread that is about to end may still hold a batch
             if held[-1] > most:
                 time.sleep(0.02)
                 held[-1] = min(held[-1], tracemalloc.get_traced_memory()[0])

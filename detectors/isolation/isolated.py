@@ -48,6 +48,8 @@ _VALUE: Final = re.compile(r"[^()=,'\"\[\]{}]+")
 _WORD: Final = re.compile(r"\S+")
 _HEADER: Final = 1 << 16
 """Bytes of an answer beside its scores (assumed)."""
+_START: Final = 60.0
+"""Seconds that Python and this package may take to load, however little time the detector has (assumed)."""
 
 
 class IsolationError(RuntimeError):
@@ -60,7 +62,7 @@ class Isolated(Detector):
 
     detector: str = param("", doc="the detector, as on the command line; files with their folder, such as ./a.py")
     timeout: float = param(60.0, doc="seconds to score a batch, or to explain an alert")
-    fit_timeout: float = param(900.0, doc="seconds to load and to fit")
+    fit_timeout: float = param(900.0, doc="seconds to fit; loading may take as long, or a minute")
     memory: int = param(4096, doc="MiB of data that it may hold, the history included; 0: no limit")
     read: str = param("", doc=f"more files and folders that it may read, with {os.pathsep} between them")
     silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
@@ -129,7 +131,7 @@ class _Process:
             folder=Path(home),
             environment={**environment, "HOME": home, "TMPDIR": home},
         )
-        header, _ = self.ask([], terms.fit_timeout, "load")
+        header, _ = self.ask([], max(terms.fit_timeout, _START), "load")
         self.needs = frozenset(map(str, header["needs"]))
         self.confined = bool(header["confined"])
 

@@ -9,8 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from functools import partial
@@ -354,23 +352,19 @@ def test_every_technique_is_shown(name):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_command_ends_cleanly(tmp_path, number, code):
+def test_an_interrupted_command_ends_cleanly(tmp_path, wait_until, patience, number, code):
     command = [*CLI, "run", "core-week", "--no-track", "--out", "result"]
     heard = partial(signal.signal, number, signal.SIG_DFL)  # what a shell runs in the background ignores it
     running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".result*")):
-        assert running.poll() is None and time.monotonic() < deadline, "it never began its result"
-        time.sleep(0.05)
-    time.sleep(0.3)
+    wait_until(lambda: running.poll() is not None or list(tmp_path.glob(".result*")), "the beginning of its result")
     running.send_signal(number)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=patience)
     assert (running.returncode, err.strip()) == (code, "scopedrift: interrupted")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_inside_an_executed_text_ends_a_module_cleanly_too(tmp_path):
-    text = f"import os, time; os.kill(os.getpid(), {signal.SIGINT:d}); time.sleep(60)"
+    text = f"import os, time; os.kill(os.getpid(), {signal.SIGINT:d}); time.sleep(600)"
     (tmp_path / "waits.py").write_text(f"""
 import signal, sys
 from scopedrift.experiments.cli import app, main
@@ -443,30 +437,32 @@ def test_json_has_no_nan(capsys):
     assert read == {"a": None, "b": [None, 1.5], "c": None, "d": {"e": "2026-01-05T00:00:00+00:00"}}
 
 
-def test_ui_serves_what_was_tracked(tmp_path):
+def answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return not asking.connect_ex(("127.0.0.1", port))
+
+
+def test_ui_serves_what_was_tracked(tmp_path, wait_until, patience):
     from scopedrift.experiments.tracking import open_tracker
 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
         open_tracker(tmp_path / "runs")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    reserved = socket.socket()  # bound, not listening: nobody else is given this port meanwhile
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    port = reserved.getsockname()[1]
     command = [*CLI, "ui", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     running = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
     try:
-        page, deadline = b"", time.monotonic() + 60
-        while not page and time.monotonic() < deadline:
-            time.sleep(0.3)
-            try:
-                page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read()
-            except (urllib.error.URLError, OSError):
-                assert running.poll() is None
-        assert b"MLflow" in page
+        wait_until(lambda: running.poll() is not None or answers(port), "its answer")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=patience) as page:
+            assert b"MLflow" in page.read()
     finally:
         running.send_signal(signal.SIGTERM)
-        out, _ = running.communicate(timeout=30)
+        out, _ = running.communicate(timeout=patience)
+        reserved.close()
     assert running.returncode == 143
     assert out.startswith(f"http://127.0.0.1:{port}")

@@ -353,7 +353,7 @@ class Browser:
                 return dict(answer["result"])
             self.events.append(answer)
 
-    def _next(self, seconds: float = 30.0) -> dict[str, Any]:
+    def _next(self, seconds: float = 600.0) -> dict[str, Any]:
         until = time.monotonic() + seconds
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._read], [], [], max(0.0, until - time.monotonic()))

@@ -49,7 +49,7 @@ def theirs(tmp_path: Path):
     def written(score: str = "return np.zeros(len(batch))", fit: str = "pass", **terms) -> Isolated:
         path = tmp_path / "theirs.py"
         path.write_text(HEAD.format(fit=fit, score=score))
-        return Isolated(detector=f"{path}:Theirs", **{"timeout": 20.0, "fit_timeout": 60.0, **terms})
+        return Isolated(detector=f"{path}:Theirs", **{"timeout": 600.0, "fit_timeout": 600.0, **terms})
 
     return written
 
@@ -83,7 +83,7 @@ def test_paths_may_hold_blanks_and_be_relative(tmp_path, monkeypatch, path) -> N
     monkeypatch.chdir(tmp_path)
     (tmp_path / path).parent.mkdir(exist_ok=True)
     (tmp_path / path).write_text(HEAD.format(fit="pass", score="return np.full(len(batch), 2.0)"))
-    for spec in (f"isolated(detector=./{path})", f"isolated(detector = {path}:Theirs, timeout=20)"):
+    for spec in (f"isolated(detector=./{path})", f"isolated(detector = {path}:Theirs, timeout=600)"):
         assert np.all(scored(load(spec)) == 2.0)
 
 
@@ -170,15 +170,15 @@ def test_whatever_goes_wrong_says_what_was_seen(theirs, score, message) -> None:
     assert message in failure(theirs(score, memory=2048, silence=500))
 
 
-@pytest.mark.parametrize("hang", ["time.sleep(60)", "while True: pass", "__import__('threading').Event().wait()"])
+@pytest.mark.parametrize("hang", ["time.sleep(600)", "while True: pass", "__import__('threading').Event().wait()"])
 def test_a_detector_that_hangs_is_stopped(theirs, hang) -> None:
     assert failure(theirs(hang, timeout=0.5)) == "did not score within 0.5 s: its process was stopped"
 
 
 def test_a_detector_that_hangs_while_it_fits_is_stopped(theirs) -> None:
-    detector = theirs(fit="time.sleep(60)")
-    detector.fit_timeout = 4.0
-    assert failure(detector) == "did not fit within 4 s: its process was stopped"
+    detector = theirs(fit="time.sleep(600)")
+    detector.fit_timeout = 0.5
+    assert failure(detector) == "did not fit within 0.5 s: its process was stopped"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_module_of_ones_own_is_found_and_nothing_beside_it(tmp_path, monkeypat
 def test_a_failure_costs_one_cell(theirs) -> None:
     small = {"horizon": "6h", "windows": {"baseline": "2h", "calibration": "2h"}, "incidents": []}
     world = simulate(override(load_scenario("quickstart"), small), 1)
-    hangs = evaluate_safely(theirs("time.sleep(60)", timeout=0.5), world, name="theirs")
+    hangs = evaluate_safely(theirs("time.sleep(600)", timeout=0.5), world, name="theirs")
     assert hangs.status == "failed"
     assert "failed in score, batch 0" in hangs.reason and "did not score within 0.5 s" in hangs.reason
     assert evaluate_safely(theirs(), world).status == "ok"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -137,11 +136,13 @@ def test_too_many_identities_for_the_window_are_refused() -> None:
         alerts(arrived, np.array([0, 1]), np.ones(2), 0.0, 1)
 
 
-def test_a_million_events_take_no_time() -> None:
+def test_no_loop_runs_over_events(lines_run: Any) -> None:
     rng = np.random.default_rng(5)
-    n = 1_000_000
+    n = 200_000
     arrived, identity = np.sort(rng.integers(0, 10**12, n)), rng.integers(0, 500, n).astype(np.int32)
-    began = time.perf_counter()
-    grouped = Grouped.of(arrived, identity, rng.random(n), 3_600_000_000)
-    assert grouped.count(threshold_for_budget(grouped, 14)) <= 14
-    assert time.perf_counter() - began < 5
+
+    def search() -> None:
+        grouped = Grouped.of(arrived, identity, rng.random(n), 3_600_000_000)
+        assert grouped.count(threshold_for_budget(grouped, 14)) <= 14
+
+    assert lines_run(search) < n / 50

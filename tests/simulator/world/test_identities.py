@@ -178,5 +178,4 @@ def test_a_world_of_20000_identities_is_built_in_linear_time() -> None:
         world = build(1, workloads=EVERYTHING, identities=f"{{count: {count}}}")
         world.deployment()
         spent[count] = time.process_time() - start
-    assert spent[20_000] < 30
     assert spent[20_000] < 8 * spent[4_000]

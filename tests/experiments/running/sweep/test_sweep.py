@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -23,6 +24,7 @@ from scopedrift.experiments.running.sweep.engine import Task, client, run
 from scopedrift.experiments.running.sweep.run import plan_cells
 from scopedrift.scenarios.suite import Plan, load_suite, suites
 
+Wait = Callable[[Callable[[], Any], str], None]
 SCENARIO = """
 name: tiny
 horizon: 3d
@@ -161,15 +163,15 @@ def _command(folder: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_killed_goes_on_where_it_was(undisturbed: Swept, tmp_path: Path) -> None:
+def test_a_sweep_that_is_killed_goes_on_where_it_was(undisturbed: Swept, tmp_path: Path, wait_until: Wait) -> None:
     text = SUITE.replace("seeds: 2", "seeds: 12")
     suite(tmp_path, text)
     kills = 0
     for _ in range(3):
         process = subprocess.Popen(_command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         before = _finished(tmp_path)
-        while process.poll() is None and _finished(tmp_path) < before + 20:
-            time.sleep(0.05)
+        more = before + 20
+        wait_until(lambda: process.poll() is not None or _finished(tmp_path) >= more, "twenty more cells")  # noqa: B023
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             kills += 1
@@ -191,7 +193,9 @@ def _finished(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_cluster_by_its_address_loses_a_worker_and_nothing_else(undisturbed: Swept, tmp_path: Path) -> None:
+def test_a_cluster_by_its_address_loses_a_worker_and_nothing_else(
+    undisturbed: Swept, tmp_path: Path, wait_until: Wait
+) -> None:
     environment = {**os.environ, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
     address = tmp_path / "scheduler.json"
@@ -199,8 +203,7 @@ def test_a_cluster_by_its_address_loses_a_worker_and_nothing_else(undisturbed: S
     scheduler = subprocess.Popen([*base, "--no-dashboard", "--scheduler-file", str(address)], **quiet)  # type: ignore[call-overload]
     workers = []
     try:
-        while not address.exists():
-            time.sleep(0.1)
+        wait_until(address.exists, "the scheduler")
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(address)]
         worker += ["--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--no-nanny"]
         workers = [subprocess.Popen([*worker, "--name", str(i)], cwd=tmp_path, **quiet) for i in range(2)]  # type: ignore[call-overload]
@@ -223,10 +226,14 @@ def test_a_cluster_by_its_address_loses_a_worker_and_nothing_else(undisturbed: S
     same(swept, undisturbed)
 
 
-def test_no_scheduler_at_the_address_is_told(tmp_path: Path) -> None:
+def test_no_scheduler_at_the_address_is_told(tmp_path: Path, patience: float) -> None:
     suite(tmp_path)
     done = subprocess.run(
-        _command(tmp_path, "--cluster", "tcp://127.0.0.1:9"), capture_output=True, text=True, timeout=120, check=False
+        _command(tmp_path, "--cluster", "tcp://127.0.0.1:9"),
+        capture_output=True,
+        text=True,
+        timeout=patience,
+        check=False,
     )
     assert done.returncode == 2
     assert "127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
