@@ -27,7 +27,7 @@ from measuring import floor, table, timed, verdict
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.registry import load as load_detector
+from scopedrift.detectors.loading import load as load_detector
 from scopedrift.scenarios import load
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.events import Array, EventBatch

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from scopedrift.detectors.registry import BUILTIN, REFERENCES, load
+from scopedrift.detectors.loading import load
+from scopedrift.detectors.registry import BUILTIN, REFERENCES
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.scenarios import Scenario, override

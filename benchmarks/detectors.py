@@ -22,8 +22,8 @@ from measuring import floor, in_child, peak_mib, table, timed, verdict
 
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.loading import load as load_detector
 from scopedrift.detectors.registry import BUILTIN, REFERENCES
-from scopedrift.detectors.registry import load as load_detector
 from scopedrift.scenarios import Scenario, load, override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.event_log import EventLog

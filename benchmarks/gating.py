@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from measuring import floor, table, verdict
 
-from scopedrift.detectors.registry import load
+from scopedrift.detectors.loading import load
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.tables import combine, tables
 from scopedrift.experiments.running.gate import Baseline, Record, judge, measured, read_baseline

@@ -58,7 +58,7 @@ class Detector:
     """
 
     name: ClassVar[str] = ""
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: frozenset[str] = frozenset()
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Learn from the baseline window: all its events, in order of arrival, as one batch."""

@@ -32,10 +32,15 @@ class Knowledge:
         wanted = frozenset(needs)
         if unknown := wanted - frozenset(KINDS):
             raise ValueError(f"unknown knowledge {sorted(unknown)}: expected some of {', '.join(KINDS)}")
-        return cls(
-            policy=deployment.policy if "policy" in wanted else None,
-            inventory=deployment.inventory if "inventory" in wanted else None,
-            calendar=deployment.calendar if "calendar" in wanted else None,
-            task_tools=deployment.task_tools if "task_context" in wanted else None,
-            seed=seed,
+        whole = cls(deployment.policy, deployment.inventory, deployment.calendar, deployment.task_tools, seed=seed)
+        return whole.limited(wanted)
+
+    def limited(self, needs: frozenset[str]) -> Knowledge:
+        """This knowledge without what is not needed, as a detector inside another one gets it."""
+        return Knowledge(
+            policy=self.policy if "policy" in needs else None,
+            inventory=self.inventory if "inventory" in needs else None,
+            calendar=self.calendar if "calendar" in needs else None,
+            task_tools=self.task_tools if "task_context" in needs else None,
+            seed=self.seed,
         )

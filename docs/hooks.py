@@ -61,10 +61,10 @@ def _command(name: str, command: Any) -> list[str]:
 
 def detectors() -> str:
     """Every built-in detector with its parameters and their ranges."""
-    from scopedrift.detectors import registry
+    from scopedrift.detectors import loading
 
     parts = ["# Detectors\n\nParameters go in parentheses: `first-seen(memory=7)`. A tuner searches the ranges.\n"]
-    for name, info in registry.available().items():
+    for name, info in loading.available().items():
         kind = " (reference)" if info.reference else ""
         parts.append(f"## {name}{kind}\n\n{info.summary}\n")
         if info.needs:

@@ -19,7 +19,7 @@ pytest.importorskip("optuna")
 
 from typer.testing import CliRunner
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.cli import app
 from scopedrift.scenarios.documents import parse
 
@@ -74,7 +74,7 @@ def test_the_tutorial_leads_to_a_tuned_threshold(sample: Path, tmp_path: Path, m
 
     for folder, budget in (("tuned", "1/day"), ("tuned-injected", "50/day")):
         deployed = parse(Path(folder, "detector.yaml").read_text(), "detector.yaml").value
-        registry.load(deployed["detector"], deployed["parameters"])
+        loading.load(deployed["detector"], deployed["parameters"])
         expected = deployed["expected_alerts_per_day"]
         assert expected["low"] <= expected["estimate"] <= expected["high"] and deployed["alert_budget"] == budget
     judged = pd.read_parquet("judged/tables/cells.parquet").set_index("detector")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._members import limited, member
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.loading import load
 from scopedrift.detectors.toolkit.columns import column
 from scopedrift.detectors.toolkit.memo import Facts, Memo
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
@@ -34,13 +34,13 @@ class ChangeAware(Detector):
     needs = frozenset({"calendar"})
 
     def __post_init__(self) -> None:
-        self._inner = member(self.detector)
-        self.__dict__["needs"] = frozenset({"calendar"}) | self._inner.needs
+        self._inner = load(self.detector)
+        self.needs = frozenset({"calendar"}) | self._inner.needs
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Fits the inner detector and takes the calendar."""
-        self._inner = member(self.detector)
-        self._inner.fit(history, limited(knowledge, self._inner.needs))
+        self._inner = load(self.detector)
+        self._inner.fit(history, knowledge.limited(self._inner.needs))
         self._entries = [(entry, Memo(_FACTS, _Covers(entry), limit=100_000)) for entry in knowledge.calendar or ()]
 
     def score(self, batch: EventBatch) -> Scores:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scopedrift.detectors._members import limited, member
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.loading import load
 from scopedrift.detectors.toolkit.columns import column, grouped, segments, sorted_by
 from scopedrift.detectors.toolkit.hashing import Table, grown, mix
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
@@ -43,18 +43,17 @@ class Ensemble(Detector):
         self._specs = [spec.strip() for spec in self.members.split("+") if spec.strip()]
         if not self._specs:
             raise ValueError("an ensemble needs members, such as 'first-seen + rate'")
-        needs = [member(spec).needs for spec in self._specs]
-        self.__dict__["needs"] = frozenset().union(*needs)
+        self.needs = frozenset().union(*(load(spec).needs for spec in self._specs))
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Fits the members on the first part and calibrates on the rest."""
-        self._inner = [member(spec) for spec in self._specs]
+        self._inner = [load(spec) for spec in self._specs]
         cut = round(len(history) * (1.0 - self.held_out))
         self._scales = []
         self._peaks = _Peaks(len(self._inner))
         held_out = history.slice(cut, len(history))
         for detector in self._inner:
-            detector.fit(history.slice(0, cut), limited(knowledge, detector.needs))
+            detector.fit(history.slice(0, cut), knowledge.limited(detector.needs))
             parts = [
                 np.asarray(detector.score(history.slice(start, min(start + _CHUNK, len(history)))), np.float64)
                 for start in range(cut, len(history), _CHUNK)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from scopedrift.detectors._members import limited
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.knowledge import Knowledge
@@ -66,7 +65,7 @@ class Candidate:
 
     def known_to(self, detector: Detector) -> Knowledge:
         """The knowledge limited to what the detector needs."""
-        return limited(self.knowledge, detector.needs)
+        return self.knowledge.limited(detector.needs)
 
     @cached_property
     def scores(self) -> Array:

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors._members import limited
 from scopedrift.detectors.base import Detector, Range
 from scopedrift.detectors.conformance.candidate import (
     Candidate,
@@ -31,8 +30,8 @@ from scopedrift.detectors.conformance.candidate import (
 )
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.conformance.watch import Watch
+from scopedrift.detectors.description import describe
 from scopedrift.detectors.knowledge import KINDS
-from scopedrift.detectors.registry import describe
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, TIMES, Array, EventBatch, Vocabulary
 
 Check = Callable[[Candidate], str]
@@ -41,9 +40,9 @@ CHECKS: Final[list[tuple[Check, str]]] = []
 
 _ELSEWHERE: Final = """
 import json, sys
-from scopedrift.detectors import registry
 from scopedrift.detectors.conformance import checks
-print(json.dumps([float(score) for score in checks._on_sample(registry.load(sys.argv[1]))]))
+from scopedrift.detectors.loading import load
+print(json.dumps([float(score) for score in checks._on_sample(load(sys.argv[1]))]))
 """
 
 
@@ -69,7 +68,7 @@ def _same(one: Array, other: Array) -> bool:
 def _on_sample(detector: Detector) -> Any:
     """Scores of a small made-up log that is the same everywhere."""
     log = sample_log(600)
-    detector.fit(log.batch(0, 300), limited(sample_knowledge(), detector.needs))
+    detector.fit(log.batch(0, 300), sample_knowledge().limited(detector.needs))
     return detector.score(log.batch(300, 600))
 
 
@@ -231,7 +230,7 @@ def leaves_its_input_alone(candidate: Candidate) -> str:
             return f"the columns {', '.join(changed)} of its {what} were changed: expected them untouched"
     if candidate.log.vocabulary.texts() != candidate.names:
         return "names were added to the vocabulary of the log: expected it untouched"
-    if known != limited(candidate.pristine, detector.needs):
+    if known != candidate.pristine.limited(detector.needs):
         return "fit or score changed the knowledge it was given: expected it untouched"
     return ""
 

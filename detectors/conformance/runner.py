@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.conformance.candidate import Candidate
 from scopedrift.detectors.conformance.checks import (
@@ -34,6 +34,7 @@ from scopedrift.detectors.conformance.deadline import TooLong, deadline
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.isolation.child import Child, ChildError
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.spec import SpecError
 from scopedrift.simulator.log.event_log import EventLog
 
 _GRACE: Final = 20.0
@@ -69,7 +70,7 @@ def check(
 
     `detector` is a class, a function that makes fresh detectors, or a name as on the command line.  `log` and
     `knowledge` replace the made-up ones; the checks of memory, speed and other processes always use made-up events.
-    Raises `registry.DetectorError` for a name that cannot be found.
+    Raises `SpecError` for a name that cannot be found.
     """
     make, spec = (_maker(detector), detector) if isinstance(detector, str) else (detector, "")
     log, knowledge = log or sample_log(), knowledge or sample_knowledge()
@@ -79,7 +80,7 @@ def check(
 def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Finding]:
     """`check` of a detector that can be named, in a process of its own; findings come as they are made.
 
-    Raises `registry.DetectorError` for a name that cannot be found.
+    Raises `SpecError` for a name that cannot be found.
     """
     terms = json.dumps(
         {"detector": detector, "max_seconds": max_seconds, "path": [entry for entry in sys.path if entry]}
@@ -99,7 +100,7 @@ def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Findin
         for line in said.decode().splitlines():
             found = json.loads(line)
             if "error" in found:
-                raise registry.DetectorError(found["error"])
+                raise SpecError(found["error"])
             if "end" in found:
                 return
             done += 1
@@ -146,7 +147,7 @@ def _serve() -> None:
     spec = terms["detector"]
     try:
         candidate = Candidate(_maker(spec), sample_log(), sample_knowledge(), spec, max_seconds=terms["max_seconds"])
-    except registry.DetectorError as error:
+    except SpecError as error:
         print(json.dumps({"error": str(error)}), file=answers)
         return
     for finding in run(candidate):
@@ -159,5 +160,5 @@ def _maker(spec: str) -> Callable[[], Detector]:
 
     Copies: it found the files that its parameters name where the check began, which may not be where it runs.
     """
-    first = registry.load(spec)
+    first = loading.load(spec)
     return lambda: copy.deepcopy(first)

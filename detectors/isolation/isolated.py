@@ -15,7 +15,6 @@ an `IsolationError`, and cost one cell.  Its answers are numbers and texts, and 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pickle
@@ -23,20 +22,20 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors import registry
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.isolation import confinement
 from scopedrift.detectors.isolation.abstentions import Abstentions
 from scopedrift.detectors.isolation.child import Child, ChildError
 from scopedrift.detectors.isolation.frames import SIZE, Sender, framed, lengths
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.sources import places, places_of_target
+from scopedrift.detectors.spec import parse
 from scopedrift.simulator.log.events import EventBatch
 
 _PARTS: Final = ("scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
@@ -78,7 +77,7 @@ class Isolated(Detector):
             hello = _Process(self)
         except IsolationError as error:
             raise ValueError(str(error)) from error
-        self.needs = hello.needs  # type: ignore[misc]
+        self.needs = hello.needs
         self.confined: bool = hello.confined
         hello.close()
 
@@ -114,12 +113,12 @@ class _Process:
     def __init__(self, terms: Isolated) -> None:
         self._folder = tempfile.TemporaryDirectory()
         home = self._folder.name
-        files, listed = _of_module(terms._spec)
+        code = places_of_target(parse(terms._spec).target)
         config = {
             "detector": terms._spec,
             "path": [entry for entry in sys.path if entry],
-            "read": [*_readable(), *terms._files, *terms._read, *files],
-            "listed": listed,
+            "read": [*_readable(), *terms._files, *terms._read, *map(str, code)],
+            "listed": [str(place.parent) for place in code],
             "write": [home],
         }
         environment = {
@@ -186,27 +185,7 @@ def _resolved(spec: str) -> tuple[str, list[str]]:
 
 def _readable() -> list[str]:
     """What every detector may read: the system, Python, what is installed, this package."""
-    packages = [str(Path(place).resolve()) for part in _PARTS for place in _places(part)]
+    packages = [str(place.resolve()) for part in _PARTS for place in places(part)]
     installed = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     libraries = [entry for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
     return [*_SYSTEM, *_OURSELVES, *_DEVICES, sys.prefix, sys.base_prefix, *installed, *libraries, *packages]
-
-
-def _of_module(spec: str) -> tuple[list[str], list[str]]:
-    """The files of the module of `module:Class` or of a plug-in, which is not imported here; and where it is found."""
-    target, _ = registry.parse(spec)
-    target = registry.entry_point(target) or target
-    top = target.partition(":")[0].partition(".")[0]
-    places = list(_places(top)) if ":" in target and os.sep not in target and top.isidentifier() else []
-    return places, [str(Path(place).parent) for place in places]
-
-
-def _places(module: str) -> Iterator[str]:
-    """Where the code of a module or package is."""
-    found = importlib.util.find_spec(module)
-    if found is None:
-        return
-    if found.submodule_search_locations:
-        yield from found.submodule_search_locations
-    elif found.origin:
-        yield found.origin

@@ -9,9 +9,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.isolation.frames import SIZE, Receiver, framed, lengths, plain
+from scopedrift.detectors.spec import SpecError
 from scopedrift.simulator.log.events import EventBatch
 
 
@@ -24,8 +25,8 @@ def serve(spec: str, confined: bool, questions: IO[bytes], answers: IO[bytes]) -
         answers.flush()
 
     try:
-        served = _Served(registry.load(spec))
-    except registry.DetectorError as error:
+        served = _Served(loading.load(spec))
+    except SpecError as error:
         answer({"error": str(error)})
         return
     except (Exception, SystemExit) as error:

@@ -14,7 +14,7 @@ BAD_INPUT: Final = 2
 
 _OURS: Final = (
     ("scopedrift.scenarios.documents", "ScenarioError"),
-    ("scopedrift.detectors.registry", "DetectorError"),
+    ("scopedrift.detectors.spec", "SpecError"),
     ("scopedrift.simulator.records.errors", "LogError"),
     ("scopedrift.simulator.log.storage", "LogFormatError"),
     ("scopedrift.experiments.evaluation.scoring", "DetectorError"),

@@ -52,7 +52,7 @@ def names_of(kind: Things) -> set[str]:
 
         return set(suites())
     if kind is Things.DETECTORS:
-        from scopedrift.detectors.registry import available
+        from scopedrift.detectors.loading import available
 
         return set(available())
     return set(catalogue_of(kind))
@@ -69,7 +69,7 @@ def described(kind: Things) -> dict[str, str]:
 
         return {name: load_suite(name).suite.description for name in suites()}
     if kind is Things.DETECTORS:
-        from scopedrift.detectors.registry import available
+        from scopedrift.detectors.loading import available
 
         return {name: info.summary for name, info in available().items()}
     return {name: entry.description for name, entry in catalogue_of(kind).items()}

@@ -76,7 +76,9 @@ def _show_suite(name: str, as_json: bool) -> None:
 def _show_detector(name: str, as_json: bool) -> None:
     import inspect
 
-    from scopedrift.detectors.registry import describe, find, parse
+    from scopedrift.detectors.description import describe
+    from scopedrift.detectors.loading import find
+    from scopedrift.detectors.spec import parse
 
     target, _ = parse(name)
     cls = find(target)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.engine import Simulation, simulate
@@ -21,7 +21,7 @@ Progress = Callable[[float], None]
 def make_world(scenario: Scenario, seed: int, progress: Progress | None = None) -> Simulation:
     """Simulate a scenario; where it has an adaptive adversary, with the variants that this one chose.
 
-    Raises `registry.DetectorError` if the scenario names no such detector.
+    Raises `SpecError` if the scenario names no such detector.
     """
     if scenario.adaptive is None:
         return simulate(scenario, seed, progress=progress)
@@ -32,7 +32,7 @@ def least_suspicious(scenario: Scenario, seed: int) -> dict[str, int]:
     """By incident: the variant to which the detector's copy gives the lowest highest score."""
     terms = scenario.adaptive
     assert terms is not None
-    detector = registry.load(terms.detector)
+    detector = loading.load(terms.detector)
     names: list[str] = []
     best: dict[str, tuple[float, int]] = {}
     for variant in range(terms.queries):

@@ -73,7 +73,7 @@ class Finding:
 def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = lambda done, what: None) -> Finding:
     """Run what is not finished in `folder` yet and judge the claim.
 
-    Raises `ScenarioError` or `registry.DetectorError` for a claim that cannot be run, `ClaimError` if a cell failed.
+    Raises `ScenarioError` or `SpecError` for a claim that cannot be run, `ClaimError` if a cell failed.
     """
     swept = sweep(claim.plan(), folder, jobs=jobs, progress=progress)
     return judge(claim, swept.tables)

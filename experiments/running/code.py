@@ -13,7 +13,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
+from scopedrift.detectors.sources import named_files
 
 
 @cache
@@ -32,11 +33,11 @@ def sources() -> str:
 def code_of(spec: str) -> str:
     """What makes a detector what it is: its parameters, the files that its text names, and its own source.
 
-    Raises `registry.DetectorError` if there is no such detector.
+    Raises `SpecError` if there is no such detector.
     """
-    detector = registry.load(spec)
+    detector = loading.load(spec)
     given = json.dumps(detector.parameters(), sort_keys=True, default=str)
-    named = b"".join(path.read_bytes() for path in registry.named_files(spec))
+    named = b"".join(path.read_bytes() for path in named_files(spec))
     if not type(detector).__module__.startswith("scopedrift."):
         with suppress(OSError, TypeError):
             named += Path(inspect.getfile(type(detector))).read_bytes()

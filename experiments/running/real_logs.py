@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading, registry
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
@@ -98,7 +98,7 @@ def read_records(
 
 def default_detectors() -> list[str]:
     """The built-in detectors that need nothing beside the log."""
-    found = {name: info for name, info in registry.available().items() if name not in registry.ON_REQUEST}
+    found = {name: info for name, info in loading.available().items() if name not in registry.ON_REQUEST}
     return [name for name, info in found.items() if not info.reference and not info.needs]
 
 
@@ -115,11 +115,11 @@ def score_log(
 
     At least one event is scored; a log of one event leaves nothing to learn from.  Detection rules judge the `records`
     of an imported log as they are; without them, those that its events would have been.
-    Raises `registry.DetectorError` if a detector cannot be found; one that fails later is in `failed`.
+    Raises `SpecError` if a detector cannot be found; one that fails later is in `failed`.
     """
     import pandas as pd
 
-    detectors = {spec: registry.load(spec) for spec in specs}
+    detectors = {spec: loading.load(spec) for spec in specs}
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
     found, failed, rules, silent, unjudged = [], {}, [], [], 0

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading, registry
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.spec import SpecError, parse
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.scoring import name_of
 from scopedrift.experiments.evaluation.tables import Tables, combine, tables
@@ -36,8 +37,8 @@ def default_detectors() -> list[str]:
 
 def _runs_as_it_is(name: str) -> bool:
     try:
-        registry.load(name)
-    except (registry.DetectorError, ImportError):
+        loading.load(name)
+    except (SpecError, ImportError):
         return False
     return True
 
@@ -45,7 +46,7 @@ def _runs_as_it_is(name: str) -> bool:
 def resolve(specs: Sequence[str]) -> dict[str, Detector]:
     """The detectors that `specs` ask for, and the references, by the names that results show.
 
-    Raises `registry.DetectorError` for the first one that cannot be made.
+    Raises `SpecError` for the first one that cannot be made.
     """
     return {label: detector for label, (_, detector) in _made(specs).items()}
 
@@ -53,7 +54,7 @@ def resolve(specs: Sequence[str]) -> dict[str, Detector]:
 def named(specs: Sequence[str]) -> dict[str, str]:
     """What `specs` ask for, and the references: how each is asked for, by the name that results show; each once.
 
-    Raises `registry.DetectorError` for the first one that cannot be made.
+    Raises `SpecError` for the first one that cannot be made.
     """
     return {label: spec for label, (spec, _) in _made(specs).items()}
 
@@ -65,20 +66,20 @@ def asked_for(specs: Sequence[str]) -> list[str]:
 
 def label_of(spec: str, detector: Detector) -> str:
     """The name that results show: that of the detector itself, with the parameters that were given."""
-    target, given = registry.parse(spec)
+    target, given = parse(spec)
     name = name_of(detector) if _is_a_users(spec) else target
     inside = ", ".join(f"{key}={value}" for key, value in given.items())
     return f"{name}({inside})" if inside else name
 
 
 def _is_a_users(spec: str) -> bool:
-    target, _ = registry.parse(spec)
+    target, _ = parse(spec)
     return ":" in target or target.endswith(".py")
 
 
 def _made(specs: Sequence[str]) -> dict[str, tuple[str, Detector]]:
     """Text and detector by label; a user's detector whose name is taken is called as it was asked for."""
-    made = {spec: registry.load(spec) for spec in dict.fromkeys([*specs, *REFERENCES])}
+    made = {spec: loading.load(spec) for spec in dict.fromkeys([*specs, *REFERENCES])}
     labels: dict[str, str] = {}
     for spec in sorted(made, key=_is_a_users):
         label = label_of(spec, made[spec])
@@ -91,7 +92,7 @@ def run_scenario(
 ) -> Tables:
     """All result tables (`tables.COLUMNS` and `summary`) of the detectors, with the references, on worlds 0, 1, ...
 
-    Raises `registry.DetectorError` before anything runs if a detector cannot be made.
+    Raises `SpecError` before anything runs if a detector cannot be made.
     """
     chosen = resolve(detectors)
     return combine(_cells(scenario, chosen, seeds, progress or (lambda done, what: None)))
@@ -100,7 +101,7 @@ def run_scenario(
 def run_world(world: World, detectors: Sequence[str], progress: Progress | None = None) -> Tables:
     """All result tables of the detectors, with the references, on one world, such as a real log with incidents in it.
 
-    Raises `registry.DetectorError` before anything runs if a detector cannot be made.
+    Raises `SpecError` before anything runs if a detector cannot be made.
     """
     chosen, show = resolve(detectors), progress or (lambda done, what: None)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import description, loading
+from scopedrift.detectors.spec import SpecError, parse
 from scopedrift.experiments.evaluation.scoring import DetectorError
 from scopedrift.experiments.running.code import code_of, sources
 
@@ -71,12 +72,12 @@ def search(
 
     `on` names what it is searched on: another name is another search.  `objective` is made for the detector's name,
     once it is known to have something to search.  Raises `TuneError` if there is nothing to search or nothing ran,
-    `registry.DetectorError` if there is no such detector.
+    `SpecError` if there is no such detector.
     """
     import optuna
 
-    target, fixed = registry.parse(spec)
-    searched = [p for p in registry.describe(registry.find(target), target).parameters if _searchable(p, fixed)]
+    target, fixed = parse(spec)
+    searched = [p for p in description.describe(loading.find(target), target).parameters if _searchable(p, fixed)]
     if not searched:
         raise TuneError(f"{spec} has no parameter with a range to search")
     code = hashlib.sha256(f"{sources()} {code_of(spec)}".encode()).hexdigest()
@@ -106,7 +107,7 @@ def search(
             study.stop()
 
     if left:
-        study.optimize(judged, n_trials=left, callbacks=[patient], catch=(DetectorError, registry.DetectorError))
+        study.optimize(judged, n_trials=left, callbacks=[patient], catch=(DetectorError, SpecError))
     finished = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
     if not finished:
         raise TuneError(f"no trial of {spec} gave a result: does it run on {on.partition(' (')[0]} at all?")
@@ -117,11 +118,11 @@ def search(
     return Searched(target, fixed, {**fixed, **study.best_params}, tried)
 
 
-def _searchable(parameter: registry.Parameter, fixed: Mapping[str, Any]) -> bool:
+def _searchable(parameter: description.ParameterInfo, fixed: Mapping[str, Any]) -> bool:
     return parameter.name not in fixed and (parameter.range is not None or isinstance(parameter.default, bool))
 
 
-def _proposed(trial: Any, parameter: registry.Parameter) -> Any:
+def _proposed(trial: Any, parameter: description.ParameterInfo) -> Any:
     if parameter.range is None:
         return trial.suggest_categorical(parameter.name, [False, True])
     low, high, log = parameter.range.low, parameter.range.high, parameter.range.log

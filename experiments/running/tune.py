@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
@@ -98,7 +98,7 @@ def tune(
     """Search the parameters of the detector that `spec` asks for; parameters given in `spec` stay as they are.
 
     `tuning` and `held_out` are seeds of worlds, and must not overlap.  The study is kept in `folder`.
-    Raises `TuneError` if there is nothing to search, `registry.DetectorError` if there is no such detector.
+    Raises `TuneError` if there is nothing to search, `SpecError` if there is no such detector.
     """
     if set(tuning) & set(held_out):
         raise ValueError("tuning and held-out worlds must not overlap")
@@ -122,7 +122,7 @@ def _worth_of(trial: Any, target: str, parameters: Mapping[str, Any], worlds: Se
     """`worth` pooled over the worlds so far, reported after each, so that a hopeless trial costs one world."""
     import optuna
 
-    detector = registry.load(target, parameters)
+    detector = loading.load(target, parameters)
     detected = false = incidents = allowed = value = 0.0
     for step, world in enumerate(worlds):
         evaluation = evaluate(detector, world, name=target)
@@ -162,7 +162,7 @@ def _judged(
         progress(0.8 + 0.2 * i / len(seeds), f"judging on held-out world {seed}")
         (world,) = _worlds(scenario, [seed], lambda done, what: None, 0.0, 0.0)
         for name, parameters in (("tuned", best), ("default", fixed)):
-            evaluation = evaluate(registry.load(target, parameters), world, name=name)
+            evaluation = evaluate(loading.load(target, parameters), world, name=name)
             parts.append(tables(evaluation, world))
             if name == "tuned":
                 tuned.append(evaluation)
@@ -172,7 +172,7 @@ def _judged(
     return Tuned(
         detector=target,
         scenario=scenario,
-        parameters=registry.load(target, best).parameters(),
+        parameters=loading.load(target, best).parameters(),
         trials=tried,
         held_out=held,
         difference=paired_difference(cells, "tuned", "default", "f1"),

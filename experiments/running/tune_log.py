@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
+from scopedrift.detectors.spec import parse
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.scoring import DetectorError
@@ -113,17 +114,17 @@ def tune_log(
 ) -> TunedLog:
     """Tune the detector that `spec` asks for on a log, for the world's alert budget.
 
-    Raises `TuneError` if it cannot run, `registry.DetectorError` if there is no such detector.
+    Raises `TuneError` if it cannot run, `SpecError` if there is no such detector.
     """
     if not world.truth.incidents:
-        target, fixed = registry.parse(spec)
+        target, fixed = parse(spec)
         progress(0.1, f"{target} at its threshold")
         return _result(target, world, fixed, world.scenario.calibration_end_us, progress)
     middle = _middle(world)
 
     def objective(target: str) -> Objective:
         def value(trial: Any, parameters: Mapping[str, Any]) -> float:
-            found = outcome(evaluate(registry.load(target, parameters), world, name=target), world, until=middle)
+            found = outcome(evaluate(loading.load(target, parameters), world, name=target), world, until=middle)
             return worth(found.f1, found.false_alarms, world.scenario.evaluation.alert_budget * found.days)
 
         return value
@@ -136,7 +137,7 @@ def tune_log(
         objective=objective,
         progress=lambda done, what: progress(0.8 * done, what),
     )
-    default = evaluate(registry.load(found.target, found.fixed), world, name=found.target)
+    default = evaluate(loading.load(found.target, found.fixed), world, name=found.target)
     tuned = _result(found.target, world, found.best, middle, progress)
     return TunedLog(**{**vars(tuned), "default": outcome(default, world, since=middle), "trials": found.trials})
 
@@ -171,7 +172,7 @@ def alert_rate(opened_at: Array, since: int, until: int) -> Interval:
 
 
 def _result(target: str, world: RealWorld, parameters: Mapping[str, Any], since: int, progress: Progress) -> TunedLog:
-    detector = registry.load(target, parameters)
+    detector = loading.load(target, parameters)
     try:
         done = evaluate(detector, world, name=target)
     except DetectorError as error:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 import pytest
 
 from scopedrift.detectors import Detector, Knowledge, param
-from scopedrift.detectors._members import limited
 from scopedrift.detectors.base import Range
 from scopedrift.detectors.conformance.sample import sample_knowledge
 from scopedrift.detectors.knowledge import KINDS
@@ -55,7 +54,7 @@ def test_knowledge_holds_what_was_asked_for_and_nothing_else(kind: str) -> None:
     for name, field in fields_of.items():
         assert (getattr(known, field) is not None) == (name == kind)
     assert getattr(known, fields_of[kind]) == getattr(whole, fields_of[kind])
-    assert limited(whole, frozenset({kind})) == Knowledge.of(deployment, [kind])
+    assert whole.limited(frozenset({kind})) == Knowledge.of(deployment, [kind])
 
 
 def test_unknown_knowledge_is_refused() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scopedrift.detectors.conformance.runner import check
-from scopedrift.detectors.registry import load
+from scopedrift.detectors.loading import load
 from scopedrift.detectors.template import detector_template
 
 

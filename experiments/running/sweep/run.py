@@ -32,7 +32,7 @@ class Swept:
 def plan_cells(plan: Plan) -> list[Cell]:
     """Every cell of a plan, the references included, in order.
 
-    Raises `registry.DetectorError` for a detector that cannot be made.
+    Raises `SpecError` for a detector that cannot be made.
     """
     wanted = named(plan.suite.detectors)
     code = {spec: code_of(spec) for spec in wanted.values()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.experiments.running.adaptive import make_world
@@ -20,6 +20,6 @@ def run_world(scenario: str, label: str, seed: int, detectors: Mapping[str, tupl
     world = make_world(load_text(scenario, source=label), seed)
     results = {}
     for key, (name, spec) in detectors.items():
-        found = tables(evaluate_safely(registry.load(spec), world, name=name), world)
+        found = tables(evaluate_safely(loading.load(spec), world, name=name), world)
         results[key] = packed({table: rows.assign(scenario=label) for table, rows in found.items()})
     return results

@@ -19,7 +19,8 @@ from scopedrift.detectors import Knowledge
 from scopedrift.detectors.adapters.http import Http
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.detectors.conformance.sample import sample_log
-from scopedrift.detectors.registry import DetectorError, load
+from scopedrift.detectors.loading import load
+from scopedrift.detectors.spec import SpecError
 
 LOG = sample_log(1200)
 HISTORY, STREAM = LOG.batch(0, 600), LOG.batch(600, 1200)
@@ -185,5 +186,5 @@ def test_a_service_that_is_not_there_is_told() -> None:
 
 @pytest.mark.parametrize("spec", ["http", "http(url=ftp://x/y)", "http(url=localhost)", "http(url=http://x/, size=0)"])
 def test_what_is_no_address_is_told(spec) -> None:
-    with pytest.raises(DetectorError, match=r"expected (an address such as http|at least one event)"):
+    with pytest.raises(SpecError, match=r"expected (an address such as http|at least one event)"):
         load(spec)

@@ -11,7 +11,9 @@ import pytest
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.registry import ON_REQUEST, DetectorError, available, load
+from scopedrift.detectors.loading import available, load
+from scopedrift.detectors.registry import ON_REQUEST
+from scopedrift.detectors.spec import SpecError
 from scopedrift.detectors.toolkit.profiles import FEATURES
 from scopedrift.detectors.toolkit.windowed import Windowed
 
@@ -132,7 +134,7 @@ def test_river_learns_the_latest_hours_and_in_their_order(build) -> None:
     ],
 )
 def test_what_cannot_be_made_is_told(spec, message) -> None:
-    with pytest.raises(DetectorError) as error:
+    with pytest.raises(SpecError) as error:
         load(spec)
     assert message in str(error.value)
 

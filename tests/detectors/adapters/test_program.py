@@ -17,7 +17,8 @@ from scopedrift.detectors.adapters.program import Program
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.isolation.child import Child
-from scopedrift.detectors.registry import DetectorError, load
+from scopedrift.detectors.loading import load
+from scopedrift.detectors.spec import SpecError
 
 SHELL = """#!/bin/sh
 while IFS= read -r event; do
@@ -136,7 +137,7 @@ def test_what_cannot_be_run_is_told_at_once(tmp_path, script) -> None:
         "program(command=no-such-program-here)": "no-such-program-here cannot be run: there is no such program",
         f"program(command={tmp_path}/plain.sh)": "cannot be run: chmod +x makes it a program",
     }.items():
-        with pytest.raises(DetectorError) as error:
+        with pytest.raises(SpecError) as error:
             load(spec)
         assert message in str(error.value)
     assert "a script needs a first line such as #!/bin/sh" in failure(script("while read x; do echo 1; done"))

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("sigma")
 
-from scopedrift.detectors import Knowledge, registry
+from scopedrift.detectors import Knowledge, loading
 from scopedrift.detectors.adapters.sigma import Sigma, carried
 from scopedrift.detectors.adapters.sigma_judge import blind
 from scopedrift.detectors.adapters.sigma_rules import load_rules, paths
@@ -216,7 +216,7 @@ def test_rules_fire_on_their_techniques_and_not_on_the_twin(tmp_path):
     rule(tmp_path / "rules", "bucket enumeration", BUCKETS, level="medium")
     rule(tmp_path / "rules", "logging off", LOGGING, level="critical")
     simulation, twin = world(tmp_path, "eight-minute-intrusion", "8d", "StopLogging")
-    detector = registry.load(f"sigma(rules={tmp_path / 'rules'})")
+    detector = loading.load(f"sigma(rules={tmp_path / 'rules'})")
     scores = scored(detector, simulation.log)
     assert set(scores.tolist()) == {0.0, 0.5, 1.0}
     assert detector.fired["bucket enumeration"] >= 1 and detector.fired["logging off"] >= 1

@@ -21,7 +21,8 @@ from scopedrift.detectors.conformance.candidate import Candidate
 from scopedrift.detectors.conformance.checks import CHECKS
 from scopedrift.detectors.conformance.runner import Finding, assert_conforms, check, check_apart, run
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
-from scopedrift.detectors.registry import BUILTIN, DetectorError
+from scopedrift.detectors.registry import BUILTIN
+from scopedrift.detectors.spec import SpecError
 from scopedrift.simulator.log.events import EventBatch
 from scopedrift.simulator.log.truth import Truth
 
@@ -694,7 +695,7 @@ def test_in_a_process_apart_whatever_a_detector_does_the_check_ends(tmp_path, ho
 
 
 def test_a_process_apart_says_what_cannot_be_found() -> None:
-    with pytest.raises(DetectorError, match="unknown detector 'first-sen': did you mean 'first-seen'"):
+    with pytest.raises(SpecError, match="unknown detector 'first-sen': did you mean 'first-seen'"):
         list(check_apart("first-sen"))
 
 

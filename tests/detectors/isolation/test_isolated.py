@@ -17,7 +17,8 @@ from scopedrift.detectors import Knowledge
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.isolation.isolated import Isolated, IsolationError
-from scopedrift.detectors.registry import DetectorError, load
+from scopedrift.detectors.loading import load
+from scopedrift.detectors.spec import SpecError
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.scenarios import load as load_scenario
 from scopedrift.scenarios import override
@@ -191,7 +192,7 @@ def test_a_detector_that_hangs_while_it_fits_is_stopped(theirs) -> None:
     ],
 )
 def test_what_cannot_be_made_is_told_at_once(spec, message) -> None:
-    with pytest.raises(DetectorError) as error:
+    with pytest.raises(SpecError) as error:
         load(spec)
     assert message in str(error.value)
 

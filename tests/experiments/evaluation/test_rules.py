@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from scopedrift.detectors.adapters.sigma_records import judge
 from scopedrift.detectors.base import Detector, Part
-from scopedrift.detectors.registry import load
+from scopedrift.detectors.loading import load
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.rules import apart, noise, pooled_rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.running.ablation import ABLATION, ablation
 from scopedrift.experiments.running.run import run_scenario
 from scopedrift.scenarios.loader import load_text
@@ -28,7 +28,7 @@ NAMES = ("first-seen", "task-context")
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     scenario = load_text(SCENARIO)
-    detectors = {name: registry.load(name) for name in NAMES}
+    detectors = {name: loading.load(name) for name in NAMES}
     cells = run_scenario(scenario, NAMES, range(2))["cells"]
     return ablation(scenario, detectors, range(2), cells)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.running.adaptive import least_suspicious, make_world
 from scopedrift.scenarios.loader import load_text, override
@@ -27,7 +27,7 @@ incidents:
 
 def scores(variants: dict[str, int]) -> dict[str, float]:
     scenario = override(load_text(SCENARIO), {"adaptive": None})
-    matching = evaluate(registry.load("first-seen"), simulate(scenario, SEED, variants=variants)).matching
+    matching = evaluate(loading.load("first-seen"), simulate(scenario, SEED, variants=variants)).matching
     assert matching is not None
     return {found.incident.id: found.score for found in matching.detections}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import description, loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.metrics import f1
 from scopedrift.experiments.evaluation.scoring import DetectorError
@@ -39,7 +39,7 @@ def tuned(folder: Path) -> Tuned:
 
 
 def test_the_defaults_are_tried_first_and_ranges_are_kept(tuned: Tuned) -> None:
-    known = {p.name: p for p in registry.describe(registry.find("first-seen")).parameters}
+    known = {p.name: p for p in description.describe(loading.find("first-seen")).parameters}
     assert all(tuned.trials[0].parameters[name] == known[name].default for name in tuned.trials[0].parameters)
     for trial in tuned.trials:
         assert "peers" not in trial.parameters
@@ -52,7 +52,7 @@ def test_the_defaults_are_tried_first_and_ranges_are_kept(tuned: Tuned) -> None:
 def test_a_trial_is_worth_its_f1_less_what_it_spent_beyond_the_budget(tuned: Tuned) -> None:
     detected = incidents = false = allowed = 0.0
     for seed in (0, 1):
-        found = evaluate(registry.load("first-seen(peers=1.0)"), simulate(load_text(SCENARIO), seed))
+        found = evaluate(loading.load("first-seen(peers=1.0)"), simulate(load_text(SCENARIO), seed))
         detected, incidents = detected + found.metrics["detected"], incidents + found.metrics["incidents"]
         false += found.metrics["false_positives"]
         allowed += found.budget_per_day * found.windows.test.days
@@ -67,7 +67,7 @@ def test_the_best_trial_wins_on_the_tuning_worlds_and_is_judged_on_others(tuned:
     cells = tuned.held_out["cells"]
     assert set(cells["seed"]) == {2, 3} and set(cells["detector"]) == {"tuned", "default"}
     world = simulate(load_text(SCENARIO), 2)
-    again = evaluate(registry.load("first-seen", tuned.parameters), world)
+    again = evaluate(loading.load("first-seen", tuned.parameters), world)
     row = cells[(cells["seed"] == 2) & (cells["detector"] == "tuned")].iloc[0]
     assert (again.threshold, again.metrics["detected"]) == (row["threshold"], row["detected"])
     assert tuned.threshold.low <= again.threshold <= tuned.threshold.high
@@ -81,7 +81,7 @@ def test_a_search_goes_on_where_it_was(tuned: Tuned, folder: Path) -> None:
 
 def test_the_result_names_all_that_a_deployment_needs(tuned: Tuned) -> None:
     value = parse(tuned.text(), "detector.yaml").value
-    registry.load(value["detector"], value["parameters"])
+    loading.load(value["detector"], value["parameters"])
     assert value["alert_budget"] == "1/day" and value["learning_period"] == "2d" and value["identities"] > 0
     assert value["threshold"]["low"] <= value["threshold"]["estimate"] <= value["threshold"]["high"]
     assert value["expected_alerts_per_day"]["estimate"] >= 0

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluation.alerts import alerts
 from scopedrift.experiments.evaluation.evaluate import evaluate
@@ -45,8 +45,8 @@ def untold(log):
 def test_threshold_and_expected_alerts_are_those_of_an_evaluation(untold, tmp_path):
     found = tune_log("rate", untold, tmp_path, trials=5)
     assert found.trials == () and found.missed is None and found.default is None
-    assert found.parameters == registry.load("rate").parameters()
-    done = evaluate(registry.load("rate"), untold)
+    assert found.parameters == loading.load("rate").parameters()
+    done = evaluate(loading.load("rate"), untold)
     assert found.threshold == done.threshold
     test = done.windows.test
     batch = untold.log.batch(test.start, test.stop)
@@ -65,7 +65,7 @@ def test_a_smaller_budget_gives_a_higher_threshold_and_no_more_alerts(untold, tm
 
 def test_what_is_written_can_be_deployed_and_owns_up_to_what_is_unknown(untold, tmp_path):
     value = parse(tune_log("first-seen(memory=3)", untold, tmp_path, trials=1).text(), "detector.yaml").value
-    detector = registry.load(value["detector"], value["parameters"])
+    detector = loading.load(value["detector"], value["parameters"])
     assert detector.parameters()["memory"] == 3 and value["alert_budget"] == "3/day" and value["will_miss"] == UNKNOWN
     assert {"estimate", "low", "high"} == set(value["expected_alerts_per_day"]) and value["learning_period"]
 
@@ -83,7 +83,7 @@ def test_parameters_are_searched_on_some_incidents_and_judged_on_later_ones(told
     assert found.held_out.incidents == len([b for b in begins if b >= begins[len(begins) // 2]])
     best = max((t for t in found.trials if t.value == t.value), key=lambda trial: trial.value)
     assert all(found.parameters[name] == value for name, value in best.parameters.items())
-    done = evaluate(registry.load("first-seen", found.parameters), told)
+    done = evaluate(loading.load("first-seen", found.parameters), told)
     late = [d for d in done.matching.detections if d.incident.first_observable_at >= begins[len(begins) // 2]]
     assert (found.held_out.detected, found.threshold) == (sum(d.detected for d in late), done.threshold)
 

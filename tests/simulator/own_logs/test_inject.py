@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors import registry
+from scopedrift.detectors import loading
 from scopedrift.experiments.audit import audit_log
 from scopedrift.experiments.audit.leakage import no_field_leaks
 from scopedrift.experiments.audit.subject import Subject
@@ -119,7 +119,7 @@ def test_a_saved_world_is_judged_as_the_one_in_memory(trail, tmp_path):
     loaded = load_world(tmp_path)
     assert loaded.scenario == world.scenario and loaded.truth.incidents == world.truth.incidents
     assert loaded.log.digest == world.log.digest
-    detector = registry.load("first-seen")
+    detector = loading.load("first-seen")
     assert evaluate(detector, loaded).metrics["recall"] == evaluate(detector, world).metrics["recall"]
 
 
