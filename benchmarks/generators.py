@@ -24,6 +24,7 @@ import numpy as np
 import simpy
 
 from scopedrift.scenarios import Scenario, load_text
+from scopedrift.scenarios.catalogue import ActivitySpec, Distribution
 from scopedrift.simulator.engine import TICK, WINDOW
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.delivery import DELAY_SIGMA, Delivery
@@ -73,7 +74,7 @@ def setting(events: int, per_stage: int) -> Setting:
     """The world in which about `events` events happen, `per_stage` in each stage."""
     scenario = load_text(SCENARIO)
     world = World(scenario, 1)
-    activity = world.activities.add("benchmark/work", {"mix": MIX})
+    activity = world.activities.add("benchmark/work", ActivitySpec(mix=MIX))
     workloads = []
     for number in range(WORKLOADS):
         name, project = f"workload-{number:03d}", world.projects[number % len(world.projects)]
@@ -274,7 +275,7 @@ class _Tables:
     def __init__(self, given: Setting) -> None:
         world, everything = given.world, given.world.operations
         delivery = Delivery(given.scenario, 1, everything)
-        curve = np.array(Quantiles.parse({"median": 1.0, "sigma": DELAY_SIGMA}).table)
+        curve = np.array(Quantiles.of(Distribution(median=1.0, sigma=DELAY_SIGMA)).table)
         specs = given.scenario.telemetry
         streams = world.names["stream"].texts()
         self.delay = (np.array([max(specs[s].delay, 1) for s in streams])[:, None] * curve).astype(np.int64)

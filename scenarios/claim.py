@@ -25,13 +25,12 @@ from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, Strict, ValidationError, model_validator
+from pydantic import Field, Strict, model_validator
 
 from scopedrift.scenarios.documents import Problem, ScenarioError, closest, parse, read_text, shown
-from scopedrift.scenarios.explain import explain
-from scopedrift.scenarios.fields import Slug, Text
+from scopedrift.scenarios.explain import validated
+from scopedrift.scenarios.fields import Model, Slug, Text
 from scopedrift.scenarios.loader import load, override
-from scopedrift.scenarios.parts import Model
 from scopedrift.scenarios.suite import Plan, Suite, Variant
 
 QUICK_SEEDS: Final = 3
@@ -130,11 +129,7 @@ def read_claim(text: str, label: str) -> Claim:
     Raises `ScenarioError` for anything that is wrong with it.
     """
     document = parse(text, label)
-    try:
-        return Claim.model_validate(document.value)
-    except ValidationError as error:
-        problems = explain(error, Claim)
-        raise ScenarioError(*(document.problem(problem.message, problem.key) for problem in problems)) from None
+    return validated(Claim, document.value, document)
 
 
 def _root() -> Traversable:

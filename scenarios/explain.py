@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from scopedrift.scenarios.documents import KeyPath, Problem, shown, suggestion
+from scopedrift.scenarios.documents import Document, KeyPath, Problem, ScenarioError, shown, suggestion
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 _TYPES: Final[Mapping[str, str]] = {
     "bool_type": "true or false",
@@ -36,12 +38,25 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     return [Problem(_message(each, model), each["loc"]) for each in error.errors(include_url=False)]
 
 
+def validated(model: type[AnyModel], value: object, document: Document, key: KeyPath = ()) -> AnyModel:
+    """What a document holds at `key`, as a model.
+
+    Raises `ScenarioError` that names file, line and key of everything that is wrong with it.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = explain(error, model)
+        raise ScenarioError(*(document.problem(each.message, (*key, *each.key)) for each in problems)) from None
+
+
 def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return f"unknown key{suggestion(error['loc'][-1], _fields(model, error['loc'][:-1]))}"
     if kind == "missing":
-        return f"this key is missing; expected: {_fields(model, error['loc'][:-1]).get(str(error['loc'][-1]), '')}"
+        about = _fields(model, error["loc"][:-1]).get(str(error["loc"][-1]), "")
+        return "this key is missing" + (f"; expected: {about}" if about else "")
     if kind == "literal_error":
         choices = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         return f"unknown choice {shown(given)}{suggestion(given, choices)}"
@@ -55,15 +70,18 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _fields(model: type[BaseModel], key: KeyPath) -> dict[str, str]:
-    """The keys, with their descriptions, that a scenario may have at `key`."""
-    within: Any = model
+    """The keys, with their descriptions, that what is written at `key` may have."""
+    within = model
     for part in key:
-        if isinstance(within, type) and issubclass(within, BaseModel):
-            named = {field.alias or name: field for name, field in within.model_fields.items()}
-            within = named[str(part)].annotation
-        else:  # a mapping or tuple of models: `part` is its key or position
-            within = next(
-                arg for arg in typing.get_args(within) if isinstance(arg, type) and issubclass(arg, BaseModel)
-            )
+        named = {field.alias or name: field for name, field in within.model_fields.items()}
+        if part in named:  # anything else is a key of a mapping or a position in a list of models
+            within = _model_in(named[str(part)].annotation) or within
     fields = {field.alias or name: field.description or "" for name, field in within.model_fields.items()}
-    return {**fields, "extends": "the scenario to start from"} if not key else fields
+    return fields if key else {**fields, **getattr(model, "FILE_KEYS", {})}
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The first model that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in typing.get_args(annotation) if (found := _model_in(part))), None)

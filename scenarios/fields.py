@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, NoReturn
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Strict, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scopedrift.scenarios.documents import Problem, shown
@@ -23,6 +33,12 @@ from scopedrift.scenarios.durations import (
     parse_duration,
     parse_rate,
 )
+
+
+class Model(BaseModel):
+    """What every model of a file has in common: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def fail(problems: Sequence[Problem]) -> NoReturn:

@@ -30,7 +30,7 @@ from scopedrift.scenarios.documents import (
     shown,
     suggestion,
 )
-from scopedrift.scenarios.explain import explain
+from scopedrift.scenarios.explain import explain, validated
 from scopedrift.scenarios.schema import Scenario
 
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -73,7 +73,7 @@ def load(name_or_path: str | Path) -> Scenario:
 
     Raises `ScenarioError` for anything that is wrong with it.
     """
-    return _validated(_extended(_find(name_or_path)))
+    return _read(_find(name_or_path))
 
 
 def load_text(text: str, *, source: str = "<text>", folder: Path | None = None) -> Scenario:
@@ -81,7 +81,7 @@ def load_text(text: str, *, source: str = "<text>", folder: Path | None = None) 
 
     Raises `ScenarioError` for anything that is wrong with it.
     """
-    return _validated(_extended(_Source(source, text, folder)))
+    return _read(_Source(source, text, folder))
 
 
 def override(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
@@ -96,6 +96,11 @@ def override(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
         return Scenario.model_validate(plain)
     except ValidationError as error:
         raise ScenarioError(*(_overridden(problem, paths) for problem in explain(error, Scenario))) from None
+
+
+def _read(source: _Source) -> Scenario:
+    document = _extended(source)
+    return validated(Scenario, document.value, document)
 
 
 def _find(name_or_path: str | Path) -> _Source:
@@ -176,14 +181,6 @@ def _move(places: dict[KeyPath, Place], fresh: Mapping[KeyPath, Place], path: Ke
     for key in [key for key in places if key[: len(path)] == path]:
         del places[key]
     places.update((key, place) for key, place in fresh.items() if key[: len(path)] == path)
-
-
-def _validated(document: Document) -> Scenario:
-    try:
-        return Scenario.model_validate(document.value)
-    except ValidationError as error:
-        problems = explain(error, Scenario)
-        raise ScenarioError(*(document.problem(problem.message, problem.key) for problem in problems)) from None
 
 
 def _assign(plain: dict[str, Any], dotted: str, value: Any) -> KeyPath:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     Strict,
@@ -31,6 +29,7 @@ from scopedrift.scenarios.fields import (
     Flag,
     Length,
     Lifetime,
+    Model,
     Rate,
     Share,
     Size,
@@ -41,12 +40,6 @@ from scopedrift.scenarios.fields import (
 
 CREDENTIALS: Final = ("x509-svid", "jwt-svid", "oauth", "static-key")
 """Kinds of credential; what each is like stands in the catalogue (`platform.yaml`)."""
-
-
-class Model(BaseModel):
-    """What every part has in common."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Windows(Model):
@@ -197,9 +190,14 @@ class ChangeSpec(Model):
         """How many, or `None` where `per_month` says it."""
         return 1 if self.count is None and self.per_month is None else self.count
 
+    @property
+    def entry(self) -> catalogue.Change:
+        """Its entry in the catalogue."""
+        return catalogue.changes()[self.kind]
+
     @field_serializer("parameters", when_used="json")
     def _parameters_text(self, value: dict[str, Any]) -> dict[str, Any]:
-        return catalogue.written(catalogue.changes()[self.kind], value)
+        return self.entry.written(value)
 
 
 class IncidentSpec(Model):
@@ -260,10 +258,14 @@ class IncidentSpec(Model):
         """The name of the attack chain or drift."""
         return self.attack or self.drift or ""
 
+    @property
+    def entry(self) -> catalogue.Template:
+        """Its entry in the catalogue."""
+        return (catalogue.chains() if self.attack else catalogue.drifts())[self.template]
+
     @field_serializer("parameters", when_used="json")
     def _parameters_text(self, value: dict[str, Any]) -> dict[str, Any]:
-        entries = catalogue.chains() if self.attack else catalogue.drifts()
-        return catalogue.written(entries[self.template], value)
+        return self.entry.written(value)
 
 
 class Adaptive(Model):
@@ -304,11 +306,11 @@ def _one_of(value: str, what: str, known: Mapping[str, Any]) -> str:
     return value
 
 
-def _resolve(entry: catalogue.Entry | None, given: Any) -> Any:
+def _resolve(entry: catalogue.Configurable | None, given: Any) -> Any:
     """The parameters of `entry`, completed; unchanged where something else is wrong already."""
     if entry is None or not isinstance(given, dict):
         return given
     try:
-        return catalogue.resolve(entry, given)
+        return entry.resolve(given)
     except ScenarioError as error:
         fail(error.problems)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     BeforeValidator,
@@ -27,7 +27,7 @@ from pydantic import (
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.documents import Problem, ScenarioError, at, shown, suggestion, write
 from scopedrift.scenarios.durations import DURATION_PATTERN, RATE_PATTERN, format_duration, format_rate
-from scopedrift.scenarios.fields import Factor, Length, Share, Size, Slug, Start, Text, fail
+from scopedrift.scenarios.fields import Factor, Length, Model, Share, Size, Slug, Start, Text, fail
 from scopedrift.scenarios.parts import (
     Adaptive,
     ChangeSpec,
@@ -36,7 +36,6 @@ from scopedrift.scenarios.parts import (
     Evaluation,
     Identities,
     IncidentSpec,
-    Model,
     Organisation,
     Platform,
     StreamSpec,
@@ -81,7 +80,7 @@ def _resolve_workloads(value: Any) -> Any:
             problems.append(Problem(f"unknown workload family{suggestion(family, known)}", (family,)))
         elif isinstance(given, dict):
             try:
-                result[family] = catalogue.resolve(known[family], given)
+                result[family] = known[family].resolve(given)
             except ScenarioError as error:
                 problems += at(error.problems, (family,))
         elif given not in OFF:
@@ -139,7 +138,7 @@ def _describe_file(schema: dict[str, Any]) -> None:
     required = schema.pop("required")
     schema["properties"]["extends"] = {"type": "string", "description": "Scenario, or path of a file, to start from."}
     schema["anyOf"] = [{"required": required}, {"required": ["name", "extends"]}]
-    kinds = {
+    kinds: dict[str, dict[str, Collection[str]]] = {
         "ChangeSpec": {"kind": catalogue.changes()},
         "IncidentSpec": {"attack": catalogue.chains(), "drift": catalogue.drifts()},
     }
@@ -166,6 +165,8 @@ class Scenario(Model):
     """What to simulate; see the fields. Made by `load`, `load_text` or `override`."""
 
     model_config = ConfigDict(title="scopedrift scenario")
+    FILE_KEYS: ClassVar[Mapping[str, str]] = {"extends": "the scenario to start from"}
+    """Keys that only a file has."""
 
     name: Slug = Field(description="Lower-case words joined by hyphens.")
     version: Size = Field(default=1, description="Raised whenever results under this name would change.")
@@ -274,7 +275,7 @@ class Scenario(Model):
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of the canonical JSON, catalogue defaults included."""
         families = catalogue.families()
-        resolved = {name: catalogue.written(families[name], each) for name, each in self.workloads.items()}
+        resolved = {name: families[name].written(each) for name, each in self.workloads.items()}
         content = {"scenario": self.plain(), "workloads": resolved}
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -283,11 +284,7 @@ class Scenario(Model):
     def _workloads_text(self, value: dict[str, dict[str, Any]]) -> dict[str, Any]:
         families = catalogue.families()
         return {
-            name: {
-                key: text
-                for key, text in catalogue.written(families[name], resolved).items()
-                if self.is_given(name, key)
-            }
+            name: {key: text for key, text in families[name].written(resolved).items() if self.is_given(name, key)}
             for name, resolved in value.items()
         }
 

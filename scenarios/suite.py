@@ -25,14 +25,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, Strict, ValidationError, model_validator
+from pydantic import Field, Strict, model_validator
 
 from scopedrift.scenarios.documents import Problem, ScenarioError, closest, parse, read_text, shown
 from scopedrift.scenarios.durations import format_duration, parse_duration
-from scopedrift.scenarios.explain import explain
-from scopedrift.scenarios.fields import Factor, Flag, Rate, Share, Size, Slug, Text, fail
+from scopedrift.scenarios.explain import validated
+from scopedrift.scenarios.fields import Factor, Flag, Model, Rate, Share, Size, Slug, Text, fail
 from scopedrift.scenarios.loader import load, override
-from scopedrift.scenarios.parts import Model
 from scopedrift.scenarios.schema import Scenario
 
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -179,11 +178,7 @@ def load_suite(name_or_path: str) -> Plan:
     """
     label, text, folder = _find(name_or_path)
     document = parse(text, label)
-    try:
-        suite = Suite.model_validate(document.value)
-    except ValidationError as error:
-        problems = explain(error, Suite)
-        raise ScenarioError(*(document.problem(problem.message, problem.key) for problem in problems)) from None
+    suite = validated(Suite, document.value, document)
     variants = []
     for at, name in enumerate(suite.scenarios):
         try:

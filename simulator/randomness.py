@@ -15,12 +15,13 @@ The hash is the SplitMix64 finaliser (Steele, Lea and Flood, OOPSLA 2014).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from scopedrift.scenarios.catalogue import Distribution
 from scopedrift.simulator.log.events import Array
 
 _GOLDEN: Final = 0x9E3779B97F4A7C15
@@ -117,26 +118,20 @@ class Quantiles:
         self.table = list(table)
 
     @classmethod
-    def parse(cls, spec: Mapping[str, Any] | float | int) -> Quantiles:
-        """From data: a number, `{quantiles: {p: value}}`, `{median:, sigma:}` or `{median:, p90:}`.
-
-        Raises `ValueError` for anything else.
-        """
+    def of(cls, spec: Distribution | float) -> Quantiles:
+        """The table of a distribution of the catalogue, or of a constant."""
         points = (np.arange(TABLE) + 0.5) / TABLE
         if isinstance(spec, (int, float)):
             return cls([float(spec)] * TABLE)
-        if "quantiles" in spec:
-            anchors = sorted((float(p), float(v)) for p, v in spec["quantiles"].items())
+        if spec.median is None:
+            anchors = sorted(spec.quantiles.items())
             logs = np.log([v for _, v in anchors])
             return cls(np.exp(np.interp(points, [p for p, _ in anchors], logs)).tolist())
-        if "median" in spec and ("sigma" in spec or "p90" in spec):
-            median = float(spec["median"])
-            normal = NormalDist()
-            sigma = (
-                float(spec["sigma"]) if "sigma" in spec else float(np.log(spec["p90"] / median)) / normal.inv_cdf(0.9)
-            )
-            return cls([float(median * np.exp(sigma * normal.inv_cdf(p))) for p in points])
-        raise ValueError(f"not a distribution: {spec!r} (expected a number, quantiles, or median with sigma or p90)")
+        median, sigma, normal = spec.median, spec.sigma, NormalDist()
+        if sigma is None:
+            assert spec.p90 is not None
+            sigma = float(np.log(spec.p90 / median)) / normal.inv_cdf(0.9)
+        return cls([float(median * np.exp(sigma * normal.inv_cdf(p))) for p in points])
 
     def __call__(self, u: float) -> float:
         """The value at probability `u`, in [0, 1)."""

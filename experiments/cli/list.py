@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scopedrift.experiments.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from scopedrift.scenarios import catalogue
 
 
 class Things(StrEnum):
@@ -75,15 +78,15 @@ def described(kind: Things) -> dict[str, str]:
     return {name: entry.description for name, entry in catalogue_of(kind).items()}
 
 
-def catalogue_of(kind: Things) -> dict[str, Any]:
+def catalogue_of(kind: Things) -> Mapping[str, catalogue.Entry]:
     """The catalogue's entries of one kind by name."""
     from scopedrift.scenarios import catalogue
 
-    sources: dict[Things, Callable[[], dict[str, catalogue.Entry]]] = {
+    sources: dict[Things, Callable[[], Mapping[str, catalogue.Entry]]] = {
         Things.ATTACKS: catalogue.chains,
         Things.DRIFTS: catalogue.drifts,
         Things.CHANGES: catalogue.changes,
         Things.TECHNIQUES: catalogue.techniques,
         Things.WORKLOADS: catalogue.families,
     }
-    return dict(sources[kind]())
+    return sources[kind]()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.list import Things, catalogue_of, names_of
 from scopedrift.experiments.cli.output import print_json, print_table, printable
+
+if TYPE_CHECKING:
+    from scopedrift.scenarios.catalogue import Change, Parameter, Technique, Template
 
 SINGULAR: Final = {
     Things.ATTACKS: "attack chain",
@@ -101,103 +104,88 @@ def _show_detector(name: str, as_json: bool) -> None:
 
 
 def _show_entry(kind: Things, name: str, as_json: bool) -> None:
+    from scopedrift.scenarios.catalogue import Change, Configurable, Technique, Template
+
     entry = catalogue_of(kind)[name]
+    parameters = entry.parameters.values() if isinstance(entry, Configurable) else ()
     columns = ["parameter", "default", "range", "unit", "source", "description"]
-    rows: list[list[Any]] = [
-        [p.name, p.text(p.default), _span(p), p.unit, p.source, p.description] for p in entry.parameters.values()
-    ]
+    rows: list[list[Any]] = [[p.name, p.text(p.default), _span(p), p.unit, p.source, p.description] for p in parameters]
     if as_json:
-        parameters = [dict(zip(columns, row, strict=True)) for row in rows]
-        about = {"kind": kind.value, "name": name, "description": entry.description}
-        print_json({**about, "parameters": parameters, **entry.data})
+        about = {"kind": kind.value, "parameters": [dict(zip(columns, row, strict=True)) for row in rows]}
+        print_json({**entry.model_dump(mode="json", exclude_unset=True, exclude={"parameters"}), **about})
         return
     print(f"{printable(name)} ({SINGULAR[kind]}): {printable(entry.description)}")
-    if kind in (Things.ATTACKS, Things.DRIFTS):
+    if isinstance(entry, Template):
         _print_incident(entry)
-    elif kind is Things.CHANGES:
-        _print_change(name, entry)
-    elif kind is Things.TECHNIQUES:
-        _print_technique(name, entry)
+    elif isinstance(entry, Change):
+        _print_change(entry)
+    elif isinstance(entry, Technique):
+        _print_technique(entry)
     if rows:
         print()
         print_table("", columns, rows)
 
 
-def _print_incident(entry: Any) -> None:
+def _print_incident(entry: Template) -> None:
     """What an attack or drift does, drawn in time, with where it comes from and the standards it falls under."""
     from scopedrift.experiments.cli.timeline import draw, steps_of
-    from scopedrift.scenarios import catalogue
-    from scopedrift.scenarios.coverage import STANDARDS, standards_of, techniques_of
+    from scopedrift.scenarios.coverage import STANDARDS, standards_of
+    from scopedrift.simulator.injection.tempo import stage_lengths
 
-    data = entry.data
     for key in ("objective", "published", "source"):
-        if key in data:
-            print(f"{key}: {printable(data[key])}")
-    families = data.get("victims", {}).get("families", [])
-    print(f"begins from: {data.get('foothold', 'workload')}; victims: {', '.join(families) or 'any'}\n")
+        if said := getattr(entry, key, ""):
+            print(f"{key}: {printable(said)}")
+    print(f"begins from: {entry.foothold}; victims: {', '.join(entry.victims.families)}\n")
     steps = steps_of(entry)
     for line in draw(steps):
         print(printable(line))
     print("\n(typical times at strength 0, log scale; `!` reaches the objective)\n")
-    known = catalogue.techniques()
-    stages = [
-        [
-            step.number,
-            step.stage["name"],
-            step.stage["technique"],
-            step.stage.get("wait", "minutes"),
-            step.stage.get("lasts", known[step.stage["technique"]].data.get("pace", "seconds")),
-            step.stage.get("on_denied", "abort"),
-        ]
-        for step in steps
-    ]
+    stages = []
+    for step in steps:
+        after, lasts = (pace.text for pace in stage_lengths(step.stage))
+        stages.append([step.number, step.stage.name, step.stage.technique, after, lasts, step.stage.on_denied])
     print_table("stages", ["", "stage", "technique", "after", "lasts", "if denied"], stages)
     print()
-    found = standards_of(techniques_of(entry))
+    found = standards_of(entry.techniques)
     print_table("standards", ["standard", "ids"], [[STANDARDS[key], ", ".join(ids)] for key, ids in found.items()])
 
 
-def _print_change(name: str, entry: Any) -> None:
+def _print_change(entry: Change) -> None:
     """What a benign change does, and which techniques it looks like."""
     from scopedrift.scenarios import catalogue
+    from scopedrift.scenarios.durations import format_duration
 
-    print(f"lasts: {entry.data['lasts']}; source: {printable(entry.data.get('source', 'assumed'))}")
-    alike = [n for n, each in catalogue.techniques().items() if name in each.data.get("look_alikes", ())]
+    print(f"lasts: {format_duration(entry.lasts)}; source: {printable(entry.source or 'assumed')}")
+    alike = [n for n, each in catalogue.techniques().items() if entry.name in each.look_alikes]
     print(f"looks like: {', '.join(alike) or 'no technique'}")
-    effects = [", ".join(effect) for effect in entry.data["effects"]]
-    print(f"effects: {'; '.join(effects)}")
+    print(f"effects: {'; '.join(effect.kind for effect in entry.effects)}")
 
 
-def _print_technique(name: str, entry: Any) -> None:
+def _print_technique(entry: Technique) -> None:
     """What a technique logs, needs and yields, who uses it, and the standards it falls under."""
     from scopedrift.scenarios import catalogue
-    from scopedrift.scenarios.coverage import STANDARDS, standards_of, techniques_of
+    from scopedrift.scenarios.coverage import STANDARDS, standards_of
 
-    data = entry.data
-    form, operations = next(iter(data["activity"].items()))
     said = {
-        "signals": data["signals"],
-        f"operations ({'in order' if form == 'sequence' else 'mixed'})": operations,
-        "needs": data.get("needs", ()),
-        "yields": [data["yields"]] if "yields" in data else (),
-        "looks like": data.get("look_alikes", ()),
+        "signals": entry.signals,
+        f"operations ({'in order' if entry.activity.sequence else 'mixed'})": entry.activity.operations,
+        "needs": entry.needs,
+        "yields": [entry.yields] if entry.yields else (),
+        "looks like": entry.look_alikes,
         "used by": [
-            chain
-            for entries in (catalogue.chains(), catalogue.drifts())
-            for chain, each in entries.items()
-            if name in techniques_of(each)
+            name for name, each in {**catalogue.chains(), **catalogue.drifts()}.items() if entry.name in each.techniques
         ],
     }
-    low, high = data["count"]
-    print(f"{low} to {high} events within {data.get('pace', 'seconds')}, at strength 0")
+    low, high = entry.count
+    print(f"{low} to {high} events within {entry.pace.text}, at strength 0")
     for what, values in said.items():
         print(f"{what}: {', '.join(map(printable, values)) or 'nothing'}")
     print()
-    found = standards_of([name])
+    found = standards_of([entry.name])
     print_table("standards", ["standard", "ids"], [[STANDARDS[key], ", ".join(ids)] for key, ids in found.items()])
 
 
-def _span(parameter: Any) -> str:
+def _span(parameter: Parameter) -> str:
     if parameter.choices:
         return ", ".join(str(parameter.text(choice)) for choice in parameter.choices)
     low, high = (None if bound is None else parameter.text(bound) for bound in (parameter.min, parameter.max))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
-from typing import Any, Final
+from math import log
+from typing import Final
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.injection.tempo import bounds, stage_lengths
+from scopedrift.simulator.injection.tempo import stage_lengths
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 
 WIDTH: Final = 56
@@ -23,22 +23,21 @@ class Step:
     """One stage as it is expected at strength 0; microseconds since the incident began."""
 
     number: str
-    stage: Mapping[str, Any]
+    stage: catalogue.Stage
     begins: float
     ends: float
 
 
-def steps_of(template: catalogue.Entry) -> list[Step]:
+def steps_of(template: catalogue.Template) -> list[Step]:
     """The stages of a chain or drift; branches (`3a`, `3b`) begin together."""
     now, steps = 0.0, []
-    for number, entry in enumerate(template.data["stages"], start=1):
-        branches: Sequence[Mapping[str, Any]] = entry.get("one_of", [entry])
+    for number, branches in enumerate(template.stages, start=1):
         ends = now
         for letter, stage in zip("abcdefgh", branches, strict=False):
-            wait, length = stage_lengths(stage, catalogue.techniques()[stage["technique"]].data)
-            begins = now + _typical(wait)
+            wait, length = stage_lengths(stage)
+            begins = now + wait.typical
             name = f"{number}{letter}" if len(branches) > 1 else str(number)
-            steps.append(Step(name, stage, begins, begins + _typical(length)))
+            steps.append(Step(name, stage, begins, begins + length.typical))
             ends = max(ends, steps[-1].ends)
         now = ends
     return steps
@@ -52,7 +51,7 @@ def draw(steps: Sequence[Step], width: int = WIDTH) -> Iterator[str]:
     for text, at in marks:
         place = _place(at, last, width)
         axis[place : place + len(text)] = text
-    names = max(len(step.stage["name"]) for step in steps)
+    names = max(len(step.stage.name) for step in steps)
     ruler = ["·"] * (width + 1)
     for _, at in marks:
         ruler[_place(at, last, width)] = "┬"
@@ -60,13 +59,8 @@ def draw(steps: Sequence[Step], width: int = WIDTH) -> Iterator[str]:
     yield f"{'':{names + 5}}{''.join(ruler)}"
     for step in steps:
         begin, end = _place(step.begins, last, width), _place(step.ends, last, width)
-        bar = "━" * max(end - begin, 1) + ("!" if step.stage.get("impact") else "")
-        yield f"{step.number:>3}  {step.stage['name']:<{names}}{' ' * begin}{bar}"
-
-
-def _typical(length: str) -> float:
-    low, high = bounds(length)
-    return sqrt(low * high)
+        bar = "━" * max(end - begin, 1) + ("!" if step.stage.impact else "")
+        yield f"{step.number:>3}  {step.stage.name:<{names}}{' ' * begin}{bar}"
 
 
 def _place(at: float, last: float, width: int) -> int:

@@ -8,42 +8,20 @@ operation, so that expanding a stage is array indexing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from scopedrift.scenarios.catalogue import Entry
+from scopedrift.scenarios.catalogue import ActivitySpec, Operation
 from scopedrift.simulator.log.events import ACCESS, STREAMS, Array, Names
 from scopedrift.simulator.randomness import TABLE, Quantiles
 
 SPREADS: Final = ("even", "uniform", "front")
 """How a stage's events lie in its time: paced, anywhere, or mostly at its start."""
-MAX_STEPS: Final = 64
 MOST_BYTES: Final = 5 << 30
 """No call moves more: S3 takes 5 GiB in one upload; a log-normal tail knows no such limit."""
-DEFAULTS: Final = {"error": 0.045, "denied": 0.004, "pick": 2}
-"""Of a benign call: 404s and 403s in the Kubernetes audit sample; the skew is assumed."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One kind of API call (see `scenarios/data/operations.yaml`)."""
-
-    code: int
-    name: str
-    stream: str
-    service: str
-    operation: str
-    access: str
-    slot: str
-    pick: int
-    error: float
-    denied: float
-    data_event: bool
-    image: bool
-    sizes: Quantiles | None
 
 
 @dataclass(frozen=True)
@@ -78,28 +56,10 @@ class Tables:
 class Operations:
     """All operations of the catalogue, with their columns as arrays indexed by operation code."""
 
-    def __init__(self, catalogue: Mapping[str, Entry]) -> None:
-        self.all: list[Operation] = []
-        self.by_name: dict[str, Operation] = {}
-        for name, entry in catalogue.items():
-            spec = {**DEFAULTS, **entry.data}
-            operation = Operation(
-                code=len(self.all),
-                name=name,
-                stream=spec["stream"],
-                service=spec["service"],
-                operation=spec["operation"],
-                access=spec["access"],
-                slot=spec["slot"],
-                pick=int(spec["pick"]),
-                error=float(spec["error"]),
-                denied=float(spec["denied"]),
-                data_event=bool(spec.get("data_event", False)),
-                image=bool(spec.get("image", False)),
-                sizes=Quantiles.parse(spec["bytes"]) if "bytes" in spec else None,
-            )
-            self.all.append(operation)
-            self.by_name[name] = operation
+    def __init__(self, by_name: Mapping[str, Operation]) -> None:
+        self.by_name = by_name
+        self.all = list(by_name.values())
+        self.codes = {name: code for code, name in enumerate(by_name)}
         self.slots = Names(sorted({operation.slot for operation in self.all}))
         self.services = Names(operation.service for operation in self.all)
         self.operations = Names(operation.operation for operation in self.all)
@@ -112,8 +72,8 @@ class Operations:
         self.pick = np.array([o.pick for o in everything], np.int8)
         self.data_event = np.array([o.data_event for o in everything])
         self.image = np.array([o.image for o in everything])
-        self.sized = np.array([o.sizes is not None for o in everything])
-        sizes = np.array([o.sizes.table if o.sizes else [-1.0] * TABLE for o in everything])
+        self.sized = np.array([o.bytes is not None for o in everything])
+        sizes = np.array([Quantiles.of(o.bytes).table if o.bytes else [-1.0] * TABLE for o in everything])
         self.sizes = np.minimum(sizes, MOST_BYTES).round().astype(np.int64)
 
     def thresholds(self, errors: float) -> tuple[Array, Array]:
@@ -137,47 +97,37 @@ class Activities:
         self._parts: list[int] = []
         self._stay: list[int] = []
         for operation in operations.all:
-            self.add(f"call/{operation.name}", {"mix": {operation.name: 1}, "spread": "even"})
+            self.add(f"call/{operation.name}", ActivitySpec(mix={operation.name: 1.0}, spread="even"))
 
-    def add(self, name: str, spec: Mapping[str, Any]) -> Activity:
-        """Compile `{sequence: [...]}` or `{mix: {entry: weight}}` (with `spread`, `per_task`, `stay`).
+    def add(self, name: str, spec: ActivitySpec) -> Activity:
+        """The activity of a name; it is compiled when first added.
 
-        Raises `ValueError` naming the activity for an unknown operation, a bad spread, chains of unequal length or
-        an empty list.
+        Raises `ValueError` naming the activity for an unknown operation.
         """
         if name in self._by_name:
             return self._by_name[name]
-        sequence: Sequence[str] = spec.get("sequence", ())
-        mix: Mapping[str, float] = spec.get("mix", {})
-        entries = [[step] for step in sequence] or [entry.split(" > ") for entry in mix]
-        if not entries or len(entries) > MAX_STEPS:
-            raise ValueError(f"activity {name}: expected 1 to {MAX_STEPS} operations under `sequence` or `mix`")
-        if unknown := [o for entry in entries for o in entry if o not in self._operations.by_name]:
+        known, sequence, chains = self._operations.by_name, spec.sequence, spec.chains
+        if unknown := [each for each in spec.operations if each not in known]:
             raise ValueError(f"activity {name}: unknown operations {', '.join(unknown)}")
-        parts = len(entries[0])
-        if any(len(entry) != parts for entry in entries):
-            raise ValueError(f"activity {name}: expected chains of one length, {parts} as in the first")
-        spread = spec.get("spread", "front" if sequence else "even" if parts > 1 else "uniform")
-        if spread not in SPREADS:
-            raise ValueError(f"activity {name}: spread {spread!r} is none of {', '.join(SPREADS)}")
-        operations = [[self._operations.by_name[o] for o in entry] for entry in entries]
+        parts = len(chains[0])
+        spread = spec.spread or ("front" if sequence else "even" if parts > 1 else "uniform")
         if sequence:
-            place = np.arange(TABLE) % len(entries)
+            place = np.arange(TABLE) % len(sequence)
         else:
-            edges = np.cumsum([float(weight) for weight in mix.values()])
+            edges = np.cumsum(list(spec.mix.values()))
             place = np.searchsorted(edges / edges[-1], (np.arange(TABLE) + 0.5) / TABLE)
-        flat = dict.fromkeys(operation for entry in operations for operation in entry)
-        listed = tuple(entry[0] for entry in operations) if sequence else tuple(flat)
+        listed = tuple(known[each] for each in sequence or spec.operations)
         activity = Activity(len(self._tables), name, listed, len(sequence))
         self._by_name[name] = activity
         for part in range(parts):
             self._coded.append(activity)
-            self._tables.append(np.array([entry[part].code for entry in operations], np.int16)[place])
+            codes = [self._operations.codes[chain[part]] for chain in chains]
+            self._tables.append(np.array(codes, np.int16)[place])
             self._spread.append(SPREADS.index(spread))
-            self._per_task.append(int(spec.get("per_task", 0)))
+            self._per_task.append(spec.per_task)
             self._steps.append(len(sequence))
             self._parts.append(parts)
-            self._stay.append(round(float(spec.get("stay", 0.0)) * 65536))
+            self._stay.append(round(spec.stay * 65536))
         return activity
 
     def __iter__(self) -> Iterator[Activity]:

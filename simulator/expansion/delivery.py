@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.scenarios import Scenario
+from scopedrift.scenarios.catalogue import Distribution
 from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import ACCESS, STREAMS, Array
 from scopedrift.simulator.randomness import TABLE, Quantiles, hash64, key
@@ -37,7 +38,7 @@ class Delivery:
         ruling = (operations.access == ACCESS.index("admin")) & operations.image & ~bodies
         self.access = np.where(ruling, np.int32(ACCESS.index("create")), operations.access)
         """What each operation's record says of its access: that a pod is privileged stands in the body."""
-        curve = np.array(Quantiles.parse({"median": 1.0, "sigma": DELAY_SIGMA}).table)
+        curve = np.array(Quantiles.of(Distribution(median=1.0, sigma=DELAY_SIGMA)).table)
         self._delay = (np.array([max(spec.delay, 1) for spec in specs])[:, None] * curve).astype(np.int64).ravel()
         self._loss = np.array([round(spec.loss * 65536) for spec in specs])[operations.stream]
         self._duplication = np.array([round(spec.duplication * 65536) for spec in specs])[operations.stream]

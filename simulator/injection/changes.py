@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from scopedrift.scenarios import catalogue
-from scopedrift.scenarios.durations import parse_duration
+from scopedrift.scenarios.catalogue import Burst, Effect, Reach, Surge
 from scopedrift.scenarios.parts import ChangeSpec
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.injection.ledger import Ledger
@@ -39,30 +38,26 @@ def plan_change(
 ) -> tuple[CalendarEntry | None, Process]:
     """Decide whom a change concerns; return its calendar entry (if announced) and its process."""
     world = platform.world
-    data = catalogue.changes()[spec.kind].data
-    workloads = _concerned(platform, data.get("scope", {}), rng)
+    kind = spec.entry
+    workloads = _concerned(platform, kind.scope, rng)
     nodes = world.projects[int(rng.random() * len(world.projects))].nodes
-    lasts = parse_duration(data["lasts"])
-    end = min(at + lasts, world.scenario.end_us)
+    end = min(at + kind.lasts, world.scenario.end_us)
     identities = tuple(sorted({workload.identity.name for workload in workloads}))
     index = ledger.add_change(BenignChange(name, spec.kind, at, end, announced, identities))
     truth = ledger.code("benign_change", index)
-    effects: list[dict[str, Any]] = data["effects"]
-    new: dict[str, Any] = {}
-    if any("migrate_registry" in effect for effect in effects):
-        new["registry"] = (
+    registry = ""
+    if any(effect.migrate_registry for effect in kind.effects):
+        registry = (
             f"registry.{world.company}-{rng.integers(2, 9)}.example" if rng.random() < 0.5 else _public(platform, rng)
         )
     rebinds = {
-        w.name: {s: select(world, w, sel, rng) for s, sel in e["rebind"].items()}
-        for e in effects
-        if "rebind" in e
+        w.name: {s: select(world, w, sel, rng) for s, sel in e.rebind.items()}
+        for e in kind.effects
+        if e.rebind
         for w in workloads
     }
-    bursts: list[tuple[Mapping[str, Any], Activity]] = [
-        (effect["burst"], world.activities.add(f"change/{spec.kind}/{i}", effect["burst"]["activity"]))
-        for i, effect in enumerate(effects)
-        if "burst" in effect
+    bursts = [
+        (burst, world.activities.add(f"change/{spec.kind}/{i}", burst.activity)) for i, burst in enumerate(kind.bursts)
     ]
     entry = None
     if announced:
@@ -77,19 +72,19 @@ def plan_change(
             for slot, pool in rebinds.get(workload.name, {}).items():
                 used = {(o.service, o.access) for o in world.operations.all if o.slot == slot}
                 grants |= {Grant(s, a, p) for p in world.projects_of(pool) for s, a in used}
-        registries = frozenset([new["registry"]] if new else [])
+        registries = frozenset([registry] if registry else [])
         entry = CalendarEntry(spec.kind, at, end, frozenset(identities), frozenset(grants), registries)
-    return entry, _change(platform, name, workloads, effects, bursts, rebinds, new, nodes, truth, at, rng)
+    return entry, _change(platform, name, workloads, kind.effects, bursts, rebinds, registry, nodes, truth, at, rng)
 
 
 def _change(
     platform: Platform,
     name: str,
     workloads: Sequence[Workload],
-    effects: Sequence[Mapping[str, Any]],
-    bursts: Sequence[tuple[Mapping[str, Any], Activity]],
+    effects: Sequence[Effect],
+    bursts: Sequence[tuple[Burst, Activity]],
     rebinds: Mapping[str, Mapping[str, int]],
-    new: Mapping[str, Any],
+    registry: str,
     nodes: int,
     truth: int,
     at: int,
@@ -99,38 +94,38 @@ def _change(
     yield platform.wait(max(at - platform.now, 1))
     for effect in effects:
         for workload in workloads:
-            if "migrate_registry" in effect:
+            if effect.migrate_registry:
                 _, _, path = workload.image.partition("/")
-                world.set_image(workload, f"{new['registry']}/{path}", truth)
-            if "relocate" in effect:
+                world.set_image(workload, f"{registry}/{path}", truth)
+            if effect.relocate:
                 for kind, number in workload.actors.items():
                     workload.actors[kind] = world.actors.add(replace(world.actors[number], sources=nodes))
-            if "rebind" in effect:
+            if effect.rebind:
                 for slot, pool in rebinds[workload.name].items():
                     world.rebind(workload, slot, pool, truth)
-            if "restart" in effect:
+            if effect.restart:
                 workload.restarts += 1
-            if "surge" in effect:
-                workload.load *= float(effect["surge"]["factor"])
-                platform.env.process(_calm(platform, workload, effect["surge"]))
+            if effect.surge is not None:
+                workload.load *= effect.surge.factor
+                platform.env.process(_calm(platform, workload, effect.surge))
     tag = key(world.seed, "change", name) % (1 << 24)
     for spec, activity in bursts:
-        for workload in workloads[: 1 if spec.get("by") == "one" else None]:
+        for workload in workloads[: 1 if spec.by == "one" else None]:
             draws = rng.random((64, 3)).tolist()
-            targets = {slot: select(world, workload, chosen, rng) for slot, chosen in spec.get("targets", {}).items()}
+            targets = {slot: select(world, workload, chosen, rng) for slot, chosen in spec.targets.items()}
             actor = _aimed(world, workload, activity, targets, rng)
             platform.env.process(_burst(platform, workload, spec, activity, actor, truth, draws, tag))
 
 
-def _calm(platform: Platform, workload: Workload, spec: Mapping[str, Any]) -> Process:
-    yield platform.wait(parse_duration(spec["lasts"]))
-    workload.load /= float(spec["factor"])
+def _calm(platform: Platform, workload: Workload, spec: Surge) -> Process:
+    yield platform.wait(spec.lasts)
+    workload.load /= spec.factor
 
 
 def _burst(
     platform: Platform,
     workload: Workload,
-    spec: Mapping[str, Any],
+    spec: Burst,
     activity: Activity,
     actor: int,
     truth: int,
@@ -138,19 +133,17 @@ def _burst(
     tag: int,
 ) -> Process:
     """`times` bursts of an activity by a workload, `every` so often; `tag` numbers the change's own tasks."""
-    count = Quantiles.parse(spec["count"])
-    length = parse_duration(spec["duration"])
-    every = parse_duration(spec.get("every", "1d"))
-    for i in range(min(int(spec.get("times", 1)), len(draws))):
+    count = Quantiles.of(spec.count)
+    for i in range(min(spec.times, len(draws))):
         row = draws[i]
         job = CHANGE_TASKS + 64 * tag + i
         session = workload.session(job)
-        lasts = max(round(length * (0.5 + row[0])), 1)
+        lasts = max(round(spec.duration * (0.5 + row[0])), 1)
         platform.emit(
             activity.code, actor, platform.now, lasts, max(round(count(row[1])), 1), job, 0, session, platform.now,
             outcome=platform.outcome(), truth=truth,
         )  # fmt: skip
-        yield platform.wait(round(every * (0.7 + 0.6 * row[2])))
+        yield platform.wait(round(spec.every * (0.7 + 0.6 * row[2])))
 
 
 def _aimed(
@@ -166,21 +159,17 @@ def _aimed(
     return world.actors.add(actor)
 
 
-def _concerned(platform: Platform, scope: Mapping[str, Any], rng: np.random.Generator) -> list[Workload]:
+def _concerned(platform: Platform, scope: Reach, rng: np.random.Generator) -> list[Workload]:
     """Workloads that a change concerns: of some families (any, if none of these run), in one project, or just one."""
-    families = scope.get("families")
     everybody = [w for w in platform.world.workloads.values() if not w.identity.orphaned]
-    candidates = [w for w in everybody if not families or w.family in families] or everybody
+    candidates = [w for w in everybody if not scope.families or w.family in scope.families] or everybody
     if not candidates:
         return []
     first = candidates[int(rng.random() * len(candidates))]
-    reach = scope.get("reach", "project")
-    if reach == "one":
+    if scope.reach == "one":
         return [first]
-    if reach == "project":
-        candidates = [w for w in candidates if w.project.name == first.project.name]
-    share = float(scope.get("share", 1.0))
-    chosen = [w for w, u in zip(candidates, rng.random(len(candidates)), strict=True) if u < share]
+    candidates = [w for w in candidates if w.project.name == first.project.name]
+    chosen = [w for w, u in zip(candidates, rng.random(len(candidates)), strict=True) if u < scope.share]
     return chosen or [first]
 
 
@@ -192,5 +181,5 @@ def _projects(platform: Platform, workload: Workload, rebinds: Mapping[str, Mapp
 
 
 def _public(platform: Platform, rng: np.random.Generator) -> str:
-    registries: list[str] = platform.world.platform["world"]["public_registries"]
+    registries = platform.world.platform.world.public_registries
     return registries[int(rng.random() * len(registries))]

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.scenarios.catalogue import Entry
-from scopedrift.simulator.expansion.activities import Activity, Operation
+from scopedrift.scenarios.catalogue import ActivitySpec, Operation, Technique
+from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.injection.foothold import Foothold
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.injection.tempo import between
@@ -49,7 +49,7 @@ class Conduct:
 def conduct(
     platform: Platform,
     hold: Foothold,
-    technique: Entry,
+    technique: Technique,
     targets: Mapping[str, str],
     strength: float,
     rng: np.random.Generator,
@@ -67,7 +67,7 @@ def conduct(
 def _held_against_permissions(
     platform: Platform,
     hold: Foothold,
-    technique: Entry,
+    technique: Technique,
     pools: Mapping[str, int],
     strength: float,
     rng: np.random.Generator,
@@ -84,7 +84,7 @@ def _held_against_permissions(
     in_entitlement = in_scope = succeeds = True
     for name, weight in weights.items():
         entitled, declared, permitted = _standing(platform, hold, world.operations.by_name[name], bound)
-        needed = name in technique.data["needs"]
+        needed = name in technique.needs
         if not permitted and not needed and rng.random() < strength:
             continue
         in_entitlement &= entitled
@@ -93,7 +93,7 @@ def _held_against_permissions(
         (done if permitted else refused)[name] = weight
     if not succeeds:
         done = {}
-    ordered = "sequence" in technique.data["activity"]
+    ordered = bool(technique.activity.sequence)
     return Conduct(
         done=_compiled(world, technique.name, done, ordered),
         refused=_compiled(world, technique.name, refused, ordered),
@@ -105,20 +105,20 @@ def _held_against_permissions(
 
 
 def _chosen(
-    world: World, hold: Foothold, technique: Entry, strength: float, rng: np.random.Generator
+    world: World, hold: Foothold, technique: Technique, strength: float, rng: np.random.Generator
 ) -> dict[str, float]:
     """The technique's calls and their weights; what the kind of task does not do anyway fades with strength."""
-    spec = technique.data["activity"]
+    ordered = bool(technique.activity.sequence)
     kind = hold.actor.task_kind
     tools = world.task_tools(world.names["task_kind"][kind]) if kind >= 0 else frozenset()
     weights = {}
-    for name, weight in {**dict.fromkeys(spec.get("sequence", ()), 1.0), **spec.get("mix", {})}.items():
-        ordinary = name in technique.data["needs"] or world.operations.by_name[name].operation in tools
+    for name, weight in technique.activity.weights.items():
+        ordinary = name in technique.needs or world.operations.by_name[name].operation in tools
         if ordinary:
-            weights[name] = float(weight)
-        elif "mix" in spec and strength < 1.0:
-            weights[name] = round(float(weight) * (1.0 - strength) ** 2, 4)
-        elif "sequence" in spec and rng.random() >= strength:
+            weights[name] = weight
+        elif not ordered and strength < 1.0:
+            weights[name] = round(weight * (1.0 - strength) ** 2, 4)
+        elif ordered and rng.random() >= strength:
             weights[name] = 1.0
     return {name: weight for name, weight in weights.items() if weight > 0}
 
@@ -146,7 +146,7 @@ def _standing(platform: Platform, hold: Foothold, operation: Operation, pools: M
 def _compiled(world: World, name: str, weights: Mapping[str, float], ordered: bool) -> Activity | None:
     if not weights:
         return None
-    spec: dict[str, Any] = {"sequence": list(weights)} if ordered else {"mix": dict(weights)}
+    spec = ActivitySpec(sequence=tuple(weights)) if ordered else ActivitySpec(mix=dict(weights))
     return world.activities.add(f"technique/{name}/{key(0, repr(spec)):016x}", spec)
 
 
@@ -172,8 +172,8 @@ def foreign_image(platform: Platform, hold: Foothold, strength: float, rng: np.r
     world = platform.world
     own = registry_of(hold.workload.image)
     used = sorted({w.image.rsplit(":", 1)[0] for w in world.workloads.values() if registry_of(w.image) != own})
-    base, owner = world.platform["world"]["base_images"], world.projects[int(rng.random() * len(world.projects))]
+    base, owner = world.platform.world.base_images, world.projects[int(rng.random() * len(world.projects))]
     image = base[int(rng.random() * len(base))]
-    public = [f"{r}/{owner.name}/{image}" for r in world.platform["world"]["public_registries"] if r != own]
+    public = [f"{r}/{owner.name}/{image}" for r in world.platform.world.public_registries if r != own]
     pick = used if used and rng.random() < 0.5 + 0.5 * strength else public
     return f"{pick[int(rng.random() * len(pick))]}:1.{int(rng.integers(0, 40))}.0"

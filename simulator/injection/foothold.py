@@ -7,13 +7,14 @@ workload that works under the victim's identity.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.catalogue import Template
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.injection.tempo import between
@@ -66,7 +67,7 @@ class Foothold:
 def find_victim(
     platform: Platform,
     spec: IncidentSpec,
-    template: Mapping[str, Any],
+    template: Template,
     techniques: Sequence[str],
     rng: np.random.Generator,
 ) -> Workload:
@@ -74,7 +75,7 @@ def find_victim(
 
     Raises `ValueError` if nothing has run yet.
     """
-    families = [spec.victim["family"]] if spec.victim else template.get("victims", {}).get("families", [])
+    families = [spec.victim["family"]] if spec.victim else template.victims.families
     active = [w for w in platform.world.workloads.values() if w.recent is not None]
     everybody = [w for w in active if not w.identity.orphaned]
     candidates = [w for w in active if w.family in families] or everybody
@@ -106,10 +107,10 @@ def reach(world: World, workload: Workload, techniques: Sequence[str]) -> float:
     other = {(g.service, g.access) for g in entitled if g.project != workload.project.name}
     possible = 0
     for name in techniques:
-        data = catalogue.techniques()[name].data
-        needs = [world.operations.by_name[need] for need in data["needs"]]
+        technique = catalogue.techniques()[name]
+        needs = [world.operations.by_name[need] for need in technique.needs]
         possible += all(
-            (o.service, o.access) in (other if data.get("targets", {}).get(o.slot, "own").startswith("adj") else own)
+            (o.service, o.access) in (other if technique.targets.get(o.slot, "own").startswith("adj") else own)
             for o in needs
             if o.service not in UNGUARDED
         )
@@ -120,18 +121,24 @@ def fit(world: World, kind: str, techniques: Sequence[str]) -> float:
     """The share of techniques whose needed calls the declared tools of a kind of task cover."""
     tools = world.task_tools(kind)
     covered = [
-        all(world.operations.by_name[need].operation in tools for need in catalogue.techniques()[name].data["needs"])
+        all(world.operations.by_name[need].operation in tools for need in catalogue.techniques()[name].needs)
         for name in techniques
     ]
     return sum(covered) / max(len(covered), 1)
 
 
 def take(
-    platform: Platform, victim: Workload, template: Mapping[str, Any], strength: float, own: int, rng: Any
+    platform: Platform,
+    victim: Workload,
+    kind: str,
+    strength: float,
+    own: int,
+    rng: np.random.Generator,
+    renewable: bool = False,
 ) -> Foothold:
     """Begin: inside the victim, with its credential from elsewhere, or as a workload that works under its identity."""
     assert victim.recent is not None
-    world, kind = platform.world, template.get("foothold", "workload")
+    world = platform.world
     number, job, session, anchor = victim.recent
     actor = replace(world.actors[number], key=own, changed={})
     if kind in ("workload", "task"):
@@ -139,7 +146,7 @@ def take(
     if kind == "copy":
         return _copied(world, victim, own, rng)
     epoch, expires = victim.identity.copied(anchor, platform.now)
-    if template.get("renewable"):  # what was stolen (a refresh token, a personal token) obtains new credentials
+    if renewable:  # what was stolen (a refresh token, a personal token) obtains new credentials
         epoch, expires = MISSING, MISSING
     if rng.random() < 0.7 * (1.0 - strength):
         actor = replace(actor, sources=world.external)

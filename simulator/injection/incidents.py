@@ -10,13 +10,14 @@ and, above one half, begins in the baseline window so that detectors learn the i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.catalogue import Pace, Stage, Template
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.expansion.expand import DENIED
 from scopedrift.simulator.injection.conduct import ATTEMPTS, Conduct, conduct, foreign_image, volume
@@ -34,6 +35,8 @@ PORTIONS: Final = 5
 """At strength 1 a stage of many events is divided into this many (assumed)."""
 DIVISIBLE: Final = 12
 """Fewer events than this are not divided (assumed)."""
+RETRY: Final = Pace.parse("minutes")
+"""How long an adversary waits before it tries elsewhere (assumed)."""
 PRIMERS: Final = (4, 12)
 """How often an adversary of strength 0.5 and 1 acts in the baseline to be learned as normal (assumed)."""
 
@@ -44,8 +47,8 @@ class Plan:
 
     name: str
     spec: IncidentSpec
-    template: Mapping[str, Any]
-    stages: tuple[Mapping[str, Any], ...]
+    template: Template
+    stages: tuple[Stage, ...]
     """Its stages, where the template leaves a choice the chosen ones."""
     tempo: Tempo
     primed_at: int
@@ -54,7 +57,7 @@ class Plan:
     @property
     def techniques(self) -> list[str]:
         """The technique of each stage."""
-        return [stage["technique"] for stage in self.stages]
+        return [stage.technique for stage in self.stages]
 
 
 def plan_incident(
@@ -62,10 +65,9 @@ def plan_incident(
 ) -> Process:
     """The process of one incident, which begins (in intent) at the time `at`, or with its priming."""
     scenario = platform.world.scenario
-    template = (catalogue.chains() if spec.attack else catalogue.drifts())[spec.template].data
-    stages = tuple(_choose(stage, rng) for stage in template["stages"])
-    known = catalogue.techniques()
-    lengths = [stage_lengths(stage, known[stage["technique"]].data) for stage in stages]
+    template = spec.entry
+    stages = tuple(_choose(alternatives, rng) for alternatives in template.stages)
+    lengths = [stage_lengths(stage) for stage in stages]
     primed = MISSING
     prepared = scenario.calibration_end_us - scenario.start_us
     chance, moment = rng.random(2).tolist()
@@ -75,12 +77,11 @@ def plan_incident(
     return _incident(platform, ledger, Plan(name, spec, template, stages, tempo, primed), at, rng)
 
 
-def _choose(stage: Mapping[str, Any], rng: np.random.Generator) -> Mapping[str, Any]:
-    if "one_of" not in stage:
-        return stage
-    branches: Sequence[Mapping[str, Any]] = stage["one_of"]
-    edges = np.cumsum([branch["share"] for branch in branches])
-    return branches[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+def _choose(alternatives: Sequence[Stage], rng: np.random.Generator) -> Stage:
+    if len(alternatives) == 1:
+        return alternatives[0]
+    edges = np.cumsum([stage.share for stage in alternatives])
+    return alternatives[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
 
 
 def _incident(platform: Platform, ledger: Ledger, plan: Plan, at: int, rng: np.random.Generator) -> Process:
@@ -106,31 +107,30 @@ def _incident(platform: Platform, ledger: Ledger, plan: Plan, at: int, rng: np.r
     incident = ledger.open_incident(record)
     own = key(platform.world.seed, "incident", plan.name)
     if plan.primed_at >= 0:
-        inside = take(platform, victim, {}, strength, own, rng)
+        inside = take(platform, victim, "workload", strength, own, rng)
         yield from _prime(platform, ledger, incident, plan, inside, rng)
         yield platform.wait(max(at - platform.now, 1))
-    if plan.template.get("foothold", "workload") == "credential":
+    if plan.template.foothold == "credential":
         yield from awake(platform, victim)
-    hold = take(platform, victim, plan.template, strength, own, rng)
+    hold = take(platform, victim, plan.template.foothold, strength, own, rng, plan.template.renewable)
     ended = "completed"
     for number, stage in enumerate(plan.stages):
-        if rng.random() < float(stage.get("skip", 0.0)):
+        if rng.random() < stage.skip:
             incident.stages.append(_begun(platform, stage, "skipped"))
             continue
-        yield platform.wait(plan.tempo.draw(stage.get("wait", "minutes"), rng, patient=hold.expires < 0))
-        yield from lurk(platform, hold, stage["technique"], strength, rng)
+        yield platform.wait(plan.tempo.draw(stage.wait, rng, patient=hold.expires < 0))
+        yield from lurk(platform, hold, stage.technique, strength, rng)
         incident.stages.append(_begun(platform, stage, "horizon"))
         result = yield from _stage(platform, ledger, incident, plan, hold, number, rng)
-        vital = stage.get("impact") or stage.get("on_denied", "abort") == "abort"
-        if result == "expired" or (result == "denied" and vital):
+        if result == "expired" or (result == "denied" and stage.vital):
             ended = result
             break
     incident.record = replace(incident.record, ended_at=platform.now, end_reason=ended)
 
 
-def _begun(platform: Platform, stage: Mapping[str, Any], outcome: str) -> StageTruth:
+def _begun(platform: Platform, stage: Stage, outcome: str) -> StageTruth:
     """The truth of a stage that begins now; what is not finished by the horizon keeps it."""
-    return StageTruth(stage["name"], stage["technique"], platform.now, MISSING, outcome, True, True)
+    return StageTruth(stage.name, stage.technique, platform.now, MISSING, outcome, True, True)
 
 
 def _stage(
@@ -144,15 +144,14 @@ def _stage(
 ) -> Any:
     """One stage: aim, ask permission as the platform would, log it; a refusal is tried elsewhere if data say so."""
     stage, strength = plan.stages[number], plan.spec.strength
-    technique = catalogue.techniques()[stage["technique"]]
-    data = technique.data
+    technique = catalogue.techniques()[stage.technique]
     truth = ledger.code(incident.record.label, incident.index, number, technique.name)
-    targets = {**data.get("targets", {}), **stage.get("targets", {})}
-    if data.get("image") == "foreign" and hold.image is None:
+    targets = {**technique.targets, **stage.targets}
+    if technique.image == "foreign" and hold.image is None:
         hold.image = foreign_image(platform, hold, strength, rng)
-    for attempt in range(1 + int(stage.get("retries", 0))):
+    for attempt in range(1 + stage.retries):
         if attempt:
-            yield platform.wait(plan.tempo.draw("minutes", rng, patient=hold.expires < 0))
+            yield platform.wait(plan.tempo.draw(RETRY, rng, patient=hold.expires < 0))
         expired = 0 <= hold.expires <= platform.now
         done = conduct(platform, hold, technique, targets, strength, rng)
         at = STAGES + 256 * number + 32 * attempt
@@ -166,11 +165,11 @@ def _stage(
             calls = ATTEMPTS * len(done.refused.operations)
             _emit(platform, hold, done, done.refused.code, round(20 * SECOND * rng.random()), calls, at, truth, DENIED)
         if done.succeeds:
-            if stage.get("impact"):
+            if stage.impact:
                 incident.record = replace(incident.record, impact_at=platform.now)
             yield from _act(platform, hold, plan, stage, done, at + 1, truth, rng)
-            if data.get("yields"):
-                gain(platform, hold, data["yields"], plan.techniques[number + 1 :], strength, rng)
+            if technique.yields:
+                gain(platform, hold, technique.yields, plan.techniques[number + 1 :], strength, rng)
         else:
             yield platform.wait(20 * SECOND)
         result = "success" if done.succeeds else "expired" if expired else "denied"
@@ -184,7 +183,7 @@ def _act(
     platform: Platform,
     hold: Foothold,
     plan: Plan,
-    stage: Mapping[str, Any],
+    stage: Stage,
     done: Conduct,
     at: int,
     truth: int,
@@ -193,16 +192,16 @@ def _act(
     """Do what is allowed, in one go or in portions that each hide in a task of the victim."""
     if done.done is None:
         return
-    strength, data = plan.spec.strength, catalogue.techniques()[stage["technique"]].data
-    lasts = plan.tempo.draw(stage_lengths(stage, data)[1], rng, patient=hold.expires < 0)
-    count, lasts = volume(stage.get("count", data["count"]), lasts, hold.workload, strength, rng)
+    strength, technique = plan.spec.strength, catalogue.techniques()[stage.technique]
+    lasts = plan.tempo.draw(stage_lengths(stage)[1], rng, patient=hold.expires < 0)
+    count, lasts = volume(stage.count or technique.count, lasts, hold.workload, strength, rng)
     count = max(count, done.done.steps)
     divided = hold.inside and not done.done.steps and count >= DIVISIBLE
     portions = 1 + round((PORTIONS - 1) * strength) if divided else 1
-    gpus = int(data.get("gpus", 0))
+    gpus = technique.gpus
     for portion in range(portions):
         if portion:
-            yield from lurk(platform, hold, stage["technique"], strength, rng)
+            yield from lurk(platform, hold, stage.technique, strength, rng)
         if gpus:
             yield platform.gpus.request(gpus, URGENT)
         part = count // portions + (portion < count % portions)
@@ -253,10 +252,10 @@ def _prime(
 ) -> Process:
     """Do a little of what is to come, before the test window: few calls, all permitted, within the victim's tasks."""
     strength = plan.spec.strength
-    stage = next((s for s in plan.stages if s.get("impact")), plan.stages[-1])
-    technique = catalogue.techniques()[stage["technique"]]
+    stage = next((s for s in plan.stages if s.impact), plan.stages[-1])
+    technique = catalogue.techniques()[stage.technique]
     truth = ledger.code(incident.record.label, incident.index, MISSING, technique.name)
-    targets = {**technique.data.get("targets", {}), **stage.get("targets", {})}
+    targets = {**technique.targets, **stage.targets}
     least, most = PRIMERS
     times = least + round((most - least) * (2.0 * strength - 1.0))
     until = platform.world.scenario.calibration_end_us - 10 * MINUTE

@@ -8,24 +8,15 @@ make an incident what it is, keep their length.  Units: microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import sqrt
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from scopedrift.scenarios.durations import parse_duration
-from scopedrift.simulator.log.events import HOUR, MINUTE, SECOND
+from scopedrift.scenarios.catalogue import Pace, Stage, techniques
+from scopedrift.simulator.log.events import HOUR
 
-PACES: Final[Mapping[str, tuple[int, int]]] = {
-    "seconds": (SECOND, 30 * SECOND),
-    "minutes": (MINUTE, 15 * MINUTE),
-    "hours": (HOUR, 8 * HOUR),
-    "days": (24 * HOUR, 96 * HOUR),
-    "months": (30 * 24 * HOUR, 210 * 24 * HOUR),
-}
-"""Pacing classes."""
 STRETCH: Final = 6.0
 """At strength 1 waits and stages take up to this many times longer (assumed)."""
 LONG: Final = HOUR
@@ -41,26 +32,17 @@ class Tempo:
     scale: float
     """What lengths of an hour or more are multiplied with; 1: as published."""
 
-    def draw(self, length: str, rng: np.random.Generator, patient: bool = True) -> int:
+    def draw(self, length: Pace, rng: np.random.Generator, patient: bool = True) -> int:
         """A wait or a length; who holds a credential that ends is not `patient`, and hurries."""
-        low, high = bounds(length)
-        drawn = between(low, high, rng) * (STRETCH**self.strength if patient else 1.0)
+        drawn = between(length.low, length.high, rng) * (STRETCH**self.strength if patient else 1.0)
         return max(round(drawn * self.scale) if drawn >= LONG else round(drawn), 1)
 
 
-def tempo_of(stages: Iterable[tuple[str, str]], strength: float, window: int) -> Tempo:
+def tempo_of(stages: Iterable[tuple[Pace, Pace]], strength: float, window: int) -> Tempo:
     """The tempo for stages, each a wait and a length, within a test window."""
-    expected = (sqrt(low * high) * STRETCH**strength for stage in stages for low, high in map(bounds, stage))
+    expected = (each.typical * STRETCH**strength for stage in stages for each in stage)
     long = sum(each for each in expected if each >= LONG)
     return Tempo(strength, min(1.0, ROOM * window / long) if long else 1.0)
-
-
-def bounds(length: str) -> tuple[float, float]:
-    """Between what a wait lies at strength 0: its class, or a third around what was published."""
-    if length in PACES:
-        return PACES[length]
-    published = parse_duration(length)
-    return 0.75 * published, published / 0.75
 
 
 def between(low: float, high: float, rng: np.random.Generator) -> float:
@@ -68,6 +50,6 @@ def between(low: float, high: float, rng: np.random.Generator) -> float:
     return float(low * (high / low) ** rng.random())
 
 
-def stage_lengths(stage: Mapping[str, Any], technique: Mapping[str, Any]) -> tuple[str, str]:
+def stage_lengths(stage: Stage) -> tuple[Pace, Pace]:
     """The wait before a stage, and how long it takes; the stage's own words come before its technique's."""
-    return stage.get("wait", "minutes"), stage.get("lasts", technique.get("pace", "seconds"))
+    return stage.wait, stage.lasts or techniques()[stage.technique].pace

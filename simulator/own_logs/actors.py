@@ -115,7 +115,7 @@ def pick(
 
 def use(background: Background, calls: Calls, identity: int, techniques: Sequence[str]) -> float:
     """The share of the techniques' needed calls that the identity makes, but for those refused to it."""
-    needs = [calls[need] for name in techniques for need in catalogue.techniques()[name].data["needs"]]
+    needs = [calls[need] for name in techniques for need in catalogue.techniques()[name].needs]
     own = background.of_identity(identity)
     hold = Hold(identity, own, own)
     made = sum(len(background.made(identity, c.rows)) > 0 and not hold.refuses(background, c) for c in needs)

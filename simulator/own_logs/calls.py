@@ -13,11 +13,12 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.forms import Form, google_form, is_google, own_form
@@ -44,9 +45,9 @@ class Call:
         return self.how in ("absent", "unseen")
 
     @property
-    def data(self) -> Any:
+    def operation(self) -> Operation:
         """The catalogue's entry."""
-        return catalogue.operations()[self.name].data
+        return catalogue.operations()[self.name]
 
 
 class Calls:
@@ -61,21 +62,22 @@ class Calls:
     def __getitem__(self, name: str) -> Call:
         """Raises `KeyError` if the catalogue has no such operation."""
         if name not in self._found:
-            self._found[name] = self._find(name, catalogue.operations()[name].data)
+            self._found[name] = self._find(catalogue.operations()[name])
         return self._found[name]
 
     def used(self) -> list[Call]:
         """All that were asked for, in that order."""
         return list(self._found.values())
 
-    def _find(self, name: str, data: Any) -> Call:
+    def _find(self, operation: Operation) -> Call:
+        name = operation.name
         form, none = self._form(name), np.empty(0, np.int64)
         rows = self._background.of_call(form.service, form.operation)
         how: How = "same"
         if not len(rows):
-            if data["stream"] not in self._streams or (data.get("data_event") and not self._records_data(form)):
+            if operation.stream not in self._streams or (operation.data_event and not self._records_data(form)):
                 return Call(name, "unseen", none, form.shown, form)
-            rows, how = self._alike(data["stream"], form), "like"
+            rows, how = self._alike(operation.stream, form), "like"
         if not len(rows):
             return Call(name, self._new, none, form.shown, form)
         learned = rows[rows < self._background.until]
@@ -87,7 +89,7 @@ class Calls:
         return {self._background.vocabulary["stream"][code] for code in self._background.ticks if code >= 0}
 
     def _records_data(self, form: Form) -> bool:
-        forms = {name: self._form(name) for name, each in catalogue.operations().items() if each.data.get("data_event")}
+        forms = {name: self._form(name) for name, each in catalogue.operations().items() if each.data_event}
         alike = [each for each in forms.values() if each.service == form.service]
         return any(len(self._background.of_call(each.service, each.operation)) for each in alike)
 

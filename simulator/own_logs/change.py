@@ -7,12 +7,11 @@ that is there (another registry, other addresses, a restart) cannot.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from scopedrift.scenarios import catalogue
-from scopedrift.scenarios.durations import parse_duration
+from scopedrift.scenarios.catalogue import Change
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.own_logs import actors, conduct
@@ -30,11 +29,9 @@ class ChangeDraft:
     """Columns of events; of no stage and technique."""
 
 
-def possible() -> dict[str, list[dict[str, Any]]]:
-    """The kinds of change that bring work of their own, with the bursts of each."""
-    kinds = {each.name: each.data["effects"] for each in catalogue.changes().values()}
-    bursts = {name: [effect["burst"] for effect in effects if "burst" in effect] for name, effects in kinds.items()}
-    return {name: found for name, found in bursts.items() if found}
+def possible() -> dict[str, Change]:
+    """The kinds of change that bring work of their own."""
+    return {name: change for name, change in catalogue.changes().items() if change.bursts}
 
 
 def act_out_change(where: Stage, name: str, kind: str, identity: int | None, rng: np.random.Generator) -> ChangeDraft:
@@ -42,9 +39,9 @@ def act_out_change(where: Stage, name: str, kind: str, identity: int | None, rng
 
     Raises `LogError` for a kind that could only be had by changing records.
     """
-    bursts, background = possible(), where.background
-    if kind not in bursts:
-        raise LogError(f"no change {kind!r} can be put into a log as it is: expected one of {', '.join(bursts)}")
+    kinds, background = possible(), where.background
+    if kind not in kinds:
+        raise LogError(f"no change {kind!r} can be put into a log as it is: expected one of {', '.join(kinds)}")
     tests = background.columns["arrived"][background.until :]
     start = int(tests[int(rng.random() * len(tests))])
     if identity is None:
@@ -54,21 +51,20 @@ def act_out_change(where: Stage, name: str, kind: str, identity: int | None, rng
     own = background.of_identity(identity)
     hold = actors.Hold(identity, own, own)
     blocks: list[tuple[dict[str, Array], int, str]] = []
-    for spec in bursts[kind]:
+    for spec in kinds[kind].bursts:
         now = start
-        for _ in range(int(spec.get("times", 1))):
-            plan = conduct.plan(background, where.calls, hold, spec["activity"], (), 0.0, rng)
-            count = max(round(Quantiles.parse(spec["count"])(rng.random()) * plan.seen), 1)
-            names = conduct.chosen_calls(plan, "sequence" in spec["activity"], count, rng)
+        for _ in range(spec.times):
+            plan = conduct.plan(background, where.calls, hold, spec.activity, (), 0.0, rng)
+            count = max(round(Quantiles.of(spec.count)(rng.random()) * plan.seen), 1)
+            names = conduct.chosen_calls(plan, bool(spec.activity.sequence), count, rng)
             if names:
-                lasts = round(parse_duration(spec["duration"]) * (0.5 + rng.random()))
+                lasts = round(spec.duration * (0.5 + rng.random()))
                 times = conduct.moments(background, hold, now, len(names), lasts, 0.0, rng)
-                targets = spec.get("targets", {})
                 made = conduct.events(
-                    background, where.calls, hold, names, times, targets, denied=False, words=where.words, rng=rng
+                    background, where.calls, hold, names, times, spec.targets, denied=False, words=where.words, rng=rng
                 )
                 blocks.append((made, MISSING, ""))
-            now += round(parse_duration(spec.get("every", "1d")) * (0.7 + 0.6 * rng.random()))
+            now += round(spec.every * (0.7 + 0.6 * rng.random()))
     who = background.vocabulary["identity"][identity]
-    end = min(start + parse_duration(catalogue.changes()[kind].data["lasts"]), where.test[1])
+    end = min(start + kinds[kind].lasts, where.test[1])
     return ChangeDraft(BenignChange(name, kind, start, end, False, (who,)), blocks)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from scopedrift.scenarios.catalogue import ActivitySpec
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND, Array, Vocabulary, registry_of
 from scopedrift.simulator.own_logs.actors import Hold
@@ -51,25 +52,25 @@ def plan(
     background: Background,
     calls: Calls,
     hold: Hold,
-    activity: Mapping[str, Any],
+    activity: ActivitySpec,
     needs: tuple[str, ...],
     strength: float,
     rng: np.random.Generator,
 ) -> Plan:
     """The calls of an activity as far as the log can show them."""
     done, refused, succeeds, usual, seen = {}, [], True, True, 0.0
-    given = {**dict.fromkeys(activity.get("sequence", ()), 1.0), **activity.get("mix", {})}
+    given = activity.weights
     for name, weight in given.items():
-        seen += float(weight) * (not calls[name].left_out)
+        seen += weight * (not calls[name].left_out)
         call, needed = calls[name], name in needs
         own = len(background.made(hold.identity, call.rows)) > 0
         if not needed and not own:
-            weight = float(weight) * (1.0 - strength) ** 2 if "mix" in activity else float(rng.random() >= strength)
+            weight = weight * (1.0 - strength) ** 2 if activity.mix else float(rng.random() >= strength)
         if call.left_out or weight <= 0:
             continue
         usual &= own
         if not hold.refuses(background, call):
-            done[name] = float(weight)
+            done[name] = weight
         elif needed or rng.random() >= strength:
             refused.append(name)
             succeeds &= not needed
@@ -86,7 +87,7 @@ def chosen_calls(plan: Plan, ordered: bool, count: int, rng: np.random.Generator
 
 
 def volume(
-    background: Background, hold: Hold, counts: Any, seen: float, strength: float, rng: np.random.Generator
+    background: Background, hold: Hold, counts: tuple[int, int], seen: float, strength: float, rng: np.random.Generator
 ) -> int:
     """How many events: between what the log can show of the technique's count, and a burst of the identity."""
     own = max(between(counts[0], counts[1], rng) * seen, 1.0)
@@ -137,10 +138,10 @@ def events(
     for name, time in zip(names, times.tolist(), strict=True):
         call = calls[name]
         if name not in aims:
-            aims[name] = _aimed(background, hold, call, targets.get(call.data["slot"], ""), rng)
+            aims[name] = _aimed(background, hold, call, targets.get(call.operation.slot, ""), rng)
         donors = aims[name]
         donor = int(donors[int(rng.random() * len(donors))]) if len(donors) else MISSING
-        rows.append(_event(background, hold, call, donor, time, targets.get(call.data["slot"], ""), words))
+        rows.append(_event(background, hold, call, donor, time, targets.get(call.operation.slot, ""), words))
         if denied:
             rows[-1]["outcome"] = words["outcome"].code("denied")
     return {name: np.array([row[name] for row in rows], background.columns[name].dtype) for name in background.columns}
@@ -150,7 +151,7 @@ def _event(
     background: Background, hold: Hold, call: Call, donor: int, time: int, aim: str, words: Vocabulary
 ) -> dict[str, int]:
     columns = background.columns
-    stream = int(columns["stream"][donor]) if donor >= 0 else words["stream"].find(call.data["stream"])
+    stream = int(columns["stream"][donor]) if donor >= 0 else words["stream"].find(call.operation.stream)
     own, place = hold.moment(background, time, stream, call)
     base = donor if donor >= 0 else own
     row = {name: int(values[base]) for name, values in columns.items()}

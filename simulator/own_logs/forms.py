@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import CODED, Event
@@ -37,19 +37,19 @@ class Form:
 
 def own_form(name: str) -> Form:
     """The catalogue's."""
-    data = catalogue.operations()[name].data
-    return Form(data["service"], data["operation"], data["access"])
+    operation = catalogue.operations()[name]
+    return Form(operation.service, operation.operation, operation.access)
 
 
 @cache
 def google_form(name: str) -> Form:
     """Google Cloud's; the catalogue's for what is in no audit log there."""
-    data = catalogue.operations()[name].data
-    if data["stream"] not in FORMATS["gcp"].streams:
+    operation = catalogue.operations()[name]
+    if operation.stream not in FORMATS["gcp"].streams:
         return own_form(name)
-    values: dict[str, Any] = {**{column: data.get(column) for column in CODED}, "resource": RESOURCE, "project": "p"}
-    texts: dict[str, list[str | None]] = {column: [value] for column, value in values.items()}
-    texts |= {"outcome": ["success"], "identity": ["spiffe://x/ns/a/sa/b"]}
+    texts: dict[str, list[str | None]] = {column: [None] for column in CODED}
+    texts |= {column: [getattr(operation, column)] for column in ("stream", "service", "operation", "access")}
+    texts |= {"resource": [RESOURCE], "project": ["p"], "outcome": ["success"], "identity": ["spiffe://x/ns/a/sa/b"]}
     numbers = {"time": [0], "arrived": [0], "credential": [-1], "task": [-1], "bytes": [-1]}
     event = Event({**numbers, **{column: [0] for column in texts}}, texts, 0)
     fields = gcp.read(FORMATS["gcp"].writer(Names("form")).record(event, 0))

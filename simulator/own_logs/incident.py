@@ -8,16 +8,14 @@ In the truth, `in_entitlement` says that nothing was refused, `in_scope` that th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import sqrt
-from typing import Any
 
 import numpy as np
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.injection.tempo import LONG, ROOM, STRETCH, Tempo, bounds, stage_lengths, tempo_of
+from scopedrift.simulator.injection.tempo import LONG, ROOM, STRETCH, Tempo, stage_lengths, tempo_of
 from scopedrift.simulator.log.events import MISSING, SECOND, Array, Vocabulary
 from scopedrift.simulator.log.truth import Incident, StageTruth
 from scopedrift.simulator.own_logs import actors, conduct
@@ -55,16 +53,16 @@ class Stage:
 def act_out(where: Stage, name: str, spec: IncidentSpec, identity: int | None, rng: np.random.Generator) -> Draft:
     """One incident that begins at a random event of the test part."""
     background = where.background
-    template = (catalogue.chains() if spec.attack else catalogue.drifts())[spec.template].data
-    stages = [_choose(stage, rng) for stage in template["stages"]]
-    techniques = [stage["technique"] for stage in stages]
+    template = spec.entry
+    stages = [_choose(alternatives, rng) for alternatives in template.stages]
+    techniques = [stage.technique for stage in stages]
     begin, end = where.test
     tempo, squeeze = _tempo(stages, spec.strength, end - begin)
     tests = background.columns["arrived"][background.until :]
     now = int(tests[int(rng.random() * len(tests))])
     if identity is None:
         identity = actors.pick(background, where.calls, actors.victims(background), techniques, spec.strength, rng)
-    hold = actors.take(background, identity, template.get("foothold", "workload"), now, spec.strength, rng)
+    hold = actors.take(background, identity, template.foothold, now, spec.strength, rng)
     own = int(hold.rows[0])
     record = Incident(
         id=name,
@@ -83,22 +81,22 @@ def act_out(where: Stage, name: str, spec: IncidentSpec, identity: int | None, r
     )
     draft, ended = Draft(record), "completed"
     for number, stage in enumerate(stages):
-        draft.stages.append(StageTruth(stage["name"], stage["technique"], now, now, "skipped", True, True))
-        if rng.random() < float(stage.get("skip", 0.0)):
+        draft.stages.append(StageTruth(stage.name, stage.technique, now, now, "skipped", True, True))
+        if rng.random() < stage.skip:
             continue
-        now += max(round(tempo.draw(stage.get("wait", "minutes"), rng) * squeeze), 1)
+        now += max(round(tempo.draw(stage.wait, rng) * squeeze), 1)
         if now >= end:
             draft.stages[-1] = replace(draft.stages[-1], started_at=end, ended_at=end, outcome="horizon")
             ended = "horizon"
             break
-        if catalogue.techniques()[stage["technique"]].data.get("image") == "foreign" and not hold.images:
+        if _data(stage).image == "foreign" and not hold.images:
             hold = replace(hold, images={"foreign": conduct.foreign_image(background, hold, where.words, rng)})
-        length = max(round(tempo.draw(stage_lengths(stage, _data(stage))[1], rng) * squeeze), 1)
+        length = max(round(tempo.draw(stage_lengths(stage)[1], rng) * squeeze), 1)
         now, result = _play(where, draft, stage, number, hold, now, length, rng)
-        if result == "denied" and (stage.get("impact") or stage.get("on_denied", "abort") == "abort"):
+        if result == "denied" and stage.vital:
             ended = result
             break
-        if result == "success" and _data(stage).get("yields") == "identity":
+        if result == "success" and _data(stage).yields == "identity":
             hold = actors.move_on(background, where.calls, hold, techniques[number + 1 :], spec.strength, rng)
     draft.record = replace(draft.record, ended_at=min(now, end), end_reason=ended, stages=tuple(draft.stages))
     return draft
@@ -107,7 +105,7 @@ def act_out(where: Stage, name: str, spec: IncidentSpec, identity: int | None, r
 def _play(
     where: Stage,
     draft: Draft,
-    stage: Mapping[str, Any],
+    stage: catalogue.Stage,
     number: int,
     hold: actors.Hold,
     now: int,
@@ -116,8 +114,8 @@ def _play(
 ) -> tuple[int, str]:
     """One stage; returns when it was over, and its outcome."""
     background, strength, data = where.background, draft.record.strength, _data(stage)
-    targets = {**data.get("targets", {}), **stage.get("targets", {})}
-    plan = conduct.plan(background, where.calls, hold, data["activity"], tuple(data["needs"]), strength, rng)
+    targets = {**data.targets, **stage.targets}
+    plan = conduct.plan(background, where.calls, hold, data.activity, data.needs, strength, rng)
     began = now // (tick := max(background.ticks.values())) * tick  # a stage without an event begins as precisely
 
     def log(names: list[str], lasts: int, denied: bool) -> None:
@@ -127,14 +125,14 @@ def _play(
         times = conduct.moments(background, hold, now, len(names), lasts, strength, rng)
         columns = conduct.events(background, where.calls, hold, names, times, targets, denied, where.words, rng)
         began, now = min(began, int(columns["time"].min())), int(times[-1])
-        draft.add(columns, number, stage["technique"])
+        draft.add(columns, number, stage.technique)
 
     log([name for name in plan.refused for _ in range(conduct.ATTEMPTS)], 20 * SECOND, denied=True)
     if plan.succeeds:
-        if stage.get("impact"):
+        if stage.impact:
             draft.record = replace(draft.record, impact_at=now)
-        count = conduct.volume(background, hold, stage.get("count", data["count"]), plan.seen, strength, rng)
-        log(conduct.chosen_calls(plan, "sequence" in data["activity"], count, rng), length, denied=False)
+        count = conduct.volume(background, hold, stage.count or data.count, plan.seen, strength, rng)
+        log(conduct.chosen_calls(plan, bool(data.activity.sequence), count, rng), length, denied=False)
     outcome = "success" if plan.succeeds else "denied"
     draft.stages[-1] = replace(
         draft.stages[-1],
@@ -147,23 +145,22 @@ def _play(
     return now, outcome
 
 
-def _data(stage: Mapping[str, Any]) -> Mapping[str, Any]:
-    return catalogue.techniques()[stage["technique"]].data
+def _data(stage: catalogue.Stage) -> catalogue.Technique:
+    return catalogue.techniques()[stage.technique]
 
 
-def _choose(stage: Mapping[str, Any], rng: np.random.Generator) -> Mapping[str, Any]:
-    """The stage, or one of its branches by their shares."""
-    if "one_of" not in stage:
-        return stage
-    branches: Sequence[Mapping[str, Any]] = stage["one_of"]
-    shares = np.array([float(branch["share"]) for branch in branches])
+def _choose(branches: Sequence[catalogue.Stage], rng: np.random.Generator) -> catalogue.Stage:
+    """One of the alternatives by their shares."""
+    if len(branches) == 1:
+        return branches[0]
+    shares = np.array([stage.share for stage in branches])
     return branches[int(rng.choice(len(branches), p=shares / shares.sum()))]
 
 
-def _tempo(stages: Sequence[Mapping[str, Any]], strength: float, window: int) -> tuple[Tempo, float]:
+def _tempo(stages: Sequence[catalogue.Stage], strength: float, window: int) -> tuple[Tempo, float]:
     """The catalogue's tempo for the window, and what everything is multiplied with where even that is too long."""
-    lengths = [stage_lengths(stage, _data(stage)) for stage in stages]
+    lengths = [stage_lengths(stage) for stage in stages]
     tempo = tempo_of(lengths, strength, window)
-    expected = [sqrt(low * high) * STRETCH**strength for pair in lengths for low, high in map(bounds, pair)]
+    expected = [each.typical * STRETCH**strength for pair in lengths for each in pair]
     whole = sum(each * tempo.scale if each >= LONG else each for each in expected)
     return tempo, min(1.0, ROOM * window / whole)

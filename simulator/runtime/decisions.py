@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.simulator.expansion.activities import Operation
+from scopedrift.scenarios.catalogue import ActivitySpec, Operation
 from scopedrift.simulator.expansion.expand import DENIED, NORMAL, Recorder
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of
@@ -35,7 +35,9 @@ class DecisionPoint:
         self._scopes: dict[int, tuple[set[Grant], set[str]]] = {}
         self._coming: list[CalendarEntry] = []
         self._known: dict[tuple[int, int, int], tuple[int, ...]] = {}
-        self._decision = world.activities.add("policy/decision", {"sequence": ["policy.decision"], "spread": "even"})
+        self._decision = world.activities.add(
+            "policy/decision", ActivitySpec(sequence=("policy.decision",), spread="even")
+        )
 
     def load(self, deployment: Deployment) -> None:
         """Take over the declared policy, and the changes that will update it."""
@@ -113,7 +115,7 @@ class DecisionPoint:
                 pool = self._pool(caller, operation.slot, data)
                 places = self._world.projects_of(pool) or {self._world.names["project"][caller.project]}
                 if not self._covers(caller.identity, operation, places, registry):
-                    refused.add(operation.code)
+                    refused.add(self._world.operations.codes[operation.name])
             known = self._known[case] = tuple(sorted(refused))
         return known
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from math import log
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from scopedrift.simulator.expansion.activities import Operation
+from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.world.identities import allows
@@ -50,21 +50,21 @@ class Detour:
 def wander(platform: Platform, workload: Workload) -> Process:
     """One workload's detours over the horizon, in working hours."""
     world = platform.world
-    spec = world.platform["detours"]
-    rate = spec["per_week"]["value"] * world.scenario.novelty
+    spec = world.platform.detours
+    rate = spec.per_week * world.scenario.novelty
     draws = Draws(world.seed, "detours", workload.name, width=WIDTH, block=4)
     while rate > 0:
         row = draws.row()
         gap = world.rhythms["working"].wait(platform.now, -log(1.0 - row[0]) * WEEK / rate)
         yield platform.wait(gap)
         workload.detour = choose(world, workload, row[1:6])
-        if row[6] < spec["habit"]["value"]:
+        if row[6] < spec.habit:
             platform.env.process(_again(platform, workload, workload.detour, row[7]))
 
 
 def _again(platform: Platform, workload: Workload, detour: Detour, u: float) -> Process:
     """A habit: the same, about daily, until it is given up."""
-    lasts = platform.world.platform["detours"]["habit_days"]["value"]
+    lasts = platform.world.platform.detours.habit_days
     until = platform.now + round(-log(1.0 - u) * lasts * DAY)
     while True:
         yield platform.wait(round(DAY * (0.6 + 0.8 * u)))
@@ -76,12 +76,12 @@ def _again(platform: Platform, workload: Workload, detour: Detour, u: float) -> 
 
 def choose(world: World, workload: Workload, u: list[float]) -> Detour:
     """What a workload's next detour is: one that its entitlement allows, or (seldom) whatever comes to mind."""
-    spec = world.platform["detours"]
-    project = world.projects[int(u[0] * len(world.projects))] if u[1] < spec["elsewhere"]["value"] else None
+    spec = world.platform.detours
+    project = world.projects[int(u[0] * len(world.projects))] if u[1] < spec.elsewhere else None
     where = workload.project if project is None else project
-    kinds = [_calls(world, kind["calls"]) for kind in spec["kinds"].values()]
-    shares = [kind["share"] for kind in spec["kinds"].values()]
-    if u[2] >= spec["careless"]["value"]:
+    kinds = [_calls(world, kind.calls) for kind in spec.kinds.values()]
+    shares = [kind.share for kind in spec.kinds.values()]
+    if u[2] >= spec.careless:
         entitled = workload.identity.entitled(world)
         shares = [
             share * all(o.service in UNGUARDED or allows(entitled, o.service, o.access, where.name) for o in calls)
@@ -99,10 +99,8 @@ def _calls(world: World, names: Iterable[str]) -> tuple[Operation, ...]:
 
 def published(world: World, identity: Identity) -> frozenset[Grant]:
     """The declared scope as the policy files have it: for some identities, a grant that they use is missing."""
-    if _lags(world, "stale_scopes", identity.name):
-        used = sorted(
-            grant for grant in identity.declared if grant.service not in world.platform["detours"]["never_stale"]
-        )
+    if _lags(world, world.platform.detours.stale_scopes, "stale_scopes", identity.name):
+        used = sorted(g for g in identity.declared if g.service not in world.platform.detours.never_stale)
         if used:
             return frozenset(identity.declared - {used[key(world.seed, "stale grant", identity.name) % len(used)]})
     return frozenset(identity.declared)
@@ -113,17 +111,16 @@ def published_tools(world: World, tools: Mapping[str, Iterable[str]]) -> dict[st
 
     What keeps credentials alive is the platform's business and on every list.
     """
-    life = world.platform["credential_life"]
-    steps = {*life["role"]["shares"], *life["exchange"]["shares"]}
-    for spec in world.platform["credentials"].values():
-        steps.update(spec["flow"], spec["renewal"], [spec["role"]] if spec["role"] else [])
+    life, stale = world.platform.credential_life, world.platform.detours.stale_tools
+    steps = {*life.role.shares, *life.exchange.shares}
+    for spec in world.platform.credentials.values():
+        steps.update(spec.steps)
     common = {operation.operation for operation in _calls(world, steps)}
     return {
-        kind: frozenset(tool for tool in listed if not _lags(world, "stale_tools", kind, tool)) | common
+        kind: frozenset(tool for tool in listed if not _lags(world, stale, "stale_tools", kind, tool)) | common
         for kind, listed in tools.items()
     }
 
 
-def _lags(world: World, what: str, *name: Any) -> bool:
-    share = world.platform["detours"][what]["value"] * min(world.scenario.novelty, 1.0)
-    return bool(key(world.seed, what, *name) / 2.0**64 < share)
+def _lags(world: World, share: float, *name: str) -> bool:
+    return key(world.seed, *name) / 2.0**64 < share * min(world.scenario.novelty, 1.0)

@@ -34,8 +34,8 @@ def start_growth(platform: Platform) -> None:
 
 def _grow(platform: Platform, project: Project, users: Sequence[Workload]) -> Process:
     world = platform.world
-    spec = world.platform["growth"]
-    rate = spec["per_week"]["value"] * world.scenario.novelty
+    spec = world.platform.growth
+    rate = spec.per_week * world.scenario.novelty
     draws = Draws(world.seed, "growth", project.name, width=3, block=8)
     parts = 0
     while rate > 0:
@@ -44,7 +44,7 @@ def _grow(platform: Platform, project: Project, users: Sequence[Workload]) -> Pr
         place = int(row[1] * len(project.datasets))
         old = project.datasets[place]
         items = world.pools.items(old)
-        more = 1 + int(row[2] * spec["parts"]["value"])
+        more = 1 + int(row[2] * spec.parts)
         stem = world.names["resource"][items[0]].rpartition("/part-")[0]
         fresh = [world.resource(f"{stem}/part-{5000 + parts + k:04d}", project.name) for k in range(more)]
         parts += more

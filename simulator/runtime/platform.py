@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import simpy
 
-from scopedrift.simulator.expansion.activities import Operation
+from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.expansion.expand import NORMAL, OUTAGE, Recorder
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, Quantiles, key
@@ -85,13 +85,13 @@ class Novelty:
     """How often a task also touches something that its workload has not used: at a falling rate (Heaps-like)."""
 
     def __init__(self, world: World) -> None:
-        spec = world.platform["novelty"]
+        spec = world.platform.novelty
         factor = world.scenario.novelty
-        self._floor: float = spec["floor"]["value"] * factor
-        self._start: float = spec["start"]["value"] * factor
-        self._scale: float = spec["scale"]["value"]
-        self.elsewhere: float = spec["elsewhere"]["value"]
-        self.refused: float = spec["refused"]["value"]
+        self._floor = spec.floor * factor
+        self._start = spec.start * factor
+        self._scale = spec.scale
+        self.elsewhere = spec.elsewhere
+        self.refused = spec.refused
 
     def chance(self, job: int) -> float:
         """The chance for the `job`-th task of a workload (platform.yaml: floor + start / (1 + tasks / scale))."""
@@ -153,9 +153,9 @@ class Platform:
 
     def outages(self) -> Process:
         """Ordinary outages, at random times; when one ends, some workloads start again all at once."""
-        spec = self.world.platform["outages"]
-        rate = spec["per_week"]["value"] * self.world.scenario.errors
-        length = Quantiles.parse(spec["duration"])
+        spec = self.world.platform.outages
+        rate = spec.per_week * self.world.scenario.errors
+        length = Quantiles.of(spec.duration)
         draws = Draws(self.world.seed, "outages", width=2)
         number = 0
         while rate > 0:
@@ -165,6 +165,6 @@ class Platform:
             self._outage_until = self.now + lasts
             yield self.wait(lasts)
             for workload in self.world.workloads.values():
-                if key(self.world.seed, "restarted", number, workload.name) / 2.0**64 < spec["restarted"]["value"]:
+                if key(self.world.seed, "restarted", number, workload.name) / 2.0**64 < spec.restarted:
                     workload.restarts += 1
             number += 1

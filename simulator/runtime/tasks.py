@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from scopedrift.simulator.expansion.activities import Activity, Operation
+from scopedrift.scenarios.catalogue import Operation
+from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.expand import DENIED
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.runtime.detours import SPAN, Detour

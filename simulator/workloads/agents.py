@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import simpy
 
+from scopedrift.scenarios.fields import Flag, Model, Share, Text
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
@@ -31,6 +32,16 @@ SUB_TASKS: Final = 1 << 30
 WIDTH: Final = 21
 
 
+class Kind(Model):
+    """One kind of task."""
+
+    share: Share
+    ends: Text
+    """The activity that ends one."""
+    approved: Flag
+    """Whether that needs a person's approval."""
+
+
 @dataclass(frozen=True)
 class _Fleet:
     """The agents of one platform."""
@@ -44,18 +55,18 @@ class _Fleet:
 def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
     """Make `agents` agents, each for one kind of task and sometimes a second; yield the process of the platform."""
     family = Family(world, NAME)
-    kinds = family.listing("kinds")
+    kinds = family.kinds(Kind)
     start_up = family.start_up(world.scenario.identities.credential.kind)
     common = [start_up, *(family.activity(each) for each in ("plan", "delegate", "approval", "explore"))]
     for kind, spec in kinds.items():
-        world.allow_tools(kind, [*common, family.activity(kind), family.activity(spec["ends"])])
+        world.allow_tools(kind, [*common, family.activity(kind), family.activity(spec.ends)])
     agents = []
     for number in range(parameters["agents"]):
         project = world.home(NAME, number)
         name = f"agent-{number:04d}"
         bucket = f"s3://{world.company}-{project.name}"
         own = sorted({_kind(kinds, evenly(world.seed, number, NAME, trait)) for trait in ("kind", "second kind")})
-        listed = [family.activity(each) for kind in own for each in (kind, kinds[kind]["ends"])]
+        listed = [family.activity(each) for kind in own for each in (kind, kinds[kind].ends)]
         agents.append(
             world.add_workload(
                 NAME,
@@ -75,8 +86,8 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
     yield partial(_platform, family=family, agents=agents, parameters=parameters)
 
 
-def _kind(kinds: Mapping[str, Any], u: float) -> str:
-    edges = list(accumulate(spec["share"] for spec in kinds.values()))
+def _kind(kinds: Mapping[str, Kind], u: float) -> str:
+    edges = list(accumulate(spec.share for spec in kinds.values()))
     return next(kind for kind, edge in zip(kinds, edges, strict=True) if u * edges[-1] <= edge)
 
 
@@ -108,7 +119,7 @@ def _session(platform: Platform, fleet: _Fleet, number: int, session: int, row: 
     world, family, agent = platform.world, fleet.family, fleet.agents[number]
     draws = Draws(world.seed, NAME, agent.name, session, width=7, block=8)
     kind = list(agent.actors)[int(row[3] * len(agent.actors))]
-    ends = family.listing("kinds")[kind]
+    ends = family.kinds(Kind)[kind]
     held = None
     if world.scenario.platform.contention:
         held = fleet.sandboxes.request()
@@ -138,9 +149,9 @@ def _session(platform: Platform, fleet: _Fleet, number: int, session: int, row: 
             task.renew(platform.now + pause)
             yield platform.wait(pause)
     if row[17] < family.value("ends"):
-        granted = not ends["approved"] or (yield from _approval(platform, family, task, row[18:20]))
+        granted = not ends.approved or (yield from _approval(platform, family, task, row[18:20]))
         if granted:
-            activity = family.activity(ends["ends"])
+            activity = family.activity(ends.ends)
             task.log(activity, 20 * SECOND, activity.steps)
             yield platform.wait(20 * SECOND)
     if held is not None:
@@ -160,7 +171,7 @@ def _detour(platform: Platform, fleet: _Fleet, task: Task, kind: str, u: Sequenc
     """A few turns with the tools of another kind of task, with a person's approval or without."""
     if u[0] < fleet.parameters["approvals"] and not (yield from _approval(platform, fleet.family, task, u[1:3])):
         return
-    others = [each for each in fleet.family.listing("kinds") if each != kind]
+    others = [each for each in fleet.family.kinds(Kind) if each != kind]
     activity = fleet.family.activity(others[int(u[3] * len(others))])
     for operation in activity.operations[: 2 + int(3 * u[4])]:
         task.attempt(operation, 30 * SECOND, 1 + int(3 * u[4]))

@@ -11,14 +11,18 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.catalogue import ActivitySpec, Constant, Discrete, Distribution
+from scopedrift.scenarios.fields import Model
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Quantiles
 from scopedrift.simulator.runtime.platform import Start
 from scopedrift.simulator.world.organisation import World
+
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class FamilyModule(Protocol):
@@ -35,10 +39,9 @@ class Family:
     def __init__(self, world: World, name: str) -> None:
         self.name = name
         self._world = world
-        self._data = catalogue.families()[name].data
-        self._calibration: Mapping[str, Any] = self._data.get("calibration", {})
+        self._data = catalogue.families()[name]
         self._distributions: dict[str, Quantiles] = {}
-        for activity, spec in self._data["activities"].items():
+        for activity, spec in self._data.activities.items():
             world.activities.add(f"{name}/{activity}", spec)
 
     def activity(self, name: str) -> Activity:
@@ -47,7 +50,7 @@ class Family:
 
     def activities(self) -> list[Activity]:
         """All of its activities."""
-        return [self.activity(name) for name in self._data["activities"]]
+        return [self.activity(name) for name in self._data.activities]
 
     def start_up(self, credential_kind: str | Mapping[str, float], name: str = "start_up") -> Activity:
         """Its start-up flow for a kind of credential: `credential` in the list stands for how one is obtained.
@@ -57,37 +60,39 @@ class Family:
         key = f"{self.name}/{name}@"
         kind = credential_kind if isinstance(credential_kind, str) else "any"
         if key + kind not in self._world.activities:
-            flows = {each: spec["flow"] for each, spec in self._world.platform["credentials"].items()}
-            flows["any"] = list(dict.fromkeys(step for flow in flows.values() for step in flow))
+            flows = {each: spec.flow for each, spec in self._world.platform.credentials.items()}
+            flows["any"] = tuple(dict.fromkeys(step for flow in flows.values() for step in flow))
             for each, flow in flows.items():
-                steps = [step for item in self._data[name] for step in (flow if item == "credential" else [item])]
-                self._world.activities.add(key + each, {"sequence": steps})
+                own = self._data.flows[name]
+                steps = tuple(s for item in own for s in (flow if item == catalogue.CREDENTIAL_STEP else [item]))
+                self._world.activities.add(key + each, ActivitySpec(sequence=steps))
         return self._world.activities[key + kind]
 
-    def listing(self, name: str) -> Mapping[str, Any]:
-        """A section of its own kind, as it is written (a family may have tables that only it reads)."""
-        section: Mapping[str, Any] = self._data[name]
-        return section
+    def kinds(self, model: type[AnyModel]) -> dict[str, AnyModel]:
+        """Its kinds of task, or of member, each as a model of the family's module."""
+        return self._data.kinds_as(model)
 
     def value(self, name: str) -> float:
         """A calibrated number."""
-        return float(self._calibration[name]["value"])
+        return self._data.calibrated(name, Constant).value
 
     def choice(self, name: str, u: float) -> float:
         """One of the values of a calibrated discrete distribution, at probability `u`."""
-        spec = self._calibration[name]
-        edges = list(accumulate(spec["shares"]))
-        return float(spec["values"][min(bisect_right(edges, u * edges[-1]), len(edges) - 1)])
+        spec = self._data.calibrated(name, Discrete)
+        edges = list(accumulate(spec.shares))
+        return spec.values[min(bisect_right(edges, u * edges[-1]), len(edges) - 1)]
 
     def seconds(self, name: str, u: float) -> int:
         """A calibrated duration (the data are in seconds) at probability `u`, in microseconds."""
         return max(round(self.distribution(name)(u) * 1000), 1) * (SECOND // 1000)
 
     def distribution(self, name: str) -> Quantiles:
-        """A calibrated distribution."""
+        """A calibrated distribution; a number is one of a single value."""
         if name not in self._distributions:
-            spec = self._calibration[name]
-            self._distributions[name] = Quantiles.parse(spec.get("value", spec))
+            constant = isinstance(self._data.calibration.get(name), Constant)
+            self._distributions[name] = Quantiles.of(
+                self.value(name) if constant else self._data.calibrated(name, Distribution)
+            )
         return self._distributions[name]
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from scopedrift.scenarios.durations import parse_duration
+from scopedrift.scenarios.fields import Duration, Length, Model, Size, Text
 from scopedrift.simulator.log.events import HOUR
 from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
@@ -32,16 +32,30 @@ LEAST: Final = 6
 WIDTH: Final = 10
 
 
+class Kind(Model):
+    """One kind of service."""
+
+    every: Length
+    at: Duration = 0
+    """When the first run of a longer interval is due, from midnight UTC."""
+    lasts: Length
+    calls: Size
+    reach: Literal["own", "all"]
+    """Whether it acts on its own project, or on all in turn (divided among the services of a kind)."""
+    runs: Text
+    """The activity of a run."""
+
+
 def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
     """Make `services` services, kind after kind; yield one process for each."""
     family = Family(world, NAME)
-    kinds = family.listing("kinds")
+    kinds = family.kinds(Kind)
     start_up = family.start_up(world.scenario.identities.credential.kind)
     for number in range(parameters["services"]):
         kind = list(kinds)[number % len(kinds)]
         project = world.home(NAME, number)
         name = f"{kind}-{number // len(kinds):03d}"
-        runs = family.activity(kinds[kind]["runs"])
+        runs = family.activity(kinds[kind].runs)
         service = world.add_workload(
             NAME,
             name,
@@ -52,7 +66,7 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             parameters=parameters,
         )
         world.allow_tools(kind, [runs, family.activity("explore"), start_up])
-        served = _served(world, number, -(-parameters["services"] // len(kinds)), kinds[kind]["reach"], project)
+        served = _served(world, number, -(-parameters["services"] // len(kinds)), kinds[kind].reach, project)
         own = world.actors[service.actors[kind]]
         for each in served:
             pools = {**each.pools, **_pools(world, each, name)}
@@ -85,15 +99,13 @@ def _pools(world: World, project: Project, name: str) -> dict[str, int]:
 
 
 def _service(platform: Platform, family: Family, service: Workload, kind: str, served: list[Project]) -> Process:
-    world, spec = platform.world, family.listing("kinds")[kind]
+    world, spec = platform.world, family.kinds(Kind)[kind]
     draws = Draws(world.seed, NAME, service.name, width=WIDTH)
-    every, lasts = parse_duration(spec["every"]), parse_duration(spec["lasts"])
-    activity = family.activity(spec["runs"])
+    every, activity = spec.every, family.activity(spec.runs)
     row = draws.row()
-    due = parse_duration(spec["at"]) if "at" in spec else 0
     jitter = service.parameters["jitter"]
     crash = family.value("restarts_per_week") * every / WEEK
-    base = platform.now + due + round(row[0] * min(every, HOUR))
+    base = platform.now + spec.at + round(row[0] * min(every, HOUR))
     yield platform.wait(base - platform.now)
     run, session, began = 0, 0, platform.now
     restarts = service.restarts - 1  # it starts now
@@ -108,7 +120,9 @@ def _service(platform: Platform, family: Family, service: Workload, kind: str, s
                 start.start_up(family.start_up(service.identity.credential_kind), row[3])
             task = Task(platform, service, served[run % len(served)].name, run, session=session)
             task.anchor = began
-            task.log(activity, round(lasts * (0.6 + 0.4 * row[4])), max(round(spec["calls"] * (0.7 + 0.6 * row[5])), 1))
+            task.log(
+                activity, round(spec.lasts * (0.6 + 0.4 * row[4])), max(round(spec.calls * (0.7 + 0.6 * row[5])), 1)
+            )
             task.explore(family.activity("explore"), row[5:10])
         run += 1
         planned = base + run * every + round(jitter * min(every, HOUR) * (2.0 * row[6] - 1.0))

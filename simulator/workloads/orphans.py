@@ -7,10 +7,11 @@ and yet nobody would miss it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
+from scopedrift.scenarios.catalogue import ORPHANED
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import MINUTE
 from scopedrift.simulator.randomness import Draws, Quantiles, key
@@ -20,16 +21,14 @@ from scopedrift.simulator.world.credentials import STANDING
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.rhythm import WEEK
 
-NAME: Final = "retired"
-"""What stands where other workloads name their family."""
+NAME: Final = ORPHANED
 
 
 def build(world: World) -> Iterator[Start]:
     """Leave behind the scenario's share of orphaned identities; yield one process for each."""
-    data: Mapping[str, Any] = world.platform["orphans"]
-    activity = world.activities.add(f"{NAME}/use", data["activity"])
-    rate = Quantiles.parse(data["uses_per_week"])
-    calls = Quantiles.parse(data["calls"])
+    data = world.platform.orphans
+    activity = world.activities.add(f"{NAME}/use", data.activity)
+    rate, calls = Quantiles.of(data.uses_per_week), Quantiles.of(data.calls)
     for number in range(round(len(world.identities) * world.scenario.identities.orphaned)):
         name = f"legacy-{number:04d}"
         project = world.home(NAME, number)

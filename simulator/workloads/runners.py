@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import simpy
 
+from scopedrift.scenarios.fields import Model, Text
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.randomness import Draws, evenly, key, mix
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
@@ -37,6 +38,13 @@ TENANT_JOBS: Final = 1 << 20
 WIDTH: Final = 14
 
 
+class Kind(Model):
+    """One kind of job."""
+
+    steps: tuple[Text, ...]
+    """Its activities, in order; its declared tools are what these do."""
+
+
 @dataclass(frozen=True)
 class _Pool:
     """One runner pool, as its tenants' processes share it."""
@@ -52,7 +60,7 @@ class _Pool:
 def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
     """Make `pools` runner pools and spread `tenants` over them; yield one process for each pool."""
     family = Family(world, NAME)
-    kinds = family.listing("kinds")
+    kinds = family.kinds(Kind)
     explore = family.activity("explore")
     start_up = family.start_up(world.scenario.identities.credential.kind)
     token = family.start_up(world.scenario.identities.credential.kind, "job_token")
@@ -73,8 +81,8 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             _tenant(world, family, pool, i) for i in range(number, parameters["tenants"], max(parameters["pools"], 1))
         ]
         world.allow_tools("runner", [start_up])
-        for kind, steps in kinds.items():
-            world.allow_tools(kind, [*(family.activity(step) for step in steps), start_up, token, explore])
+        for kind, spec in kinds.items():
+            world.allow_tools(kind, [*(family.activity(step) for step in spec.steps), start_up, token, explore])
         yield partial(_serve, family=family, pool=pool, number=number, tenants=tenants, parameters=parameters)
 
 
@@ -193,7 +201,7 @@ def _job(
     flow = family.start_up(tenant.identity.credential_kind, "start_up" if pool.ephemeral else "job_token")
     yield platform.wait(task.start_up(flow, u[1]))
     length = family.seconds("duration_s", u[2])
-    steps = family.listing("kinds")[kind]
+    steps = family.kinds(Kind)[kind].steps
     failed = u[3] >= success
     for at, step in enumerate(steps):
         if failed and at > (len(steps) - 1) * u[4]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from scopedrift.scenarios.catalogue import ActivitySpec, CredentialLife
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Quantiles, key
@@ -46,27 +47,27 @@ class Cycle:
 
 def cycles(world: World, workload: str, kind: str, half_life: int) -> tuple[Cycle, ...]:
     """What a workload that holds a kind of credential repeats; the renewal of the credential comes first."""
-    spec, life = world.platform["credentials"][kind], world.platform["credential_life"]
+    spec, life = world.platform.credentials[kind], world.platform.credential_life
     if kind == STANDING:
         return ()
 
     def sequence(*steps: str) -> Activity:
-        return world.activities.add(f"credentials/{'+'.join(steps)}", {"sequence": steps, "spread": "even"})
+        return world.activities.add(f"credentials/{'+'.join(steps)}", ActivitySpec(sequence=steps, spread="even"))
 
-    def chosen(what: str) -> str:
-        """The step that this workload takes, or none, by the shares of `what`."""
+    def chosen(what: str, shares: Mapping[str, float]) -> str:
+        """The step that this workload takes, or none, by their shares."""
         u = key(world.seed, what, workload) / 2.0**64
-        for step, share in life[what]["shares"].items():
+        for step, share in shares.items():
             if u < share:
-                return str(step)
+                return step
             u -= share
         return ""
 
-    listed = [Cycle(sequence(*spec["renewal"]), half_life, renews=True)]
-    if spec["role"]:
-        role = chosen("role")
-        listed.append(Cycle(sequence(role or spec["role"]), round(life["role_minutes"]["value"] * MINUTE)))
-    if exchange := chosen("exchange"):
+    listed = [Cycle(sequence(*spec.renewal), half_life, renews=True)]
+    if spec.role:
+        role = chosen("role", life.role.shares)
+        listed.append(Cycle(sequence(role or spec.role), round(life.role_minutes * MINUTE)))
+    if exchange := chosen("exchange", life.exchange.shares):
         period = world.scenario.identities.downstream.ttl // 2
         listed.append(Cycle(sequence(exchange), period, at_start=False))
     return tuple(listed)
@@ -160,8 +161,8 @@ class StandingKey:
     rotation: int
 
 
-def standing_key(life: Mapping[str, Any], seed: int, identity: str, start: int) -> StandingKey:
+def standing_key(life: CredentialLife, seed: int, identity: str, start: int) -> StandingKey:
     """The age of an identity's key at the time `start`, and whether it is under a rotation policy."""
-    days = Quantiles.parse(life["key_age_days"])(key(seed, "key age", identity) / 2.0**64)
-    period = life["rotation_days"]["value"]
+    days = Quantiles.of(life.key_age_days)(key(seed, "key age", identity) / 2.0**64)
+    period = life.rotation_days
     return StandingKey(start - round(days * DAY), period * DAY if days < period else 0)

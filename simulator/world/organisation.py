@@ -16,7 +16,6 @@ import numpy as np
 from faker import Faker
 
 from scopedrift.scenarios import Scenario, catalogue
-from scopedrift.scenarios.durations import parse_duration
 from scopedrift.simulator.expansion.activities import Activities, Activity, Operations
 from scopedrift.simulator.expansion.tables import Actor, Actors, Pools
 from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
@@ -95,7 +94,7 @@ class World:
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.platform: Mapping[str, Any] = catalogue.platform()
+        self.platform = catalogue.platform()
         self.operations = Operations(catalogue.operations())
         self.activities = Activities(self.operations)
         self.names = {column: Names() for column in CODED}
@@ -111,7 +110,7 @@ class World:
         self.workloads: dict[str, Workload] = {}
         self.calendar: list[CalendarEntry] = []
         """What workload families plan and announce; changes add theirs."""
-        self.rhythms = {name: Rhythm(spec) for name, spec in self.platform["rhythm"].items()}
+        self.rhythms = {name: Rhythm(spec) for name, spec in self.platform.rhythm.items()}
         self._resource_project: list[int] = []
         self._resource_projects = np.empty(0, np.int32)
         self._pool_projects: dict[int, frozenset[str]] = {}
@@ -131,8 +130,7 @@ class World:
         self.grant_projects = np.array([self.code("project", grant.project) for grant in self.grant_universe])
         self._account = [(s, a) for s, a in pairs if s in ACCOUNT_SERVICES and a in ("auth", "read")]
         given = scenario.identities.credential.ttl
-        default = {kind: spec["ttl"] for kind, spec in self.platform["credentials"].items() if spec["ttl"]}
-        self._ttl = {kind: given or parse_duration(ttl) for kind, ttl in default.items()}
+        self._ttl = {kind: given or spec.ttl for kind, spec in self.platform.credentials.items() if spec.ttl}
         self._teams = {project.name: project.team for project in self.projects}
 
     # --- names, resources, pools
@@ -161,15 +159,15 @@ class World:
         return self.pools.add([self.code(column, text) for text in texts])
 
     def _project(self, number: int) -> Project:
-        settings = self.platform["world"]
+        settings = self.platform.world
         team = f"{self._fake.word().lower()}-{self._fake.random_element(('ml', 'ai', 'data', 'research', 'platform'))}"
         name = f"{team}-{number:02d}"
         account = f"{self._fake.random_number(digits=12, fix_len=True)}"
         rng = generator(self.seed, "project", number)
-        shards = Quantiles.parse(settings["shards_per_dataset"])
+        shards = Quantiles.of(settings.shards_per_dataset)
         bucket = f"s3://{self.company}-{name}"
         datasets = []
-        for d in range(settings["datasets_per_project"]["value"]):
+        for d in range(settings.datasets_per_project):
             count = max(int(shards(rng.random()) * min(self.scenario.load, 1.0)), 2)
             label = f"{self._fake.word().lower()}-v{rng.integers(1, 6)}-{d}"
             datasets.append(self.pool("resource", (f"{bucket}-data/{label}/part-{k:04d}" for k in range(count)), name))
@@ -177,14 +175,9 @@ class World:
         def pool(texts: Iterable[str]) -> int:
             return self.pool("resource", texts, name)
 
-        nodes = settings["nodes_per_project"]["value"]
-        secrets = [
-            f"secret:{name}/{self._fake.word().lower()}-{k}" for k in range(settings["secrets_per_project"]["value"])
-        ]
-        tables = [
-            f"{name.replace('-', '_')}.{self._fake.word().lower()}_{k}"
-            for k in range(settings["tables_per_project"]["value"])
-        ]
+        nodes = settings.nodes_per_project
+        secrets = [f"secret:{name}/{self._fake.word().lower()}-{k}" for k in range(settings.secrets_per_project)]
+        database, tables = name.replace("-", "_"), range(settings.tables_per_project)
         return Project(
             name=name,
             account=account,
@@ -198,7 +191,7 @@ class World:
                 "keyring": pool([f"key/{name}-{k}" for k in range(2)]),
                 "cluster": pool([f"cluster/{name}"]),
                 "secret": pool(secrets),
-                "table": pool(tables),
+                "table": pool([f"{database}.{self._fake.word().lower()}_{k}" for k in tables]),
                 "llm": pool(f"foundation-model/{size}-text-{v}" for size in ("large", "small") for v in (1, 2)),
                 "peer": pool(f"{self._fake.word().lower()}.{self.domain}:443" for _ in range(6)),
                 "package": pool(f"pkg:{self._fake.word().lower()}" for _ in range(30)),
@@ -217,8 +210,8 @@ class World:
     def _registry(self, workload: str, project: Project) -> str:
         """Where a workload's image comes from: its project's registry, or for some a public one."""
         u = key(self.seed, "registry", workload) / 2.0**64
-        share = self.platform["world"]["public_images"]["value"]
-        public = self.platform["world"]["public_registries"]
+        share = self.platform.world.public_images
+        public = self.platform.world.public_registries
         return (
             public[int(u / share * len(public))] if u < share else f"{project.account}.dkr.ecr.{REGION}.amazonaws.com"
         )
@@ -226,7 +219,7 @@ class World:
     def _addresses(self, workload: str, project: Project) -> int:
         """Where a workload calls from: its project's nodes, or for some the Internet (hosted by a partner)."""
         u = key(self.seed, "addresses", workload) / 2.0**64
-        return self.external if u < self.platform["world"]["outside"]["value"] else project.nodes
+        return self.external if u < self.platform.world.outside else project.nodes
 
     def add_workload(
         self,
@@ -342,7 +335,7 @@ class World:
         )
         account = workload
         if shared:
-            accounts = max(round(len(self.projects) / self.platform["world"]["projects_per_account"]["value"]), 1)
+            accounts = max(round(len(self.projects) / self.platform.world.projects_per_account), 1)
             number = key(self.seed, "account", workload) % accounts
             project, account = self.projects[number], f"shared-{number:02d}"
         name = f"spiffe://{self.domain}/ns/{project.name}/sa/{account}"
@@ -350,9 +343,8 @@ class World:
         if known is not None:
             return known
         kind = kind or self._credential_kind(name)
-        life = self.platform["credential_life"]
         if kind == STANDING:
-            made = standing_key(life, self.seed, name, self.scenario.start_us)
+            made = standing_key(self.platform.credential_life, self.seed, name, self.scenario.start_us)
         else:
             made = StandingKey(MISSING, 0)
         identity = Identity(

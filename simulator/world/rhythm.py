@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
-from typing import Any
 
+from scopedrift.scenarios.catalogue import Week
 from scopedrift.simulator.log.events import DAY, HOUR
 
 WEEK = 7 * DAY
@@ -16,9 +15,8 @@ _MONDAY = 4 * DAY
 class Rhythm:
     """A weekly pattern with mean 1; `wait` turns an exponential amount of work into a time that follows it."""
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
-        hours, weekend = spec["hours"], spec["weekend"]
-        week = [float(hours[h]) * (weekend if day >= 5 else 1.0) for day in range(7) for h in range(24)]
+    def __init__(self, spec: Week) -> None:
+        week = [spec.hours[h] * (spec.weekend if day >= 5 else 1.0) for day in range(7) for h in range(24)]
         scale = len(week) / sum(week)
         self.weights = [weight * scale for weight in week]
         self._done = [0.0]

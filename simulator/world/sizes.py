@@ -29,25 +29,18 @@ def sizes(scenario: Scenario) -> dict[str, Mapping[str, Any]]:
 
 def _scaled_to(scenario: Scenario, wanted: int | None) -> dict[str, Mapping[str, Any]]:
     given: dict[str, Mapping[str, Any]] = dict(scenario.workloads)
-    described = {name: catalogue.families()[name].data.get("size") for name in given}
+    described = {name: catalogue.families()[name].size for name in given}
     sized = {name: size for name, size in described.items() if size is not None}
     if wanted is None or not sized:
         return given
-    free = [name for name, size in sized.items() if not scenario.is_given(name, size["parameter"])] or list(sized)
-    count = {name: given[name][size["parameter"]] * _each(size, given[name]) for name, size in sized.items()}
+    free = [name for name, size in sized.items() if not scenario.is_given(name, size.parameter)] or list(sized)
+    count = {name: given[name][size.parameter] * size.each(given[name]) for name, size in sized.items()}
     fixed = sum(number for name, number in count.items() if name not in free)
     factor = (wanted - fixed) / max(sum(count[name] for name in free), 1)
     for name in free:
-        scaled = (sized[name]["parameter"], *sized[name].get("along", ()))
+        scaled = (sized[name].parameter, *sized[name].along)
         given[name] = {**given[name], **{p: _scaled(given[name][p], factor) for p in scaled}}
     return given
-
-
-def _each(size: Mapping[str, Any], parameters: Mapping[str, Any]) -> int:
-    each = size.get("identities", 1)
-    if isinstance(each, Mapping):
-        return max([number for switch, number in each.items() if parameters[switch]], default=1)
-    return int(each)
 
 
 def _scaled(value: int, factor: float) -> int:

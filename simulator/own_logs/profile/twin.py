@@ -98,10 +98,9 @@ def _sized(family: str, identities: int) -> Any:
     """The family's size for about so many identities; off for none."""
     if not identities:
         return "off"
-    size = catalogue.families()[family].data["size"]
-    each = size.get("identities", 1)
-    each = max(each.values()) if isinstance(each, Mapping) else each  # a switch, which is on by default
-    return {size["parameter"]: max(round(identities / each), 1)}
+    known = catalogue.families()[family]
+    assert known.size is not None
+    return {known.size.parameter: max(round(identities / known.size.each(known.resolve({}))), 1)}
 
 
 def _measured(plain: Mapping[str, Any], profile: Profile) -> Statistics:

@@ -144,7 +144,7 @@ def test_the_level_metadata_takes_the_images_and_nothing_else(watched, plain):
 
 def test_at_level_metadata_a_privileged_pod_looks_like_any_other():
     operations = Operations(catalogue.operations())
-    privileged = operations.by_name["pod.privileged"].code
+    privileged = operations.codes["pod.privileged"]
     told = {}
     for level in ("Metadata", "Request"):
         scenario = override(load("quickstart"), {"telemetry.kubernetes_audit.level": level})

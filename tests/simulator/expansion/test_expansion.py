@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from scopedrift.scenarios.catalogue import ActivitySpec
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import DENIED, OUTAGE, ArrivalCodes, Recorder, arrival_order
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, MINUTE, MISSING, SECOND, Vocabulary
@@ -25,9 +26,11 @@ def world(scenario_of):
     scenario = scenario_of(workloads="{serverless: {functions: 3}}", incidents="[]", changes="[]", telemetry=AT_ONCE)
     world = World(scenario, 3)
     list(module_of("serverless").build(world, scenario.workloads["serverless"]))
-    world.activities.add("test/walk", {"sequence": ["metadata.identity", "secrets.get", "storage.read", "job.create"]})
-    world.activities.add("test/mix", {"mix": {"storage.read": 3, "storage.list": 1, "analytics.query": 1}})
-    world.activities.add("test/paced", {"mix": {"storage.read": 1}, "spread": "even"})
+    world.activities.add(
+        "test/walk", ActivitySpec(sequence=["metadata.identity", "secrets.get", "storage.read", "job.create"])
+    )
+    world.activities.add("test/mix", ActivitySpec(mix={"storage.read": 3, "storage.list": 1, "analytics.query": 1}))
+    world.activities.add("test/paced", ActivitySpec(mix={"storage.read": 1}, spread="even"))
     return world
 
 
@@ -203,7 +206,9 @@ def test_calls_fail_at_their_rate_eight_times_it_in_an_outage_and_always_when_de
 
 def test_a_failed_call_is_made_again_on_the_same_resource(world, recorder):
     emit(world, recorder, count=5000, duration=5000 * SECOND)  # "uniform": the order in time is not that of the calls
-    paced = world.activities.add("test/paced mix", {"mix": {"storage.read": 3, "analytics.query": 1}, "spread": "even"})
+    paced = world.activities.add(
+        "test/paced mix", ActivitySpec(mix={"storage.read": 3, "analytics.query": 1}, spread="even")
+    )
     recorder.prepare()
     recorder.flush(None)
     recorder.emit(paced.code, actor(world), START, 5000 * SECOND, 5000, 2, 0)

@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import kstest
 
 from scopedrift.scenarios import catalogue
-from scopedrift.scenarios.coverage import stages_of
 from scopedrift.scenarios.loader import load_text
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.log.events import DAY
@@ -55,9 +54,9 @@ def test_every_template_takes_place(everything: Simulation) -> None:
 
 
 def test_stages_follow_the_published_order(everything: Simulation) -> None:
-    known = catalogue.chains() | catalogue.drifts()
+    known = {**catalogue.chains(), **catalogue.drifts()}
     for incident in everything.truth.incidents:
-        order = [stage["name"] for stage in stages_of(known[incident.template])]
+        order = [stage.name for stage in known[incident.template].every_stage()]
         places = [order.index(stage.name) for stage in incident.stages]
         assert places == sorted(places), incident.template
         began = [stage.started_at for stage in incident.stages if stage.outcome != "skipped"]

@@ -260,6 +260,6 @@ def test_a_google_cloud_log_gets_incidents_in_its_own_words(tmp_path):
     assert without(world.log, world.truth.event).digest == log.digest
     for column in ("service", "operation", "resource", "identity", "project"):
         assert set(after[column].dropna()) <= set(before[column].dropna())
-    forms = {call.data["operation"]: call.form.shown for call in told.calls}
+    forms = {call.operation.operation: call.form.shown for call in told.calls}
     assert forms["GetObject"] == "storage storage.objects.get"
     assert {"storage.objects.get", "GenerateAccessToken"} & set(after["operation"])

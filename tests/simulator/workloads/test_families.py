@@ -67,11 +67,11 @@ def test_without_contention_adding_a_family_changes_no_event_of_the_others(event
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_number_of_a_family_names_its_source_or_says_assumed(name):
-    data = catalogue.families()[name].data
-    for what, spec in data["calibration"].items():
-        assert spec.get("source"), f"{name}: {what}"
-    sizes = {data["size"]["parameter"], *data["size"].get("along", ())}
-    for parameter in catalogue.families()[name].parameters.values():
+    family = catalogue.families()[name]
+    for what, spec in family.calibration.items():
+        assert spec.source, f"{name}: {what}"
+    sizes = {family.size.parameter, *family.size.along}
+    for parameter in family.parameters.values():
         if parameter.kind in ("int", "float") and parameter.name not in sizes:
             assert parameter.source, f"{name}: {parameter.name}"
 

@@ -129,7 +129,7 @@ def test_unused_permissions_lie_nearer_home() -> None:
 
 
 def test_most_static_keys_are_older_than_a_year_and_only_young_ones_are_rotated() -> None:
-    life = build(4).platform["credential_life"]
+    life = build(4).platform.credential_life
     keys = [standing_key(life, 4, f"spiffe://a/{k}", 10_000 * DAY) for k in range(4_000)]
     ages = [(10_000 * DAY - key.made_at) / DAY for key in keys]
     assert sum(age > 365 for age in ages) / len(ages) == pytest.approx(0.62, abs=0.03)

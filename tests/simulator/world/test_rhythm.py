@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.catalogue import Week
 from scopedrift.simulator.log.events import DAY, HOUR
 from scopedrift.simulator.world.rhythm import WEEK, Rhythm
 
 START = 1_767_571_200_000_000  # 2026-01-05, a Monday
 HOURS = st.lists(st.floats(0.05, 20.0), min_size=24, max_size=24)
-RHYTHMS = st.builds(lambda hours, weekend: Rhythm({"hours": hours, "weekend": weekend}), HOURS, st.floats(0.1, 3.0))
+WEEKS = st.builds(Week, hours=HOURS, weekend=st.floats(0.1, 3.0), source=st.just("assumed"))
+RHYTHMS = WEEKS.map(Rhythm)
 
 
 def activity(rhythm, start, end):
@@ -59,7 +61,7 @@ def test_the_mean_of_a_week_is_one(rhythm):
 def test_the_calendar_is_that_of_the_world():
     hours = [1.0] * 24
     hours[9] = 5.0
-    rhythm = Rhythm({"hours": hours, "weekend": 0.5})
+    rhythm = Rhythm(Week(hours=hours, weekend=0.5, source="assumed"))
     weekday = datetime(2026, 1, 7, 9, 30, tzinfo=UTC)  # a Wednesday
     saturday = datetime(2026, 1, 10, 9, 30, tzinfo=UTC)
     at = [rhythm.at(int(day.timestamp()) * 1_000_000) for day in (weekday, saturday)]
@@ -69,13 +71,13 @@ def test_the_calendar_is_that_of_the_world():
 
 
 def test_an_hour_without_activity_is_passed_over():
-    rhythm = Rhythm({"hours": [0.0] * 8 + [1.0] * 16, "weekend": 1.0})
+    rhythm = Rhythm(Week(hours=[0.0] * 8 + [1.0] * 16, weekend=1.0, source="assumed"))
     assert START + rhythm.wait(START + 2 * HOUR, 1.0) + 2 * HOUR >= START + 8 * HOUR
 
 
-@pytest.mark.parametrize("name", sorted(catalogue.platform()["rhythm"]))
+@pytest.mark.parametrize("name", sorted(catalogue.platform().rhythm))
 def test_arrivals_follow_the_catalogues_rhythms(name):
-    rhythm = Rhythm(catalogue.platform()["rhythm"][name])
+    rhythm = Rhythm(catalogue.platform().rhythm[name])
     rng = np.random.default_rng(1)
     counts, now = np.zeros(168), START
     for gap in rng.exponential(HOUR / 20, 20 * 168 * 3):

@@ -1,0 +1,32 @@
+"""Audit operations: what one API call looks like in the log."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from scopedrift.scenarios.catalogue.entry import Distribution, Entry
+from scopedrift.scenarios.fields import Count, Flag, Share, Text
+
+
+class Operation(Entry):
+    """One kind of API call."""
+
+    stream: Literal["cloud_audit", "kubernetes_audit", "runtime", "issuance", "agent"]
+    """The telemetry that sees it."""
+    service: Text
+    operation: Text
+    access: Literal["read", "write", "create", "delete", "auth", "admin"]
+    slot: Text
+    """Which of the caller's pools its resource is picked from."""
+    pick: Count = 2
+    """How: 0 walks the pool in order, 1 is uniform, 2 and more favour the first entries (2: assumed)."""
+    bytes: Distribution | None = None
+    """Size of the answer or upload; none where the record has no size."""
+    data_event: Flag = False
+    """Whether cloud audit records it only on request."""
+    image: Flag = False
+    """Whether the record carries the container image."""
+    error: Share = 0.045
+    """Share of benign calls that fail; by default the 404s of the Kubernetes audit sample."""
+    denied: Share = 0.004
+    """Share of benign calls that are denied; by default the 403s of the same sample."""
