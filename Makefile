@@ -3,6 +3,7 @@
 #   make lint    style and import direction        make types  strict type check
 #   make bench   benchmarks (QUICK=1: a short one) make docs   the documentation
 #   make wheel-check   the built package, installed elsewhere
+#   make pages   writes the pages of docs/ that are made from the code
 #   make test-slow     the longer tests that make test leaves out
 
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 SCENARIO ?= quickstart
 
-.PHONY: help demo test test-slow gate lint format types bench wheel-check docs lock clean
+.PHONY: help demo test test-slow gate lint format types bench wheel-check docs pages lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -7
@@ -76,6 +77,10 @@ gate: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# docs/coverage.md and the table of targets in docs/realism.md; tests fail while they are stale.
+pages: $(VENV)/.dev
+	@$(BIN)/python docs/pages.py
 
 # Builds the package, installs it into a fresh environment, and uses it from another folder.
 wheel-check: $(VENV)/.made

@@ -1,6 +1,6 @@
 """What the catalogue covers: signals, techniques, standards and chains, as tables that are generated from it.
 
-`docs/coverage.md` is `markdown()`; a test holds the two together.  Standards are ATT&CK v18.1, ATLAS 5.6.1, OWASP
+`make pages` writes `markdown()` to `docs/coverage.md`.  Standards are ATT&CK v18.1, ATLAS 5.6.1, OWASP
 Non-Human Identities Top 10 2025 (`NHI5:2025`), OWASP Agentic Applications 2026 (`ASI03`), MAESTRO layers (`L4`)
 and NIST AI RMF 1.0 subcategories.
 """
@@ -60,7 +60,7 @@ def markdown() -> str:
     """The whole coverage as one Markdown page."""
     tables = [
         "# Coverage",
-        "Generated from `scenarios/data/` by `scopedrift.scenarios.coverage`; a test holds it to the catalogue.",
+        "`make pages` generates this page from `scenarios/data/`; a test fails while it is stale.",
         _NOTE.strip(),
         "## Signals",
         _table(("signal", "what", "techniques", "benign look-alikes", "also"), _signals()),

@@ -1,4 +1,4 @@
-"""The table of targets as the documentation shows it: `python -m scopedrift.experiments.realism.page` prints it."""
+"""The table of targets as the documentation shows it; `make pages` writes it there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,3 @@ def _text(value: Any) -> str:
         f"p{100 * key:g} {each:.3g}" if isinstance(key, float) else f"{key} {each:g}" for key, each in value.items()
     ]
     return ", ".join(pairs)
-
-
-if __name__ == "__main__":
-    print(table())

@@ -128,4 +128,4 @@ def test_the_command_holds_a_small_world_to_given_targets(tmp_path):
 
 
 def test_the_page_shows_the_targets_as_they_are():
-    assert table() in PAGE.read_text(), "run `python -m scopedrift.experiments.realism.page` to bring it up to date"
+    assert table() in PAGE.read_text(), "run `make pages` to bring it up to date"

@@ -39,7 +39,7 @@ def stages():
 
 
 def test_the_document_is_what_the_catalogue_says():
-    assert DOCUMENT.read_text(encoding="utf-8") == coverage.markdown()
+    assert DOCUMENT.read_text(encoding="utf-8") == coverage.markdown(), "run `make pages` to bring it up to date"
 
 
 def test_no_cell_of_any_table_is_empty():
