@@ -141,12 +141,12 @@ def catalogue() -> str:
 
 
 def records() -> str:
-    """The formats of audit records: what each is recognised by, carries, and whether it can be written."""
+    """What the importer decides: the tables of formats, identities, outcomes and activities, from the data."""
     from scopedrift.simulator.records.formats import FORMATS
 
     parts = [
-        "# Audit records\n\nThe formats that `--format` takes. A record whose format is not named is recognised by"
-        " the fields that it has.\n"
+        "# What the importer decides\n\nThese tables are the ones that an import reads; nothing else decides.\n",
+        "## Formats\n\n`--format` takes these names. A record whose format is not named is recognised by its fields.\n",
     ]
     rows: list[list[object]] = [
         [
@@ -159,4 +159,49 @@ def records() -> str:
         for each in FORMATS.values()
     ]
     parts.append(_table(["format", "what it is", "recognised by", "streams", "export"], rows))
-    return "\n".join(parts)
+    return "\n".join([*parts, *_identities(), *_outcomes(), *_activities()])
+
+
+def _identities() -> list[str]:
+    from scopedrift.simulator.records.identities import rules
+
+    found = rules()
+    return [
+        "## Who acted\n\nThe first rule whose conditions hold and whose facts the record states names the identity,"
+        " in every format alike.\n",
+        _table(["who", "if", "identity"], [[r.who, _conditions(r.when), f"`{r.identity}`"] for r in found.identities]),
+        "A session of a role is a workload's, unless it is a person's:\n",
+        _table(["who", "if"], [[rule.who, _conditions(rule.when)] for rule in found.people]),
+    ]
+
+
+def _conditions(when: dict[str, str]) -> str:
+    return ", ".join(f"`{name}` is `{pattern}`" for name, pattern in when.items())
+
+
+def _outcomes() -> list[str]:
+    from scopedrift.simulator.records.outcomes import denied, words
+
+    tables = {
+        "aws": "error codes of AWS",
+        "http": "HTTP status",
+        "grpc": "status of Google Cloud",
+        "methods": "methods",
+    }
+    return [
+        "## How it ended\n\nA call without an error is a success, one with an error is an error, unless the error says"
+        " that it was denied:\n",
+        _table(["where", "denied"], [[what, ", ".join(sorted(denied(name)))] for name, what in tables.items()]),
+        f"Codes and messages that are not listed are denied if they match `{words()}`.\n",
+    ]
+
+
+def _activities() -> list[str]:
+    from scopedrift.simulator.log.events import ACCESS
+    from scopedrift.simulator.records.ocsf_schema import activities
+
+    rows: list[list[object]] = [
+        [kind, each.name, *(", ".join(map(str, getattr(each, access))) for access in ACCESS)]
+        for kind, each in activities().items()
+    ]
+    return ["## What an OCSF activity is\n", _table(["class", "", *ACCESS], rows)]

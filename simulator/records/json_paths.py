@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -43,6 +44,16 @@ def at(value: Json, path: str) -> Json:
             index = int(step)
             value = value[index] if -len(value) <= index < len(value) else None
         else:
+            return None
+    return value
+
+
+def decoded(value: Json) -> Json:
+    """The JSON that a text holds, as fields of many exports do; any other value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(value)  # type: ignore[no-any-return]
+        except (ValueError, RecursionError):
             return None
     return value
 

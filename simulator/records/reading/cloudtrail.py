@@ -13,34 +13,20 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from struct import Struct
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from scopedrift.simulator.log.events import MISSING
+from scopedrift.simulator.records import outcomes
 from scopedrift.simulator.records.access import access_of
-from scopedrift.simulator.records.json_paths import Json, Record, child, first, first_text, text
+from scopedrift.simulator.records.identities import arn_facts, resolve
+from scopedrift.simulator.records.json_paths import Json, Record, child, decoded, first_text, text
+from scopedrift.simulator.records.reading.aws_requests import is_bucket, listed_target, narrowed
 from scopedrift.simulator.records.reading.images import image_in
 from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, RowBuilder, opaque
 from scopedrift.simulator.records.timestamps import SECONDS
 
-DENIED: Final = re.compile(
-    r"AccessDenied|Unauthorized|NotAuthorized|Forbidden|AuthFailure|AuthorizationError|InvalidClientTokenId"
-    r"|SignatureDoesNotMatch|ExpiredToken|InvalidAccessKeyId|OptInRequired|Failed authentication|NoPermission",
-    re.IGNORECASE,
-)
-_TARGETS: Final = """
-    roleArn functionName secretId queueUrl topicArn streamName streamARN tableName modelId clusterName cluster
-    dBInstanceIdentifier dBSnapshotIdentifier dBClusterIdentifier userName roleName groupName policyArn
-    instanceProfileName keyId repositoryName logGroupName trailName trainingJobName endpointName
-    notebookInstanceName modelName stateMachineArn family jobDefinition jobName projectName stackName instanceId
-    target snapshotId volumeId groupId imageId routeTableId subnetId networkInterfaceId internetGatewayId vpcId
-    documentName resourceArn resourceARN resourceId name arn instancesSet resourcesSet snapshotSet names instanceIds
-    path
-"""
-TARGETS: Final = {name: rank for rank, name in enumerate(_TARGETS.split())}
-"""Request parameters that name what a call is about, the most telling first."""
-_OTHER_TARGET: Final = re.compile(r"(?<!token)(?<!version)(?<!session)(arn|name|id|identifier)$", re.IGNORECASE)
 _GENERATED: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{16,}|\d{6,}", re.IGNORECASE
 )
@@ -49,15 +35,16 @@ _UNIQUE: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}$|-(?=[0-9a-f]*\d)[0-9a-f
 """The end of a session's name that makes it the only one of its name: a UUID or 64 random bits."""
 _SHORTEST: Final = 16
 """Characters that are never enough for such an end."""
-_FOREIGN_SESSION: Final = re.compile(r"(AROA[A-Z0-9]+):(.+)")
+_FOREIGN_SESSION: Final = re.compile(r"AROA[A-Z0-9]+:(.+)")
 """The principal that another account's session of a role is: the role's unique ID, and the session's name."""
-_PERSON_ROLE: Final = "/aws-reserved/sso.amazonaws.com/"
+_SIGN_IN: Final = "signin.amazonaws.com"
+_FAILED: Final = re.compile(rb':\s*\\?"Fail(ure|ed)\b')
 _MEMO_BYTES: Final = 1_024
 _ACTOR: Final = Struct("=7q").pack
 _ACTION: Final = Struct("=3q").pack
 _ROW: Final = Struct("=3q56s24s6q").pack
 """`table.packed` of a row of which the actor and the action are packed already."""
-_value: Final = msgspec.json.Decoder().decode
+_any: Final = msgspec.json.Decoder().decode
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -78,14 +65,26 @@ class CloudTrailRecord(msgspec.Struct, gc=False):
     eventSource: str | None = None
     eventName: str | None = None
     sourceIPAddress: str | None = None
-    errorCode: str | None = None
+    errorCode: str | int | None = None
+    errorMessage: str | None = None
     requestParameters: msgspec.Raw = msgspec.Raw(b"")
     responseElements: msgspec.Raw = msgspec.Raw(b"")
     additionalEventData: Extra | None = None
     readOnly: bool | str | None = None
     resources: msgspec.Raw = msgspec.Raw(b"")
+    serviceEventDetails: msgspec.Raw = msgspec.Raw(b"")
     recipientAccountId: str | int | None = None
+    sessionCredentialFromConsole: bool | str | None = None
     indexed: str | int | float | None = msgspec.field(default=None, name="@timestamp")
+
+
+class CloudTrailActor(NamedTuple):
+    """The columns of an event that say who acted."""
+
+    identity: str | None = None
+    workload: str | None = None
+    task: str | None = None
+    on_behalf_of: str | None = None
 
 
 class CloudTrailMapper:
@@ -102,11 +101,12 @@ class CloudTrailMapper:
         self._stream = codes["stream"]["cloud_audit"]
         self._when: object = object()
         self._time = 0
-        self._actors: dict[bytes, tuple[bytes, str | None]] = {}
+        self._actors: dict[tuple[bytes, bool], tuple[bytes, str | None]] = {}
         self._actions: dict[Any, tuple[bytes, bool]] = {}
         self._targets: dict[Any, tuple[int, int]] = {}
         self._listed: dict[bytes, tuple[int, int]] = {}
-        self._outcomes: dict[str | None, int] = {None: codes["outcome"]["success"]}
+        self._success = codes["outcome"]["success"]
+        self._outcomes: dict[tuple[str | None, str | None], int] = {}
         self._project = codes["project"]
         self._source = codes["source"]
         self._resource = codes["resource"]
@@ -130,9 +130,10 @@ class CloudTrailMapper:
             self._when = when
         time = self._time
         who = bytes(record.userIdentity)
-        actor = self._actors.get(who)
+        console = record.sessionCredentialFromConsole is not None or service == _SIGN_IN
+        actor = self._actors.get((who, console))
         if actor is None:
-            actor = self._actor(who)
+            actor = self._actor(who, console)
         act = (service, name, record.readOnly)
         action = self._actions.get(act)
         if action is None:
@@ -144,11 +145,14 @@ class CloudTrailMapper:
             target = self._targets.get(on)
             if target is None:
                 target = self._target(on)
-        outcome = self._outcomes.get(record.errorCode)
-        if outcome is None:
-            outcome = self._outcome(record.errorCode)
-        if name == "ConsoleLogin" and b'"Failure"' in bytes(record.responseElements):
-            outcome = self._codes["outcome"]["denied"]
+        error = record.errorCode
+        if error is None and record.errorMessage is None and service != _SIGN_IN:
+            outcome = self._success
+        else:
+            outcome = self._outcome(error, record.errorMessage)
+            said = bytes(record.responseElements) + bytes(record.serviceEventDetails)
+            if service == _SIGN_IN and _FAILED.search(said):
+                outcome = self._codes["outcome"]["denied"]
         account = record.recipientAccountId
         extra = record.additionalEventData
         size = -1 if extra is None else _size(extra.bytesTransferredOut, extra.bytesTransferredIn)
@@ -166,12 +170,12 @@ class CloudTrailMapper:
             size,
         )
 
-    def _actor(self, raw: bytes) -> tuple[bytes, str | None]:
+    def _actor(self, raw: bytes, console: bool) -> tuple[bytes, str | None]:
         """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of; and the account."""
         who = _value(raw) if raw else None
         codes = self._codes
-        identity, workload, task, behalf = principal(who)
-        key = text(child(who, "accessKeyId"))
+        identity, workload, task, behalf = actor_of(who, console)
+        key = first_text(who, ("accessKeyId", "credentialId"))
         kind = None if key is None else "static-key" if key.startswith("AKIA") else "session"
         actor = _ACTOR(
             codes["identity"][identity],
@@ -183,7 +187,7 @@ class CloudTrailMapper:
             codes["on_behalf_of"][behalf],
         )
         known = (actor, text(child(who, "accountId")))
-        return _remember(self._actors, raw, known, len(raw))
+        return _remember(self._actors, (raw, console), known, len(raw))
 
     def _action(self, service: str, name: str, read_only: bool | str | None) -> tuple[bytes, bool]:
         """service, operation, access; and whether it may run an image."""
@@ -198,106 +202,69 @@ class CloudTrailMapper:
     def _target(self, on: tuple[bytes, bytes, bool]) -> tuple[int, int]:
         """resource, image."""
         raw, listed, may_run = on
+        if raw[:1] == b'"':
+            raw = msgspec.json.encode(_value(raw))
         resource = None
-        if listed[:1] == b"[":
-            resource = next((arn for item in _value(listed) if (arn := _arn(item))), None)
-            if resource is not None and not may_run:
+        if listed[:1] in (b"[", b'"'):
+            resource = listed_target(_value(listed))
+            if resource is not None and not may_run and not is_bucket(resource):
                 return _remember(self._listed, listed, (self._resource[resource], MISSING), len(listed))
         request = _value(raw) if raw else None
-        if resource is None:
-            resource = target(request)
+        resource = narrowed(resource, request)
         image = image_in(raw, request) if may_run else None
         found = (self._resource[resource], self._image[image])
         return _remember(self._targets, on, found, len(raw) + len(listed))
 
-    def _outcome(self, error: str | None) -> int:
-        outcome = "success" if not error else "denied" if DENIED.search(error) else "error"
-        return _remember(self._outcomes, error, self._codes["outcome"][outcome], len(error or ""))
+    def _outcome(self, error: str | int | None, message: str | None) -> int:
+        code = text(error)
+        known = self._outcomes.get((code, message if code is None else None))
+        if known is None:
+            found = self._codes["outcome"][outcomes.of_aws(code, message)]
+            key = (code, message if code is None else None)
+            known = _remember(self._outcomes, key, found, len(code or message or ""))
+        return known
 
 
-def principal(who: Json) -> tuple[str | None, str | None, str | None, str | None]:
-    """Identity, workload, task and on whose behalf, of a `userIdentity`."""
+def actor_of(who: Json, console: bool = False) -> CloudTrailActor:
+    """Who acted, of a `userIdentity`; `console` says that the record is of a session of the console."""
     if not isinstance(who, dict):
-        return None, None, None, None
-    kind, arn, account = who.get("type"), text(who.get("arn")), text(who.get("accountId"))
-    context = who.get("sessionContext")
-    issuer = text(child(child(context, "sessionIssuer"), "arn"))
-    behalf = text(child(context, "sourceIdentity")) or text(child(who.get("onBehalfOf"), "userId"))
+        return CloudTrailActor()
+    kind, arn, context = text(who.get("type")), text(who.get("arn")), who.get("sessionContext")
+    issuer, principal = text(child(child(context, "sessionIssuer"), "arn")), text(who.get("principalId"))
+    person = text(child(who.get("onBehalfOf"), "userId"))
+    store = text(child(who.get("onBehalfOf"), "identityStoreArn")) or ""
+    partition = next(iter(store.split(":")[1:2]), None)
+    own = {"person": person, "partition": partition, **arn_facts(arn)}
+    found = resolve(
+        {
+            "kind": kind,
+            "account": text(who.get("accountId")),
+            "user_name": text(who.get("userName")),
+            "principal": principal,
+            "provider": text(who.get("identityProvider")),
+            "service": text(who.get("invokedBy")),
+            "issuer": issuer,
+            "console": "true" if console else None,
+            **own,
+            **({} if own.get("role") or kind != "AssumedRole" else arn_facts(issuer)),
+        }
+    )
+    behalf = text(child(context, "sourceIdentity"))
+    if behalf is None and person and kind != "IdentityCenterUser":
+        behalf = resolve({**own, "kind": "IdentityCenterUser"}).identity
     if kind == "AssumedRole" and (arn or issuer):
         started = text(child(child(context, "attributes"), "creationDate"))
-        role, name = issuer or _role_of(arn), (arn or "").rpartition("/")[2]
-        unique, kind_of_session = _session(name)
-        workload = _workload(who, arn, kind_of_session)
-        if role and _PERSON_ROLE in role:  # a person's session, named after them
-            workload, behalf = None, behalf or name or None
-        return role, workload, arn if unique else f"{arn or issuer} {started}", behalf
+        unique, kind_of_session = _session((arn or "").rpartition("/")[2])
+        workload = None if found.person else _workload(who, arn, kind_of_session)
+        return CloudTrailActor(
+            found.identity, workload, arn if unique else f"{arn or issuer} {started}", behalf or found.person
+        )
     if kind == "FederatedUser":
-        return arn or issuer, None, arn, behalf or issuer
-    user = first_text(who, ("userName", "principalId"))
-    if not arn and kind == "IAMUser" and user and account:
-        arn = f"arn:aws:iam::{account}:user/{user}"
-    if not arn and kind == "AWSAccount" and (foreign := _FOREIGN_SESSION.fullmatch(text(who.get("principalId")) or "")):
-        unique, kind_of_session = _session(foreign[2])
-        return foreign[1], kind_of_session, foreign[0] if unique else None, behalf
-    return arn or first_text(who, ("invokedBy", "userName", "principalId", "accountId")), None, None, behalf
-
-
-def target(parameters: Json) -> str | None:
-    """What a request is about, by the parameter that names it."""
-    if not isinstance(parameters, dict):
-        return None
-    if "bucketName" in parameters and (bucket := text(parameters["bucketName"])):
-        key = text(parameters.get("key"))
-        return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
-    telling, other = _telling(tuple(parameters))
-    for name in telling:
-        value = parameters[name]
-        if type(value) is str and value:  # as most are
-            return value
-        if isinstance(value, dict):
-            value = first(child(value, "items"))
-        elif isinstance(value, list):
-            value = first(value)
-        if isinstance(value, dict):
-            value = next(iter(value.values()), None)  # {"instanceId": "i-..."}
-        if (found := text(value)) is not None:
-            return found
-    for name, nested in other:
-        value = parameters[name]
-        if nested and isinstance(value, dict) and (found := target(_lowered(value))):
-            return found
-        if not nested and value and isinstance(value, str):
-            return value
-    return None
-
-
-@lru_cache(maxsize=4_096)
-def _telling(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, bool], ...]]:
-    """Those of a request's parameters that name what it is about, the most telling first; and those that may.
-
-    These have a name of another kind, or hold a nested request (`CreateFlowLogsRequest`), which is told beside them.
-    Shapes of requests repeat.
-    """
-    telling = sorted(filter(TARGETS.__contains__, names), key=TARGETS.__getitem__)
-    others = ((name, name.endswith("Request")) for name in names)
-    return tuple(telling), tuple((name, nested) for name, nested in others if nested or _OTHER_TARGET.search(name))
-
-
-def _lowered(value: Record) -> Record:
-    plain = {k[:1].lower() + k[1:]: first([v]) for k, v in value.items()}
-    return {k: v.get("content") if isinstance(v, dict) and "content" in v else v for k, v in plain.items()}
-
-
-def _arn(resource: Json) -> str | None:
-    return first_text(resource, ("ARN", "arn"))
-
-
-def _role_of(session: str | None) -> str | None:
-    """The role's ARN from a session's: `arn:aws:sts::1:assumed-role/R/S` gives `arn:aws:iam::1:role/R`."""
-    parts = (session or "").split("/")
-    if len(parts) < 2 or not parts[0].endswith(":assumed-role"):
-        return session
-    return parts[0].replace(":sts:", ":iam:", 1).removesuffix(":assumed-role") + f":role/{parts[1]}"
+        return CloudTrailActor(found.identity, None, arn, behalf or issuer)
+    if not arn and kind == "AWSAccount" and (foreign := _FOREIGN_SESSION.fullmatch(principal or "")):
+        unique, kind_of_session = _session(foreign[1])
+        return CloudTrailActor(found.identity, kind_of_session, foreign[0] if unique else None, behalf)
+    return CloudTrailActor(found.identity, None, None, behalf)
 
 
 @lru_cache(maxsize=4_096)
@@ -313,6 +280,11 @@ def _workload(who: Record, session: str | None, named: str) -> str | None:
     if issued or session is None or "/" not in session:
         return issued
     return named
+
+
+def _value(raw: bytes) -> Json:
+    """The value of a field, which some exports write as JSON text."""
+    return decoded(_any(raw))
 
 
 def _size(out: int | float | None, into: int | float | None) -> int:

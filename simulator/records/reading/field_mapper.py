@@ -12,7 +12,7 @@ import msgspec
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE
 from scopedrift.simulator.records.formats import FORMATS
-from scopedrift.simulator.records.json_paths import Json, Record, text
+from scopedrift.simulator.records.json_paths import Json, Record, decoded, text
 from scopedrift.simulator.records.reading.row_builder import Packed, RowBuilder, opaque, packed
 
 Fields: TypeAlias = Mapping[str, Json]
@@ -44,7 +44,11 @@ class FieldMapper:
 
     def of(self, record: Json) -> Packed | None:
         """The same of a record that is decoded already: those of several formats are tried on one."""
-        if not isinstance(record, dict) or (self._format and not self._format.recognises(record)):
+        if not isinstance(record, dict):
+            return None
+        if any(type(value) is str and value[:1] in ("{", "[") for value in record.values()):
+            record = {name: decoded(value) for name, value in record.items()}
+        if self._format and not self._format.recognises(record):
             return None
         fields = self._read(record)
         return None if fields is None else self.encode(fields)

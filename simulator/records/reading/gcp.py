@@ -10,13 +10,14 @@ import re
 from functools import partial
 from typing import Final
 
+from scopedrift.simulator.records import outcomes
 from scopedrift.simulator.records.access import access_of
+from scopedrift.simulator.records.identities import resolve
 from scopedrift.simulator.records.json_paths import Json, Record, at, child, first_text, text
 from scopedrift.simulator.records.reading import kubernetes
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 from scopedrift.simulator.records.reading.images import image_of
 
-PERMISSION_DENIED, UNAUTHENTICATED = 7, 16
 _DELEGATION: Final = "authenticationInfo.serviceAccountDelegationInfo.0"
 _VERSION: Final = re.compile(r"\.v\d+(?:(?:alpha|beta)\d+)?\.")
 """Of an API of a cluster, in the name of a method."""
@@ -34,10 +35,10 @@ def read(record: Record) -> Fields | None:
     key = text(at(payload, "authenticationInfo.serviceAccountKeyName"))
     project = first_text(record, ("resource.labels.project_id",)) or _project(text(record.get("logName")))
     return {
-        "time": record.get("timestamp", record.get("receiveTimestamp")),
+        "time": first_text(record, ("timestamp", "receiveTimestamp")),
         "arrived": record.get("receiveTimestamp"),
         "stream": "kubernetes_audit" if cluster else "cloud_audit",
-        "identity": first_text(payload, ("authenticationInfo.principalEmail", "authenticationInfo.principalSubject")),
+        "identity": resolve(_facts(record, payload, cluster)).identity,
         "credential": key,
         "credential_kind": "static-key" if key else None,
         "on_behalf_of": first_text(
@@ -61,6 +62,16 @@ def read(record: Record) -> Fields | None:
     }
 
 
+def _facts(record: Record, payload: Json, cluster: bool) -> dict[str, str | None]:
+    """What the entry states of who acted; in a cluster, the cluster's name for it."""
+    email = text(at(payload, "authenticationInfo.principalEmail"))
+    subject = text(at(payload, "authenticationInfo.principalSubject"))
+    if not cluster or not (email or subject or "").startswith("system:"):
+        return {"email": email, "subject": subject}
+    place = [text(at(record, f"resource.labels.{name}")) for name in ("project_id", "location", "cluster_name")]
+    return {"cluster_user": email or subject, "cluster": "/".join(filter(None, place)) if place[2] else None}
+
+
 def _verb(method: str) -> str:
     """The verb-first name that `access_of` expects: `v1.compute.instances.insert` gives `Insert`."""
     last = method.rpartition(".")[2]
@@ -82,11 +93,13 @@ def _project(log: str | None) -> str | None:
 
 
 def _outcome(payload: Json) -> str:
-    code = at(payload, "status.code")
+    code = text(at(payload, "status.code"))
     granted = at(payload, "authorizationInfo.0.granted")
-    if code in (PERMISSION_DENIED, UNAUTHENTICATED) or (granted is False and code):
+    if (text(child(payload, "methodName")) or "").lower() in outcomes.denied("methods"):
         return "denied"
-    return "error" if code else "success"
+    if code in (None, "0"):
+        return "success"
+    return "denied" if granted is False else outcomes.of_code("grpc", code)
 
 
 mapper: Final = partial(FieldMapper, "gcp", read)

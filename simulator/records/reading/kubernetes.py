@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from scopedrift.simulator.records.errors import Unreadable
-from scopedrift.simulator.records.json_paths import Json, at, child, first, text
+from scopedrift.simulator.records.identities import arn_facts, resolve
+from scopedrift.simulator.records.json_paths import Json, at, child, decoded, first, text
 from scopedrift.simulator.records.reading.images import image_of
 from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, Row, RowBuilder, opaque, packed
 
@@ -143,7 +144,7 @@ class KubernetesMapper:
             action = self._action(act)
         codes = self._codes
         body = bytes(record.requestObject) if action[2] else b""
-        content = msgspec.json.decode(body) if len(body) > 4 else None
+        content = decoded(msgspec.json.decode(body)) if len(body) > 4 else None
         image, access = image_of(content), action[1]
         if b"privileged" in body and privileged(content):
             access = codes["access"]["admin"]
@@ -165,8 +166,8 @@ class KubernetesMapper:
 
     def _actor(self, who: tuple[bytes, bytes]) -> Row:
         """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of."""
-        user, other = (msgspec.json.decode(raw) if raw else None for raw in who)
-        extra = child(user, "extra")
+        user, other = (decoded(msgspec.json.decode(raw)) if raw else None for raw in who)
+        name, extra = text(child(user, "username")), child(user, "extra")
         credential = text(first(child(extra, _EXTRA + "credential-id")))
         kind = None
         if credential:
@@ -175,7 +176,7 @@ class KubernetesMapper:
         task = text(first(child(extra, _EXTRA + "pod-uid"))) or pod
         codes = self._codes
         actor = (
-            codes["identity"][text(child(user, "username"))],
+            codes["identity"][resolve({"cluster_user": name, **arn_facts(name)}).identity],
             opaque(credential),
             codes["credential_kind"][kind],
             codes["workload"][_REPLICA.sub("", pod) if pod else None],

@@ -1,122 +1,168 @@
-"""OCSF events to ours: API Activity (6003), Authentication (3002), Network and HTTP Activity (4001, 4002).
+"""OCSF events to ours: what any class of it says of an act, in the words of the platform that the act was on.
 
-Field names are those of OCSF 1.1 and later; `ai_agent` and `delegation` of 1.9 give the task of an agent.  Other
-classes are read as far as they have the same fields.  An event is seen when it was logged (`metadata.logged_time`).
+Field names are those of OCSF 1.1 and later; `ai_agent` and `delegation` of 1.9 give the task of an agent.  An event of
+a cluster's audit log reads as the cluster's own record would, a call to AWS as the CloudTrail record of it.  An event
+is seen when it was logged (`metadata.logged_time`).
 """
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Final
 
+from scopedrift.simulator.records import outcomes
 from scopedrift.simulator.records.access import access_of
-from scopedrift.simulator.records.json_paths import Json, Record, at, child, first_text, text
+from scopedrift.simulator.records.identities import arn_facts, resolve
+from scopedrift.simulator.records.json_paths import Json, Record, at, decoded, first_text, text
+from scopedrift.simulator.records.ocsf_schema import AUTHENTICATION, FAILURE, HTTP, NETWORK, SUCCESS, access_by_activity
 from scopedrift.simulator.records.reading import kubernetes
-from scopedrift.simulator.records.reading.cloudtrail import DENIED
+from scopedrift.simulator.records.reading.aws_requests import listed_target, narrowed
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 from scopedrift.simulator.records.reading.images import image_of
 
-API, AUTHENTICATION, NETWORK, HTTP = 6003, 3002, 4001, 4002
 STREAMS: Final = {AUTHENTICATION: "issuance", NETWORK: "runtime", HTTP: "runtime"}
-"""The stream of a class; every other class is cloud audit, or Kubernetes audit if its product is Kubernetes."""
-ACTIVITY: Final = {1: "create", 2: "read", 3: "write", 4: "delete"}
-"""Access by `activity_id` of API Activity."""
-SUCCESS, FAILURE = 1, 2
+"""The stream of a class; every other class is cloud audit, or Kubernetes audit if its product is a cluster."""
+_CLUSTER: Final = re.compile(r"kubernetes|\b(eks|gke|aks)\b|audit\.k8s\.io", re.IGNORECASE)
+_PRODUCT: Final = ("metadata.product.name", "metadata.product.feature.name", "metadata.product.version")
+_OUTCOMES: Final = {SUCCESS: "success", "success": "success", FAILURE: "error", "failure": "error"}
+_WHY: Final = ("api.response.error", "status_code", "api.response.code", "status_detail", "api.response.message")
 
 
 def read(record: Record) -> Fields | None:
-    """The fields of one event; None if it is not OCSF."""
+    """The fields of one event; None if its class is no number."""
     kind = record.get("class_uid")
     if not isinstance(kind, int):
         return None
-    actor = record.get("actor")
     network = kind in (NETWORK, HTTP)
+    if not network and any(_CLUSTER.search(first_text(record, (path,)) or "") for path in _PRODUCT):
+        return {**_common(record), **_of_cluster(record)}
     service = first_text(record, ("api.service.name", "service.name", "dst_endpoint.svc_name"))
-    operation = first_text(record, ("api.operation", "http_request.http_method", "activity_name"))
     short = service.removesuffix(".amazonaws.com").removesuffix(".googleapis.com") if service else None
-    key = first_text(actor, ("user.credential_uid", "session.credential_uid"))
-    cluster = not network and "kubernetes" in (text(at(record, "metadata.product.name")) or "").lower()
+    operation = first_text(record, ("api.operation", "http_request.http_method", "activity_name"))
+    facts = _facts(record)
+    actor = resolve(facts)
+    request = decoded(at(record, "api.request.data"))
+    named = narrowed(listed_target(record.get("resources")), request if facts.get("aws") else None)
     return {
-        "time": record.get("time", record.get("time_dt")),
+        **_common(record),
+        "stream": STREAMS.get(kind, "cloud_audit"),
+        "identity": actor.identity,
+        "on_behalf_of": first_text(record, ("delegation.delegator.uid", "delegation.user.uid")) or actor.person,
+        "service": short or ("network" if network else None),
+        "operation": operation,
+        "access": _access(kind, short or "", operation or "", record.get("activity_id")),
+        "resource": named or first_text(record, _resources(facts)),
+        "image": first_text(record, ("container.image.name", "container.image.uid")) or image_of(request),
+        "outcome": _outcome(record),
+    }
+
+
+def _common(record: Record) -> Fields:
+    """What is read alike in every class."""
+    key = first_text(record, ("actor.user.credential_uid", "actor.session.credential_uid"))
+    return {
+        "time": first_text(record, ("time", "time_dt")),
         "arrived": first_text(record, ("metadata.logged_time", "metadata.processed_time")),
-        "stream": "kubernetes_audit" if cluster else STREAMS.get(kind, "cloud_audit"),
-        "identity": _identity(record),
         "credential": key,
         "credential_kind": None if key is None else "static-key" if key.startswith("AKIA") else "session",
         "workload": first_text(record, ("actor.app_name", "container.name", "actor.process.name", "device.hostname")),
         "task": first_text(record, ("delegation.uid", "ai_agent.session.uid", "actor.session.uid", "session.uid")),
-        "on_behalf_of": first_text(record, ("delegation.delegator.uid", "delegation.user.uid", "actor.invoked_by")),
-        "service": short or ("network" if network else None),
-        "operation": operation,
-        "access": _cluster_access(operation or "")
-        if cluster
-        else _access(kind, short or "", operation or "", record.get("activity_id")),
-        "resource": first_text(
-            record,
-            (
-                "resources.0.uid",
-                "resources.0.name",
-                "http_request.url.url_string",
-                "dst_endpoint.hostname",
-                "dst_endpoint.ip",
-                "user.uid",
-            ),
-        ),
         "project": first_text(record, ("cloud.account.uid", "cloud.project_uid", "resources.0.namespace")),
-        "image": first_text(record, ("container.image.name", "container.image.uid"))
-        or image_of(child(child(record.get("api"), "request"), "data")),
         "source": first_text(record, ("src_endpoint.ip", "src_endpoint.domain", "src_endpoint.svc_name")),
-        "outcome": _outcome(record),
         "bytes": at(record, "traffic.bytes_out"),
     }
 
 
-def _identity(record: Record) -> str | None:
-    """The role behind a session, the user, or (Authentication) the user that is being authenticated."""
-    return first_text(
-        record,
-        (
-            "actor.session.issuer",
-            "ai_agent.uid",
-            "actor.user.uid_alt",
-            "actor.user.uid",
-            "actor.user.name",
-            "actor.user.email_addr",
-            "user.uid",
-            "user.name",
-            "user.email_addr",
-            "actor.invoked_by",
-            "actor.process.user.name",
-        ),
-    )
+def _resources(facts: dict[str, str | None]) -> tuple[str, ...]:
+    paths = ("resources.0.name", "http_request.url.url_string", "dst_endpoint.hostname", "dst_endpoint.ip")
+    return paths if facts.get("aws") else (*paths, "user.uid")
+
+
+def _facts(record: Record) -> dict[str, str | None]:
+    """What the event states of who acted."""
+    user = "actor.user" if isinstance(at(record, "actor.user"), dict) else "user"
+    named = {name: first_text(record, (f"{user}.{name}",)) for name in ("uid", "uid_alt", "name", "email_addr", "type")}
+    arn = next((named[name] for name in ("uid", "uid_alt") if (named[name] or "").startswith("arn:")), None)
+    issuer = first_text(record, ("actor.session.issuer",))
+    aws = "AWS" if arn or first_text(record, ("cloud.provider",)) == "AWS" else None
+    own, role = arn_facts(arn), arn_facts(issuer)
+    facts = {
+        "aws": aws,
+        "kind": named["type"],
+        "account": first_text(record, (f"{user}.account.uid", "cloud.account.uid")),
+        "issuer": issuer,
+        "agent": first_text(record, ("ai_agent.uid",)),
+        "email": named["email_addr"],
+        "service": first_text(record, ("actor.invoked_by",)),
+        "user_name": named["name"] or first_text(record, ("actor.process.user.name",)),
+        "person": named["uid"],
+        "principal": named["uid_alt"] if named["uid"] in (None, arn) else named["uid"],
+        **own,
+    }
+    if not aws and not own:
+        facts["uid"] = named["uid"]
+    if "role" in role and "role" not in own and named["type"] != "FederatedUser":
+        facts |= {name: role[name] for name in ("partition", "account", "role")}
+    return facts
 
 
 def _access(kind: int, service: str, operation: str, activity: Json) -> str | None:
-    if kind == AUTHENTICATION:
-        return "auth"
-    if kind in (NETWORK, HTTP):
-        return "read" if operation.upper() in ("GET", "HEAD") else access_of(service, operation)
+    """The class's activity says it, unless the operation is known to be more than the activity tells."""
     named = access_of(service, operation)
-    if named in ("auth", "admin"):
+    if named in ("auth", "admin") and kind not in (NETWORK, HTTP):
         return named
-    return ACTIVITY.get(activity, named) if isinstance(activity, int) else named
+    return access_by_activity(kind).get(activity, named) if isinstance(activity, int) else named
 
 
-def _cluster_access(operation: str) -> str:
-    """The class of access of `create pods/exec`."""
-    verb, _, what = operation.partition(" ")
-    return kubernetes.access_of(verb, kubernetes.GROUPS.get(what), what)
+def _of_cluster(record: Record) -> Fields:
+    """An event of a cluster's audit log, as `kubernetes` reads the cluster's own record."""
+    verb, _, what = (text(at(record, "api.operation")) or "").partition(" ")
+    name, stated = first_text(record, ("resources.0.name",)), first_text(record, ("resources.0.uid",))
+    namespace = first_text(record, ("resources.0.namespace",))
+    if what:  # in one word with the verb: the resource is named as a cluster's record names it
+        resource, place = stated or name, first_text(record, ("cloud.account.uid",))
+    else:
+        what, place = first_text(record, ("resources.0.type",)) or "", namespace
+        parts = (namespace, what.partition("/")[0], name)
+        path = first_text(record, ("http_request.url.path",))
+        resource = "/".join(filter(None, parts)) if what else path and path.partition("?")[0]
+        what = what or resource or ""
+    user = first_text(record, ("actor.user.name", "actor.user.uid"))
+    cluster = first_text(record, ("unmapped.eks_cluster_name", "device.name"))
+    request = decoded(at(record, "api.request.data"))
+    group = first_text(record, ("api.group.name",)) or kubernetes.GROUPS.get(what)
+    access = kubernetes.access_of(verb, group, what)
+    started = first_text(record, ("start_time", "start_time_dt"))
+    fields: dict[str, Json] = {
+        "stream": "kubernetes_audit",
+        "identity": resolve({"cluster_user": user, "cluster": cluster, **arn_facts(user)}).identity,
+        "on_behalf_of": first_text(record, ("delegation.delegator.uid", "delegation.user.uid")),
+        "service": "kubernetes",
+        "operation": f"{verb} {what}".strip() or None,
+        "access": "admin" if access in ("create", "write") and kubernetes.privileged(request) else access,
+        "resource": resource,
+        "project": place,
+        "image": first_text(record, ("container.image.name", "api.request.containers.0.image.name"))
+        or (image_of(request) if access in ("create", "write") else None),
+        "outcome": _outcome(record),
+    }
+    if started:
+        fields |= {"time": started, "arrived": first_text(record, ("time", "time_dt"))}
+    return fields
 
 
 def _outcome(record: Record) -> str | None:
-    status = record.get("status_id")
-    if status == SUCCESS:
-        return "success"
-    if status != FAILURE:
-        return None
-    why = first_text(record, ("api.response.error", "status_code", "api.response.code", "status_detail")) or ""
-    denied = DENIED.search(why) or why in ("401", "403") or text(record.get("disposition")) == "Blocked"
-    return "denied" if denied else "error"
+    status = record.get("status_id") or (text(record.get("status")) or "").lower()
+    outcome = _OUTCOMES.get(status) if isinstance(status, (int, str)) else None
+    code = at(record, "api.response.code")
+    if outcome is None and isinstance(code, int) and not isinstance(code, bool):
+        return outcomes.of_status(code)
+    if outcome != "error":
+        return outcome
+    why = first_text(record, _WHY) or ""
+    blocked = text(record.get("disposition")) == "Blocked" or text(record.get("action")) == "Denied"
+    return "denied" if blocked or outcomes.of_aws(why, why) == "denied" else "error"
 
 
 mapper: Final = partial(FieldMapper, "ocsf", read)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from scopedrift.simulator.records import outcomes
 from scopedrift.simulator.records.errors import Unreadable
 from scopedrift.simulator.records.json_paths import Json, Record, at, first_text, text
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
@@ -31,7 +32,6 @@ ACCESS: Final = {
 READING_TOOLS: Final = ("read", "get", "list", "search", "fetch", "query", "find", "view", "grep", "glob", "cat", "ls")
 """First words of the names of tools that only read (assumed: names are all that a span tells)."""
 FAILED: Final = 2
-_DENIED: Final = ("denied", "forbidden", "unauthorized", "permission", "401", "403")
 
 
 def read(record: Record) -> Fields | None:
@@ -94,8 +94,8 @@ def _access(operation: str | None, tool: str | None) -> str | None:
 def _outcome(record: Record, tags: Record) -> str:
     if at(record, "status.code") not in (FAILED, "STATUS_CODE_ERROR") and "error.type" not in tags:
         return "success"
-    why = f"{tags.get('error.type')} {at(record, 'status.message')}".lower()
-    return "denied" if any(word in why for word in _DENIED) else "error"
+    kind, why = text(tags.get("error.type")), text(at(record, "status.message"))
+    return "denied" if "denied" in (outcomes.of_aws(kind), outcomes.of_text(why or "")) else "error"
 
 
 mapper: Final = partial(FieldMapper, "otel", read)

@@ -143,7 +143,8 @@ class Reader:
                 else:
                     row = mapper.row(raw)
             except msgspec.ValidationError:
-                row, repair = mapper.row(fitted(raw, mapper.shape)), IGNORED_FIELD
+                fit, ignored = fitted(raw, mapper.shape)
+                row, repair = mapper.row(fit), IGNORED_FIELD if ignored else ""
             if row is not None:
                 self._mappers.insert(0, self._mappers.pop(index))
                 return Leaf(raw, row, format=mapper.name, repair=repair)

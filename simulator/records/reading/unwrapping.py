@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from scopedrift.simulator.records.errors import Unreadable
-from scopedrift.simulator.records.json_paths import Json, Record
+from scopedrift.simulator.records.json_paths import Json, Record, decoded
 from scopedrift.simulator.records.reading.splitting import NOT_JSON, TOO_DEEP
 
 LISTS: Final = ("Records", "items", "Events", "events", "entries", "logEvents", "value", "hits")
@@ -110,18 +110,25 @@ def lenient(text: str) -> Json:
     return value
 
 
-def fitted(raw: bytes, shape: type[msgspec.Struct] | None) -> bytes:
-    """The record without those top-level fields that do not have the type that `shape` says.
+def fitted(raw: bytes, shape: type[msgspec.Struct] | None) -> tuple[bytes, bool]:
+    """The record without those top-level fields that do not have the type that `shape` says; whether there are any.
 
-    Raises `Unreadable` if it is not an object.
+    A field that holds its value as JSON text is read.  Raises `Unreadable` if the record is not an object.
     """
     record = msgspec.json.decode(raw)
     if not isinstance(record, dict):
         raise Unreadable("not a JSON object")
-    for item in msgspec.structs.fields(shape) if shape else ():
-        if item.encode_name in record and item.type is not msgspec.Raw:
-            try:
-                msgspec.convert(record[item.encode_name], item.type)
-            except msgspec.ValidationError:
-                record[item.encode_name] = None
-    return msgspec.json.encode(record)
+    names = {item.encode_name: item.type for item in msgspec.structs.fields(shape)} if shape else {}
+    wrong = {name for name, kind in names.items() if name in record and not _fits(record[name], kind)}
+    told = {name: value for name in wrong if _fits(value := decoded(record[name]), names[name])}
+    return msgspec.json.encode({**record, **dict.fromkeys(wrong), **told}), bool(wrong - set(told))
+
+
+def _fits(value: Json, kind: object) -> bool:
+    if kind is msgspec.Raw:
+        return True
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -18,12 +18,12 @@ from typing import Final
 from scopedrift.simulator.log.events import HOUR, Event
 from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.json_paths import Json, Record
-from scopedrift.simulator.records.reading.gcp import PERMISSION_DENIED
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
+PERMISSION_DENIED: Final = 7
 FAILED: Final = ((5, "NOT_FOUND"), (8, "RESOURCE_EXHAUSTED"), (3, "INVALID_ARGUMENT"), (13, "INTERNAL"))
 _DATA: Final = ("read", "write", "auth")
 _AGENTS: Final = (

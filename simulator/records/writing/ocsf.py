@@ -21,12 +21,11 @@ from typing import Final
 
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.json_paths import Json, Record
-from scopedrift.simulator.records.reading.ocsf import API, AUTHENTICATION, FAILURE, NETWORK, SUCCESS
+from scopedrift.simulator.records.ocsf_schema import ACTIVITY_IDS, API, AUTHENTICATION, FAILURE, NETWORK, SUCCESS
 from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import Names
 
 CLASSES: Final = {"issuance": AUTHENTICATION, "runtime": NETWORK}
-ACTIVITIES: Final = {"create": 1, "read": 2, "write": 3, "delete": 4}
 LOGON, OPEN, TRAFFIC, OTHER, UNKNOWN = 1, 1, 6, 99, 0
 INFORMATIONAL: Final = 1
 VERSION: Final = "1.3.0"
@@ -77,7 +76,7 @@ class OcsfWriter:
         return {key: value for key, value in record.items() if value is not None}
 
     def _activity(self, event: Event) -> int:
-        return ACTIVITIES.get(event.access or "", OTHER)
+        return ACTIVITY_IDS.get(event.access or "", OTHER)
 
     def _actor(self, event: Event) -> Record:
         names = self._names

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from scopedrift.simulator.log.events import COLUMNS
 from scopedrift.simulator.records.errors import LogError, Unreadable
 from scopedrift.simulator.records.reading import cloudtrail
-from scopedrift.simulator.records.reading.cloudtrail import CloudTrailMapper, principal, target
+from scopedrift.simulator.records.reading.aws_requests import target
+from scopedrift.simulator.records.reading.cloudtrail import CloudTrailMapper, actor_of
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.row_builder import RowBuilder
 from scopedrift.simulator.records.timestamps import Times, parse_time
@@ -71,32 +73,41 @@ def test_two_sessions_of_a_role_are_two_tasks_of_one_identity(tmp_path):
         ({"type": "AWSAccount", "principalId": "AIDAX", "accountId": "2"}, "AIDAX"),
         ({"type": "AssumedRole", "arn": "arn:aws:sts::1:assumed-role/r/s"}, "arn:aws:iam::1:role/r"),
         ({"type": "WebIdentityUser", "userName": "repo:a/b", "principalId": "p"}, "repo:a/b"),
+        ({"type": "WebIdentityUser", "userName": "a:b", "identityProvider": "arn:oidc/1"}, "arn:oidc/1:a:b"),
+        ({"type": "IAMUser", "arn": "arn:aws:iam::1:user/team/ann"}, "arn:aws:iam::1:user/ann"),
+        (
+            {"type": "IdentityCenterUser", "accountId": "1", "onBehalfOf": {"userId": "u"}},
+            "arn:aws:identitystore:::user/u",
+        ),
+        ({"type": "IAMUser", "userName": "HIDDEN_DUE_TO_SECURITY_REASONS", "accountId": "1"}, None),
+        ({"type": "Unknown", "accountId": "1"}, None),
+        ({"type": "AWSAccount", "accountId": "1"}, "1"),
         ({}, None),
         (None, None),
     ],
 )
 def test_every_kind_of_principal(who, identity):
-    assert principal(who)[0] == identity
+    assert actor_of(who)[0] == identity
 
 
 def test_sessions_of_a_role_in_another_account_are_tasks_of_one_identity():
     def seen(name: str):
-        return principal({"type": "AWSAccount", "principalId": f"AROAEXAMPLE2:{name}", "accountId": "2"})
+        return actor_of({"type": "AWSAccount", "principalId": f"AROAEXAMPLE2:{name}", "accountId": "2"})
 
     first, second = (seen(f"job-1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f{n}") for n in (1, 2))
     assert first[:2] == second[:2] == ("AROAEXAMPLE2", "job-*") and first[2] != second[2]
     assert seen("deploy") == ("AROAEXAMPLE2", "deploy", None, None)
 
 
-def test_a_person_with_single_sign_on_is_told_apart_from_the_role():
+def test_a_person_with_single_sign_on_acts_as_the_role_on_their_own_behalf():
     role = "arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_admin_1"
     who = {
         "type": "AssumedRole",
         "arn": "arn:aws:sts::1:assumed-role/AWSReservedSSO_admin_1/ann@example.org",
         "sessionContext": {"sessionIssuer": {"arn": role}},
     }
-    identity, workload, _, behalf = principal(who)
-    assert (identity, workload, behalf) == (role, None, "ann@example.org")
+    identity, workload, _, behalf = actor_of(who)
+    assert (identity, workload, behalf) == ("arn:aws:iam::1:role/AWSReservedSSO_admin_1", None, "ann@example.org")
 
 
 @pytest.mark.parametrize(
@@ -108,16 +119,48 @@ def test_a_person_with_single_sign_on_is_told_apart_from_the_role():
         ("AccessDeniedException", "denied"),
         ("NoSuchBucket", "error"),
         ("ThrottlingException", "error"),
+        ("VpceAccessDenied", "denied"),
+        (403, "denied"),
+        ("404", "error"),
+        ("Err40312", "error"),
     ],
 )
 def test_outcome_by_error_code(tmp_path, error, outcome):
     assert event(tmp_path, errorCode=error).outcome == outcome
 
 
-def test_a_failed_console_login_is_denied(tmp_path):
-    login = {"eventName": "ConsoleLogin", "eventSource": "signin.amazonaws.com", "readOnly": False}
-    assert event(tmp_path, **login, responseElements={"ConsoleLogin": "Failure"}).outcome == "denied"
-    assert event(tmp_path, **login, responseElements={"ConsoleLogin": "Success"}).outcome == "success"
+@pytest.mark.parametrize("field", ["responseElements", "serviceEventDetails"])
+@pytest.mark.parametrize("name", ["ConsoleLogin", "CheckMfa", "SwitchRole", "CredentialVerification"])
+def test_a_sign_in_that_failed_is_denied(tmp_path, name, field):
+    login = {"eventName": name, "eventSource": "signin.amazonaws.com", "readOnly": False}
+    assert event(tmp_path, **login, **{field: {name: "Failure"}}).outcome == "denied"
+    assert event(tmp_path, **login, **{field: json.dumps({name: "Failure"})}).outcome == "denied"
+    assert event(tmp_path, **login, **{field: {name: "Success"}}).outcome == "success"
+
+
+def test_a_message_without_a_code_says_how_a_call_ended(tmp_path):
+    assert event(tmp_path, errorMessage="The function's role cannot be assumed.").outcome == "error"
+    assert event(tmp_path, errorMessage="Failed authentication").outcome == "denied"
+
+
+def test_the_object_is_what_a_call_is_about_whatever_is_listed_first(tmp_path):
+    bucket, thing = {"ARN": "arn:aws:s3:::data"}, {"ARN": "arn:aws:s3:::data/a/b"}
+    for listed in ([bucket, thing], [thing, bucket], [bucket]):
+        assert event(tmp_path, resources=listed).resource == "arn:aws:s3:::data/a/b"
+    assert event(tmp_path, resources=[bucket], requestParameters={"bucketName": "data"}).resource == "arn:aws:s3:::data"
+    assert event(tmp_path, resources=[bucket], requestParameters={"bucketName": "data2", "key": "k"}).resource == (
+        "arn:aws:s3:::data"
+    )
+
+
+@pytest.mark.parametrize("field", ["userIdentity", "requestParameters", "additionalEventData", "resources"])
+def test_a_field_that_holds_its_value_as_json_text_is_read(tmp_path, field):
+    whole = record(additionalEventData={"bytesTransferredOut": 10}, resources=[{"ARN": "arn:aws:s3:::data/a/b"}])
+    (tmp_path / "log.json").write_text(json.dumps([whole, {**whole, field: json.dumps(whole[field])}]))
+    imported = import_log(tmp_path / "log.json")
+    first, second = imported.log.batch(0, 2)
+    assert [getattr(first, name) for name in COLUMNS] == [getattr(second, name) for name in COLUMNS]
+    assert not imported.report.repaired
 
 
 @pytest.mark.parametrize(
@@ -128,6 +171,9 @@ def test_a_failed_console_login_is_denied(tmp_path):
         ({"secretId": "db"}, "db"),
         ({"instancesSet": {"items": [{"instanceId": "i-1"}]}}, "i-1"),
         ({"names": ["a", "b"]}, "a"),
+        ({"documentName": "AWS-RunShellScript", "instanceIds": ["i-1"]}, "i-1"),
+        ({"documentName": "AWS-RunShellScript", "targets": [{"key": "tag:env", "values": ["prod"]}]}, "prod"),
+        ({"dBInstanceIdentifier": "db", "roleArn": "arn:r"}, "db"),
         ({"CreateFlowLogsRequest": {"LogGroupName": "g"}}, "g"),
         ({"clientToken": "x", "maxResults": 5}, None),
         (None, None),

@@ -96,3 +96,13 @@ def test_the_image_of_what_is_created(tmp_path):
     method = "google.cloud.aiplatform.v1.JobService.CreateCustomJob"
     found = event(tmp_path, serviceName="aiplatform.googleapis.com", methodName=method, request=body)
     assert (found.image, found.access) == ("gcr.io/x/train:2", "create")
+
+
+def test_a_time_that_is_null_is_the_time_of_receipt(tmp_path):
+    assert event(tmp_path, {"timestamp": None}).time == 1_709_254_803_000_000
+
+
+def test_a_login_that_failed_is_denied(tmp_path):
+    login = {"serviceName": "login.googleapis.com", "methodName": "google.login.LoginService.loginFailure"}
+    assert event(tmp_path, **login).outcome == "denied"
+    assert event(tmp_path, **{**login, "methodName": "google.login.LoginService.loginSuccess"}).outcome == "success"

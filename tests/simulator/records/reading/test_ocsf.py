@@ -56,6 +56,8 @@ def test_a_metadata_read_is_runtime(tmp_path):
         ({"status_id": 2, "status_code": "AccessDenied"}, "denied"),
         ({"status_id": 2, "status_code": "403"}, "denied"),
         ({"status_id": 2, "status_code": "NoSuchKey"}, "error"),
+        ({"status_id": 2, "status_detail": "request 140312 timed out"}, "error"),
+        ({"status_id": None, "status": "Failure", "api": {"response": {"error": "AccessDenied"}}}, "denied"),
         ({"status_id": 0}, None),
     ],
 )
@@ -67,3 +69,48 @@ def test_an_agent_with_its_task(tmp_path):
     found = event(tmp_path, actor={}, ai_agent={"uid": "agent-7"}, delegation={"uid": "t-1", "user": {"uid": "ann"}})
     assert (found.identity, found.on_behalf_of) == ("agent-7", "ann")
     assert found.task
+
+
+def test_a_time_that_is_null_is_read_from_its_other_field(tmp_path):
+    assert event(tmp_path, time=None, time_dt="2024-03-01T01:00:00.5Z").time == 1_709_254_800_500_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "activity", "access"),
+    [
+        (6005, 1, "read"),
+        (6005, 4, "read"),
+        (6005, 6, "create"),
+        (3001, 4, "admin"),
+        (3005, 2, "admin"),
+        (1007, 2, "delete"),
+        (1001, 14, "read"),
+        (4003, 1, "read"),
+        (6003, 4, "delete"),
+    ],
+)
+def test_an_activity_means_what_its_class_says(tmp_path, kind, activity, access):
+    assert event(tmp_path, class_uid=kind, activity_id=activity, api=None, activity_name="X").access == access
+
+
+def test_an_event_of_a_cluster_is_read_as_the_clusters_own_record(tmp_path):
+    """Shaped as the EKS sample of the schema's examples: the session is the node's role's, the user is the node."""
+    node = {"name": "system:node:ip-10-0-0-1", "uid": "heptio-authenticator-aws:1:AROAX"}
+    found = event(
+        tmp_path,
+        metadata={"product": {"name": "Amazon EKS", "version": "audit.k8s.io/v1"}},
+        actor={"user": node, "session": {"issuer": "arn:aws:iam::1:role/NodeInstanceRole", "uid": "i-1"}},
+        api={"operation": "create", "response": {"code": 403}, "request": {"uid": "f47c"}},
+        resources=[{"type": "pods", "namespace": "ml", "name": "p-1"}],
+        cloud={"account": {"uid": "arn:aws:sts::1:assumed-role/NodeInstanceRole/i-1"}},
+        start_time_dt="2024-03-01 01:00:00.100000+00:00",
+        status_id=None,
+    )
+    assert (found.stream, found.identity, found.service) == (
+        "kubernetes_audit",
+        "system:node:ip-10-0-0-1",
+        "kubernetes",
+    )
+    assert (found.operation, found.resource, found.project) == ("create pods", "ml/pods/p-1", "ml")
+    assert (found.access, found.outcome) == ("create", "denied")
+    assert (found.time, found.arrived) == (1_709_254_800_100_000, 1_709_254_800_123_000)
