@@ -25,9 +25,9 @@ import psutil
 from measuring import floor, timed, verdict
 
 from scopedrift.experiments.evaluation.tables import COLUMNS
+from scopedrift.experiments.running.cells.store import STORE, Store
 from scopedrift.experiments.running.run import run_scenario
 from scopedrift.experiments.running.sweep import sweep
-from scopedrift.experiments.running.sweep.cells import STORE, Store
 from scopedrift.experiments.tracking import open_tracker
 from scopedrift.scenarios import load
 from scopedrift.scenarios.suite import load_suite

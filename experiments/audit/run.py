@@ -10,8 +10,8 @@ from scopedrift.experiments.audit import labels, leakage, look_alikes, placement
 from scopedrift.experiments.audit.subject import Check, Row, Subject
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.tables import combine, tables
-from scopedrift.experiments.running.adaptive import make_world
 from scopedrift.experiments.running.run import resolve
+from scopedrift.experiments.running.worlds import make_world
 
 if TYPE_CHECKING:
     from scopedrift.experiments.evaluation.windows import World

@@ -23,7 +23,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write a log as audit records that production rules can read; each format carries its own streams only."""
-    from scopedrift.experiments.running.real_logs import read_log
+    from scopedrift.experiments.running.score import read_log
     from scopedrift.simulator.records.writing.exporter import export_log
 
     carried = format_named(format).streams

@@ -29,7 +29,7 @@ def open_log(path: Path, format: str | None, mapping: Path | None, pseudonymise:
 
     Raises `UsageError` for a key that would not be used.
     """
-    from scopedrift.experiments.running.real_logs import read_log
+    from scopedrift.experiments.running.score import read_log
 
     refuse_idle_key(pseudonymise, key)
     with progress(f"reading {path}") as show:

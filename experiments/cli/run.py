@@ -42,8 +42,8 @@ def run(
     chosen: Any = world.scenario if world else _scenario(scenario, budget)
     if world and ablate:
         raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
-    from scopedrift.experiments.running.real_logs import default_detectors as need_nothing
     from scopedrift.experiments.running.run import REFERENCES, default_detectors, resolve, run_scenario, run_world
+    from scopedrift.experiments.running.score import default_detectors as need_nothing
 
     seeds = 1 if world else seeds
     wanted = detector or (need_nothing() if world else default_detectors())

@@ -49,7 +49,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Score a real audit log: learn from its first part and show the most suspicious alerts of the rest."""
-    from scopedrift.experiments.running.real_logs import default_detectors, read_records, score_log
+    from scopedrift.experiments.running.score import default_detectors, read_records, score_log
     from scopedrift.reports.text import slug
 
     refuse_idle_key(pseudonymise, key)

@@ -15,7 +15,7 @@ from scopedrift.detectors.base import Detector
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.experiments.evaluation.tables import tables
-from scopedrift.experiments.running.adaptive import make_world
+from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import STREAMS
 

@@ -24,8 +24,7 @@ from scopedrift.experiments.evaluation.statistics import (
 )
 from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.experiments.running.run import asked_for
-from scopedrift.experiments.running.sweep import sweep
-from scopedrift.experiments.running.sweep.run import Progress
+from scopedrift.experiments.running.sweep import Progress, sweep
 from scopedrift.scenarios.claim import OF_THE_WORLD, Claim
 from scopedrift.simulator.log.events import Array
 

@@ -16,7 +16,7 @@ from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.scoring import name_of
 from scopedrift.experiments.evaluation.tables import Tables, combine, tables
 from scopedrift.experiments.evaluation.windows import World
-from scopedrift.experiments.running.adaptive import make_world
+from scopedrift.experiments.running.worlds import make_world
 
 if TYPE_CHECKING:
     from scopedrift.scenarios import Scenario

@@ -20,8 +20,8 @@ from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
 from scopedrift.experiments.evaluation.tables import Tables, combine, tables
-from scopedrift.experiments.running.adaptive import make_world
 from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth
+from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 

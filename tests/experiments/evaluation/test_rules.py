@@ -21,7 +21,7 @@ from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.rules import apart, noise, pooled_rules
 from scopedrift.experiments.evaluation.tables import combine, tables
 from scopedrift.experiments.evaluation.windows import Windows
-from scopedrift.experiments.running.real_logs import score_log
+from scopedrift.experiments.running.score import score_log
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.records.errors import LogError

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.tables import tables
-from scopedrift.experiments.running.adaptive import make_world
-from scopedrift.experiments.running.sweep.cells import packed
+from scopedrift.experiments.running.cells.store import packed
+from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.loader import load_text
 
 

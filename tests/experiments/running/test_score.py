@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from scopedrift.detectors import Detector
 from scopedrift.experiments.cli import app
-from scopedrift.experiments.running import real_logs
-from scopedrift.experiments.running.real_logs import read_log, score_log
+from scopedrift.experiments.running import score as real_logs
+from scopedrift.experiments.running.score import read_log, score_log
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, Vocabulary
 from scopedrift.simulator.records.errors import LogError

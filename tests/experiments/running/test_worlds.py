@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
-from scopedrift.experiments.running.adaptive import least_suspicious, make_world
+from scopedrift.experiments.running.worlds import least_suspicious, make_world
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate
 

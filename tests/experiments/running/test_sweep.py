@@ -16,12 +16,12 @@ import psutil
 import pytest
 
 from scopedrift.experiments.evaluation.tables import COLUMNS
+from scopedrift.experiments.running.cells import cluster as engine
+from scopedrift.experiments.running.cells.cluster import Task, client, run
+from scopedrift.experiments.running.cells.store import STORE, Store, joined, packed, unpacked
 from scopedrift.experiments.running.code import code_of
 from scopedrift.experiments.running.run import run_scenario
-from scopedrift.experiments.running.sweep import Swept, engine, sweep
-from scopedrift.experiments.running.sweep.cells import STORE, Store, joined, packed, unpacked
-from scopedrift.experiments.running.sweep.engine import Task, client, run
-from scopedrift.experiments.running.sweep.run import plan_cells
+from scopedrift.experiments.running.sweep import Swept, plan_cells, sweep
 from scopedrift.scenarios.suite import Plan, load_suite, suites
 
 Wait = Callable[[Callable[[], Any], str], None]

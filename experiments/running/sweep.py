@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scopedrift.experiments.evaluation.tables import Tables, combine, failed_cell
+from scopedrift.experiments.running.cells import cluster as engine
+from scopedrift.experiments.running.cells.cluster import Done, Task
+from scopedrift.experiments.running.cells.store import Cell, Store, joined, plain
 from scopedrift.experiments.running.code import code_of
 from scopedrift.experiments.running.run import named
-from scopedrift.experiments.running.sweep import engine
-from scopedrift.experiments.running.sweep.cells import Cell, Store, joined, plain
-from scopedrift.experiments.running.sweep.engine import Done, Task
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.suite import Plan

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from scopedrift.experiments.running.sweep.work import run_world
+from scopedrift.experiments.running.cells.worker import run_world
 
 DEATHS: Final = 3
 """Workers that a task may cost before it is set aside."""
