@@ -26,7 +26,8 @@ from measuring import floor, timed, verdict
 
 from scopedrift.experiments.evaluation.tables import COLUMNS
 from scopedrift.experiments.running.cells.store import STORE, Store
-from scopedrift.experiments.running.run import run_scenario
+from scopedrift.experiments.running.run import run
+from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.running.sweep import sweep
 from scopedrift.experiments.tracking import open_tracker
 from scopedrift.scenarios import load
@@ -149,7 +150,7 @@ def overhead(folder: Path, suite: Path, rounds: int) -> None:
     tracker = open_tracker(folder / "tracked")
 
     def alone() -> None:
-        run_scenario(scenario, plan.suite.detectors, range(plan.suite.seeds))
+        run(scenario, resolve(plan.suite.detectors), range(plan.suite.seeds))
 
     def as_sweep() -> None:
         swept = sweep(plan, folder / f"again-{len(times[as_sweep])}")

@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from scopedrift.experiments.running.run import run_scenario
+from scopedrift.experiments.running.run import run as run_detectors
+from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.tracking import open_tracker
 from scopedrift.scenarios.loader import load, override
 
@@ -31,7 +32,7 @@ def main() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         tracker = open_tracker(Path(folder))  # makes the database: once per store, not per sweep
         began = time.process_time()
-        tables = run_scenario(scenario, DETECTORS, range(worlds))
+        tables = run_detectors(scenario, resolve(DETECTORS), range(worlds))
         cells = time.process_time() - began
         began = time.process_time()
         with tracker.invocation("benchmark", {}, {}) as parent:

@@ -19,10 +19,9 @@ def scopedrift_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., N
     """A function `(suite, baseline, detectors=None, jobs=1)` that judges detectors against a stored baseline."""
 
     def judge_suite(suite: str, baseline: str | Path, detectors: Sequence[str] | None = None, jobs: int = 1) -> None:
-        from scopedrift.experiments.running.gate import judge, measured, read_baseline
+        from scopedrift.experiments.running.baseline import read_baseline
+        from scopedrift.experiments.running.gate import gate
         from scopedrift.experiments.running.gate_output import summary
-        from scopedrift.experiments.running.run import asked_for
-        from scopedrift.experiments.running.sweep import sweep
         from scopedrift.scenarios.documents import read_text
         from scopedrift.scenarios.suite import load_suite
 
@@ -30,13 +29,10 @@ def scopedrift_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., N
         if detectors is not None:
             plan = plan.with_detectors(detectors)
         before = read_baseline(read_text(Path(baseline), str(baseline)), str(baseline))
-        names = asked_for(plan.suite.detectors)
-        tables = sweep(plan, tmp_path_factory.mktemp("scopedrift-gate"), jobs=jobs).tables
-        now, failed = measured(tables, plan.suite.name, plan.suite.version, names)
-        gate = judge(now, before, plan.suite.gate, failed)
-        if gate.word == "regress":
-            pytest.fail(summary(gate, plan.suite.name), pytrace=False)
-        if gate.word == "underpowered":
-            pytest.skip(summary(gate, plan.suite.name))
+        found = gate(plan, before, tmp_path_factory.mktemp("scopedrift-gate"), jobs=jobs)
+        if found.word == "regress":
+            pytest.fail(summary(found, plan.suite.name), pytrace=False)
+        if found.word == "underpowered":
+            pytest.skip(summary(found, plan.suite.name))
 
     return judge_suite

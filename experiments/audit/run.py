@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +10,8 @@ from scopedrift.experiments.audit import labels, leakage, look_alikes, placement
 from scopedrift.experiments.audit.subject import Check, Row, Subject
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.tables import combine, tables
-from scopedrift.experiments.running.run import resolve
+from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.running.worlds import make_world
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ OF_A_LOG: Final = (
 )
 """The rows that need nothing but a log and its truth: those for incidents that were injected into a real log."""
 
-Progress = Callable[[float, str], None]
-
 
 def audit(scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], progress: Progress) -> list[Row]:
     """Audit a scenario on the worlds of some seeds, with detectors by name (the references are added)."""
@@ -66,7 +65,7 @@ def audit_log(world: World) -> list[Row]:
     return [replace(check(subject), why=why) for check, why in CHECKS if check in OF_A_LOG]
 
 
-def rows(subject: Subject, progress: Progress = lambda done, what: None) -> Iterator[Row]:
+def rows(subject: Subject, progress: Progress = silent) -> Iterator[Row]:
     """Every row for a subject, in order."""
     for i, (check, why) in enumerate(CHECKS):
         progress(0.6 + 0.4 * i / len(CHECKS), check.__name__.replace("_", " "))

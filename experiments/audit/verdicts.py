@@ -13,7 +13,7 @@ from scopedrift.detectors.knowledge import KINDS, Knowledge
 from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
 from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.experiments.evaluation.windows import Windows, World
-from scopedrift.experiments.running.run import REFERENCES
+from scopedrift.experiments.running.selection import REFERENCES
 from scopedrift.simulator.log.event_log import EventLog
 
 EVENTS: Final = 8_000

@@ -25,7 +25,7 @@ def audit_scenario(
     if world:
         name, seeds, rows = world.scenario.name, 1, audit_log(world)
     else:
-        from scopedrift.experiments.running.run import default_detectors
+        from scopedrift.experiments.running.selection import default_detectors
         from scopedrift.scenarios.loader import load
 
         chosen = load(scenario)

@@ -18,6 +18,7 @@ _OURS: Final = (
     ("scopedrift.simulator.records.errors", "LogError"),
     ("scopedrift.simulator.log.storage", "LogFormatError"),
     ("scopedrift.experiments.evaluation.scoring", "DetectorError"),
+    ("scopedrift.experiments.running.baseline", "BaselineError"),
     ("scopedrift.experiments.tracking", "TrackingError"),
 )
 """Errors that say what the caller did wrong: module and name (a module that was never imported raised nothing)."""

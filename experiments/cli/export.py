@@ -23,12 +23,12 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write a log as audit records that production rules can read; each format carries its own streams only."""
-    from scopedrift.experiments.running.score import read_log
+    from scopedrift.experiments.running.logs import read_log
     from scopedrift.simulator.records.writing.exporter import export_log
 
     carried = format_named(format).streams
     with progress(f"reading {log}") as show:
-        events, _ = read_log(log, show)
+        events, _ = read_log(log, progress=show)
     with new_folder(out, MARKER) as folder, progress(f"writing {format}") as show:
         result = export_log(events, format, folder, lambda done: show(done, ""))
         facts = {

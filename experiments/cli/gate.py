@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.folders import RUNS
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, remark
 
@@ -32,53 +31,41 @@ def gate_suite(
     plan = load_suite(suite)
     if detector:
         plan = plan.with_detectors(detector)
-    from scopedrift.experiments.running.gate import EXIT_CODES, GateError, judge, measured, read_baseline
+    from scopedrift.experiments.running.baseline import GateError, read_baseline
+    from scopedrift.experiments.running.gate import gate, new_baseline
     from scopedrift.experiments.running.gate_output import junit as junit_xml
     from scopedrift.experiments.running.gate_output import summary
-    from scopedrift.experiments.running.run import asked_for
-    from scopedrift.experiments.running.sweep import sweep
+    from scopedrift.experiments.running.verdicts import EXIT_CODES
     from scopedrift.reports.files import write_text
 
     before = None if update else read_baseline(read_text(baseline, str(baseline)), str(baseline))
-    if before is not None and (before.suite, before.version) != (plan.suite.name, plan.suite.version):
-        raise UsageError(
-            f"{baseline}: is of the suite {before.suite!r} version {before.version}, not of {plan.suite.name!r}"
-            f" version {plan.suite.version}: write a new one with --update"
-        )
-    names = asked_for(plan.suite.detectors)
     place = out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
     with progress(f"gating {plan.suite.name}") as show:
-        tables = sweep(plan, place, jobs=jobs, progress=show).tables
-    now, failed = measured(tables, plan.suite.name, plan.suite.version, names)
-    if before is None:
-        for (scenario, name), reason in failed.items():
-            remark(f"{name} on {scenario}: {reason}")
-        if failed:
-            raise UsageError("the baseline was not written: every cell must have a result")
-        write_text(baseline, now.text())
-        print(f"baseline: {baseline}")
-        return
-    try:
-        gate = judge(now, before, plan.suite.gate, failed)
-    except GateError as error:
-        remark(f"scopedrift: {error}")
-        raise typer.Exit(3) from None
-    text = summary(gate, plan.suite.name)
+        if before is None:
+            write_text(baseline, new_baseline(plan, place, jobs=jobs, progress=show).text())
+            print(f"baseline: {baseline}")
+            return
+        try:
+            found = gate(plan, before, place, jobs=jobs, progress=show)
+        except GateError as error:
+            remark(f"scopedrift: {error}")
+            raise typer.Exit(3) from None
+    text = summary(found, plan.suite.name)
     if junit is not None:
-        write_text(junit, junit_xml(gate, plan.suite.name))
+        write_text(junit, junit_xml(found, plan.suite.name))
     if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(step_summary).open("a", encoding="utf-8") as file:
             file.write(text)
     if as_json:
-        print_json({"suite": plan.suite.name, "verdict": gate.word, "verdicts": [vars(v) for v in gate.verdicts]})
+        print_json({"suite": plan.suite.name, "verdict": found.word, "verdicts": [vars(v) for v in found.verdicts]})
     else:
         rows = [
             [v.scenario, v.detector, v.word, f"{v.caught}/{v.incidents}", f"-{v.lost} +{v.gained}",
              f"{v.false_positives_before} to {v.false_positives}", v.reason]
-            for v in gate.verdicts
+            for v in found.verdicts
         ]  # fmt: skip
         columns = ["scenario", "detector", "verdict", "caught", "lost, gained", "false alarms", "why"]
         print_table(f"gate {plan.suite.name}", columns, rows)
-        print_paragraph(f"verdict: {gate.word}")
-    if code := EXIT_CODES[gate.word]:
+        print_paragraph(f"verdict: {found.word}")
+    if code := EXIT_CODES[found.word]:
         raise typer.Exit(code)

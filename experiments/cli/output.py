@@ -13,12 +13,11 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-Progress = Callable[[float, str], None]
-"""Called with the share that is done (0 to 1) and what is being done."""
+from scopedrift.experiments.progress import Progress
 
 _PAUSE_S: Final = 5.0
 """Off a terminal, progress is a line at most this often."""

@@ -29,12 +29,12 @@ def open_log(path: Path, format: str | None, mapping: Path | None, pseudonymise:
 
     Raises `UsageError` for a key that would not be used.
     """
-    from scopedrift.experiments.running.score import read_log
+    from scopedrift.experiments.running.logs import read_log
 
     refuse_idle_key(pseudonymise, key)
     with progress(f"reading {path}") as show:
-        log, imported = read_log(path, show, format=format, mapping=mapping)
-    for line in imported.summary() if imported else []:
+        log, imported = read_log(path, format=format, mapping=mapping, progress=show)
+    for line in imported.report.summary() if imported else []:
         remark(line)
     return renamed(log, key) if pseudonymise else log
 

@@ -14,7 +14,6 @@ import typer
 
 from scopedrift.experiments.cli.folders import RUNS, new_folder
 from scopedrift.experiments.cli.output import (
-    Progress,
     print_json,
     print_paragraph,
     print_table,
@@ -23,6 +22,7 @@ from scopedrift.experiments.cli.output import (
     remark,
 )
 from scopedrift.experiments.cli.results import failures
+from scopedrift.experiments.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -42,11 +42,11 @@ def run(
     chosen: Any = world.scenario if world else _scenario(scenario, budget)
     if world and ablate:
         raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
-    from scopedrift.experiments.running.run import REFERENCES, default_detectors, resolve, run_scenario, run_world
-    from scopedrift.experiments.running.score import default_detectors as need_nothing
+    from scopedrift.experiments.running import run as running
+    from scopedrift.experiments.running.selection import REFERENCES, default_detectors, log_only_detectors, resolve
 
     seeds = 1 if world else seeds
-    wanted = detector or (need_nothing() if world else default_detectors())
+    wanted = detector or (log_only_detectors() if world else default_detectors())
     detectors = resolve(wanted)
     started = datetime.now(UTC)
     place = out or run_folder(chosen.name, started)
@@ -54,7 +54,11 @@ def run(
     untracked = ""
     with new_folder(place, MARKER) as folder, _tracked(track, chosen, facts) as parent:
         with progress(f"running {chosen.name}") as show:
-            tables = run_world(world, wanted, show) if world else run_scenario(chosen, wanted, range(seeds), show)
+            tables = (
+                running.run_on_world(world, detectors, show)
+                if world
+                else running.run(chosen, detectors, range(seeds), show)
+            )
             if ablate:
                 from scopedrift.experiments.running.ablation import ablation
 

@@ -49,15 +49,17 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Score a real audit log: learn from its first part and show the most suspicious alerts of the rest."""
-    from scopedrift.experiments.running.score import default_detectors, read_records, score_log
+    from scopedrift.experiments.running.logs import read_log
+    from scopedrift.experiments.running.score import score as score_log
+    from scopedrift.experiments.running.selection import log_only_detectors
     from scopedrift.reports.text import slug
 
     refuse_idle_key(pseudonymise, key)
     with progress(f"reading {path}") as show:
-        log, source = read_records(path, show, format=format, mapping=mapping)
+        log, source = read_log(path, format=format, mapping=mapping, progress=show)
     log = renamed(log, key) if pseudonymise else log
     with progress(f"scoring {path}") as show:
-        result = score_log(log, detector or default_detectors(), fit=fit, top=top, records=source, progress=show)
+        result = score_log(log, detector or log_only_detectors(), fit=fit, top=top, records=source, progress=show)
     imported = source.report if source else None
     shown = "log" if pseudonymise else str(path)
     told = result.alerts.drop(columns="record") if pseudonymise else result.alerts

@@ -27,7 +27,7 @@ def sweep_suite(
     from scopedrift.scenarios.suite import load_suite
 
     plan = load_suite(suite)
-    from scopedrift.experiments.running.run import resolve
+    from scopedrift.experiments.running.selection import resolve
     from scopedrift.experiments.running.sweep import sweep
     from scopedrift.experiments.tracking import open_tracker
 

@@ -8,13 +8,14 @@ piece would.  An incident that nothing is left of counts as missed, so that taki
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.base import Detector
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.experiments.evaluation.tables import tables
+from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import STREAMS
@@ -32,15 +33,13 @@ ABLATION: Final = (
 """Columns of the table: `kind` is knowledge or stream; `difference` is recall without the piece minus recall with it,
 with its 95 % interval over worlds."""
 
-Progress = Callable[[float, str], None]
-
 
 def ablation(
     scenario: Scenario,
     detectors: Mapping[str, Detector],
     seeds: Sequence[int],
     cells: pd.DataFrame,
-    progress: Progress = lambda done, what: None,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """The table `ABLATION`; `cells` holds the results with everything, of the same detectors and seeds."""
     import pandas as pd

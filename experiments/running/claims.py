@@ -23,8 +23,9 @@ from scopedrift.experiments.evaluation.statistics import (
     resample,
 )
 from scopedrift.experiments.evaluation.tables import Tables
-from scopedrift.experiments.running.run import asked_for
-from scopedrift.experiments.running.sweep import Progress, sweep
+from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running.selection import asked_for
+from scopedrift.experiments.running.sweep import sweep
 from scopedrift.scenarios.claim import OF_THE_WORLD, Claim
 from scopedrift.simulator.log.events import Array
 
@@ -69,7 +70,7 @@ class Finding:
     verdict: str
 
 
-def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = lambda done, what: None) -> Finding:
+def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> Finding:
     """Run what is not finished in `folder` yet and judge the claim.
 
     Raises `ScenarioError` or `SpecError` for a claim that cannot be run, `ClaimError` if a cell failed.

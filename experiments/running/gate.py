@@ -1,332 +1,48 @@
-"""A gate for a detector's repository: has it become worse than the stored baseline, by more than luck?
-
-Both stand on the same worlds, so they are compared world by world: incidents caught before and missed now, less those
-missed before and caught now, and false alarms now, less those before.  Worlds are the independent unit: what one
-threshold or one habit decides is decided for a whole world.  If nothing has changed, each world's difference is as
-likely to be the other way round; the p-value is the share of all those turns that sum up to at least what was seen
-(Fisher's exact randomisation test for pairs).  Over several scenarios, what happened under one seed is one world: their
-backgrounds are the same.  A regression must be significant after Holm's correction over
-everything that is tested, *and* large enough to matter; or recall falls below a floor; or a cell is missing.  A gate
-that could not have found the loss that it is meant to find says so instead of passing.
-"""
+"""`gate`: sweep a suite and hold its detectors against a stored baseline (`verdicts` says how they are judged)."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
-from functools import reduce
-from itertools import zip_longest
-from operator import add
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scopedrift.experiments.evaluation.statistics import adjust
-from scopedrift.experiments.evaluation.tables import Tables
-from scopedrift.scenarios.documents import Problem, ScenarioError, parse, write
-from scopedrift.scenarios.suite import GateTerms
+from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running.baseline import Baseline, BaselineError, Key, measured
+from scopedrift.experiments.running.selection import asked_for
+from scopedrift.experiments.running.sweep import sweep
+from scopedrift.experiments.running.verdicts import Gate, judge
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-FORMAT: Final = "scopedrift-gate/2"
-OVERALL: Final = "all scenarios"
-MOST: Final = 1_000_000
-"""False positives of one world that a baseline may hold."""
-HEADER: Final = (
-    "# What the detectors achieved when this was written; `scopedrift gate SUITE --baseline FILE --update`.\n"
-)
-
-Word = Literal["pass", "regress", "underpowered"]
-EXIT_CODES: Final[Mapping[Word, int]] = {"pass": 0, "regress": 1, "underpowered": 3}
+    from scopedrift.scenarios.suite import Plan
 
 
-class GateError(Exception):
-    """The comparison makes no sense: other worlds, or nothing to compare.  Exit code 3."""
+def gate(plan: Plan, before: Baseline, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> Gate:
+    """Judge the detectors that a plan names; cells that `folder` holds already are not run again.
 
-
-@dataclass(frozen=True)
-class Record:
-    """What one detector did in one scenario."""
-
-    incidents: int
-    caught: frozenset[str]
-    """`seed/incident`."""
-    false_positives: tuple[int, ...]
-    """By world: those of seed 0, of seed 1 and so on."""
-    days: float
-    """Of all worlds together."""
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What detectors did when the baseline was written, by (scenario, detector)."""
-
-    suite: str
-    version: int
-    worlds: str
-    """Digest of the simulated worlds."""
-    records: Mapping[tuple[str, str], Record]
-
-    def text(self) -> str:
-        """YAML, one line a fact, that `read_baseline` reads back."""
-        scenarios: dict[str, dict[str, Any]] = {}
-        for (scenario, detector), record in sorted(self.records.items()):
-            scenarios.setdefault(scenario, {})[detector] = {
-                "incidents": record.incidents,
-                "false_positives": list(record.false_positives),
-                "days": record.days,
-                "caught": sorted(record.caught, key=_in_order),
-            }
-        head = {"format": FORMAT, "suite": self.suite, "suite_version": self.version, "worlds": self.worlds}
-        return HEADER + write({**head, "scenarios": scenarios})
-
-
-def _in_order(name: str) -> tuple[int, str]:
-    seed, _, incident = name.partition("/")
-    return int(seed), incident
-
-
-def read_baseline(text: str, source: str) -> Baseline:
-    """The baseline that a YAML text holds; `source` names it in messages.
-
-    Raises `ScenarioError` for anything else.
+    Raises `BaselineError` if the baseline is of another suite, `GateError` if its worlds are others or it knows none
+    of the detectors, `SpecError` for a detector that cannot be made.
     """
-    document = parse(text, source)
-    value = document.value
-    if value.get("format") != FORMAT:
-        raise ScenarioError(document.problem(f"expected a gate's baseline (format: {FORMAT})", ("format",)))
-    records = {}
-    try:
-        for scenario, detectors in value["scenarios"].items():
-            for detector, given in detectors.items():
-                records[scenario, detector] = _record(given)
-        return Baseline(str(value["suite"]), int(value["suite_version"]), str(value["worlds"]), records)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ScenarioError(Problem(f"{source}: not a complete baseline: {error!r}")) from None
+    if (before.suite, before.version) != (plan.suite.name, plan.suite.version):
+        raise BaselineError(
+            f"the baseline is of the suite {before.suite!r} version {before.version}, not of {plan.suite.name!r}"
+            f" version {plan.suite.version}: write a new one with --update"
+        )
+    now, failed = _measured(plan, folder, jobs, progress)
+    return judge(now, before, plan.suite.gate, failed)
 
 
-def _record(given: Mapping[str, Any]) -> Record:
-    caught = frozenset(map(str, given["caught"]))
-    false = tuple(map(int, given["false_positives"]))
-    if any(not 0 <= count <= MOST for count in false):
-        raise ValueError(f"expected 0 to {MOST:,} false positives in a world")
-    if any(not 0 <= _in_order(name)[0] < len(false) for name in caught):
-        raise ValueError(f"incidents caught outside the {len(false)} worlds with false positives")
-    return Record(int(given["incidents"]), caught, false, float(given["days"]))
+def new_baseline(plan: Plan, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> Baseline:
+    """What the detectors of a plan achieve now.
 
-
-def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str]) -> tuple[Baseline, dict[Any, str]]:
-    """What a sweep's tables say of some detectors, and the cells that failed, with their reasons.
-
-    Raises `GateError` if worlds are missing between the first and the last.
+    Raises `BaselineError` if a cell failed, `SpecError` for a detector that cannot be made.
     """
-    cells, incidents = tables["cells"], tables["incidents"]
-    records, failed = {}, {}
-    for (scenario, detector), mine in cells[cells["detector"].isin(detectors)].groupby(["scenario", "detector"]):
-        broken = mine[mine["status"] == "failed"]
-        if len(broken):
-            failed[scenario, detector] = f"failed in {len(broken)} of {len(mine)} worlds: {broken['reason'].iloc[0]}"
-            continue
-        mine = mine.sort_values("seed")
-        if mine["seed"].tolist() != list(range(len(mine))):
-            raise GateError(f"{detector} in {scenario}: expected the worlds 0 to {len(mine) - 1}, each once")
-        own = incidents[(incidents["scenario"] == scenario) & (incidents["detector"] == detector)]
-        caught = own[own["detected"].astype(bool)]
-        records[str(scenario), str(detector)] = Record(
-            incidents=int(mine["incidents"].sum()),
-            caught=frozenset(f"{s}/{i}" for s, i in zip(caught["seed"], caught["incident"], strict=True)),
-            false_positives=tuple(mine["false_positives"].astype(int).tolist()),
-            days=float(mine["test_days"].sum()),
-        )
-    return Baseline(suite, version, worlds_digest(tables["worlds"]), records), failed
+    now, failed = _measured(plan, folder, jobs, progress)
+    if failed:
+        reasons = [f"{name} on {scenario}: {reason}" for (scenario, name), reason in failed.items()]
+        raise BaselineError("\n".join(["the baseline was not written: every cell must have a result", *reasons]))
+    return now
 
 
-def worlds_digest(worlds: pd.DataFrame) -> str:
-    """One digest for all simulated worlds of a sweep."""
-    rows = sorted(zip(worlds["scenario"], worlds["seed"], worlds["digest"], strict=True))
-    return hashlib.sha256(repr([(s, int(seed), d) for s, seed, d in rows]).encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate says of one detector in one scenario, or over all."""
-
-    scenario: str
-    detector: str
-    word: Word
-    reason: str
-    caught: int = 0
-    caught_before: int = 0
-    incidents: int = 0
-    lost: int = 0
-    gained: int = 0
-    false_positives: int = 0
-    false_positives_before: int = 0
-    p_recall: float = 1.0
-    """Adjusted over everything that the gate tests."""
-    p_false_positives: float = 1.0
-    power: float = 0.0
-    """The chance that a loss of the stated size, and nothing else, would have been found."""
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Now and before, by world."""
-
-    incidents: int
-    caught_before: tuple[int, ...]
-    lost: tuple[int, ...]
-    gained: tuple[int, ...]
-    false_now: tuple[int, ...]
-    false_before: tuple[int, ...]
-
-    @classmethod
-    def of(cls, now: Record, before: Record) -> _Pair:
-        worlds = range(len(before.false_positives))
-
-        def by_world(caught: frozenset[str]) -> tuple[int, ...]:
-            seeds = Counter(_in_order(name)[0] for name in caught)
-            return tuple(seeds[world] for world in worlds)
-
-        lost, gained = by_world(before.caught - now.caught), by_world(now.caught - before.caught)
-        alarms = now.false_positives, before.false_positives
-        return cls(now.incidents, by_world(before.caught), lost, gained, *alarms)
-
-    def __add__(self, other: _Pair) -> _Pair:
-        """Both, seed by seed."""
-        own, others = astuple(self), astuple(other)
-        sums = (tuple(map(sum, zip_longest(a, b, fillvalue=0))) for a, b in zip(own[1:], others[1:], strict=True))
-        return _Pair(self.incidents + other.incidents, *sums)
-
-    def tested(self, scenario: str, detector: str) -> Verdict:
-        """The numbers, and the p-values before correction."""
-        before, lost, gained = sum(self.caught_before), sum(self.lost), sum(self.gained)
-        return Verdict(
-            scenario, detector, "pass", "",
-            caught=before - lost + gained, caught_before=before, incidents=self.incidents, lost=lost, gained=gained,
-            false_positives=sum(self.false_now), false_positives_before=sum(self.false_before),
-            p_recall=chance([worse - better for worse, better in zip(self.lost, self.gained, strict=True)]),
-            p_false_positives=chance([a - b for a, b in zip(self.false_now, self.false_before, strict=True)]),
-        )  # fmt: skip
-
-    def power(self, terms: GateTerms, alpha: float) -> float:
-        """The chance of finding that each incident caught before is now missed with chance `terms.effect`, if nothing
-        else changes.
-
-        If k worlds lose any and none gains, all other turns sum up to less: the p-value is 0.5 ** k.
-        """
-        import numpy as np
-        from scipy.stats import binom
-
-        needed = next(k for k in range(1, 200) if 0.5**k < alpha)
-        enough = max(math.ceil(terms.least * sum(self.caught_before) - 1e-9), 1)
-        chances = np.zeros((needed + 1, enough + 1))  # by worlds that lose and incidents lost; the last stands for more
-        chances[0, 0] = 1.0
-        for caught in filter(None, self.caught_before):
-            lost = binom.pmf(np.arange(caught + 1), caught, terms.effect)
-            after = chances * lost[0]
-            for count in range(1, caught + 1):
-                moved = np.zeros_like(chances)
-                kept = max(enough - count, 0)
-                moved[:, enough] = chances[:, kept:].sum(axis=1)
-                moved[:, count:enough] = chances[:, :kept]
-                after[1:] += moved[:-1] * lost[count]
-                after[-1] += moved[-1] * lost[count]
-            chances = after
-        return float(chances[needed, enough])
-
-
-def chance(differences: Sequence[int]) -> float:
-    """The share of all turns of the signs of `differences` that sum up to at least what they sum up to as they are."""
-    import numpy as np
-
-    turns = np.ones(1)  # the distribution of how much of the sum is turned to the positive side
-    for size in map(abs, differences):
-        if size:
-            wider = np.zeros(len(turns) + size)
-            wider[: len(turns)] += turns / 2
-            wider[size:] += turns / 2
-            turns = wider
-    return float(min(turns[sum(d for d in differences if d > 0) :].sum(), 1.0))
-
-
-@dataclass(frozen=True)
-class Gate:
-    """All verdicts; `word` is that of the whole."""
-
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def word(self) -> Word:
-        """A regression anywhere is one; otherwise the verdict over all scenarios decides, or that of the only one."""
-        words = {verdict.word for verdict in self.verdicts}
-        pooled = {verdict.detector for verdict in self.verdicts if verdict.scenario == OVERALL}
-        overall = {v.word for v in self.verdicts if v.scenario == OVERALL or v.detector not in pooled}
-        return "regress" if "regress" in words else "underpowered" if "underpowered" in overall else "pass"
-
-
-def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[tuple[str, str], str]) -> Gate:
-    """Hold what detectors do now against what they did; `failed` are cells that gave no result, with their reasons.
-
-    Raises `GateError` if the worlds are not the same, or the baseline holds none of these detectors.
-    """
-    if now.records and now.worlds != before.worlds:
-        raise GateError(
-            "the simulated worlds are not those of the baseline (another version of the suite or of scopedrift):"
-            " write a new baseline with --update"
-        )
-    asked = {detector for _, detector in [*now.records, *failed]}
-    known = {key: record for key, record in before.records.items() if key[1] in asked}
-    if not known:
-        raise GateError(f"the baseline holds none of {', '.join(sorted(asked)) or 'the detectors'}")
-    verdicts: list[Verdict] = []
-    pairs: dict[tuple[str, str], _Pair] = {}
-    for key in sorted({*known, *now.records, *failed}):
-        if key in failed:
-            verdicts.append(Verdict(*key, "regress", f"a missing result: {failed[key]}"))
-        elif key not in now.records:
-            verdicts.append(Verdict(*key, "regress", "a missing result: the scenario was not run"))
-        elif key not in known:
-            verdicts.append(Verdict(*key, "regress", "a missing baseline: the scenario is new; use --update"))
-        else:
-            if len(now.records[key].false_positives) != len(known[key].false_positives):
-                raise GateError(f"{key[1]} in {key[0]}: the baseline has another number of worlds; use --update")
-            pairs[key] = _Pair.of(now.records[key], known[key])
-    for detector in sorted({detector for _, detector in pairs}):
-        mine = [pair for key, pair in pairs.items() if key[1] == detector]
-        if len(mine) > 1:
-            pairs[OVERALL, detector] = reduce(add, mine)
-    compared = [pair.tested(*key) for key, pair in pairs.items()]
-    adjusted = adjust([p for verdict in compared for p in (verdict.p_recall, verdict.p_false_positives)])
-    alpha = terms.alpha / max(2 * len(compared), 1)  # what the least favourable of all tests must reach
-    for i, (verdict, pair) in enumerate(zip(compared, pairs.values(), strict=True)):
-        p_recall, p_false = (float(p) for p in adjusted[2 * i : 2 * i + 2])
-        known_p = replace(verdict, p_recall=p_recall, p_false_positives=p_false, power=pair.power(terms, alpha))
-        verdicts.append(_decided(known_p, terms))
-    return Gate(tuple(sorted(verdicts, key=lambda v: (v.scenario == OVERALL, v.scenario, v.detector))))
-
-
-def _decided(verdict: Verdict, terms: GateTerms) -> Verdict:
-    """The verdict in a word."""
-    share = (verdict.lost - verdict.gained) / verdict.caught_before if verdict.caught_before else 0.0
-    floor = terms.floors.get(verdict.scenario, {}).get(verdict.detector)
-    recall = verdict.caught / verdict.incidents if verdict.incidents else 0.0
-    growth = verdict.false_positives / max(verdict.false_positives_before, 1)
-    reasons = []
-    if verdict.p_recall < terms.alpha and share >= terms.least:
-        reasons.append(f"{share:.0%} of the incidents caught before are lost (p = {verdict.p_recall:.2g})")
-    if verdict.p_false_positives < terms.alpha and growth >= terms.alarms:
-        reasons.append(f"{growth:.2g} times the false alarms (p = {verdict.p_false_positives:.2g})")
-    if floor is not None and recall < floor:
-        reasons.append(f"recall {recall:.0%} is below the floor of {floor:.0%}")
-    if reasons:
-        return replace(verdict, word="regress", reason="; ".join(reasons))
-    if verdict.power < terms.power:
-        reason = (
-            f"a loss of {terms.effect:.0%} alone would be found with a chance of {verdict.power:.0%} only:"
-            " more worlds are needed"
-        )
-        return replace(verdict, word="underpowered", reason=reason)
-    return replace(verdict, reason=f"no loss that matters; one of {terms.effect:.0%} alone would be found")
+def _measured(plan: Plan, folder: Path, jobs: int, progress: Progress) -> tuple[Baseline, dict[Key, str]]:
+    names = asked_for(plan.suite.detectors)
+    tables = sweep(plan, folder, jobs=jobs, progress=progress).tables
+    return measured(tables, plan.suite.name, plan.suite.version, names)

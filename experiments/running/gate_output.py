@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from scopedrift.experiments.running.gate import EXIT_CODES, Gate, Verdict
+from scopedrift.experiments.running.verdicts import EXIT_CODES, Gate, Verdict
 from scopedrift.reports.files import markdown
 
 

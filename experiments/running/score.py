@@ -13,24 +13,21 @@ Units: times in microseconds.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from scopedrift.detectors import loading, registry
+from scopedrift.detectors import loading
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
 from scopedrift.experiments.evaluation.rules import untold_rules
 from scopedrift.experiments.evaluation.scoring import DetectorError, blamed, checked, name_of, storable
+from scopedrift.experiments.progress import Progress, silent
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
-from scopedrift.simulator.log.storage import MANIFEST
-from scopedrift.simulator.records.errors import LogError
-from scopedrift.simulator.records.reading.report import ImportReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,11 +44,10 @@ RULES: Final = (
     "detector", "rule", "level", "status", "reason", "events", "alerts", "alerts_per_day", "noise_rank"
 )  # fmt: skip
 TEXTS: Final = ("identity", "operation", "resource")
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredLog:
     """The top alerts of several detectors on one log."""
 
     alerts: pd.DataFrame
@@ -64,53 +60,15 @@ class Scored:
     """Of detectors that are made of rules, one row a rule over the whole log (`RULES`): rules learn nothing."""
 
 
-def read_log(
-    path: Path, progress: Progress | None = None, *, format: str | None = None, mapping: Path | None = None
-) -> tuple[EventLog, ImportReport | None]:
-    """A log that `simulate` wrote, or real audit records with the report of their import: see `read_records`."""
-    log, imported = read_records(path, progress, format=format, mapping=mapping)
-    return log, imported.report if imported else None
-
-
-def read_records(
-    path: Path, progress: Progress | None = None, *, format: str | None = None, mapping: Path | None = None
-) -> tuple[EventLog, Imported | None]:
-    """A log that `simulate` wrote, or real audit records with the way back to each.
-
-    `format` and `mapping` say what the records are, as for `import_log`; by default each is what it looks like.
-    Raises `LogError` or `LogFormatError` if there is no event to be had, `OSError` if the path cannot be read.
-    """
-    if (path / MANIFEST).is_file() and format is None and mapping is None:
-        log, imported = EventLog.load(path), None
-    else:
-        from scopedrift.simulator.records.reading.importer import import_log
-
-        def share(done: int, whole: int) -> None:
-            if progress:
-                progress(done / max(whole, 1), "reading")
-
-        imported = import_log(path, format=format, mapping=mapping, progress=share)
-        log = imported.log
-    if not len(log):
-        raise LogError(f"{path}: there is no event in it")
-    return log, imported
-
-
-def default_detectors() -> list[str]:
-    """The built-in detectors that need nothing beside the log."""
-    found = {name: info for name, info in loading.available().items() if name not in registry.ON_REQUEST}
-    return [name for name, info in found.items() if not info.reference and not info.needs]
-
-
-def score_log(
+def score(
     log: EventLog,
     specs: Sequence[str],
     *,
     fit: float = 0.5,
     top: int = 20,
     records: Imported | None = None,
-    progress: Progress | None = None,
-) -> Scored:
+    progress: Progress = silent,
+) -> ScoredLog:
     """Fit each detector on the first `fit` (0 to 1) of the log's events, and find its `top` alerts in the rest.
 
     At least one event is scored; a log of one event leaves nothing to learn from.  Detection rules judge the `records`
@@ -124,8 +82,7 @@ def score_log(
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
     found, failed, rules, silent, unjudged = [], {}, [], [], 0
     for at, (spec, detector) in enumerate(detectors.items()):
-        if progress:
-            progress(at / len(detectors), spec)
+        progress(at / len(detectors), spec)
         try:
             running = _over_records(spec, detector, records)
             unjudged = max(unjudged, getattr(running, "unjudged", 0))
@@ -150,7 +107,7 @@ def score_log(
     }
     facts |= {"unjudged_records": unjudged} if unjudged else {}
     facts |= {"abstained": silent} if silent else {}
-    return Scored(table, facts, failed, pd.DataFrame(rules, columns=list(RULES)))
+    return ScoredLog(table, facts, failed, pd.DataFrame(rules, columns=list(RULES)))
 
 
 def _over_records(spec: str, detector: Detector, records: Imported | None) -> Detector:

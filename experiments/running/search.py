@@ -14,6 +14,7 @@ from typing import Any, Final
 from scopedrift.detectors import description, loading
 from scopedrift.detectors.spec import SpecError, parse
 from scopedrift.experiments.evaluation.scoring import DetectorError
+from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.code import code_of, sources
 
 STUDY: Final = "study.sqlite"
@@ -22,7 +23,6 @@ PATIENCE: Final = 25
 
 Objective = Callable[[Any, Mapping[str, Any]], float]
 """Given an Optuna trial (to report to) and parameters: how good they are, higher being better."""
-Progress = Callable[[float, str], None]
 
 
 class TuneError(Exception):
@@ -66,7 +66,7 @@ def search(
     on: str,
     trials: int,
     objective: Callable[[str], Objective],
-    progress: Progress = lambda done, what: None,
+    progress: Progress = silent,
 ) -> Searched:
     """Search the parameters of the detector that `spec` asks for; parameters given in `spec` stay as they are.
 

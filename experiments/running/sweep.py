@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scopedrift.experiments.evaluation.tables import Tables, combine, failed_cell
-from scopedrift.experiments.running.cells import cluster as engine
+from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running.cells import cluster
 from scopedrift.experiments.running.cells.cluster import Done, Task
 from scopedrift.experiments.running.cells.store import Cell, Store, joined, plain
 from scopedrift.experiments.running.code import code_of
-from scopedrift.experiments.running.run import named
+from scopedrift.experiments.running.selection import named
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.suite import Plan
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def sweep(
     *,
     jobs: int = 1,
     address: str | None = None,
-    progress: Progress = lambda done, what: None,
+    progress: Progress = silent,
 ) -> Swept:
     """Run a plan's cells, except those that `folder` holds already, and return the tables of all.
 
@@ -75,8 +73,8 @@ def sweep(
             progress(ended / len(missing), f"{ended:,} of {len(missing):,} cells; last {found.task.label}")
 
         if tasks:
-            with engine.client(jobs, address) as connected:
-                engine.run(connected, tasks, done)
+            with cluster.client(jobs, address) as connected:
+                cluster.run_tasks(connected, tasks, done)
         known = store.finished()
         found = joined(
             store.get(cell.key)

@@ -8,7 +8,7 @@ allows (`search.worth`); a trial that is behind after a world is pruned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
 from scopedrift.experiments.evaluation.tables import Tables, combine, tables
+from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth
 from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.documents import write
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 MISSED: Final = 0.5
 """Recall of a kind of incident below which the result says that it will be missed."""
-
-Progress = Callable[[float, str], None]
 
 __all__ = ["Trial", "TuneError", "Tuned", "tune"]
 
@@ -93,7 +92,7 @@ def tune(
     trials: int,
     tuning: Sequence[int],
     held_out: Sequence[int],
-    progress: Progress = lambda done, what: None,
+    progress: Progress = silent,
 ) -> Tuned:
     """Search the parameters of the detector that `spec` asks for; parameters given in `spec` stay as they are.
 
@@ -160,7 +159,7 @@ def _judged(
     parts, tuned = [], []
     for i, seed in enumerate(seeds):
         progress(0.8 + 0.2 * i / len(seeds), f"judging on held-out world {seed}")
-        (world,) = _worlds(scenario, [seed], lambda done, what: None, 0.0, 0.0)
+        (world,) = _worlds(scenario, [seed], silent, 0.0, 0.0)
         for name, parameters in (("tuned", best), ("default", fixed)):
             evaluation = evaluate(loading.load(target, parameters), world, name=name)
             parts.append(tables(evaluation, world))

@@ -10,7 +10,7 @@ Units: times in microseconds, rates per day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.scoring import DetectorError
 from scopedrift.experiments.evaluation.statistics import Interval, cluster_bootstrap
+from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
@@ -34,8 +35,6 @@ LEAST_DAYS: Final = 8
 MISSED: Final = 0.5
 """Recall of a kind of incident below which the result says that it will be missed."""
 UNKNOWN: Final = "unknown: the log has no incidents to miss (scopedrift inject puts some in)"
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def tune_log(
     folder: Path,
     *,
     trials: int,
-    progress: Progress = lambda done, what: None,
+    progress: Progress = silent,
 ) -> TunedLog:
     """Tune the detector that `spec` asks for on a log, for the world's alert budget.
 

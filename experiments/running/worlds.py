@@ -1,31 +1,28 @@
-"""Adversaries that adapt to a detector: they try variants on a copy of it and keep the one that it suspects least.
+"""Making the worlds of a scenario, and what an adaptive adversary does in them.
 
+An adaptive adversary tries variants of an incident on a copy of a detector and keeps the one that it suspects least.
 The queries are bounded: each incident of sufficient strength is done in so many ways, at the same time and against the
 same background, and the detector's highest score for it is what the adversary sees.  The copy learns what the real one
-learns; the threshold stays hidden.  Everybody else's detector then meets the chosen variants.  Incidents choose each
-for themselves: what one of them does on the same identity may yet make another more, or less, suspicious.
+learns; the threshold stays hidden.  Every detector under test then meets the chosen variants.  Each incident chooses
+for itself: what one does may still make another on the same identity more, or less, suspicious.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.progress import Progress, silent
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.engine import Simulation, simulate
 
-Progress = Callable[[float], None]
 
-
-def make_world(scenario: Scenario, seed: int, progress: Progress | None = None) -> Simulation:
-    """Simulate a scenario; where it has an adaptive adversary, with the variants that this one chose.
+def make_world(scenario: Scenario, seed: int, progress: Progress = silent) -> Simulation:
+    """Simulate a scenario, with the variants that its adaptive adversary chose if it has one.
 
     Raises `SpecError` if the scenario names no such detector.
     """
-    if scenario.adaptive is None:
-        return simulate(scenario, seed, progress=progress)
-    return simulate(scenario, seed, variants=least_suspicious(scenario, seed), progress=progress)
+    variants = least_suspicious(scenario, seed) if scenario.adaptive else None
+    return simulate(scenario, seed, variants=variants, progress=lambda done: progress(done, f"simulating world {seed}"))
 
 
 def least_suspicious(scenario: Scenario, seed: int) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from scopedrift.experiments.running.cells.worker import run_world
+from scopedrift.experiments.running.cells.worker import run_cells
 
 DEATHS: Final = 3
 """Workers that a task may cost before it is set aside."""
@@ -99,7 +99,7 @@ def _reach(address: str) -> None:
         raise OSError(None, f"no Dask scheduler answers: {reason}", address) from None
 
 
-def run(connected: Any, tasks: Sequence[Task], done: Callable[[Done], None]) -> None:
+def run_tasks(connected: Any, tasks: Sequence[Task], done: Callable[[Done], None]) -> None:
     """Run all tasks; `done` hears of each as it ends, in any order."""
     import distributed
 
@@ -126,4 +126,4 @@ def run(connected: Any, tasks: Sequence[Task], done: Callable[[Done], None]) -> 
 
 
 def _work(task: Task) -> dict[str, bytes]:
-    return run_world(task.scenario, task.label, task.seed, dict(task.detectors))
+    return run_cells(task.scenario, task.label, task.seed, dict(task.detectors))

@@ -12,7 +12,7 @@ from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.loader import load_text
 
 
-def run_world(scenario: str, label: str, seed: int, detectors: Mapping[str, tuple[str, str]]) -> dict[str, bytes]:
+def run_cells(scenario: str, label: str, seed: int, detectors: Mapping[str, tuple[str, str]]) -> dict[str, bytes]:
     """The packed tables of each cell of one world, by key.
 
     `scenario` is YAML text, `detectors` maps each cell's key to the detector's name in results and its specification.

@@ -21,7 +21,7 @@ from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.rules import apart, noise, pooled_rules
 from scopedrift.experiments.evaluation.tables import combine, tables
 from scopedrift.experiments.evaluation.windows import Windows
-from scopedrift.experiments.running.score import score_log
+from scopedrift.experiments.running.score import score
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.own_logs.inject import inject
 from scopedrift.simulator.records.errors import LogError
@@ -169,7 +169,7 @@ def test_rules_of_the_same_title_and_level_stay_apart(world, tmp_path):
             zip(names, counts, strict=True)
         )
     imported = import_log(DATA / "invictus.json")
-    told = score_log(imported.log, [f"sigma(rules={tmp_path})"], records=imported).rules
+    told = score(imported.log, [f"sigma(rules={tmp_path})"], records=imported).rules
     assert told["rule"].tolist() == names
 
 
@@ -246,7 +246,7 @@ def test_an_alert_says_where_its_record_is(tmp_path):
     places = [imported.whereabouts(position) for position in range(len(imported.log))]
     assert [record_at(place) for place in places] == [imported.original(position) for position in range(len(places))]
     assert sorted({Path(place.partition(",")[0]).name for place in places}) == ["a.jsonl", "b.json", "c.json"]
-    found = score_log(imported.log, ["first-seen"], fit=0.2, records=imported).alerts
+    found = score(imported.log, ["first-seen"], fit=0.2, records=imported).alerts
     assert len(found)
     for alert in found.to_dict("records"):
         record = record_at(alert["record"])
@@ -258,7 +258,7 @@ def test_a_file_that_is_no_rule_is_told_with_the_others(rules, tmp_path):
     (tmp_path / "good.yml").write_text(rules.read_text())
     (tmp_path / "broken.yml").write_text("title: [")
     imported = import_log(DATA / "invictus.json")
-    told = score_log(imported.log, [f"sigma(rules={tmp_path})"], records=imported).rules.set_index("rule")
+    told = score(imported.log, [f"sigma(rules={tmp_path})"], records=imported).rules.set_index("rule")
     assert len(told) == 7 and told.loc["broken.yml", "status"] == "blind"
     assert told.loc["broken.yml", "reason"].startswith("not read: ")
 

@@ -7,7 +7,8 @@ import pytest
 
 from scopedrift.detectors import loading
 from scopedrift.experiments.running.ablation import ABLATION, ablation
-from scopedrift.experiments.running.run import run_scenario
+from scopedrift.experiments.running.run import run
+from scopedrift.experiments.running.selection import resolve
 from scopedrift.scenarios.loader import load_text
 
 SCENARIO = """
@@ -29,7 +30,7 @@ NAMES = ("first-seen", "task-context")
 def table() -> pd.DataFrame:
     scenario = load_text(SCENARIO)
     detectors = {name: loading.load(name) for name in NAMES}
-    cells = run_scenario(scenario, NAMES, range(2))["cells"]
+    cells = run(scenario, resolve(NAMES), range(2))["cells"]
     return ablation(scenario, detectors, range(2), cells)
 
 

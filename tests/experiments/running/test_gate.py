@@ -12,17 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from scopedrift.experiments.running.gate import (
-    OVERALL,
-    Baseline,
-    Gate,
-    GateError,
-    Record,
-    chance,
-    judge,
-    read_baseline,
-)
+from scopedrift.experiments.running.baseline import Baseline, GateError, Record, read_baseline
 from scopedrift.experiments.running.gate_output import junit, summary
+from scopedrift.experiments.running.verdicts import OVERALL, Gate, chance, judge
 from scopedrift.scenarios.documents import ScenarioError
 from scopedrift.scenarios.suite import GateTerms
 

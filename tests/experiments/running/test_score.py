@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from scopedrift.detectors import Detector
+from scopedrift.detectors import Detector, loading
 from scopedrift.experiments.cli import app
-from scopedrift.experiments.running import score as real_logs
-from scopedrift.experiments.running.score import read_log, score_log
+from scopedrift.experiments.running.logs import read_log
+from scopedrift.experiments.running.score import score
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, Vocabulary
 from scopedrift.simulator.records.errors import LogError
@@ -42,13 +42,13 @@ class Fitted(Detector):
 
 @pytest.fixture
 def fitted(monkeypatch):
-    monkeypatch.setattr(real_logs.loading, "load", lambda spec: Fitted())
+    monkeypatch.setattr(loading, "load", lambda spec: Fitted())
 
 
 def test_the_first_part_is_a_share_of_the_events_whatever_the_clock_says(fitted):
     times = [*range(0, 90 * HOUR, HOUR), *(10_000 * DAY + i for i in range(10))]
     operations = ["Get"] * 95 + ["Put"] * 5
-    found = score_log(log_of(times, operations), ["x"], fit=0.5)
+    found = score(log_of(times, operations), ["x"], fit=0.5)
     assert (found.facts["learned"], found.facts["scored"]) == (50, 50)
     assert found.facts["scored_from"].startswith("1970-01-03T02:00")
     assert found.alerts["score"].tolist() == [50.0]
@@ -57,12 +57,12 @@ def test_the_first_part_is_a_share_of_the_events_whatever_the_clock_says(fitted)
 
 @pytest.mark.parametrize(("count", "fit", "learned"), [(1, 0.5, 0), (2, 0.01, 1), (2, 0.99, 1), (100, 0.99, 99)])
 def test_something_is_learned_and_something_is_scored(fitted, count, fit, learned):
-    facts = score_log(log_of(list(range(count))), ["x"], fit=fit).facts
+    facts = score(log_of(list(range(count))), ["x"], fit=fit).facts
     assert (facts["learned"], facts["scored"]) == (learned, count - learned)
 
 
 def test_a_reason_does_not_repeat_the_identity_beside_it(fitted):
-    found = score_log(log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]), ["x"])
+    found = score(log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]), ["x"])
     assert found.alerts.iloc[0][["identity", "operation", "reason"]].tolist() == ["ann", "Put", "member: odd"]
 
 
@@ -71,16 +71,16 @@ def test_what_scores_no_higher_than_most_events_is_no_alert(monkeypatch):
         def score(self, batch):
             return batch["operation"].astype(float)
 
-    monkeypatch.setattr(real_logs.loading, "load", lambda spec: ByCode())
+    monkeypatch.setattr(loading, "load", lambda spec: ByCode())
     log = log_of(list(range(10)), list("abbbbbbbcc"), [f"id-{i}" for i in range(10)])
-    found = score_log(log, ["x"], fit=0.1)
+    found = score(log, ["x"], fit=0.1)
     assert found.alerts["operation"].tolist() == ["c", "c"]
-    assert len(score_log(log_of([0, 1, 2], list("abb"), list("xyz")), ["x"], fit=0.1).alerts) == 0, "nothing stands out"
+    assert len(score(log_of([0, 1, 2], list("abb"), list("xyz")), ["x"], fit=0.1).alerts) == 0, "nothing stands out"
 
 
 def test_a_detector_that_abstains_on_everything_is_told(tmp_path):
     (tmp_path / "silent.py").write_text("""
-from scopedrift.detectors import Detector
+from scopedrift.detectors import Detector, loading
 
 class Silent(Detector):
     def score(self, batch):
@@ -100,8 +100,8 @@ def test_a_detector_that_fails_costs_only_itself(monkeypatch):
         def score(self, batch):
             raise ZeroDivisionError("odd")
 
-    monkeypatch.setattr(real_logs.loading, "load", lambda spec: Broken() if spec == "broken" else Fitted())
-    found = score_log(log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]), ["broken", "good"])
+    monkeypatch.setattr(loading, "load", lambda spec: Broken() if spec == "broken" else Fitted())
+    found = score(log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]), ["broken", "good"])
     assert "ZeroDivisionError: odd" in found.failed["broken"]
     assert found.alerts["detector"].tolist() == ["good"]
 
@@ -111,8 +111,8 @@ def test_a_log_by_format_and_by_mapping(tmp_path):
     (tmp_path / "map.yaml").write_text("columns: {time: at, identity: who}\n")
     with pytest.raises(LogError, match="no known kind"):
         read_log(tmp_path / "log.json")
-    log, report = read_log(tmp_path / "log.json", mapping=tmp_path / "map.yaml")
-    assert log.frame()["identity"].tolist() == ["ann"] and report.events == 1
+    log, imported = read_log(tmp_path / "log.json", mapping=tmp_path / "map.yaml")
+    assert log.frame()["identity"].tolist() == ["ann"] and imported.report.events == 1
     with pytest.raises(LogError, match="unknown format"):
         read_log(tmp_path / "log.json", format="syslog")
 

@@ -16,11 +16,12 @@ import psutil
 import pytest
 
 from scopedrift.experiments.evaluation.tables import COLUMNS
-from scopedrift.experiments.running.cells import cluster as engine
-from scopedrift.experiments.running.cells.cluster import Task, client, run
+from scopedrift.experiments.running.cells import cluster
+from scopedrift.experiments.running.cells.cluster import Task, client, run_tasks
 from scopedrift.experiments.running.cells.store import STORE, Store, joined, packed, unpacked
 from scopedrift.experiments.running.code import code_of
-from scopedrift.experiments.running.run import run_scenario
+from scopedrift.experiments.running.run import run
+from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.running.sweep import Swept, plan_cells, sweep
 from scopedrift.scenarios.suite import Plan, load_suite, suites
 
@@ -67,7 +68,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
 
 def test_a_sweep_gives_what_runs_give(undisturbed: Swept, tmp_path: Path) -> None:
     one = plan(tmp_path).variants[0]
-    alone = run_scenario(one.scenario, ["first-seen", "rate"], range(2))
+    alone = run(one.scenario, resolve(["first-seen", "rate"]), range(2))
     swept = undisturbed.tables["cells"]
     mine = swept[swept["scenario"] == one.label].reset_index(drop=True)
     drop = ["scenario", *TIMED]
@@ -135,8 +136,8 @@ def test_a_world_waits_until_a_worker_is_free(monkeypatch: pytest.MonkeyPatch) -
             waiting.append(len(connected.cluster.scheduler.queued))
             return {}
 
-        monkeypatch.setattr(engine, "run_world", world)
-        run(connected, tasks, lambda done: None)
+        monkeypatch.setattr(cluster, "run_cells", world)
+        run_tasks(connected, tasks, lambda done: None)
     assert waiting[0] == len(tasks) - 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scopedrift.experiments.running.run import REFERENCES, asked_for, named, resolve
+from scopedrift.experiments.running.selection import REFERENCES, asked_for, named, resolve
 
 MINE = """
 from scopedrift.detectors import Detector

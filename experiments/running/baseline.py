@@ -1,0 +1,137 @@
+"""What a gate compares with: what detectors achieved on a suite, as a YAML file that a repository keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from scopedrift.experiments.evaluation.tables import Tables
+from scopedrift.scenarios.documents import Problem, ScenarioError, parse, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT: Final = "scopedrift-gate/2"
+MOST: Final = 1_000_000
+"""False positives of one world that a baseline may hold."""
+HEADER: Final = (
+    "# What the detectors achieved when this was written; `scopedrift gate SUITE --baseline FILE --update`.\n"
+)
+Key = tuple[str, str]
+"""Scenario and detector."""
+
+
+class BaselineError(Exception):
+    """A baseline that is of another suite, or that cannot be written.  Exit code 2."""
+
+
+class GateError(Exception):
+    """The comparison makes no sense: other worlds, or nothing to compare.  Exit code 3."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one detector did in one scenario."""
+
+    incidents: int
+    caught: frozenset[str]
+    """`seed/incident`."""
+    false_positives: tuple[int, ...]
+    """By world: those of seed 0, of seed 1 and so on."""
+    days: float
+    """Of all worlds together."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What detectors did when the baseline was written, by (scenario, detector)."""
+
+    suite: str
+    version: int
+    worlds: str
+    """Digest of the simulated worlds."""
+    records: Mapping[Key, Record]
+
+    def text(self) -> str:
+        """YAML, one line a fact, that `read_baseline` reads back."""
+        scenarios: dict[str, dict[str, Any]] = {}
+        for (scenario, detector), record in sorted(self.records.items()):
+            scenarios.setdefault(scenario, {})[detector] = {
+                "incidents": record.incidents,
+                "false_positives": list(record.false_positives),
+                "days": record.days,
+                "caught": sorted(record.caught, key=lambda name: (world_of(name), name)),
+            }
+        head = {"format": FORMAT, "suite": self.suite, "suite_version": self.version, "worlds": self.worlds}
+        return HEADER + write({**head, "scenarios": scenarios})
+
+
+def world_of(caught: str) -> int:
+    """The seed in `seed/incident`."""
+    return int(caught.partition("/")[0])
+
+
+def read_baseline(text: str, source: str) -> Baseline:
+    """The baseline that a YAML text holds; `source` names it in messages.
+
+    Raises `ScenarioError` for anything else.
+    """
+    document = parse(text, source)
+    value = document.value
+    if value.get("format") != FORMAT:
+        raise ScenarioError(document.problem(f"expected a gate's baseline (format: {FORMAT})", ("format",)))
+    records = {}
+    try:
+        for scenario, detectors in value["scenarios"].items():
+            for detector, given in detectors.items():
+                records[scenario, detector] = _record(given)
+        return Baseline(str(value["suite"]), int(value["suite_version"]), str(value["worlds"]), records)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ScenarioError(Problem(f"{source}: not a complete baseline: {error!r}")) from None
+
+
+def _record(given: Mapping[str, Any]) -> Record:
+    caught = frozenset(map(str, given["caught"]))
+    false = tuple(map(int, given["false_positives"]))
+    if any(not 0 <= count <= MOST for count in false):
+        raise ValueError(f"expected 0 to {MOST:,} false positives in a world")
+    if any(not 0 <= world_of(name) < len(false) for name in caught):
+        raise ValueError(f"incidents caught outside the {len(false)} worlds with false positives")
+    return Record(int(given["incidents"]), caught, false, float(given["days"]))
+
+
+def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str]) -> tuple[Baseline, dict[Key, str]]:
+    """What a sweep's tables say of some detectors, and the cells that failed, with their reasons.
+
+    Raises `GateError` if worlds are missing between the first and the last.
+    """
+    cells, incidents = tables["cells"], tables["incidents"]
+    records: dict[Key, Record] = {}
+    failed: dict[Key, str] = {}
+    for (scenario, detector), mine in cells[cells["detector"].isin(detectors)].groupby(["scenario", "detector"]):
+        broken = mine[mine["status"] == "failed"]
+        if len(broken):
+            failed[str(scenario), str(detector)] = (
+                f"failed in {len(broken)} of {len(mine)} worlds: {broken['reason'].iloc[0]}"
+            )
+            continue
+        mine = mine.sort_values("seed")
+        if mine["seed"].tolist() != list(range(len(mine))):
+            raise GateError(f"{detector} in {scenario}: expected the worlds 0 to {len(mine) - 1}, each once")
+        own = incidents[(incidents["scenario"] == scenario) & (incidents["detector"] == detector)]
+        caught = own[own["detected"].astype(bool)]
+        records[str(scenario), str(detector)] = Record(
+            incidents=int(mine["incidents"].sum()),
+            caught=frozenset(f"{s}/{i}" for s, i in zip(caught["seed"], caught["incident"], strict=True)),
+            false_positives=tuple(mine["false_positives"].astype(int).tolist()),
+            days=float(mine["test_days"].sum()),
+        )
+    return Baseline(suite, version, worlds_digest(tables["worlds"]), records), failed
+
+
+def worlds_digest(worlds: pd.DataFrame) -> str:
+    """One digest for all simulated worlds of a sweep."""
+    rows = sorted(zip(worlds["scenario"], worlds["seed"], worlds["digest"], strict=True))
+    return hashlib.sha256(repr([(s, int(seed), d) for s, seed, d in rows]).encode()).hexdigest()[:32]

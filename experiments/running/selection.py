@@ -1,0 +1,80 @@
+"""Which detectors take part in a run, and under which names its results show them.
+
+The references stand beside every result, whether they were asked for or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from scopedrift.detectors import loading, registry
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.spec import SpecError, parse
+from scopedrift.experiments.evaluation.scoring import name_of
+
+REFERENCES: Final = ("never", "random", "always", "oracle")
+"""Detectors that stand beside every result."""
+
+
+def default_detectors() -> list[str]:
+    """The built-in detectors that run on defaults and need no extra package."""
+    return [name for name in registry.BUILTIN if name not in registry.REFERENCES and _runs_as_it_is(name)]
+
+
+def log_only_detectors() -> list[str]:
+    """The built-in detectors that need nothing beside the log."""
+    found = {name: info for name, info in loading.available().items() if name not in registry.ON_REQUEST}
+    return [name for name, info in found.items() if not info.reference and not info.needs]
+
+
+def resolve(specs: Sequence[str]) -> dict[str, Detector]:
+    """The detectors that `specs` ask for, and the references, by the names that results show.
+
+    Raises `SpecError` for the first one that cannot be made.
+    """
+    return {label: detector for label, (_, detector) in _made(specs).items()}
+
+
+def named(specs: Sequence[str]) -> dict[str, str]:
+    """What `specs` ask for, and the references: how each is asked for, by the name that results show; each once.
+
+    Raises `SpecError` for the first one that cannot be made.
+    """
+    return {label: spec for label, (spec, _) in _made(specs).items()}
+
+
+def asked_for(specs: Sequence[str]) -> list[str]:
+    """The names that results show of what `specs` ask for, without references that they do not name."""
+    return [label for label, spec in named(specs).items() if spec in specs]
+
+
+def label_of(spec: str, detector: Detector) -> str:
+    """The name that results show: that of the detector itself, with the parameters that were given."""
+    target, given = parse(spec)
+    name = name_of(detector) if _is_a_users(spec) else target
+    inside = ", ".join(f"{key}={value}" for key, value in given.items())
+    return f"{name}({inside})" if inside else name
+
+
+def _runs_as_it_is(name: str) -> bool:
+    try:
+        loading.load(name)
+    except (SpecError, ImportError):
+        return False
+    return True
+
+
+def _is_a_users(spec: str) -> bool:
+    target, _ = parse(spec)
+    return ":" in target or target.endswith(".py")
+
+
+def _made(specs: Sequence[str]) -> dict[str, tuple[str, Detector]]:
+    """Text and detector by label; a user's detector whose name is taken is called as it was asked for."""
+    made = {spec: loading.load(spec) for spec in dict.fromkeys([*specs, *REFERENCES])}
+    labels: dict[str, str] = {}
+    for spec in sorted(made, key=_is_a_users):
+        label = label_of(spec, made[spec])
+        labels[spec] = spec if label in labels.values() else label
+    return {labels[spec]: (spec, detector) for spec, detector in made.items()}
