@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 SCENARIO ?= quickstart
 
-.PHONY: help demo test test-slow gate lint format types bench wheel-check docs pages lock clean
+.PHONY: help demo test test-slow gate lint format types bench wheel-check docs pages links lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -7
@@ -41,9 +41,10 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml $(LOCK)
 	@$(PIP) install --quiet --constraint $(LOCK) --editable '.[dev]'
 	@touch $(VENV)/.runtime $@
 
-# A type checker cannot follow the mapping of folders to the namespace; a link on its path shows it.
-.types/scopedrift:
-	@mkdir -p .types && ln -sfn .. $@
+# Tools that read sources cannot follow the mapping of folders to packages; a folder of links on their path shows it.
+links:
+	@rm -rf .types && mkdir -p .types/scopedrift
+	@ln -s $(addprefix ../../,scenarios simulator detectors reports experiments $(wildcard experiments/public-api/*)) .types/scopedrift
 
 # --- chores ------------------------------------------------------------------------------------------
 
@@ -56,16 +57,16 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev links
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/lint-imports
+	@PYTHONPATH=.types $(BIN)/lint-imports
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-types: $(VENV)/.dev .types/scopedrift
+types: $(VENV)/.dev links
 	@$(BIN)/mypy
 
 bench: $(VENV)/.dev

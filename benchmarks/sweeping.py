@@ -62,7 +62,7 @@ ROUNDS = 5
 
 
 def command(suite: Path, out: Path, *more: str) -> list[str]:
-    base = [sys.executable, "-m", "scopedrift.experiments.cli", "sweep", str(suite), "--out", str(out)]
+    base = [sys.executable, "-m", "scopedrift", "sweep", str(suite), "--out", str(out)]
     return [*base, *more]
 
 

@@ -54,17 +54,45 @@ class Part:
 class Detector:
     """Base class of every detector; subclasses are dataclasses (`@dataclass`) when they have parameters.
 
-    `needs` names the knowledge it wants (`knowledge.KINDS`); results always say which knowledge was used.
+    `fit` is called once, with the baseline window; then `score` is called with one batch after the other, in order
+    of arrival.  A score must not depend on later events, nor on how the stream was cut into batches.
+
+    Attributes:
+        name: What results call it; the name of the class by default.
+        needs: The knowledge that it wants (`knowledge.KINDS`); results always say which knowledge was used.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> class NewOperation(sd.Detector):
+        ...     def fit(self, history, knowledge):
+        ...         self.seen = set(history.pairs("identity", "operation"))
+        ...
+        ...     def score(self, batch):
+        ...         return [float(pair not in self.seen) for pair in batch.pairs("identity", "operation")]
+        >>> NewOperation().parameters()
+        {}
     """
 
     name: ClassVar[str] = ""
     needs: frozenset[str] = frozenset()
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Learn from the baseline window: all its events, in order of arrival, as one batch."""
+        """Learn from the baseline window.
+
+        Args:
+            history: All events of the window, in order of arrival.
+            knowledge: What the deployment knows beside the log, as far as `needs` asks for it.
+        """
 
     def score(self, batch: EventBatch) -> Scores:
-        """Suspicion of each event: shape `(len(batch),)`, higher is more suspicious, `NaN` abstains."""
+        """Say how suspicious each event is.
+
+        Args:
+            batch: The next events, in order of arrival.
+
+        Returns:
+            Shape `(len(batch),)`; any scale, higher is more suspicious, `NaN` abstains.
+        """
         raise NotImplementedError
 
     def explain(self, batch: EventBatch, row: int) -> str:

@@ -46,6 +46,17 @@ def available() -> dict[str, DetectorInfo]:
     return infos
 
 
+def summaries() -> dict[str, str]:
+    """What each detector does, by name: built-in ones, adapters, and those that installed packages offer.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> "first-seen" in sd.detectors()
+        True
+    """
+    return {name: info.summary for name, info in available().items()}
+
+
 def find(target: str) -> type[Detector]:
     """The class behind a name, `module:Class` or `path.py[:Class]`.
 

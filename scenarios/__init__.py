@@ -1,7 +1,24 @@
-"""What to simulate: the scenario schema, its loader, the library and the catalogue (data)."""
+"""What to simulate: the scenario schema, its loader, the library and the catalogue (data).
+
+The package is also a function: `scopedrift.scenarios()` returns every library scenario's name and description.
+"""
+
+import sys
+from types import ModuleType
 
 from scopedrift.scenarios.documents import ScenarioError
 from scopedrift.scenarios.loader import descriptions, library, load, load_text, override
 from scopedrift.scenarios.schema import Scenario
 
 __all__ = ["Scenario", "ScenarioError", "descriptions", "library", "load", "load_text", "override"]
+
+
+class _Package(ModuleType):
+    """A package that can be called: importing it must not hide the function of that name in `scopedrift`."""
+
+    def __call__(self) -> dict[str, str]:
+        """What each scenario of the library is for, by name (`loader.descriptions`)."""
+        return descriptions()
+
+
+sys.modules[__name__].__class__ = _Package

@@ -59,7 +59,13 @@ def library() -> dict[str, Traversable]:
 
 
 def descriptions() -> dict[str, str]:
-    """What each scenario of the library is for, by name; the scenarios are not validated."""
+    """What each scenario of the library is for, by name; the scenarios are not validated.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> "quickstart" in sd.scenarios()
+        True
+    """
     result = {}
     for name, file in library().items():
         label = f"library/{file.name}"
@@ -69,9 +75,21 @@ def descriptions() -> dict[str, str]:
 
 
 def load(name_or_path: str | Path) -> Scenario:
-    """The scenario of that name in the library, or in the YAML file at that path.
+    """Read a scenario: a name in the library, or the path of a YAML file.
 
-    Raises `ScenarioError` for anything that is wrong with it.
+    Args:
+        name_or_path: A name that `scopedrift.scenarios()` lists, or a path (it has a slash, or ends in `.yaml`).
+
+    Returns:
+        The scenario, validated and immutable. Times in it are microseconds since 1970 UTC, durations microseconds.
+
+    Raises:
+        ScenarioError: The file does not exist or something in it is wrong; the message names file, line and key.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> sd.load_scenario("quickstart").horizon / 86_400e6  # days
+        14.0
     """
     return _read(_find(name_or_path))
 

@@ -162,7 +162,14 @@ def _write_defaults(schema: Any) -> None:
 
 
 class Scenario(Model):
-    """What to simulate; see the fields. Made by `load`, `load_text` or `override`."""
+    """What to simulate; see the fields. Made by `load`, `load_text` or `override`.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> quickstart = sd.load_scenario("quickstart")
+        >>> quickstart.name, quickstart.evaluation.alert_budget  # alerts a day
+        ('quickstart', 1.0)
+    """
 
     model_config = ConfigDict(title="scopedrift scenario")
     FILE_KEYS: ClassVar[Mapping[str, str]] = {"extends": "the scenario to start from"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -26,13 +27,20 @@ def tracked_files() -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 
+PUBLIC = PROJECT["tool"]["setuptools"]["package-dir"]["scopedrift"]
+
+
 def packages_in_folders() -> set[str]:
     found = {init.parent.relative_to(ROOT) for top in TOP for init in (ROOT / top).rglob("__init__.py")}
-    return {f"scopedrift.{'.'.join(folder.parts)}" for folder in found}
+    return {f"scopedrift.{'.'.join(folder.parts)}" for folder in found - {Path(PUBLIC)}} | {"scopedrift"}
 
 
 def test_every_package_is_declared():
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages_in_folders()
+
+
+def test_the_folder_of_the_public_interface_cannot_be_imported_under_a_second_name():
+    assert not Path(PUBLIC).name.isidentifier()
 
 
 def test_every_folder_with_code_is_a_package():
@@ -59,8 +67,10 @@ def test_every_data_file_is_in_the_package():
 
 
 def test_imports_run_one_way():
+    assert subprocess.run(["make", "links"], cwd=ROOT).returncode == 0
     lint = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
-    done = subprocess.run([sys.executable, "-c", lint], cwd=ROOT, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": ".types"}
+    done = subprocess.run([sys.executable, "-c", lint], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 broken" in done.stdout
 

@@ -187,6 +187,14 @@ class EventBatch:
 
     `batch["identity"]` is an array of codes (or ids, or numbers), `batch.names("identity")` the texts
     behind the codes, `batch.frame()` a pandas table, and iteration yields one `Event` at a time.
+
+    Examples:
+        >>> import numpy as np
+        >>> from scopedrift.simulator.log.events import EventBatch, Vocabulary
+        >>> names = Vocabulary({"identity": ["trainer", "runner"]})
+        >>> batch = EventBatch({"time": np.array([0, 60_000_000]), "identity": np.array([1, 0])}, names)
+        >>> len(batch), batch["identity"].tolist(), batch.pairs("identity", "image")
+        (2, [1, 0], [('runner', None), ('trainer', None)])
     """
 
     columns: Mapping[str, Array]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "README.md"
-CLI = [sys.executable, "-m", "scopedrift.experiments.cli"]
+CLI = [sys.executable, "-m", "scopedrift"]
 
 
 def scopedrift(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

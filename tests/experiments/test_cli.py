@@ -24,7 +24,7 @@ from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, print_table, printable
 from scopedrift.scenarios import catalogue
 
-CLI = [sys.executable, "-m", "scopedrift.experiments.cli"]
+CLI = [sys.executable, "-m", "scopedrift"]
 TINY = """
 name: tiny
 horizon: 36h

@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def gate(place: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "scopedrift.experiments.cli", "gate", "suite.yaml", "--baseline", "b.yaml"]
+    command = [sys.executable, "-m", "scopedrift", "gate", "suite.yaml", "--baseline", "b.yaml"]
     options = {"capture_output": True, "text": True, "cwd": place, "check": False}
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
         [*command, "--out", "out", *more], env={**os.environ, **environment}, **options
@@ -91,7 +91,7 @@ def test_a_detector_that_raises_is_a_missing_result(folder: Path) -> None:
 
 def test_bad_input_has_exit_code_2_and_what_cannot_be_compared_3(folder: Path) -> None:
     (folder / "other.yaml").write_text((folder / "b.yaml").read_text().replace("suite_version: 1", "suite_version: 2"))
-    command = [sys.executable, "-m", "scopedrift.experiments.cli", "gate", "suite.yaml", "--out", "out", "--baseline"]
+    command = [sys.executable, "-m", "scopedrift", "gate", "suite.yaml", "--out", "out", "--baseline"]
     for name, code, said in (
         ("none.yaml", 2, "none.yaml"),
         ("suite.yaml", 2, "expected a gate's baseline"),

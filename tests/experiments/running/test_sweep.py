@@ -159,7 +159,7 @@ def test_a_detector_that_raises_costs_its_cells(tmp_path: Path) -> None:
 
 
 def _command(folder: Path, *more: str) -> list[str]:
-    command = [sys.executable, "-m", "scopedrift.experiments.cli", "sweep", str(folder / "suite.yaml")]
+    command = [sys.executable, "-m", "scopedrift", "sweep", str(folder / "suite.yaml")]
     return [*command, "--out", str(folder / "out"), "--no-track", *more]
 
 

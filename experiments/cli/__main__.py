@@ -1,5 +1,0 @@
-"""`python -m scopedrift.experiments.cli`, where the command itself is not on the path."""
-
-from scopedrift.experiments.cli import main
-
-main()

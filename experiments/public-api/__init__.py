@@ -1,0 +1,67 @@
+"""Find out which scope-drift detectors for AI workload identities work, how early, and at what cost in false alarms.
+
+    import scopedrift as sd
+
+    world = sd.simulate("quickstart", seed=0)              # events with ground truth
+    sd.evaluate("first-seen", world).metrics["recall"]     # one detector on one world
+
+What there is to work with:
+
+- `scenarios()` and `detectors()` list what can be named; `load_scenario` reads a scenario.
+- `Detector` is the base class of a detector of your own, `EventBatch` what its methods are given.
+
+Names load when they are first used: `import scopedrift` itself imports no other package.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from scopedrift.detectors.base import Detector as Detector
+    from scopedrift.detectors.loading import summaries as detectors
+    from scopedrift.scenarios.loader import descriptions as scenarios
+    from scopedrift.scenarios.loader import load as load_scenario
+    from scopedrift.scenarios.schema import Scenario as Scenario
+    from scopedrift.simulator.log.events import EventBatch as EventBatch
+
+    __version__: str
+else:
+    _PLACES = {
+        "Detector": "detectors.base:Detector",
+        "EventBatch": "simulator.log.events:EventBatch",
+        "Scenario": "scenarios.schema:Scenario",
+        "load_scenario": "scenarios.loader:load",
+    }
+    """Where each name is; a name without a place is a package that can be called."""
+
+    def __getattr__(name):
+        """Load one of the public names."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "__version__":
+            from importlib.metadata import version
+
+            found = version(__name__)
+        else:
+            from importlib import import_module
+
+            module, _, member = _PLACES.get(name, name).partition(":")
+            found = import_module(f"{__name__}.{module}")
+            found = getattr(found, member) if member else found
+        globals()[name] = found
+        return found
+
+    def __dir__():
+        """The public names, loaded or not."""
+        return sorted({*globals(), *__all__})
+
+
+__all__ = [
+    "Detector",
+    "EventBatch",
+    "Scenario",
+    "__version__",
+    "detectors",
+    "load_scenario",
+    "scenarios",
+]
