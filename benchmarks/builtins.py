@@ -19,7 +19,7 @@ import yaml
 
 from scopedrift.detectors.loading import load
 from scopedrift.detectors.registry import BUILTIN, REFERENCES
-from scopedrift.experiments.evaluation.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.scenarios import Scenario, override
 from scopedrift.scenarios import load as load_scenario
@@ -36,9 +36,8 @@ def measured(scenario: Scenario, seeds: Sequence[int], budgets: Sequence[float])
     for seed in seeds:
         world = simulate(scenario, seed)
         for name in ("random", *BLIND, *INFORMED, "ensemble"):
-            found = evaluate_safely(load(name), world, budget_per_day=max(budgets))
-            if found.matching is None or found.windows is None:
-                raise SystemExit(f"{name} failed: {found.reason}")
+            found = evaluate(load(name), world, budget_per_day=max(budgets))
+            assert found.matching is not None and found.windows is not None
             days = found.windows.test.days
             for budget in budgets:
                 point = found.at_budgets.get(budget)

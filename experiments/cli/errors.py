@@ -17,7 +17,7 @@ _OURS: Final = (
     ("scopedrift.detectors.spec", "SpecError"),
     ("scopedrift.simulator.records.errors", "LogError"),
     ("scopedrift.simulator.log.storage", "LogFormatError"),
-    ("scopedrift.experiments.evaluation.scoring", "DetectorError"),
+    ("scopedrift.experiments.evaluation.guard", "DetectorError"),
     ("scopedrift.experiments.running.baseline", "BaselineError"),
     ("scopedrift.experiments.tracking", "TrackingError"),
 )

@@ -11,7 +11,7 @@ Units: microseconds; positions count from the start of the window that was given
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -41,6 +41,8 @@ class Alerts:
     """Positions of all flagged events, ascending."""
     alert_of: Array
     """For each flagged event: the index of its alert."""
+    threshold: float
+    cooldown_us: int
 
     def __len__(self) -> int:
         return len(self.opening)
@@ -82,13 +84,39 @@ class Grouped:
         return Grouped(self.position[flagged], self.keys[flagged], self.scores[flagged], self.cooldown_us)
 
 
+@dataclass
+class AlertTracker:
+    """Opens alerts batch by batch: the same ones as `alerts` opens in the whole window."""
+
+    cooldown_us: int
+    _until: Array = field(default_factory=lambda: np.full(1024, np.iinfo(np.int64).min))
+    """When the last alert of each identity code (+ 1) closes."""
+
+    def opened(self, arrived: Array, identity: Array, flagged: Array) -> list[int]:
+        """Rows of the batch that open an alert, ascending."""
+        rows = np.flatnonzero(flagged)
+        group = identity[rows].astype(np.int64) + 1
+        if len(rows) and (most := int(group.max())) >= len(self._until):
+            more = np.full(most + 1, np.iinfo(np.int64).min)
+            self._until = np.concatenate([self._until, more])
+        found: list[int] = []
+        while True:
+            uncovered = arrived[rows] > self._until[group]
+            rows, group = rows[uncovered], group[uncovered]
+            if not len(rows):
+                return sorted(found)
+            who, first = np.unique(group, return_index=True)
+            self._until[who] = arrived[rows[first]] + self.cooldown_us
+            found.extend(rows[first].tolist())
+
+
 def alerts(arrived: Array, identity: Array, scores: Array, threshold: float, cooldown_us: int) -> Alerts:
     """The alerts of a window at one threshold; `arrived` ascends, `identity` holds codes (-1: missing)."""
     flagged = np.flatnonzero(scores > threshold)
     order = _by_identity(identity[flagged])
     position = flagged[order]
-    keys, cooldown_us = _keys(arrived, identity, position, cooldown_us)
-    first = np.flatnonzero(_cover(keys, cooldown_us))
+    keys, span = _keys(arrived, identity, position, cooldown_us)
+    first = np.flatnonzero(_cover(keys, span))
     size = np.diff(np.append(first, len(position)))
     rank = np.argsort(position[first], kind="stable")
     index = np.empty(len(first), np.int64)
@@ -106,6 +134,8 @@ def alerts(arrived: Array, identity: Array, scores: Array, threshold: float, coo
         score=highest[rank],
         flagged=flagged,
         alert_of=alert_of,
+        threshold=threshold,
+        cooldown_us=cooldown_us,
     )
 
 

@@ -107,11 +107,9 @@ def match(
     arrived: Array,
     identity: Array,
     scores: Array,
-    threshold: float,
-    cooldown_us: int,
 ) -> Matching:
     """Hold the alerts of the test window against the truth; arrays and alert positions begin at `test.start`."""
-    events = _IncidentEvents.of(truth, test, arrived, scores, threshold)
+    events = _IncidentEvents.of(truth, test, arrived, scores, alerts.threshold)
     label, injection = _injected(truth, alerts.opening + test.start)
     opened_by = np.where(label >= SCOPE_DRIFT, injection, -1)
     opened = np.bincount(opened_by + 1, minlength=len(truth.incidents) + 1)
@@ -124,7 +122,7 @@ def match(
             unobserved += 1
         else:
             detections.append(_detection(index, incident, events, rows, test, int(opened[index + 1])))
-    cause = _near_incidents(alerts, events, identity, cooldown_us)
+    cause = _near_incidents(alerts, events, identity)
     for row in np.flatnonzero(label == BENIGN_CHANGE).tolist():
         cause[row] = truth.changes[injection[row]].kind
     cause[opened_by >= 0] = ""
@@ -192,9 +190,10 @@ def _stage_hits(stage: int, events: _IncidentEvents, rows: Array) -> StageHits:
     return StageHits(stage, len(here), len(flagged), int(events.arrived[flagged[0]]) if len(flagged) else -1)
 
 
-def _near_incidents(alerts: Alerts, events: _IncidentEvents, identity: Array, cooldown_us: int) -> Array:
+def _near_incidents(alerts: Alerts, events: _IncidentEvents, identity: Array) -> Array:
     """`baseline`, or how each alert stands to the incidents of its identity."""
     cause = np.full(len(alerts), "baseline", object)
+    cooldown_us = alerts.cooldown_us
     at, actor = alerts.opened_at, identity[events.position]
     for index, code in np.unique(np.column_stack([events.incident, actor]), axis=0).tolist():
         if code < 0:

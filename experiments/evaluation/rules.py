@@ -50,16 +50,7 @@ def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, Any]]:
     for part in apart(evaluation.parts):
         flags = _flags(part, test.start - evaluation.start, len(test))
         raised = alerts(arrived, identity, flags, 0.5, evaluation.cooldown_us)
-        found = match(
-            raised,
-            world.truth,
-            test,
-            arrived=arrived,
-            identity=identity,
-            scores=flags,
-            threshold=0.5,
-            cooldown_us=evaluation.cooldown_us,
-        )
+        found = match(raised, world.truth, test, arrived=arrived, identity=identity, scores=flags)
         false = int(np.count_nonzero(found.false_alarm))
         caught.append([each.incident.id for each in found.detections if each.detected])
         rows.append(

@@ -23,8 +23,8 @@ from scopedrift.detectors import loading
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores, guarded, name_of, storable
 from scopedrift.experiments.evaluation.rules import untold_rules
-from scopedrift.experiments.evaluation.scoring import DetectorError, blamed, checked, name_of, storable
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
@@ -118,7 +118,7 @@ def _over_records(spec: str, detector: Detector, records: Imported | None) -> De
         return detector
     from scopedrift.detectors.adapters.sigma_records import OnRecords, judge
 
-    with blamed(spec, "reading its rules and the records"):
+    with guarded(spec, "reading its rules and the records"):
         return OnRecords(judge(detector.path(), records))
 
 
@@ -126,7 +126,7 @@ def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:
     """What each rule of a detector matched in the whole log; empty for a detector that is not made of rules."""
     if type(detector).parts is Detector.parts:
         return ()
-    with blamed(spec, "judging the whole log"):
+    with guarded(spec, "judging the whole log"):
         running = copy.deepcopy(detector)
         running.fit(log.batch(0, 0), Knowledge())
         for batch in log.batches(BATCH):
@@ -200,14 +200,14 @@ class _Passes:
     def scored(self) -> Iterator[tuple[int, EventBatch, Array, Detector]]:
         """Fit a copy and score the rest: position, batch, its scores, and the copy as it is then."""
         name = name_of(self.detector)
-        with blamed(name, "fit"):
+        with guarded(name, "fit"):
             running = copy.deepcopy(self.detector)
             running.fit(self.log.batch(0, self.split), Knowledge())
         at = 0
         for batch in self.log.batches(BATCH, self.split):
-            with blamed(name, "score"):
+            with guarded(name, "score"):
                 returned = running.score(batch)
-            yield at, batch, checked(returned, len(batch), name, "score"), running
+            yield at, batch, checked_scores(returned, len(batch), name, "score"), running
             at += len(batch)
 
     def told(self, wanted: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -217,7 +217,7 @@ class _Passes:
         for at, batch, _, running in self.scored() if left else ():
             while left and left[0] < at + len(batch):
                 row = left.pop(0) - at
-                with blamed(name_of(self.detector), "explain"):
+                with guarded(name_of(self.detector), "explain"):
                     reason = storable(str(running.explain(batch, row)))
                 texts = _texts(batch, row)
                 told[at + row] = {

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from scopedrift.detectors import description, loading
 from scopedrift.detectors.spec import SpecError, parse
-from scopedrift.experiments.evaluation.scoring import DetectorError
+from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.code import code_of, sources
 

@@ -11,7 +11,7 @@ from typing import Final
 from scopedrift.detectors import loading, registry
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.spec import SpecError, parse
-from scopedrift.experiments.evaluation.scoring import name_of
+from scopedrift.experiments.evaluation.guard import name_of
 
 REFERENCES: Final = ("never", "random", "always", "oracle")
 """Detectors that stand beside every result."""

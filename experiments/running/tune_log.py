@@ -21,7 +21,7 @@ from scopedrift.detectors import loading
 from scopedrift.detectors.spec import parse
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
-from scopedrift.experiments.evaluation.scoring import DetectorError
+from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.evaluation.statistics import Interval, cluster_bootstrap
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth

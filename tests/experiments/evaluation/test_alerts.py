@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.experiments.evaluation import alerts as module
-from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.evaluation.alerts import Alerts, AlertTracker, Grouped, alerts, threshold_for_budget
 
 Case = tuple[Any, Any, Any, int]
 
@@ -146,3 +146,18 @@ def test_no_loop_runs_over_events(lines_run: Any) -> None:
         assert grouped.count(threshold_for_budget(grouped, 14)) <= 14
 
     assert lines_run(search) < n / 50
+
+
+def test_alerts_opened_batch_by_batch_are_those_of_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        n = int(rng.integers(1, 80))
+        arrived, identity = np.sort(rng.integers(0, 300, n)), rng.integers(-1, 3, n).astype(np.int32)
+        identity[identity == 2] = 5_000
+        flagged, size = rng.random(n) < 0.6, int(rng.integers(1, 30))
+        tracker = AlertTracker(20)
+        found = []
+        for at in range(0, n, size):
+            cut = slice(at, at + size)
+            found += [at + row for row in tracker.opened(arrived[cut], identity[cut], flagged[cut])]
+        assert found == alerts(arrived, identity, flagged.astype(float), 0.5, 20).opening.tolist()

@@ -31,8 +31,6 @@ def matched(world: Any, threshold: float, scores: Any = None) -> Matching:
         arrived=given_[0],
         identity=given_[1],
         scores=values,
-        threshold=threshold,
-        cooldown_us=HOUR,
     )
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.experiments.evaluation.evaluate import DetectorError, evaluate, evaluate_safely
-from scopedrift.experiments.evaluation.scoring import _Doors, checked
+from scopedrift.experiments.evaluation.evaluate import evaluate, evaluate_safely
+from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores
 from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.simulator.log.events import HOUR, EventBatch
 
@@ -122,7 +122,7 @@ def test_a_failure_costs_one_evaluation(randomly: Callable[..., Any]) -> None:
 
 def test_scores_may_be_lists_integers_truths_and_infinite(randomly: Callable[..., Any]) -> None:
     for returned in ([1.0, 2.0], [1, 2], np.array([True, False]), np.array([1, 2], np.float16)):
-        assert checked(returned, 2, "d", "score").dtype == np.float64
+        assert checked_scores(returned, 2, "d", "score").dtype == np.float64
     extreme = evaluate(Rogue(lambda b: np.where(b["bytes"] == 3, np.inf, -np.inf)), randomly(1))
     assert extreme.threshold in (np.inf, -np.inf)
     assert extreme.metrics["abstained"] == 0
@@ -155,23 +155,6 @@ def test_a_detector_is_given_batches_and_knowledge_only_and_the_callers_copy_sta
     assert {len(batch) for batch in batches[1:-1]} - {50} == {
         (world.log.position(world.scenario.calibration_end_us) - len(batches[0])) % 50
     }
-
-
-def test_alerts_opened_batch_by_batch_are_those_of_the_whole() -> None:
-    from scopedrift.experiments.evaluation.alerts import alerts
-
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        n = int(rng.integers(1, 80))
-        arrived, identity = np.sort(rng.integers(0, 300, n)), rng.integers(-1, 3, n).astype(np.int32)
-        identity[identity == 2] = 5_000
-        flagged, size = rng.random(n) < 0.6, int(rng.integers(1, 30))
-        doors = _Doors(20)
-        found = []
-        for at in range(0, n, size):
-            cut = slice(at, at + size)
-            found += [at + row for row in doors.opened(arrived[cut], identity[cut], flagged[cut])]
-        assert found == alerts(arrived, identity, flagged.astype(float), 0.5, 20).opening.tolist()
 
 
 def test_cold_starts_are_new_names_in_their_first_hour(small: Callable[..., Any], by_bytes: Detector) -> None:

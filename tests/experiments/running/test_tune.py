@@ -10,8 +10,8 @@ import pytest
 
 from scopedrift.detectors import description, loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.evaluation.metrics import f1
-from scopedrift.experiments.evaluation.scoring import DetectorError
 from scopedrift.experiments.running.search import Objective, search, worth
 from scopedrift.experiments.running.tune import Tuned, TuneError, tune
 from scopedrift.scenarios.documents import parse

@@ -1,0 +1,132 @@
+"""From the scores of one detector on one world to alerts, matches with the truth, and the metrics of the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from scopedrift.experiments.evaluation import metrics
+from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts
+from scopedrift.experiments.evaluation.matching import Matching, match
+from scopedrift.experiments.evaluation.metrics import Point
+from scopedrift.experiments.evaluation.scoring import Budget, Scored
+from scopedrift.experiments.evaluation.survival import detected_by, median, time_to_detect
+from scopedrift.experiments.evaluation.windows import Window, Windows, World
+from scopedrift.simulator.log.events import DAY, HOUR, SECOND
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
+
+NAN: Final = float("nan")
+_WHEN: Final = {"1h": HOUR, "1d": DAY, "7d": 7 * DAY}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a detector's scores come to."""
+
+    alerts: Alerts
+    matching: Matching
+    metrics: dict[str, float]
+    curve: tuple[Point, ...]
+    at_budgets: dict[float, Point]
+
+
+def judge(world: World, windows: Windows, scored: Scored, budget: Budget) -> Judged:
+    """Alerts, matching and metrics from the scores alone."""
+    test = windows.test
+    split = test.start - scored.start
+    scores, identity = scored.scores[split:], scored.identity[split:]
+    arrived = world.log.arrived[test.start : test.stop]
+    raised = alerts(arrived, identity, scores, scored.threshold, budget.cooldown_us)
+    matching = match(raised, world.truth, test, arrived=arrived, identity=identity, scores=scores)
+    grouped = Grouped.of(arrived, identity, scores, budget.cooldown_us)
+    bad = world.truth.labels(test.start, test.stop) >= SCOPE_DRIFT
+    best = np.array([found.score for found in matching.detections])
+    slots = metrics.slot_scores(grouped, arrived, identity, bad)
+    people = int(np.count_nonzero(np.bincount(identity[identity >= 0])))
+    values = {
+        "threshold": scored.threshold,
+        **_counted(matching, raised, scored, test, people),
+        **_of_changes(matching, world),
+        **_delays(matching, test),
+        "average_precision": metrics.average_precision(scores[bad], scores[~bad]),
+        "average_precision_incidents": metrics.average_precision(best, slots),
+        "partial_area": metrics.partial_area(best, slots, test.days, budget.per_day) if budget.per_day else NAN,
+        "partial_area_10": metrics.partial_area(best, slots, test.days, 10 * budget.per_day) if budget.per_day else NAN,
+        "abstained": float(np.count_nonzero(np.isnan(scored.scores))),
+        "budget_per_day": budget.per_day,
+        "calibration_alerts_per_day": _per_day(scored, windows.calibration),
+        "events": float(len(scored.scores)),
+    }
+    alarmed = values["false_positives"] / len(slots) if len(slots) else NAN
+    values["false_positive_rate"] = alarmed
+    for share in metrics.PREVALENCES:
+        at = metrics.precision_at_prevalence(values["recall"], alarmed, share)
+        values[f"precision_at_prevalence_{share:.0e}"] = at
+    curve = metrics.operating_curve(grouped, bad, best, test.days, also=(scored.threshold,))
+    at_budgets = metrics.recall_at_budgets(scored.calibration, windows.calibration.days, grouped, bad, best, test.days)
+    return Judged(raised, matching, values, tuple(curve), at_budgets)
+
+
+def _per_day(scored: Scored, calibration: Window) -> float:
+    return scored.calibration.count(scored.threshold) / calibration.days if calibration.days else NAN
+
+
+def _counted(matching: Matching, raised: Alerts, scored: Scored, test: Window, people: int) -> dict[str, float]:
+    """Everything that is counted at the threshold."""
+    incidents, detected = len(matching.detections), matching.detected
+    false_alarm = matching.false_alarm
+    false = int(np.count_nonzero(false_alarm))
+    cold = np.array([scored.openings[at].cold_start for at in raised.opening.tolist()], bool)
+    per_day = false / test.days
+    return {
+        "precision": metrics.precision(detected, false),
+        "recall": metrics.recall(detected, incidents),
+        "f1": metrics.f1(detected, false, incidents),
+        "incidents": incidents,
+        "detected": detected,
+        "incidents_unobserved": matching.unobserved,
+        "incidents_in_warm_up": matching.warm_up,
+        "false_positives": false,
+        "false_positives_per_day": per_day,
+        "false_positives_per_identity_day": per_day / people if people else NAN,
+        "false_positives_cold_start": int(np.count_nonzero(false_alarm & cold)),
+        "realised_per_day": per_day,
+        "detected_before_impact": metrics.recall(sum(d.before_impact for d in matching.detections), incidents),
+        "alerts": len(raised),
+        "raw_alerts": len(raised.flagged),
+        "duplicates": matching.duplicates,
+        "identities": people,
+        "test_days": test.days,
+    }
+
+
+def _of_changes(matching: Matching, world: World) -> dict[str, float]:
+    """False alarms on benign changes, by whether the change calendar announced them."""
+    announced = [world.truth.changes[index].announced for index in matching.change[matching.change >= 0].tolist()]
+    return {
+        "false_positives_announced": float(sum(announced)),
+        "false_positives_unannounced": float(len(announced) - sum(announced)),
+    }
+
+
+def _delays(matching: Matching, test: Window) -> dict[str, float]:
+    """Time to detect: in seconds, in the incident's own events, and relative to the time that its impact allowed."""
+    found = matching.detections
+    delay = np.array([d.delay_us / SECOND if d.detected else NAN for d in found])
+    follow_up = np.array([d.follow_up_us / SECOND for d in found])
+    times = time_to_detect(delay, follow_up, test.days * DAY / SECOND)
+    events = np.array([float(d.delay_events) if d.detected else NAN for d in found])
+    in_events = np.array([float(d.events if d.incident.end_reason == "horizon" else len(test)) for d in found])
+    allowed = np.array([(d.incident.impact_at - d.incident.first_observable_at) / SECOND for d in found])
+    timed = np.array([d.incident.impact_at >= 0 for d in found], bool) & (allowed > 0)
+    return {
+        "time_to_detect_median_s": times.median,
+        "time_to_detect_median_low_s": times.median_low,
+        "time_to_detect_median_high_s": times.median_high,
+        "time_to_detect_restricted_mean_s": times.restricted_mean,
+        "time_to_detect_median_events": median(events, in_events),
+        "time_to_detect_median_of_allowed": median(delay[timed] / allowed[timed], follow_up[timed] / allowed[timed]),
+        **{f"detected_by_{t}": detected_by(delay, follow_up, us / SECOND)[0] for t, us in _WHEN.items()},
+    }
