@@ -37,7 +37,7 @@ from scopedrift.simulator.records.reading.sources import Source, find_files
 from scopedrift.simulator.records.reading.splitting import values
 from scopedrift.simulator.records.reading.unwrapping import unwrap
 
-DATA = Path(__file__).parent.parent / "tests" / "simulator" / "telemetry" / "data"
+DATA = Path(__file__).parent.parent / "tests" / "simulator" / "records" / "reading" / "data"
 DISTINCT = 0.45
 SESSION = 200
 ROUNDS = 5

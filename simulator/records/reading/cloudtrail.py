@@ -22,6 +22,7 @@ from scopedrift.simulator.records import outcomes
 from scopedrift.simulator.records.access import access_of
 from scopedrift.simulator.records.identities import arn_facts, resolve
 from scopedrift.simulator.records.json_paths import Json, Record, child, decoded, first_text, text
+from scopedrift.simulator.records.reading import acts
 from scopedrift.simulator.records.reading.aws_requests import is_bucket, listed_target, narrowed
 from scopedrift.simulator.records.reading.images import image_in
 from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, RowBuilder, opaque
@@ -40,9 +41,10 @@ _FOREIGN_SESSION: Final = re.compile(r"AROA[A-Z0-9]+:(.+)")
 _SIGN_IN: Final = "signin.amazonaws.com"
 _FAILED: Final = re.compile(rb':\s*\\?"Fail(ure|ed)\b')
 _MEMO_BYTES: Final = 1_024
+_SPACES: Final = b" \t\r\n"
 _ACTOR: Final = Struct("=7q").pack
 _ACTION: Final = Struct("=3q").pack
-_ROW: Final = Struct("=3q56s24s6q").pack
+_ROW: Final = Struct("=3q56s24s8q").pack
 """`table.packed` of a row of which the actor and the action are packed already."""
 _any: Final = msgspec.json.Decoder().decode
 
@@ -70,10 +72,13 @@ class CloudTrailRecord(msgspec.Struct, gc=False):
     requestParameters: msgspec.Raw = msgspec.Raw(b"")
     responseElements: msgspec.Raw = msgspec.Raw(b"")
     additionalEventData: Extra | None = None
+    eventID: str | None = None
     readOnly: bool | str | None = None
     resources: msgspec.Raw = msgspec.Raw(b"")
     serviceEventDetails: msgspec.Raw = msgspec.Raw(b"")
     recipientAccountId: str | int | None = None
+    sharedEventID: str | None = None
+    addendum: msgspec.Raw = msgspec.Raw(b"")
     sessionCredentialFromConsole: bool | str | None = None
     indexed: str | int | float | None = msgspec.field(default=None, name="@timestamp")
 
@@ -134,14 +139,14 @@ class CloudTrailMapper:
         actor = self._actors.get((who, console))
         if actor is None:
             actor = self._actor(who, console)
-        act = (service, name, record.readOnly)
-        action = self._actions.get(act)
+        action = self._actions.get((service, name, record.readOnly))
         if action is None:
             action = self._action(service, name, record.readOnly)
         listed, may_run = bytes(record.resources), action[1]
         target = None if may_run or not listed else self._listed.get(listed)
+        request = bytes(record.requestParameters)
         if target is None:  # the request says it
-            on = (bytes(record.requestParameters), listed, may_run)
+            on = (request, listed, may_run)
             target = self._targets.get(on)
             if target is None:
                 target = self._target(on)
@@ -156,6 +161,11 @@ class CloudTrailMapper:
         account = record.recipientAccountId
         extra = record.additionalEventData
         size = -1 if extra is None else _size(extra.bytesTransferredOut, extra.bytesTransferredIn)
+        source = self._source[record.sourceIPAddress]
+        if record.addendum or record.sharedEventID:
+            act = self._shared(record)
+        else:
+            act = acts.whole(record.eventID, time, actor, action, source, outcome, request.translate(None, _SPACES))
         return _ROW(
             time,
             time,
@@ -165,10 +175,22 @@ class CloudTrailMapper:
             target[0],
             self._project[account if isinstance(account, str) else text(account) or actor[1]],
             target[1],
-            self._source[record.sourceIPAddress],
+            source,
             outcome,
             size,
+            *act,
         )
+
+    def _shared(self, record: CloudTrailRecord) -> acts.Act:
+        """The act of a record that adds to another, or that one of several accounts has."""
+        original = first_text(_value(bytes(record.addendum)), ("originalEventID",)) if record.addendum else None
+        if original:
+            return acts.addendum(original)
+        if not record.sharedEventID:
+            return acts.whole(record.eventID)
+        if b'"AWSAccount"' in bytes(record.userIdentity):
+            return acts.onlooker(record.sharedEventID)
+        return acts.whole(record.sharedEventID)
 
     def _actor(self, raw: bytes, console: bool) -> tuple[bytes, str | None]:
         """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of; and the account."""

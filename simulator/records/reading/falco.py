@@ -30,6 +30,7 @@ def read(record: Record) -> Fields | None:
     result, access = found("evt.res"), found("evt.access")
     return {
         "time": record.get("time"),
+        "id": text(record.get("uuid")),
         "stream": "runtime",
         "identity": found("user.name", "k8s.sa.name"),
         "workload": found("k8s.pod.label.app", "container.name", "k8s.pod.name", "proc.name"),

@@ -13,10 +13,14 @@ import msgspec
 from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE
 from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.json_paths import Json, Record, decoded, text
+from scopedrift.simulator.records.reading import acts
 from scopedrift.simulator.records.reading.row_builder import Packed, RowBuilder, opaque, packed
 
 Fields: TypeAlias = Mapping[str, Json]
-"""What a record says, by column: texts, times as the record writes them, bytes as a number; anything may be missing."""
+"""What a record says, by column: texts, times as the record writes them, bytes as a number; anything may be missing.
+
+Beside the columns: `id`, the record's own, and `parts_of`, of an act that several records tell of in turn (`acts`).
+"""
 Read: TypeAlias = Callable[[Record], Fields | None]
 """From a record to its fields; None if it is not of the format.  Raises `Unreadable` for one that is no event."""
 
@@ -66,7 +70,11 @@ class FieldMapper:
                 row.append(opaque(text(value)))
             else:
                 row.append(size(value))
-        return packed(*row)
+        parts = fields.get("parts_of")
+        told = (
+            acts.part(parts, fields.get("operation")) if parts else acts.whole(text(fields.get("id")), row[0], *row[2:])
+        )
+        return packed(*row, *told)
 
 
 def size(value: Json) -> int:

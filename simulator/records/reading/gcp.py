@@ -50,6 +50,8 @@ def read(record: Record) -> Fields | None:
             ),
         ),
         "workload": text(child(record.get("labels"), "compute.googleapis.com/resource_name")),
+        "id": text(record.get("insertId")),
+        "parts_of": _operation(record),
         "task": at(record, "operation.id"),
         "service": short,
         "operation": method,
@@ -70,6 +72,15 @@ def _facts(record: Record, payload: Json, cluster: bool) -> dict[str, str | None
         return {"email": email, "subject": subject}
     place = [text(at(record, f"resource.labels.{name}")) for name in ("project_id", "location", "cluster_name")]
     return {"cluster_user": email or subject, "cluster": "/".join(filter(None, place)) if place[2] else None}
+
+
+def _operation(record: Record) -> str | None:
+    """The operation whose begin or end the entry tells, if another entry tells the other."""
+    operation = record.get("operation")
+    first, last = child(operation, "first"), child(operation, "last")
+    if bool(first) == bool(last):
+        return None
+    return first_text({"of": f"{child(operation, 'producer')} {child(operation, 'id')}"}, ("of",))
 
 
 def _verb(method: str) -> str:

@@ -67,22 +67,26 @@ class Imported:
         return self._origins.place(position if self._order is None else int(self._order[position]))
 
     def records(self) -> Iterator[tuple[int, str, Record | None]]:
-        """Every record as it is, read again file by file: the position of its event in the log, its format, and itself.
+        """The record behind each event, read again file by file: the event's position, the format, the record.
 
-        None stands for a record that is nested too deeply to be held.  Raises `LogError` if a file has changed.
+        Of several records of one act it is the first.  None stands for a record that is nested too deeply to be held.
+        Raises `LogError` if a file has changed.
         """
-        number, positions = 0, np.arange(len(self.log)) if self._order is None else np.argsort(self._order)
+        total = len(self._origins.places)
+        number, positions = 0, np.full(total, -1)
+        positions[slice(None) if self._order is None else self._order] = np.arange(len(self.log))
         for file in self._origins.files:
             for offset, _, raw, problem in self._reader.layout.values(Source(file)):
                 for item, leaf in enumerate(self._reader.leaves(raw) if problem is None else ()):
                     if leaf.row is None:
                         continue
-                    if number >= len(self.log) or self._origins.place(number) != (file, offset, item):
+                    if number >= total or self._origins.place(number) != (file, offset, item):
                         raise LogError(f"{file}: the record at byte {offset} is not the one that was imported")
-                    yield int(positions[number]), leaf.format, whole(leaf.raw)
+                    if positions[number] >= 0:
+                        yield int(positions[number]), leaf.format, whole(leaf.raw)
                     number += 1
-        if number < len(self.log):
-            raise LogError(f"{len(self.log) - number} records that were imported are not there any more")
+        if number < total:
+            raise LogError(f"{total - number} records that were imported are not there any more")
 
 
 def import_log(
@@ -110,12 +114,13 @@ def import_log(
     for file in files:
         origins.open(file)
         _read(Source(file, advance), layout, reader, table, origins, report)
-    report.events = len(table)
     report.formats = +report.formats  # without those that took nothing
     report.records += len(table)
     if not len(table):
         raise LogError(f"{shown}: {_nothing(report)}")
     columns, vocabulary, order = table.finish()
+    report.events = len(columns["time"])
+    report.repeated = table.told - report.events
     manifest = {"source": "import", "formats": dict(report.formats), "files": report.files}
     log = EventLog.from_columns(columns, vocabulary, manifest)
     return Imported(log, report, origins, order, Reader([mapper(RowBuilder()) for mapper in mappers], layout))

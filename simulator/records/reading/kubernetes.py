@@ -17,6 +17,7 @@ import msgspec
 from scopedrift.simulator.records.errors import Unreadable
 from scopedrift.simulator.records.identities import arn_facts, resolve
 from scopedrift.simulator.records.json_paths import Json, at, child, decoded, first, text
+from scopedrift.simulator.records.reading import acts
 from scopedrift.simulator.records.reading.images import image_of
 from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, Row, RowBuilder, opaque, packed
 
@@ -162,6 +163,7 @@ class KubernetesMapper:
             codes["source"][record.sourceIPs[-1] if record.sourceIPs else None],
             self._outcome(record),
             -1,
+            *acts.part(record.auditID, time, verb, record.requestURI, on, who[0]) if record.auditID else acts.NONE,
         )
 
     def _actor(self, who: tuple[bytes, bytes]) -> Row:

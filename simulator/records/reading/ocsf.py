@@ -62,6 +62,7 @@ def _common(record: Record) -> Fields:
     """What is read alike in every class."""
     key = first_text(record, ("actor.user.credential_uid", "actor.session.credential_uid"))
     return {
+        "id": first_text(record, ("metadata.uid",)),
         "time": first_text(record, ("time", "time_dt")),
         "arrived": first_text(record, ("metadata.logged_time", "metadata.processed_time")),
         "credential": key,

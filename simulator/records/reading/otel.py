@@ -45,6 +45,7 @@ def read(record: Record) -> Fields | None:
     return {
         "time": _nanoseconds(record.get("startTimeUnixNano")),
         "arrived": _nanoseconds(record.get("endTimeUnixNano")),
+        "id": f"{record.get('traceId')} {record.get('spanId')}",
         "stream": "agent",
         "identity": _first(tags, "gen_ai.agent.id", "gen_ai.agent.name") or _first(origin, "service.name"),
         "workload": _first(origin, "service.name"),

@@ -42,14 +42,16 @@ class ImportReport:
     ignored: int = 0
     """Files in folders whose names are not those of logs (`.json`, `.jsonl`, `.ndjson`, `.log`, `.csv`, `.gz`)."""
     records: int = 0
-    """Records found: events and skipped ones."""
+    """Records found: events, further records of the same acts, and skipped ones."""
     events: int = 0
+    repeated: int = 0
+    """Records of an act that another record tells of: delivered again, a later stage, the end of an operation."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Records that are no events, by reason."""
     repaired: Counter[str] = field(default_factory=Counter)
     """Records that were kept although part of them made no sense, by what was done."""
     formats: Counter[str] = field(default_factory=Counter)
-    """Events by format."""
+    """Records that were read, by format."""
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     """Files and folders that could not be read, or not to their end: what was read before counts."""
     samples: list[Sample] = field(default_factory=list)
@@ -70,6 +72,8 @@ class ImportReport:
         lines = [f"{_many(self.events, 'event')} from {_many(self.records, 'record')} in {_many(self.files, 'file')}"]
         if self.formats:
             lines[0] += " (" + ", ".join(f"{name} {count}" for name, count in self.formats.most_common()) + ")"
+        if self.repeated:
+            lines.append(f"merged {self.repeated}: another record of an act that one record tells of already")
         lines += [f"skipped {count}: {reason}" for reason, count in self.skipped.most_common()]
         lines += [f"repaired {count}: {what}" for what, count in self.repaired.most_common()]
         lines += [f"{file}: {reason}" for file, reason in self.unreadable]
@@ -84,6 +88,7 @@ class ImportReport:
             "ignored": self.ignored,
             "records": self.records,
             "events": self.events,
+            "repeated": self.repeated,
             "skipped": dict(self.skipped),
             "repaired": dict(self.repaired),
             "formats": dict(self.formats),

@@ -14,13 +14,17 @@ from typing import Final
 import numpy as np
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, Array, Vocabulary
+from scopedrift.simulator.records.reading.acts import merge
 from scopedrift.simulator.records.timestamps import Times
 
 Row = tuple[int, ...]
 """Values of one event (all, or some columns') in the order of `COLUMNS`, texts as provisional codes."""
 Packed = bytes
-"""All values of one event, as `packed` makes it of them: made and gathered faster than tuples are."""
-packed: Final = Struct(f"={len(COLUMNS)}q").pack
+"""All values of one event and its act, as `packed` makes it of them: made and gathered faster than tuples are."""
+packed: Final = Struct(f"={len(COLUMNS) + 2}q").pack
+
+_STORED: Final = (*COLUMNS, "act", "said")
+"""What a row holds: an event's columns, and the act that it tells of (`acts`)."""
 
 TEXT_LIMIT: Final = 2_048
 """Longest text that a column holds (characters); the rest is cut."""
@@ -62,20 +66,22 @@ class RowBuilder:
         self.rows: list[Packed] = []
         """Rows that are not packed yet: append here, and `pack` when there are `CHUNK`."""
         self._packed = 0
-        self._chunks: dict[str, list[Array]] = {column: [] for column in COLUMNS}
+        self.told = 0
+        """Rows, once they are finished, before those of one act became one."""
+        self._chunks: dict[str, list[Array]] = {column: [] for column in _STORED}
 
     def __len__(self) -> int:
         return self._packed + len(self.rows)
 
     def pack(self) -> None:
         """Turn the rows that were appended into columns."""
-        block = np.frombuffer(b"".join(self.rows), np.int64).reshape(-1, len(COLUMNS))
-        for index, column in enumerate(COLUMNS):
+        block = np.frombuffer(b"".join(self.rows), np.int64).reshape(-1, len(_STORED))
+        for index, column in enumerate(_STORED):
             values = block[:, index]
             if not len(values):
                 continue
-            least, most = int(values.min()), int(values.max())
-            small = np.result_type(np.min_scalar_type(least), np.min_scalar_type(-abs(most) - 1))  # signed
+            most = max(-int(values.min()) - 1, int(values.max()))
+            small = next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if most <= np.iinfo(kind).max)
             self._chunks[column].append(values.astype(small))
         self._packed += len(self.rows)
         self.rows.clear()
@@ -83,25 +89,24 @@ class RowBuilder:
     def finish(self) -> tuple[dict[str, Array], Vocabulary, Array | None]:
         """The columns in order of arrival, their vocabulary, and the row behind each position (None: unchanged)."""
         self.pack()
-        arrived = self._column("arrived")
-        order = None
+        self.told = self._packed
+        columns = {column: self._column(column) for column in COLUMNS}
+        rows = merge(columns, self._column("act"), self._column("said"))
+        arrived = columns["arrived"] if rows is None else columns["arrived"][rows]
         if len(arrived) and bool(np.any(np.diff(arrived) < 0)):
             order = np.argsort(arrived, kind="stable")
-            arrived = arrived[order]
-        columns: dict[str, Array] = {}
+            rows = order if rows is None else rows[order]
         texts: dict[str, list[str]] = {}
         for column in COLUMNS:
-            values = arrived if column == "arrived" else self._column(column)
-            if order is not None and column != "arrived":
-                values = values[order]
+            values = columns[column] if rows is None else columns[column][rows]
             if column in CODED:
                 values, texts[column] = _renumbered(values, self.codes[column].texts)
             columns[column] = values
-        return columns, Vocabulary(texts), order
+        return columns, Vocabulary(texts), rows
 
     def _column(self, column: str) -> Array:
         chunks = self._chunks.pop(column)
-        whole = np.empty(sum(map(len, chunks)), DTYPES[column])
+        whole = np.empty(sum(map(len, chunks)), DTYPES.get(column, np.int64))
         at = 0
         for chunk in chunks:
             whole[at : at + len(chunk)] = chunk

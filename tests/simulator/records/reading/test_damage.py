@@ -165,6 +165,8 @@ def test_what_is_almost_json_is_repaired_and_counted(tmp_path):
         changed(b'"sourceIPAddress": "', b'"sourceIPAddress": "\\ud800'),
         changed(b'"eventName"', b'"readOnly": 7, "errorCode": {}, "additionalEventData": "x", "eventName"'),
     ]
+    mark = RECORDS[0]["eventID"][:8].encode()  # each is an act of its own
+    odd = [line.replace(mark, b"%08d" % number) for number, line in enumerate(odd)]
     result = imported(tmp_path, lines(LINES[0], *odd))
     assert result.report.events == len(odd) + 1
     assert result.report.repaired == {  # bytes and numbers in fields that no column needs are left alone
@@ -173,7 +175,7 @@ def test_what_is_almost_json_is_repaired_and_counted(tmp_path):
         "a field of an unexpected type was ignored": 1,
     }
     for position in range(len(odd) + 1):
-        assert result.original(position)["eventID"] == RECORDS[0]["eventID"]
+        assert result.original(position)["eventID"][8:] == RECORDS[0]["eventID"][8:]
     result.log.save(tmp_path / "saved")
     result.log.digest.encode()
 
@@ -239,7 +241,8 @@ def test_any_value_in_any_field_never_crashes(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("fuzz") / "log.jsonl"
     path.write_bytes(lines(LINES[0], json.dumps(base).encode(), AUDIT[0]))
     result = import_log(path)
-    assert result.report.records == result.report.events + sum(result.report.skipped.values())
+    report = result.report
+    assert report.records == report.events + report.repeated + report.skipped.total()
     assert result.report.records >= 3 - ("items" in base)
     result.log.frame()
     for position in range(len(result.log)):
