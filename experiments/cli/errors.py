@@ -13,6 +13,7 @@ import typer
 BAD_INPUT: Final = 2
 
 _OURS: Final = (
+    ("scopedrift.experiments.errors", "UsageError"),
     ("scopedrift.scenarios.documents", "ScenarioError"),
     ("scopedrift.detectors.spec", "SpecError"),
     ("scopedrift.simulator.records.errors", "LogError"),
@@ -22,10 +23,6 @@ _OURS: Final = (
     ("scopedrift.experiments.tracking", "TrackingError"),
 )
 """Errors that say what the caller did wrong: module and name (a module that was never imported raised nothing)."""
-
-
-class UsageError(Exception):
-    """A command was asked for something that makes no sense; the text is the message."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -46,8 +43,6 @@ def explained() -> Iterator[None]:
         _end("interrupted", exit_code(interrupt))
     except BrokenPipeError:
         raise
-    except UsageError as error:
-        _end(str(error), BAD_INPUT)
     except OSError as error:
         if error.filename is None and not error.strerror:
             raise

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, progress, remark
+from scopedrift.experiments.folders import new_folder
 from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
 
 MARKER: Final = ".scopedrift-export.json"

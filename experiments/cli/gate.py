@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.folders import RUNS
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, remark
+from scopedrift.experiments.folders import RUNS
 
 
 def gate_suite(

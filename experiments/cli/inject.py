@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
-from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import new_folder
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.parts import IncidentSpec

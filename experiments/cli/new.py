@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
+from scopedrift.experiments.errors import UsageError
 
 new_app = typer.Typer(help="Start something of your own from a template.", no_args_is_help=True)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.output import progress, remark
+from scopedrift.experiments.errors import UsageError
 from scopedrift.simulator.records.formats import names_of
 
 if TYPE_CHECKING:

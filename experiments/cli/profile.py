@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
+from scopedrift.experiments.errors import UsageError
 
 if TYPE_CHECKING:
     from scopedrift.simulator.own_logs.profile.learn import Profile

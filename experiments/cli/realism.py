@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
-from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import new_folder
 
 if TYPE_CHECKING:
     from scopedrift.experiments.realism.compare import Row

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scopedrift.experiments.cli.folders import RUNS, new_folder
 from scopedrift.experiments.cli.output import (
     print_json,
     print_paragraph,
@@ -22,6 +21,7 @@ from scopedrift.experiments.cli.output import (
     remark,
 )
 from scopedrift.experiments.cli.results import failures
+from scopedrift.experiments.folders import RUNS, new_folder
 from scopedrift.experiments.progress import Progress
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
-from scopedrift.experiments.cli.folders import RUNS, new_folder, run_folder
 from scopedrift.experiments.cli.output import print_json, progress, records, remark
 from scopedrift.experiments.cli.results import MARKER, failures, print_results, track_results, write_results
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import RUNS, new_folder, run_folder
 
 if TYPE_CHECKING:
     from scopedrift.experiments.tracking import Invocation

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scopedrift.experiments.cli.folders import new_folder, run_folder
 from scopedrift.experiments.cli.output import (
     as_texts,
     print_json,
@@ -22,6 +21,7 @@ from scopedrift.experiments.cli.output import (
 )
 from scopedrift.experiments.cli.own_logs import Format, Key, MappingFile, Pseudonymise, refuse_idle_key, renamed
 from scopedrift.experiments.cli.results import print_rules
+from scopedrift.experiments.folders import new_folder, run_folder
 
 if TYPE_CHECKING:
     import pandas as pd

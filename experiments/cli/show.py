@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.list import Things, catalogue_of, names_of
 from scopedrift.experiments.cli.output import print_json, print_table, printable
+from scopedrift.experiments.errors import UsageError
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.catalogue import Change, Parameter, Technique, Template

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, progress
+from scopedrift.experiments.folders import new_folder
 
 
 def simulate_log(

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.folders import RUNS, new_folder
 from scopedrift.experiments.cli.output import print_json, print_paragraph, progress, records, remark
 from scopedrift.experiments.cli.results import MARKER, failures, print_results, track_results, write_results
+from scopedrift.experiments.folders import RUNS, new_folder
 
 
 def sweep_suite(

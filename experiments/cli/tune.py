@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
-from scopedrift.experiments.cli.folders import RUNS
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
 from scopedrift.experiments.cli.own_logs import Format, MappingFile
 from scopedrift.experiments.cli.tune_log import is_log, tune_on_log
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import RUNS
 from scopedrift.reports.text import slug
 
 OVERSPENT = 1.25

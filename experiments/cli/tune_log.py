@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.output import print_json, print_paragraph, progress, remark
 from scopedrift.experiments.cli.own_logs import open_log
+from scopedrift.experiments.errors import UsageError
 
 if TYPE_CHECKING:
     from scopedrift.experiments.running.tune_log import TunedLog

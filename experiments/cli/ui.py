@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.errors import UsageError
 from scopedrift.experiments.cli.output import remark
+from scopedrift.experiments.errors import UsageError
 
 HOST = "127.0.0.1"
 

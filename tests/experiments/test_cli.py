@@ -20,8 +20,8 @@ import pytest
 from typer.testing import CliRunner
 
 from scopedrift.experiments.cli import app, main
-from scopedrift.experiments.cli.folders import new_folder
 from scopedrift.experiments.cli.output import print_json, print_table, printable
+from scopedrift.experiments.folders import new_folder
 from scopedrift.scenarios import catalogue
 
 CLI = [sys.executable, "-m", "scopedrift"]

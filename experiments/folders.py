@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from scopedrift.experiments.cli.errors import UsageError
+from scopedrift.experiments.errors import UsageError
 
 RUNS: Final = Path("runs")
 """Where results go unless told otherwise, and where they are tracked."""
@@ -47,6 +47,6 @@ def new_folder(place: Path, marker: str) -> Iterator[Path]:
 
 def _refuse_foreign(place: Path, marker: str) -> None:
     if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise UsageError(f"{place} is there and is not a folder: name another one with --out")
+        raise UsageError(f"{place} is there and is not a folder: name another one")
     if place.is_dir() and any(place.iterdir()) and not (place / marker).is_file():
-        raise UsageError(f"{place} holds other files, which are not overwritten: name another folder with --out")
+        raise UsageError(f"{place} holds other files, which are not overwritten: name another folder")
