@@ -29,6 +29,7 @@ from scopedrift.scenarios.documents import (
     read_text,
     shown,
     suggestion,
+    write,
 )
 from scopedrift.scenarios.explain import explain, validated
 from scopedrift.scenarios.schema import Scenario
@@ -74,11 +75,11 @@ def descriptions() -> dict[str, str]:
     return result
 
 
-def load(name_or_path: str | Path) -> Scenario:
-    """Read a scenario: a name in the library, or the path of a YAML file.
+def load(source: str | Path | Mapping[str, Any]) -> Scenario:
+    """Read a scenario: a name in the library, the path of a YAML file, or a mapping with what a file would hold.
 
     Args:
-        name_or_path: A name that `scopedrift.scenarios()` lists, or a path (it has a slash, or ends in `.yaml`).
+        source: A name that `scopedrift.scenarios()` lists, a path (it has a slash, or ends in `.yaml`), or a mapping.
 
     Returns:
         The scenario, validated and immutable. Times in it are microseconds since 1970 UTC, durations microseconds.
@@ -90,8 +91,13 @@ def load(name_or_path: str | Path) -> Scenario:
         >>> import scopedrift as sd
         >>> sd.load_scenario("quickstart").horizon / 86_400e6  # days
         14.0
+        >>> shared = sd.load_scenario({"name": "shared", "extends": "tiny", "identities": {"sharing": 0.8}})
+        >>> shared.identities.sharing
+        0.8
     """
-    return _read(_find(name_or_path))
+    if isinstance(source, Mapping):
+        return load_text(write(dict(source)), source="<mapping>")
+    return _read(_find(source))
 
 
 def load_text(text: str, *, source: str = "<text>", folder: Path | None = None) -> Scenario:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scopedrift.scenarios.loader import load as load_scenario
     from scopedrift.scenarios.schema import Scenario as Scenario
     from scopedrift.simulator.log.events import EventBatch as EventBatch
+    from scopedrift.worlds import simulate as simulate
 
     __version__: str
 else:
@@ -31,6 +32,7 @@ else:
         "EventBatch": "simulator.log.events:EventBatch",
         "Scenario": "scenarios.schema:Scenario",
         "load_scenario": "scenarios.loader:load",
+        "simulate": "worlds:simulate",
     }
     """Where each name is; a name without a place is a package that can be called."""
 
@@ -64,4 +66,5 @@ __all__ = [
     "detectors",
     "load_scenario",
     "scenarios",
+    "simulate",
 ]

@@ -9,6 +9,8 @@ for itself: what one does may still make another on the same identity more, or l
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.progress import Progress, silent
@@ -16,13 +18,14 @@ from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.engine import Simulation, simulate
 
 
-def make_world(scenario: Scenario, seed: int, progress: Progress = silent) -> Simulation:
+def make_world(scenario: Scenario, seed: int, progress: Progress = silent, *, out: Path | None = None) -> Simulation:
     """Simulate a scenario, with the variants that its adaptive adversary chose if it has one.
 
-    Raises `SpecError` if the scenario names no such detector.
+    With `out`, events go to that directory (`simulate`).  Raises `SpecError` if the scenario names no such detector.
     """
     variants = least_suspicious(scenario, seed) if scenario.adaptive else None
-    return simulate(scenario, seed, variants=variants, progress=lambda done: progress(done, f"simulating world {seed}"))
+    show = f"simulating world {seed}"
+    return simulate(scenario, seed, variants=variants, out=out, progress=lambda done: progress(done, show))
 
 
 def least_suspicious(scenario: Scenario, seed: int) -> dict[str, int]:

@@ -23,6 +23,7 @@ from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, Array, Event
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 class Chunks(Protocol):
@@ -171,9 +172,14 @@ class EventLog:
         for first in range(start, stop, size):
             yield self.batch(first, min(first + size, stop))
 
+    def arrow(self) -> pa.Table:
+        """The whole log as an Arrow table: text as dictionaries, UTC timestamps, missing values null."""
+        return storage.arrow_table(self.batch(0, len(self)).columns, self.vocabulary)
+
     def frame(self) -> pd.DataFrame:
-        """The whole log as a pandas table (text, UTC timestamps)."""
-        return self.batch(0, len(self)).frame()
+        """The whole log as a pandas table: text as categories, UTC timestamps, missing values NaN."""
+        table: pd.DataFrame = self.arrow().to_pandas()
+        return table
 
     def _read(self, chunk: int) -> Mapping[str, Array]:
         if self._last is None or self._last[0] != chunk:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, TIMES, Array, Vocabulary
+from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, OPAQUE, TIMES, Array, Vocabulary
 
 FORMAT: Final = "scopedrift-log/1"
 ROW_GROUP: Final = 524_288
@@ -107,9 +107,31 @@ class LogWriter:
             local = np.cumsum(used, dtype=np.int32) - 1
             local[-1] = -1
             texts, codes = [names[i] for i in present.tolist()], local[values]
-        mask = codes < 0
-        indices = pa.array(codes, mask=mask) if mask.any() else pa.array(codes)
-        return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()), safe=False)
+        return _dictionary(codes, texts)
+
+
+def _dictionary(codes: Array, texts: list[str]) -> pa.DictionaryArray:
+    """Text as codes (negative: missing) into the list of texts that occur."""
+    mask = codes < 0
+    indices = pa.array(codes, mask=mask) if mask.any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()), safe=False)
+
+
+def arrow_table(columns: Mapping[str, Array], vocabulary: Vocabulary) -> pa.Table:
+    """Columns of events as people read them: text as dictionaries, UTC timestamps, missing values null."""
+    arrays = {}
+    for name, values in columns.items():
+        if name in TIMES:
+            arrays[name] = pa.array(values).view(_type(name))
+        elif name in CODED:
+            arrays[name] = _dictionary(values, vocabulary[name].texts())
+        elif name in OPAQUE:
+            found, at = np.unique(values, return_inverse=True)
+            absent = int(np.searchsorted(found, 0))  # negative ids are missing
+            arrays[name] = _dictionary(at.astype(np.int32) - absent, [f"{i:016x}" for i in found[absent:].tolist()])
+        else:
+            arrays[name] = pa.array(values, mask=values < 0)
+    return pa.table(arrays)
 
 
 def _parquet_writer(path: Path, names: tuple[str, ...]) -> pq.ParquetWriter:

@@ -6,12 +6,15 @@ log (order of arrival).  An event without a row is baseline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from scopedrift.simulator.log.events import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LABELS: Final = ("baseline", "benign_change", "scope_drift", "attack")
 BASELINE, BENIGN_CHANGE, SCOPE_DRIFT, ATTACK = range(4)
@@ -107,6 +110,33 @@ class Truth:
     incidents: tuple[Incident, ...] = ()
     changes: tuple[BenignChange, ...] = ()
 
+    def frame(self) -> pd.DataFrame:
+        """A pandas table, one row for each injected event, indexed by its position in the log (`event`).
+
+        Columns: `label`, `incident` (id of the incident or benign change), `stage` (its position in the incident, -1
+        before the first) and `technique`.
+        """
+        import pandas as pd
+
+        owners = [[change.id for change in self.changes], [incident.id for incident in self.incidents]]
+        rows = zip((self.label != BENIGN_CHANGE).tolist(), self.incident.tolist(), strict=True)
+        texts = {
+            "label": [LABELS[label] for label in self.label.tolist()],
+            "incident": [owners[injected][at] for injected, at in rows],
+            "stage": self.stage,
+            "technique": [self.techniques[at] if at >= 0 else None for at in self.technique.tolist()],
+        }
+        table = pd.DataFrame(texts, index=pd.Index(self.event, name="event"))
+        return table.astype(dict.fromkeys(("label", "incident", "technique"), "category"))
+
+    def incidents_frame(self) -> pd.DataFrame:
+        """A pandas table, one row for each incident: the fields of `Incident`, with UTC times (missing: NaT)."""
+        return _frame([{**vars(each), "stages": len(each.stages)} for each in self.incidents], Incident)
+
+    def changes_frame(self) -> pd.DataFrame:
+        """A pandas table, one row for each benign change: the fields of `BenignChange`, with UTC times."""
+        return _frame([{**vars(each), "identities": len(each.identities)} for each in self.changes], BenignChange)
+
     def labels(self, start: int, stop: int) -> Array:
         """The label (index into `LABELS`) of each event from position `start` to `stop`."""
         dense = np.zeros(stop - start, np.int8)
@@ -129,3 +159,13 @@ class Truth:
         benign = self.label[first:last] == BENIGN_CHANGE
         dense[self.event[first:last][benign] - start] = self.incident[first:last][benign]
         return dense
+
+
+def _frame(rows: list[dict[str, object]], kind: type[Incident | BenignChange]) -> pd.DataFrame:
+    import pandas as pd
+
+    table = pd.DataFrame(rows, columns=[field.name for field in fields(kind)])
+    for name in table.columns:
+        if name.endswith("_at") or name in ("start", "end"):
+            table[name] = pd.to_datetime(table[name].where(table[name] >= 0), unit="us", utc=True)
+    return table

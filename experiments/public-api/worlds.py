@@ -1,0 +1,183 @@
+"""Worlds: events with ground truth, simulated or made of a real log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from scopedrift.experiments.folders import new_folder
+from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running.worlds import make_world
+from scopedrift.reports.notebook import fragment
+from scopedrift.scenarios.loader import load
+from scopedrift.scenarios.schema import Scenario
+from scopedrift.simulator.engine import Simulation
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.storage import MANIFEST
+from scopedrift.simulator.log.truth_file import save_truth
+from scopedrift.simulator.own_logs.world import RealWorld, load_world
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+ScenarioLike = str | Path | Mapping[str, Any] | Scenario
+"""A scenario, or what `load_scenario` takes."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class World:
+    """Events with ground truth: a simulated world, or a real log with incidents in it.
+
+    `len(world)` is the number of events.  Positions (0 to `len(world)`, in order of arrival) name events everywhere.
+
+    Attributes:
+        source: What the world is made of: its `scenario`, `seed`, `log`, `truth` and `deployment`.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> world = sd.simulate("tiny", seed=0)
+        >>> sorted(world.incidents["template"].unique())
+        ['adjacent-training-data', 'rogue-job', 'token-theft']
+        >>> attacked = world.events.join(world.truth, how="inner")  # the injected events only
+        >>> bool((attacked["time"] >= world.events["time"].min()).all())
+        True
+    """
+
+    source: Simulation | RealWorld
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """The world that `inject` made and `save` wrote.
+
+        Raises:
+            LogFormatError: The folder holds no such world (a simulated log knows no scenario), or it is damaged.
+        """
+        return cls(load_world(Path(folder)))
+
+    @property
+    def name(self) -> str:
+        """The name of the scenario, or of the log."""
+        return self.source.scenario.name
+
+    @property
+    def seed(self) -> int:
+        """Which world of the scenario."""
+        return self.source.seed
+
+    @property
+    def log(self) -> EventLog:
+        """The events as detectors are given them: `log.batches()` yields `EventBatch`es."""
+        return self.source.log
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all events, in hexadecimal: the same scenario, seed and version give the same one."""
+        return self.log.digest
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row for each event, in order of arrival: text as categories, UTC timestamps, NaN where missing."""
+        return self.log.frame()
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """One row for each injected event, indexed by its position: `label`, `incident`, `stage`, `technique`.
+
+        `world.events.join(world.truth)` puts both together; an event without a row is baseline.
+        """
+        return self.source.truth.frame()
+
+    @cached_property
+    def incidents(self) -> pd.DataFrame:
+        """One row for each injected incident: who, what, when (UTC), how it ended, and how many stages it has."""
+        return self.source.truth.incidents_frame()
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """One row for each benign change: its kind, when (UTC), whether it was announced, and how many it concerns."""
+        return self.source.truth.changes_frame()
+
+    def arrow(self, table: Literal["events", "truth"] = "events") -> pa.Table:
+        """The events, or the truth, as an Arrow table."""
+        if table == "events":
+            return self.log.arrow()
+        import pyarrow as pa
+
+        return pa.Table.from_pandas(self.truth)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write log and truth into a folder (Parquet and JSON), which appears whole or not at all.
+
+        Raises:
+            UsageError: The folder holds something else.
+        """
+        with new_folder(Path(folder), MANIFEST) as place:
+            if isinstance(self.source, RealWorld):
+                self.source.save(place)
+            else:
+                self.log.save(place)
+                save_truth(self.source.truth, place)
+        return Path(folder)
+
+    @property
+    def words(self) -> str:
+        """What is in it, in a sentence."""
+        truth = self.source.truth
+        return (
+            f"{self.name}, seed {self.seed}: {len(self):,} events, {len(truth.event):,} of them injected, by"
+            f" {len(truth.incidents)} incidents and {len(truth.changes)} benign changes."
+        )
+
+    def __len__(self) -> int:
+        return len(self.log)
+
+    def __repr__(self) -> str:
+        return f"<World {self.words}>"
+
+    def _repr_html_(self) -> str:
+        return fragment([self.words], {"Incidents": self.incidents, "Benign changes": self.changes})
+
+
+def simulate(
+    scenario: ScenarioLike, seed: int = 0, *, out: str | Path | None = None, progress: Progress = silent
+) -> World:
+    """Simulate one world of a scenario.
+
+    The same scenario, seed and version of scopedrift give the same events, on any machine.
+
+    Args:
+        scenario: A name in the library, a path, a mapping, or a scenario.
+        seed: Which world (0 or more).
+        out: A folder to write the log and its truth into while it grows, so that memory stays bounded. By default
+            everything stays in memory, some 100 bytes an event.
+        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+
+    Returns:
+        The world, with its events, its incidents and the truth about them.
+
+    Raises:
+        ScenarioError: The scenario does not exist, or something in it is wrong.
+        UsageError: `out` holds something else.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> world = sd.simulate("tiny", seed=0)
+        >>> len(world.incidents), world.digest == sd.simulate("tiny", seed=0).digest
+        (6, True)
+    """
+    chosen = scenario_of(scenario)
+    if out is None:
+        return World(make_world(chosen, seed, progress))
+    with new_folder(Path(out), MANIFEST) as folder:
+        made = make_world(chosen, seed, progress, out=folder)
+        save_truth(made.truth, folder)
+    return World(replace(made, log=EventLog.load(Path(out))))
+
+
+def scenario_of(source: ScenarioLike) -> Scenario:
+    """The scenario that was given, or that a name, path or mapping stands for."""
+    return source if isinstance(source, Scenario) else load(source)

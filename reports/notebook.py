@@ -1,0 +1,27 @@
+"""What a notebook shows of a result: words and tables as a piece of HTML, in which everything is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 20
+"""Rows of a table that are shown; the others are counted."""
+
+
+def fragment(words: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> str:
+    """Paragraphs, then each table that has rows under its title (none if that is empty)."""
+    parts = [Markup("<p>{}</p>").format(text) for text in words]
+    for title, table in tables.items():
+        if not len(table):
+            continue
+        parts.append(Markup("<p><strong>{}</strong></p>").format(title) if title else Markup())
+        parts.append(Markup(table.head(MOST_ROWS).to_html(index=False, border=0, escape=True, na_rep="")))
+        if (more := len(table) - MOST_ROWS) > 0:
+            parts.append(Markup("<p>and {} more rows</p>").format(f"{more:,}"))
+    return str(Markup("\n").join(parts))
