@@ -16,7 +16,7 @@ import numpy as np
 
 from scopedrift.detectors.base import param
 from scopedrift.detectors.toolkit.distinct import Distinct
-from scopedrift.detectors.toolkit.windowed import WindowedDetector, imagined
+from scopedrift.detectors.toolkit.windowed import WindowedDetector, synthetic_outliers
 from scopedrift.simulator.log.events import Array
 
 _ALONE: Final = 500
@@ -31,7 +31,7 @@ class RowModel(WindowedDetector):
     model: str = param("", doc="")
     options: dict[str, Any] | None = param(None, doc="arguments of the model, e.g. {'n_estimators': 50}")
     sample: int = param(20_000, 1000, 100_000, log=True, doc="events of the history that it is fitted on")
-    imagined: float = param(
+    synthetic: float = param(
         0.005,
         0.0,
         0.02,
@@ -55,8 +55,8 @@ class RowModel(WindowedDetector):
 
     def _shown(self, features: Array, rng: np.random.Generator, most: int) -> Array:
         rows = features[rng.choice(len(features), min(len(features), most), replace=False)]
-        if each := round(self.imagined * len(rows)):
-            rows = np.concatenate([rows, imagined(each, rng)])
+        if each := round(self.synthetic * len(rows)):
+            rows = np.concatenate([rows, synthetic_outliers(each, rng)])
         return np.ascontiguousarray(rows, np.float64)
 
     def _row_scores(self, rows: Array) -> Array:

@@ -18,8 +18,8 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import Derived, column, segments, sorted_by, text
-from scopedrift.detectors.toolkit.counts import Counts
-from scopedrift.detectors.toolkit.hashing import Table, grown, mix
+from scopedrift.detectors.toolkit.counts import DecayingCounts
+from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.detectors.toolkit.steps import STEPS, WORDS, steps
 from scopedrift.simulator.log.events import DAY, MINUTE, Array, EventBatch, Names
 
@@ -102,11 +102,11 @@ class _Threads:
 
     def __init__(self, shrink: float, window: int) -> None:
         self._shrink, self._window = shrink, window
-        self._table = Table()
+        self._table = HashTable()
         self._last = np.full((0, len(STEPS)), _NEVER, np.int64)
         self._shown = np.zeros(0, np.int64)  # the set that each thread has shown last
         self._arrived = np.zeros(0, np.int64)
-        self._counts = Counts()
+        self._counts = DecayingCounts()
         self._bits = np.zeros(0)  # per row of `_counts`, NaN until somebody asks for it today
 
     def follow(self, thread: Array, who: Array, kind: Array, step: Array, arrived: Array) -> tuple[Array, Array]:

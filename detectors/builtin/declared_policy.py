@@ -18,7 +18,7 @@ from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import column, segments, texts
 from scopedrift.detectors.toolkit.memo import Facts, Memo
-from scopedrift.detectors.toolkit.users import Users
+from scopedrift.detectors.toolkit.prevalence import Prevalence
 from scopedrift.simulator.log.events import DAY, EventBatch
 from scopedrift.simulator.world.policy import ANY, Scope
 
@@ -45,7 +45,7 @@ class DeclaredPolicy(Detector):
         self._policy = knowledge.policy
         self._habits: set[Facts] = set()
         self._today: set[Facts] = set()
-        self._users = Users()
+        self._users = Prevalence()
         self._memo = Memo(_FACTS, self._evaluate)
         self._day = -1
         for start in range(0, len(history), _CHUNK):

@@ -16,7 +16,7 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.activities import Activities, Running
+from scopedrift.detectors.toolkit.activities import ActivityBaselines, Running
 from scopedrift.detectors.toolkit.columns import column, segments, texts
 from scopedrift.detectors.toolkit.hashing import grown
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
@@ -47,7 +47,7 @@ class Drift(Detector):
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Streams through the history, so that it ends in the state that scoring would have reached."""
-        self._activities = Activities(24.0 * self.half_life, _SHRINK, _FLOOR)
+        self._activities = ActivityBaselines(24.0 * self.half_life, _SHRINK, _FLOOR)
         self._drift = np.zeros(0)
         self._since = np.zeros(0, np.int64)  # the hour of the statistic
         self._windows: dict[int, Any] = {}

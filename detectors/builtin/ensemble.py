@@ -18,7 +18,7 @@ from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.loading import load
 from scopedrift.detectors.toolkit.columns import column, grouped, segments, sorted_by
-from scopedrift.detectors.toolkit.hashing import Table, grown, mix
+from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 _MEMBERS = "change-aware + declared-policy + task-context + sequence + rate"
@@ -94,7 +94,7 @@ class _Peaks:
     """The highest surprise of each member by each task (or identity, without one) since the full hour."""
 
     def __init__(self, members: int) -> None:
-        self._tasks = Table()
+        self._tasks = HashTable()
         self._peaks = np.zeros((0, members), np.int64)
         self._hour = -1
 

@@ -18,7 +18,7 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
-from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix
+from scopedrift.detectors.toolkit.hashing import HashTable, greater_half, grown, mix
 from scopedrift.detectors.toolkit.peers import container, stem
 from scopedrift.simulator.log.events import DAY, HOUR, Array, EventBatch
 
@@ -47,10 +47,10 @@ class FirstSeen(Detector):
         """Streams through the history, so that it ends in the state that scoring would have reached."""
         self._containers = Derived("resource", container)
         self._groups = Derived("identity", stem)
-        self._known = Table()  # whole events seen in this epoch: nothing in them is new
-        self._pairs = Table()  # (identity, kind, value)
+        self._known = HashTable()  # whole events seen in this epoch: nothing in them is new
+        self._pairs = HashTable()  # (identity, kind, value)
         self._last = np.zeros(0, np.int32)  # epoch in which each pair was last renewed
-        self._users = Table()  # (kind, value), (kind, value, peer group), all, and each peer group
+        self._users = HashTable()  # (kind, value), (kind, value, peer group), all, and each peer group
         self._count = np.zeros(0)  # identities that use each of them, up to the last full hour
         self._waiting: list[Array] = []  # users found in the current hour
         self._hour = self._day = self._epoch = -1

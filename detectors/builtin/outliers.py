@@ -12,10 +12,10 @@ import numpy as np
 
 from scopedrift.detectors.base import param
 from scopedrift.detectors.toolkit.distinct import Distinct
-from scopedrift.detectors.toolkit.windowed import HIGHEST, WindowedDetector, imagined
+from scopedrift.detectors.toolkit.windowed import HIGHEST, WindowedDetector, synthetic_outliers
 from scopedrift.simulator.log.events import Array
 
-_IMAGINED = 0.005  # events with one high feature that the forest is shown, a feature: see `imagined` (assumed)
+_SYNTHETIC = 0.005  # synthetic outliers that the forest is shown, per event and feature (assumed)
 
 
 @dataclass
@@ -55,7 +55,7 @@ class IsolationForest(WindowedDetector):
             raise ImportError("isolation-forest needs scikit-learn: pip install scikit-learn") from error
         rng = np.random.default_rng(seed)
         rows = rng.choice(len(features), min(len(features), 50_000), replace=False)
-        shown = np.concatenate([features[rows], imagined(max(1, round(_IMAGINED * len(rows))), rng)])
+        shown = np.concatenate([features[rows], synthetic_outliers(max(1, round(_SYNTHETIC * len(rows))), rng)])
         self._forest = Forest(
             n_estimators=self.trees, max_samples=min(self.sample, len(shown)), random_state=seed % (1 << 32)
         ).fit(shown)

@@ -15,7 +15,7 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
-from scopedrift.detectors.toolkit.counts import Counts
+from scopedrift.detectors.toolkit.counts import DecayingCounts
 from scopedrift.detectors.toolkit.hashing import grown, mix
 from scopedrift.detectors.toolkit.peers import stem
 from scopedrift.simulator.log.events import DAY, Array, EventBatch
@@ -43,8 +43,8 @@ class PeerGroup(Detector):
             return "+".join(sorted(entry.families)) if entry and entry.families else stem(identity)
 
         self._groups = Derived("identity", kind)
-        self._days = Counts()  # days on which each (identity, action) was seen
-        self._users = Counts()  # identities with each (group, action), in each group, and the same for all
+        self._days = DecayingCounts()  # days on which each (identity, action) was seen
+        self._users = DecayingCounts()  # identities with each (group, action), in each group, and the same for all
         self._bits = np.zeros(0)  # per row of `_days`, NaN until somebody asks for it today
         self._day = -1
         for start in range(0, len(history), _CHUNK):

@@ -15,7 +15,7 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.activities import MEGABYTE, Activities, Running
+from scopedrift.detectors.toolkit.activities import MEGABYTE, ActivityBaselines, Running
 from scopedrift.detectors.toolkit.columns import column, segments, texts
 from scopedrift.simulator.log.events import HOUR, EventBatch
 
@@ -38,7 +38,7 @@ class Rate(Detector):
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Streams through the history, so that it ends in the state that scoring would have reached."""
-        self._activities = Activities(24.0 * self.half_life, self.shrink, self.floor)
+        self._activities = ActivityBaselines(24.0 * self.half_life, self.shrink, self.floor)
         for start in range(0, len(history), _CHUNK):
             self.score(history.slice(start, start + _CHUNK))
 

@@ -15,8 +15,8 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import Derived, column, grouped, segments, texts
-from scopedrift.detectors.toolkit.counts import Counts
-from scopedrift.detectors.toolkit.hashing import Table, grown, mix
+from scopedrift.detectors.toolkit.counts import DecayingCounts
+from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.detectors.toolkit.peers import stem
 from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
@@ -37,12 +37,12 @@ class Sequence(Detector):
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Streams through the history, so that it ends in the state that scoring would have reached."""
         self._groups = Derived("identity", stem)
-        self._threads = Table()  # tasks, or identities where there is no task
+        self._threads = HashTable()  # tasks, or identities where there is no task
         self._latest = np.zeros(0, np.int64)  # operation and arrival of each thread's last event
         self._arrived = np.zeros(0, np.int64)
-        self._steps = Counts()  # (identity, before, operation)
+        self._steps = DecayingCounts()  # (identity, before, operation)
         self._what = np.zeros((0, 4), np.int64)  # identity, peer group, before and operation of each row of `_steps`
-        self._wider = Counts()  # totals of an identity's steps, the same for its peers, and of all
+        self._wider = DecayingCounts()  # totals of an identity's steps, the same for its peers, and of all
         self._surprise = np.zeros(0)  # per row of `_steps`, NaN until somebody asks for it today
         self._day = -1
         for start in range(0, len(history), _CHUNK):

@@ -15,7 +15,7 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
-from scopedrift.detectors.toolkit.counts import Counts
+from scopedrift.detectors.toolkit.counts import DecayingCounts
 from scopedrift.detectors.toolkit.hashing import mix
 from scopedrift.detectors.toolkit.peers import stem
 from scopedrift.detectors.toolkit.steps import STEPS, WORDS, step_of, steps
@@ -41,7 +41,7 @@ class StartUp(Detector):
         self._steps = steps()
         self._groups = Derived("identity", stem)
         self._tasks = TaskStarts()
-        self._late = Counts()  # hours with each late (identity, operation), in peer group and fleet too
+        self._late = DecayingCounts()  # hours with each late (identity, operation), in peer group and fleet too
         self._day = -1
         for start in range(0, len(history), _CHUNK):
             self.score(history.slice(start, start + _CHUNK))

@@ -16,7 +16,7 @@ from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import segments, texts
 from scopedrift.detectors.toolkit.memo import Facts, Memo
-from scopedrift.detectors.toolkit.users import Users
+from scopedrift.detectors.toolkit.prevalence import Prevalence
 from scopedrift.simulator.log.events import DAY, EventBatch
 
 _FACTS = ("task_kind", "operation", "access", "outcome")
@@ -46,7 +46,7 @@ class TaskContext(Detector):
         self._kinds: set[tuple[str | None, str | None]] = set()
         self._pairs: set[Facts] = set()
         self._today: set[Facts] = set()
-        self._users = Users()
+        self._users = Prevalence()
         self._day = -1
         for start in range(0, len(history), _CHUNK):
             self.score(history.slice(start, start + _CHUNK))

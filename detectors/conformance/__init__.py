@@ -5,6 +5,6 @@ shown.  `runner` runs them, here or in another process; `deadline` ends a check 
 that no detector may read.  For your own test suite, import what this package exports.
 """
 
-from scopedrift.detectors.conformance.runner import Finding, assert_conforms, check, check_apart
+from scopedrift.detectors.conformance.runner import CheckResult, assert_conforms, check, check_apart
 
-__all__ = ["Finding", "assert_conforms", "check", "check_apart"]
+__all__ = ["CheckResult", "assert_conforms", "check", "check_apart"]

@@ -43,7 +43,7 @@ _APART: Final = "from scopedrift.detectors.conformance.runner import _serve; _se
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """The result of one check."""
 
     check: str
@@ -65,7 +65,7 @@ def check(
     *,
     min_events_per_second: float = 1000.0,
     max_seconds: float = 180.0,
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Runs every check; one finding per check, in order.
 
     `detector` is a class, a function that makes fresh detectors, or a name as on the command line.  `log` and
@@ -77,7 +77,7 @@ def check(
     return list(run(Candidate(make, log, knowledge, spec, min_events_per_second, max_seconds=max_seconds)))
 
 
-def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Finding]:
+def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[CheckResult]:
     """`check` of a detector that can be named, in a process of its own; findings come as they are made.
 
     Raises `SpecError` for a name that cannot be found.
@@ -92,10 +92,10 @@ def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Findin
         try:
             said = child.exchange([], lambda said: b"\n" in said, timeout=max_seconds + _GRACE, most=1 << 20)
         except TimeoutError:
-            yield Finding(name, False, f"{_too_long(max_seconds)} (it could not be interrupted)", why)
+            yield CheckResult(name, False, f"{_too_long(max_seconds)} (it could not be interrupted)", why)
             return
         except ChildError as error:
-            yield Finding(name, False, f"the process of the check {error}: expected it to go on", why)
+            yield CheckResult(name, False, f"the process of the check {error}: expected it to go on", why)
             return
         for line in said.decode().splitlines():
             found = json.loads(line)
@@ -104,10 +104,10 @@ def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[Findin
             if "end" in found:
                 return
             done += 1
-            yield Finding(**found)
+            yield CheckResult(**found)
 
 
-def run(candidate: Candidate, checks: Iterable[tuple[Check, str]] = CHECKS) -> Iterator[Finding]:
+def run(candidate: Candidate, checks: Iterable[tuple[Check, str]] = CHECKS) -> Iterator[CheckResult]:
     """Runs checks one after the other; stops if the detector cannot even be fitted, cannot score, or hangs."""
     for function, why in checks:
         hopeless = False
@@ -122,7 +122,7 @@ def run(candidate: Candidate, checks: Iterable[tuple[Check, str]] = CHECKS) -> I
             message = f"raised {type(error).__name__}: {error}"
             if "read-only" in str(error):
                 message += " (the columns of a batch are read-only: copy before you change them)"
-        yield Finding(function.__name__, not message, message, why if message else "")
+        yield CheckResult(function.__name__, not message, message, why if message else "")
         if hopeless:
             return
 

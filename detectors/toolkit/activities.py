@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scopedrift.detectors.toolkit.columns import column, sorted_by
-from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix
+from scopedrift.detectors.toolkit.hashing import HashTable, greater_half, grown, mix
 from scopedrift.simulator.log.events import Array, EventBatch
 
 MEGABYTE = 1e6
@@ -51,13 +51,13 @@ class Running:
         return row, int(self.count[at]), 0 if self.moved is None else int(self.moved[at])
 
 
-class Activities:
+class ActivityBaselines:
     """What is known of each activity, and its counts in the hour so far; arrays have one entry an activity."""
 
     def __init__(self, half_life: float, shrink: float, floor: float) -> None:
         """Half-life in hours; `shrink` in active hours; `floor` is the least spread of the logarithm."""
         self._half_life, self._shrink, self._floor = half_life, shrink, floor**2
-        self._table = Table()
+        self._table = HashTable()
         self._bits = [1, 1, 1]  # width of the codes of identity, operation and project
         self._known = np.empty(0, np.int32)  # the row of each combination of codes, -1 where there is none
         self.hour = self._first = -1

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix
+from scopedrift.detectors.toolkit.hashing import HashTable, greater_half, grown, mix
 from scopedrift.simulator.log.events import Array
 
 LIMIT = 2_000_000
 
 
-class Counts:
+class DecayingCounts:
     """Settled and waiting counts per fingerprint."""
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self.table = Table()
+        self.table = HashTable()
         self.settled = np.zeros(0)
         self.waiting = np.zeros(0)
         self._period = np.zeros(0, np.int64)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors.toolkit.hashing import Table, grown, splitmix
+from scopedrift.detectors.toolkit.hashing import HashTable, grown, splitmix
 from scopedrift.simulator.log.events import Array
 
 _BITS: Final = 5
@@ -20,11 +20,11 @@ class Remembered:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._table, self._answers = Table(), np.zeros(0)
+        self._table, self._answers = HashTable(), np.zeros(0)
 
     def forget(self) -> None:
         """Drops every answer."""
-        self._table, self._answers = Table(), self._answers[:0]
+        self._table, self._answers = HashTable(), self._answers[:0]
 
     def answers(self, keys: Array, asked: Callable[[Array], Array]) -> Array:
         """The answer to each fingerprint; `asked` gives those that are new, by the positions of their first.

@@ -1,7 +1,7 @@
 """Hash tables over NumPy arrays: the vectorised memory of the built-in detectors.
 
 Several integer columns are packed into one 64-bit fingerprint (multilinear hashing with fixed odd
-multipliers: two different tuples share one with probability 2^-64).  A `Table` gives every fingerprint
+multipliers: two different tuples share one with probability 2^-64).  A `HashTable` gives every fingerprint
 a dense row number, in order of first appearance, so that a detector keeps what it knows in plain arrays
 indexed by row.  Nothing depends on how a stream was cut into batches.
 """
@@ -59,7 +59,7 @@ def splitmix(keys: Array) -> Array:
     return np.asarray(z)
 
 
-class Table:
+class HashTable:
     """An open-addressing hash table from fingerprints to row numbers 0, 1, 2, ..."""
 
     __slots__ = ("_keys", "_mask", "_rows", "_shift", "_size", "fingerprints")

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.detectors.toolkit.columns import column, segments
-from scopedrift.detectors.toolkit.hashing import Table, mix
+from scopedrift.detectors.toolkit.hashing import HashTable, mix
 from scopedrift.detectors.toolkit.memo import Facts, Memo
 from scopedrift.detectors.toolkit.steps import FACTS, STEPS, step_of
 from scopedrift.simulator.log.events import DAY, HOUR, Array, EventBatch
@@ -44,7 +44,7 @@ class Profiles:
 
     def __init__(self) -> None:
         self._traits = Memo((*FACTS, "outcome"), _traits)
-        self._familiar = Table()  # operations and places of each kind of task, as of the last full day
+        self._familiar = HashTable()  # operations and places of each kind of task, as of the last full day
         self._found: list[Array] = []  # those found today
         self._day = -1
         self._windows = np.zeros(0, np.int64)  # those of this hour, sorted

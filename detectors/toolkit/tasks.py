@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scopedrift.detectors.toolkit.columns import grouped
-from scopedrift.detectors.toolkit.hashing import Table, grown, mix
+from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.simulator.log.events import DAY, Array
 
 IDLE = 3 * DAY
@@ -17,7 +17,7 @@ class TaskStarts:
     """The earliest event time of each task, as far as its events have arrived."""
 
     def __init__(self) -> None:
-        self._table = Table()
+        self._table = HashTable()
         self._start = np.zeros(0, np.int64)
         self._arrived = np.zeros(0, np.int64)
 

@@ -12,7 +12,7 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import column, text
-from scopedrift.detectors.toolkit.hashing import Table, mix
+from scopedrift.detectors.toolkit.hashing import HashTable, mix
 from scopedrift.detectors.toolkit.profiles import FEATURES, Profiles
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
@@ -29,7 +29,7 @@ class Windowed:
 
     def __init__(self) -> None:
         self._profiles = Profiles()
-        self._kinds = Table()  # identities with kinds of tasks
+        self._kinds = HashTable()  # identities with kinds of tasks
         self._level, self._spread = np.zeros((1, len(FEATURES))), np.ones((1, len(FEATURES)))
         """Of the logarithm, for each kind; at the end those of the fleet."""
         self.by_time = np.zeros(0, np.int64)
@@ -160,7 +160,7 @@ class WindowedDetector(Detector):
         raise NotImplementedError
 
 
-def imagined(each: int, rng: np.random.Generator) -> Array:
+def synthetic_outliers(each: int, rng: np.random.Generator) -> Array:
     """Events that are high in one feature: without them no tree splits where the baseline never varied."""
     rows = np.zeros((len(FEATURES), each, len(FEATURES)), np.int64)
     for number in range(len(FEATURES)):

@@ -19,7 +19,7 @@ import pytest
 from scopedrift.detectors import Detector, Knowledge, param
 from scopedrift.detectors.conformance.candidate import Candidate
 from scopedrift.detectors.conformance.checks import CHECKS
-from scopedrift.detectors.conformance.runner import Finding, assert_conforms, check, check_apart, run
+from scopedrift.detectors.conformance.runner import CheckResult, assert_conforms, check, check_apart, run
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.registry import BUILTIN
 from scopedrift.detectors.spec import SpecError
@@ -590,7 +590,7 @@ class HashesText(Detector):
 '''
 
 
-def failures(findings: list[Finding]) -> dict[str, Finding]:
+def failures(findings: list[CheckResult]) -> dict[str, CheckResult]:
     return {finding.check: finding for finding in findings if not finding.ok}
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.detectors.toolkit import activities as module
-from scopedrift.detectors.toolkit.activities import Activities
+from scopedrift.detectors.toolkit.activities import ActivityBaselines
 from scopedrift.detectors.toolkit.columns import segments
 from scopedrift.simulator.log.events import HOUR
 
@@ -20,7 +20,7 @@ EVENTS = st.lists(
 )  # fmt: skip
 
 
-def followed(activities: Activities, log, cut: int) -> tuple[list[int], list[int], list[float]]:
+def followed(activities: ActivityBaselines, log, cut: int) -> tuple[list[int], list[int], list[float]]:
     """Events and bytes of each event's activity in the hour so far, and how far that is above the usual."""
     counts, moved, above = [], [], []
     for batch in log.batches(cut):
@@ -55,8 +55,8 @@ def test_counts_run_since_the_full_hour_however_the_stream_is_cut(build, events,
     dense = module._DENSE
     module._DENSE = 0 if hashed else dense
     try:
-        counts, moved, above = followed(Activities(100.0, 3.0, 0.7), log, cut)
-        again = followed(Activities(100.0, 3.0, 0.7), log, len(log))[2]
+        counts, moved, above = followed(ActivityBaselines(100.0, 3.0, 0.7), log, cut)
+        again = followed(ActivityBaselines(100.0, 3.0, 0.7), log, len(log))[2]
     finally:
         module._DENSE = dense
     batch = log.batch(0, len(log))
@@ -75,7 +75,7 @@ def test_counts_run_since_the_full_hour_however_the_stream_is_cut(build, events,
 
 def test_a_level_settles_at_what_the_hours_show(build) -> None:
     log = build([{"at": h + n / 100, "identity": "a", "operation": "Get"} for h in range(200) for n in range(16)])
-    activities = Activities(1000.0, 3.0, 0.7)
+    activities = ActivityBaselines(1000.0, 3.0, 0.7)
     for batch in log.batches(500):
         for start, stop, hour in segments(batch["arrived"], HOUR):
             if hour != activities.hour:
@@ -90,7 +90,7 @@ def test_a_level_settles_at_what_the_hours_show(build) -> None:
 def test_what_was_shown_least_lately_is_forgotten(build, monkeypatch) -> None:
     monkeypatch.setattr(module, "LIMIT", 50)
     log = build([{"at": n / 2, "identity": f"i{n}", "operation": "Get", "bytes": 1} for n in range(400)])
-    activities = Activities(100.0, 3.0, 0.7)
+    activities = ActivityBaselines(100.0, 3.0, 0.7)
     counts, _, _ = followed(activities, log, 7)
     assert len(activities) <= 60 and counts == [1] * 400
 
@@ -98,7 +98,7 @@ def test_what_was_shown_least_lately_is_forgotten(build, monkeypatch) -> None:
 def test_of_what_one_hour_showed_the_later_half_stays(build, monkeypatch) -> None:
     monkeypatch.setattr(module, "LIMIT", 50)
     log = build([{"at": n / 1000, "identity": f"i{n}", "operation": "Get", "bytes": 1} for n in range(100)])
-    activities = Activities(100.0, 3.0, 0.7)
+    activities = ActivityBaselines(100.0, 3.0, 0.7)
     followed(activities, log, 30)
     activities.turn(activities.hour + 1)
     kept = activities.forget()

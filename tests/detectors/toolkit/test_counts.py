@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors.toolkit.counts import Counts
+from scopedrift.detectors.toolkit.counts import DecayingCounts
 
 KEYS = st.lists(st.integers(1, 12), max_size=30)
 
@@ -20,7 +20,7 @@ def keys_of(values: list[int]) -> np.ndarray:
 @given(st.lists(KEYS, max_size=6))
 @settings(max_examples=50)
 def test_what_is_added_counts_from_the_next_settling_on(days: list[list[int]]) -> None:
-    counts, settled = Counts(), Counter[int]()
+    counts, settled = DecayingCounts(), Counter[int]()
     asked = keys_of(list(range(14)))
     for day in days:
         counts.add(counts.rows(keys_of(day)))
@@ -33,7 +33,7 @@ def test_what_is_added_counts_from_the_next_settling_on(days: list[list[int]]) -
 @given(st.lists(KEYS, min_size=1, max_size=6), st.floats(0.1, 1.0))
 @settings(max_examples=40)
 def test_counts_fade_by_the_share_that_is_kept(days: list[list[int]], keep: float) -> None:
-    counts, model = Counts(), defaultdict[int, float](float)
+    counts, model = DecayingCounts(), defaultdict[int, float](float)
     for day in days:
         counts.add(counts.rows(keys_of(day)), 2.0)
         counts.settle(keep)
@@ -49,7 +49,7 @@ def test_counts_fade_by_the_share_that_is_kept(days: list[list[int]], keep: floa
 def test_once_a_period_counts_once_however_the_stream_is_cut(events: list[tuple[int, int]], size: int) -> None:
     events = sorted(events, key=lambda event: event[1])  # periods only move on
     keys, periods = keys_of([key for key, _ in events]), keys_of([period for _, period in events])
-    counts, counted = Counts(), list[int]()
+    counts, counted = DecayingCounts(), list[int]()
     for start in range(0, len(events), size):
         part = slice(start, start + size)
         counted += (start + counts.add_once(counts.rows(keys[part]), periods[part])).tolist()
@@ -61,7 +61,7 @@ def test_once_a_period_counts_once_however_the_stream_is_cut(events: list[tuple[
 
 
 def test_beyond_the_limit_the_lesser_half_is_dropped() -> None:
-    counts = Counts(limit=100)
+    counts = DecayingCounts(limit=100)
     rows = counts.rows(np.arange(1, 151))
     counts.add(rows, np.arange(1.0, 151.0))
     kept = counts.settle()
@@ -71,7 +71,7 @@ def test_beyond_the_limit_the_lesser_half_is_dropped() -> None:
 
 
 def test_within_the_limit_rows_stay_as_they_are() -> None:
-    counts = Counts(limit=100)
+    counts = DecayingCounts(limit=100)
     rows = counts.rows(np.arange(1, 51))
     assert counts.settle() is None
     assert np.array_equal(counts.rows(np.arange(1, 51)), rows)

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors.toolkit.hashing import Table, greater_half, grown, mix, splitmix
+from scopedrift.detectors.toolkit.hashing import HashTable, greater_half, grown, mix, splitmix
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 BATCHES = st.lists(st.lists(st.one_of(st.integers(-5, 40), INT64), max_size=60), max_size=8)
 
 
 def rows_in_order_of_appearance(batches: list[list[int]]) -> list[list[int]]:
-    """What `Table.add` promises, by a dictionary."""
+    """What `HashTable.add` promises, by a dictionary."""
     known: dict[int, int] = {}
     return [[known.setdefault(key, len(known)) for key in batch] for batch in batches]
 
@@ -22,7 +22,7 @@ def rows_in_order_of_appearance(batches: list[list[int]]) -> list[list[int]]:
 @given(BATCHES)
 @settings(max_examples=60)
 def test_a_table_is_a_dictionary_numbered_by_first_appearance(batches: list[list[int]]) -> None:
-    table = Table()
+    table = HashTable()
     found = [table.add(np.array(batch, np.int64)).tolist() for batch in batches]
     assert found == rows_in_order_of_appearance(batches)
     assert len(table) == len({key for batch in batches for key in batch})
@@ -31,7 +31,7 @@ def test_a_table_is_a_dictionary_numbered_by_first_appearance(batches: list[list
 @given(st.lists(INT64, max_size=200))
 @settings(max_examples=40)
 def test_cutting_the_stream_changes_no_row(keys: list[int]) -> None:
-    whole, pieces = Table(), Table()
+    whole, pieces = HashTable(), HashTable()
     array = np.array(keys, np.int64)
     rows = whole.add(array)
     cut = [pieces.add(array[start : start + 7]) for start in range(0, len(keys), 7)]
@@ -41,7 +41,7 @@ def test_cutting_the_stream_changes_no_row(keys: list[int]) -> None:
 @given(st.lists(INT64, max_size=100), st.lists(INT64, max_size=100))
 @settings(max_examples=40)
 def test_find_knows_what_was_added_and_nothing_else(added: list[int], asked: list[int]) -> None:
-    table = Table()
+    table = HashTable()
     table.add(np.array(added, np.int64))
     rows = {key: row for row, key in enumerate(dict.fromkeys(added))}
     assert table.find(np.array(asked, np.int64)).tolist() == [rows.get(key, -1) for key in asked]
@@ -51,7 +51,7 @@ def test_find_knows_what_was_added_and_nothing_else(added: list[int], asked: lis
 
 @pytest.mark.parametrize("key", [0, -1, 1, 2**63 - 1, -(2**63)])
 def test_what_an_empty_slot_holds_is_not_in_the_table(key: int) -> None:
-    table, keys = Table(), np.array([key])
+    table, keys = HashTable(), np.array([key])
     assert table.absent(keys).tolist() == [0] and table.find(keys).tolist() == [-1]
     table.add(keys)
     assert table.absent(keys).tolist() == []
@@ -59,7 +59,7 @@ def test_what_an_empty_slot_holds_is_not_in_the_table(key: int) -> None:
 
 def test_keys_that_share_a_slot_stay_apart() -> None:
     keys = np.arange(1, 3000, dtype=np.int64)  # the upper bits, which choose the slot, are all zero
-    table = Table()
+    table = HashTable()
     assert np.array_equal(table.add(keys), np.arange(len(keys)))
     assert np.array_equal(table.find(keys[::-1]), np.arange(len(keys))[::-1])
 
@@ -68,7 +68,7 @@ def test_keys_that_share_a_slot_stay_apart() -> None:
 @settings(max_examples=40)
 def test_keep_drops_rows_and_moves_the_others_up(keys: list[int], random: object) -> None:
     mask = np.array([random.random() < 0.5 for _ in keys])  # type: ignore[attr-defined]
-    table = Table()
+    table = HashTable()
     table.add(np.array(keys, np.int64))
     table.keep(mask)
     kept = [key for key, stays in zip(keys, mask, strict=True) if stays]
@@ -78,7 +78,7 @@ def test_keep_drops_rows_and_moves_the_others_up(keys: list[int], random: object
 
 
 def test_clear_forgets_everything() -> None:
-    table = Table()
+    table = HashTable()
     table.add(np.arange(5000))
     table.clear()
     assert len(table) == 0

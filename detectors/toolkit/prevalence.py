@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable
 
 
-class Users:
+class Prevalence:
     """Remembers which identities did which things; counts settle when `settle` is called."""
 
     def __init__(self) -> None:
