@@ -29,7 +29,7 @@ BUILTIN: Final[Mapping[str, str]] = {
         "peer-group": "peer_group:PeerGroup",
         "task-context": "task_context:TaskContext",
         "change-aware": "change_aware:ChangeAware",
-        "drift": "drift:Drift",
+        "drift": "drift:ActivityDrift",
         "isolation-forest": "outliers:IsolationForest",
         "histogram": "outliers:Histogram",
         "ensemble": "ensemble:Ensemble",

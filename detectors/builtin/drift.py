@@ -27,7 +27,7 @@ _VOLUME = 0.5
 
 
 @dataclass
-class Drift(Detector):
+class ActivityDrift(Detector):
     """Scores activities whose hours drift away from their own past."""
 
     method: str = param("page-hinkley", doc="page-hinkley, or adwin (needs River)")
