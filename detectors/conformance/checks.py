@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Range
 from scopedrift.detectors.conformance.candidate import (
+    MAX_COST,
     Candidate,
     as_scores,
     difference,
@@ -38,6 +40,8 @@ Check = Callable[[Candidate], str]
 CHECKS: Final[list[tuple[Check, str]]] = []
 """Every check with the reason why it matters, in order."""
 
+_PATIENCE: Final = 5.0
+"""Seconds in which threads may let go of memory."""
 _ELSEWHERE: Final = """
 import json, sys
 from scopedrift.detectors.conformance import checks
@@ -330,16 +334,16 @@ def explains_in_words(candidate: Candidate) -> str:
 
 @_because("sweeps score millions of events; vectorise over the columns of a batch")
 def is_fast_enough(candidate: Candidate) -> str:
-    """A minimum of events a second, in batches of 1,000."""
-    rate, least = candidate.events_per_second, candidate.min_events_per_second
-    return "" if rate >= least else f"{rate:,.0f} events a second: expected at least {least:,.0f}"
+    """Scoring costs at most so many times what reading the events one by one costs, in batches of 1,000."""
+    cost, most = candidate.cost, candidate.max_cost
+    return "" if cost <= most else f"costs {cost:,.0f} times what reading the events costs: expected at most {most:g}"
 
 
 @_because("a month of events must fit in memory: what is kept per event, or per task, adds up")
 def memory_stays_bounded(candidate: Candidate) -> str:
     """On a steady stream, memory stops growing (a slow detector is shown less of it)."""
     rounds = 32
-    size = 2500 if candidate.events_per_second > 4000 else 250
+    size = 2500 if candidate.cost < MAX_COST / 4 else 250
     log = sample_log(size * rounds, days=64.0)
     detector = candidate.make()
     detector.fit(log.batch(0, 4 * size), candidate.known_to(detector))
@@ -352,10 +356,9 @@ def memory_stays_bounded(candidate: Candidate) -> str:
                 held.append(tracemalloc.get_traced_memory()[0])
         events = (len(held) - 1) * 4 * size
         most = held[0] + (candidate.max_bytes_per_event + 20_000 / size) * events
-        for _ in range(250):  # a thread that is about to end may still hold a batch
-            if held[-1] > most:
-                time.sleep(0.02)
-                held[-1] = min(held[-1], tracemalloc.get_traced_memory()[0])
+        if held[-1] > most:  # a thread that is about to end may still hold a batch
+            _await_threads()
+            held[-1] = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     if held[-1] > most:
@@ -365,6 +368,14 @@ def memory_stays_bounded(candidate: Candidate) -> str:
             f"{candidate.max_bytes_per_event:g}, so bound what is remembered"
         )
     return ""
+
+
+def _await_threads() -> None:
+    """Lets other threads end, for a while."""
+    until = time.monotonic() + _PATIENCE
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 @_because("a detector that sees the labels measures nothing")

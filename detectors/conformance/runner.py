@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from scopedrift.detectors import loading
 from scopedrift.detectors.base import Detector
-from scopedrift.detectors.conformance.candidate import Candidate
+from scopedrift.detectors.conformance.candidate import MAX_COST, Candidate
 from scopedrift.detectors.conformance.checks import (
     CHECKS,
     Check,
@@ -63,7 +63,7 @@ def check(
     log: EventLog | None = None,
     knowledge: Knowledge | None = None,
     *,
-    min_events_per_second: float = 1000.0,
+    max_cost: float = MAX_COST,
     max_seconds: float = 180.0,
 ) -> list[CheckResult]:
     """Runs every check; one finding per check, in order.
@@ -74,7 +74,7 @@ def check(
     """
     make, spec = (_maker(detector), detector) if isinstance(detector, str) else (detector, "")
     log, knowledge = log or sample_log(), knowledge or sample_knowledge()
-    return list(run(Candidate(make, log, knowledge, spec, min_events_per_second, max_seconds=max_seconds)))
+    return list(run(Candidate(make, log, knowledge, spec, max_cost, max_seconds=max_seconds)))
 
 
 def check_apart(detector: str, *, max_seconds: float = 180.0) -> Iterator[CheckResult]:
