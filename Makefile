@@ -86,7 +86,9 @@ pages: $(VENV)/.dev
 # Builds the package, installs it into a fresh environment, and uses it from another folder.
 wheel-check: $(VENV)/.made
 	@rm -rf build
-	@$(PIP) wheel --quiet --no-deps --wheel-dir build/wheel .
+	@mkdir -p build
+	@$(PIP) wheel --verbose --no-deps --wheel-dir build/wheel . > build/wheel.log 2>&1 || { cat build/wheel.log >&2; exit 1; }
+	@if grep -i -A 3 'would be ignored' build/wheel.log >&2; then exit 1; fi
 	@$(PYTHON) -m venv build/venv
 	@build/venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(LOCK) build/wheel/*.whl
 	@mkdir -p build/elsewhere
