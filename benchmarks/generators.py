@@ -29,6 +29,7 @@ from scopedrift.simulator.engine import TICK, WINDOW
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.delivery import DELAY_SIGMA, Delivery
 from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder
+from scopedrift.simulator.expansion.rows import Holder, StageRow
 from scopedrift.simulator.log.event_log import Digest
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array, Vocabulary
 from scopedrift.simulator.log.storage import ROW_GROUP, LogWriter
@@ -122,7 +123,17 @@ def _stages(platform: Platform, given: Setting, workload: Workload) -> Process:
     for job in range(given.tasks):
         yield platform.wait((duration if job else 1) + round(draws.row()[0] * given.mean_gap))
         now, session = platform.now, workload.session(job)
-        platform.emit(activity, actor, now, duration, given.per_stage, job, 0, session, now, -1, platform.outcome())
+        platform.emit(
+            StageRow(
+                Holder(actor, job, session, now),
+                stage=0,
+                activity=activity,
+                start=now,
+                duration=duration,
+                events=given.per_stage,
+                outcome=platform.outcome(),
+            )
+        )
 
 
 def event_per_yield(given: Setting, out: Path) -> int:

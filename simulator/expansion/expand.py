@@ -17,42 +17,29 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from msgspec.structs import astuple
 
 from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.expansion.delivery import Delivery
+from scopedrift.simulator.expansion.rows import BLOCK, DENIED, OUTAGE, Holder, Rows, StageRow
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array
 from scopedrift.simulator.randomness import TABLE, hash64
 
 if TYPE_CHECKING:
     from scopedrift.simulator.world.organisation import World
 
-ROW: Final = (
-    "activity", "actor", "start", "duration", "count", "job", "stage",
-    "session", "anchor", "epoch", "outcome", "truth", "behalf", "data", "span", "clump",
-)  # fmt: skip
-"""The fields of a stage row: see `Recorder.emit`."""
+ROW: Final = (*Holder.__struct_fields__, *StageRow.__struct_fields__[1:])
 _PACK: Final = Struct(f"{len(ROW)}q").pack
 """A row as bytes: half the time and a fifth of the memory of a list of numbers."""
 
-NORMAL, DENIED, OUTAGE = 0, 1, 2
-"""How a stage's calls end: at the usual rates, all denied, or failing eight times as often."""
 OUTAGE_FACTOR: Final = 8
-REFUSALS: Final = 4
-"""Added to the outcome of a stage for each number of the set of operations that a policy refuses it."""
 
 CLUMP_GAP: Final = SECOND // 5
 """Between the tasks of a clump on average, at random (assumed: a caller's next request a fifth of a second later)."""
 _CLUMPS: Final = np.uint64(0xC1E9)
 _PLACES: Final = np.uint64(0x91AC)
-BLOCK: Final = 32_768
-"""Events that are worked on together: intermediate arrays stay in the cache.  The log does not depend on it."""
-
 Window = tuple[dict[str, Array], Array]
 """The columns of a window (world codes) and the truth code of each event."""
-
-
-Rows = dict[str, Array]
-"""Stage rows by field (`ROW`)."""
 
 
 @dataclass
@@ -104,46 +91,14 @@ class Recorder:
         self._tables = self._world.activities.tables()
 
     def refuse(self, operations: tuple[int, ...]) -> int:
-        """What to add to a stage's outcome so that its calls of these operations are denied."""
-        return REFUSALS * self._refusals.setdefault(operations, len(self._refusals))
+        """The number of a set of operations (codes, ascending), for `StageRow.refused`."""
+        return self._refusals.setdefault(operations, len(self._refusals))
 
-    def emit(
-        self,
-        activity: int,
-        actor: int,
-        start: int,
-        duration: int,
-        count: int,
-        job: int,
-        stage: int,
-        session: int = 0,
-        anchor: int = 0,
-        epoch: int = -1,
-        outcome: int = NORMAL,
-        truth: int = 0,
-        behalf: int = MISSING,
-        data: int = MISSING,
-        span: int = 0,
-        clump: int = 1,
-    ) -> None:
-        """Add one stage: `count` events of `activity` by `actor` within `duration` microseconds from `start`.
-
-        `job` numbers the tasks of a workload (-1: outside any task) and `stage` the stages of a task: together
-        they key its draws.  `session` names the credential session and `anchor` when it was issued; `epoch`
-        fixes a stolen credential that is not renewed (-1: renewed at half-life).  `outcome` is one of `NORMAL`,
-        `DENIED`, `OUTAGE`; `truth` the code of the injection that caused it (0: none); `behalf` the identity on
-        whose behalf it acts; `data` a pool that replaces the actor's in the slot `dataset`.
-
-        With a `span`, the stage holds many tasks (`per_task` of the activity): each takes `span` microseconds from
-        a start of its own, and `clump` of them start together, as callers' bursts do.
-        """
-        if count <= 0:
-            return
-        self._packed += _PACK(
-            activity, actor, start, duration, count, job, stage,
-            session, anchor, epoch, outcome, truth, behalf, data, span, clump,
-        )  # fmt: skip
-        self.count += count
+    def add(self, row: StageRow) -> None:
+        """Take one stage."""
+        if row.events > 0:
+            self._packed += _PACK(*astuple(row.holder), *astuple(row)[1:])
+            self.count += row.events
 
     def flush(self, watermark: int | None) -> Window | None:
         """Expand what was collected; return the events that arrived before `watermark`, in order of arrival.
@@ -155,7 +110,7 @@ class Recorder:
         self._packed.clear()
         self.count = 0
         new = {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(ROW)}
-        old = len(self._rows["count"])
+        old = len(self._rows["events"])
         rows = {name: np.concatenate([self._rows[name], new[name]]) for name in ROW} if old else new
         parts = [] if self._pending is None else [self._pending]
         parts += self._expanded(new, old)
@@ -177,7 +132,7 @@ class Recorder:
 
     def _expanded(self, rows: Rows, offset: int) -> list[_Pending]:
         """All events of new rows, block by block."""
-        ends = np.cumsum(rows["count"])
+        ends = np.cumsum(rows["events"])
         parts, first = [], 0
         while first < len(ends):
             done = ends[first - 1] if first else 0
@@ -189,7 +144,7 @@ class Recorder:
     def _expand(self, rows: Rows, offset: int) -> _Pending:
         """When each event of new rows happens, arrives, and which operation it is."""
         tables, delivery = self._tables, self._delivery
-        count, code = rows["count"], rows["activity"]
+        count, code = rows["events"], rows["activity"]
         row = np.repeat(np.arange(len(count)), count)
         index = np.arange(len(row)) - (np.cumsum(count) - count).take(row)
         keys = self._keys(rows).take(row)
@@ -266,7 +221,7 @@ class Recorder:
 
     def _outcomes(self, rows: Rows, row: Array, operation: Array, draw: Array) -> Array:
         """How calls end, as an index into `OUTCOMES`; `draw` has 16 bits."""
-        how, refusal = rows["outcome"] % REFUSALS, rows["outcome"] // REFUSALS
+        how, refusal = rows["outcome"], rows["refused"]
         denied = draw < self._denied.take(operation)
         if (how == DENIED).any():
             denied |= (how == DENIED).take(row)

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
 from scopedrift.scenarios.catalogue import Burst, Effect, Reach, Surge
 from scopedrift.scenarios.parts import ChangeSpec
 from scopedrift.simulator.expansion.activities import Activity
+from scopedrift.simulator.expansion.numbers import CHANGE_TASKS
+from scopedrift.simulator.expansion.rows import Holder, StageRow
 from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.log.truth import BenignChange
@@ -28,9 +29,6 @@ from scopedrift.simulator.randomness import Quantiles, key
 from scopedrift.simulator.runtime.platform import Platform, Process
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
-
-CHANGE_TASKS: Final = 1 << 33
-"""Task numbers from here on belong to changes."""
 
 
 def plan_change(
@@ -136,13 +134,19 @@ def _burst(
     count = Quantiles.of(spec.count)
     for i in range(min(spec.times, len(draws))):
         row = draws[i]
-        job = CHANGE_TASKS + 64 * tag + i
-        session = workload.session(job)
+        job = CHANGE_TASKS.at(64 * tag + i)
         lasts = max(round(spec.duration * (0.5 + row[0])), 1)
         platform.emit(
-            activity.code, actor, platform.now, lasts, max(round(count(row[1])), 1), job, 0, session, platform.now,
-            outcome=platform.outcome(), truth=truth,
-        )  # fmt: skip
+            StageRow(
+                Holder(actor, job, workload.session(job), platform.now, truth=truth),
+                stage=0,
+                activity=activity.code,
+                start=platform.now,
+                duration=lasts,
+                events=max(round(count(row[1])), 1),
+                outcome=platform.outcome(),
+            )
+        )
         yield platform.wait(round(spec.every * (0.7 + 0.6 * row[2])))
 
 

@@ -19,7 +19,8 @@ import numpy as np
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.catalogue import Pace, Stage, Template
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.expansion.expand import DENIED
+from scopedrift.simulator.expansion.numbers import INCIDENT_STAGES
+from scopedrift.simulator.expansion.rows import DENIED, Holder, StageRow
 from scopedrift.simulator.injection.conduct import ATTEMPTS, Conduct, conduct, foreign_image, volume
 from scopedrift.simulator.injection.foothold import Foothold, awake, find_victim, gain, lurk, take
 from scopedrift.simulator.injection.ledger import Ledger, OpenIncident
@@ -29,8 +30,6 @@ from scopedrift.simulator.log.truth import Incident, StageTruth
 from scopedrift.simulator.randomness import key
 from scopedrift.simulator.runtime.platform import URGENT, Platform, Process
 
-STAGES: Final = 50_000
-"""Stage numbers of incidents: apart from those of the task that they hide in.  256 for each stage of a template."""
 PORTIONS: Final = 5
 """At strength 1 a stage of many events is divided into this many (assumed)."""
 DIVISIBLE: Final = 12
@@ -154,7 +153,7 @@ def _stage(
             yield platform.wait(plan.tempo.draw(RETRY, rng, patient=hold.expires < 0))
         expired = 0 <= hold.expires <= platform.now
         done = conduct(platform, hold, technique, targets, strength, rng)
-        at = STAGES + 256 * number + 32 * attempt
+        at = INCIDENT_STAGES.at(256 * number + 32 * attempt)
         tried = incident.stages[-1]
         incident.stages[-1] = replace(
             tried,
@@ -231,15 +230,22 @@ def _emit(
         repository = world.pool("resource", [hold.image.rsplit(":", 1)[0]], None)
         actor = replace(actor.rebound("image", repository), image=world.code("image", hold.image))
     number = world.actors.add(actor)
+    holder = Holder(number, hold.job, hold.session, hold.anchor, truth=truth)
     if hold.epoch < 0 and hold.identity is hold.workload.identity:  # whoever acts for long renews its credential
-        hold.workload.sessions.keep(
-            platform, hold.workload, platform.now + lasts,
-            actor=number, job=hold.job, session=hold.session, anchor=hold.anchor, truth=truth,
-        )  # fmt: skip
+        for row in hold.workload.sessions.keep(holder, platform.now, platform.now + lasts)[1]:
+            platform.emit(row)
     platform.emit(
-        activity, number, platform.now, max(lasts, 1), count, hold.job, stage,
-        hold.session, hold.anchor, hold.epoch, outcome, truth,
-    )  # fmt: skip
+        StageRow(
+            holder,
+            stage=stage,
+            activity=activity,
+            start=platform.now,
+            duration=max(lasts, 1),
+            events=count,
+            epoch=hold.epoch,
+            outcome=outcome,
+        )
+    )
 
 
 def _prime(
@@ -267,6 +273,6 @@ def _prime(
             return
         done = conduct(platform, hold, technique, targets, strength, rng)
         if done.done is not None:
-            at = STAGES + 256 * (len(plan.stages) + time)
+            at = INCIDENT_STAGES.at(256 * (len(plan.stages) + time))
             calls = max(int(rng.integers(2, 7)), done.done.steps)
             _emit(platform, hold, done, done.done.code, round(5 * MINUTE * rng.random()), calls, at, truth, 0)

@@ -1,18 +1,22 @@
-"""The run-time policy decision point: each request is held against the declared scope before it is made.
+"""The run-time policy decision point: each stage is checked against the declared scope before it is recorded.
 
-A stage of a task asks for all that it may call as it begins.  `log` notes what it would deny, one record for each
-kind of resource, in the stream `runtime` under the service `policy`.  `enforce` denies it: the refused
-calls of a stage, and only those, end as denied.  An announced change updates the policy when it begins, an
-unannounced one does not; an identity that no policy knows may do nothing.
+It is a filter on stage rows.  In mode `log`, a row passes and is followed by a record of each kind of resource that
+the policy would deny, in the stream `runtime` under the service `policy`.  In mode `enforce`, the calls that the
+policy denies, and only those, end as denied.  An announced change updates the policy when it begins, an unannounced
+one does not; an identity that no policy knows may do nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from scopedrift.scenarios.catalogue import ActivitySpec, Operation
-from scopedrift.simulator.expansion.expand import DENIED, NORMAL, Recorder
+from scopedrift.simulator.expansion.expand import Recorder
+from scopedrift.simulator.expansion.numbers import DECISIONS
+from scopedrift.simulator.expansion.rows import DENIED, StageRow
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of
 from scopedrift.simulator.world.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
@@ -20,17 +24,16 @@ from scopedrift.simulator.world.policy import UNGUARDED, CalendarEntry, Deployme
 if TYPE_CHECKING:
     from scopedrift.simulator.world.organisation import World
 
-DECISIONS: Final = 1 << 40
-"""Stage numbers from here on are decision records: 64 for each stage."""
+PER_STAGE: Final = 64
+"""Numbers of decisions on one stage."""
 
 
 class DecisionPoint:
-    """Decides on every stage that is emitted, by `mode`: `log` or `enforce`."""
+    """Decides on every stage, by `mode`: `log` or `enforce`."""
 
-    def __init__(self, world: World, recorder: Recorder, mode: str, clock: Callable[[], int]) -> None:
+    def __init__(self, world: World, recorder: Recorder, mode: str) -> None:
         self._world = world
         self._recorder = recorder
-        self._clock = clock
         self._enforce = mode == "enforce"
         self._scopes: dict[int, tuple[set[Grant], set[str]]] = {}
         self._coming: list[CalendarEntry] = []
@@ -46,53 +49,45 @@ class DecisionPoint:
             self._allow(codes.find(name), scope)
         self._coming = sorted(deployment.calendar, key=lambda entry: entry.start, reverse=True)
 
-    def emit(
-        self,
-        activity: int,
-        actor: int,
-        start: int,
-        duration: int,
-        count: int,
-        job: int,
-        stage: int,
-        session: int = 0,
-        anchor: int = 0,
-        epoch: int = -1,
-        outcome: int = NORMAL,
-        truth: int = 0,
-        behalf: int = MISSING,
-        data: int = MISSING,
-        span: int = 0,
-        clump: int = 1,
-    ) -> None:
-        """`Recorder.emit`, decided upon."""
-        self._update()
-        refused = self._refused(activity, actor, data)
-        if refused and self._enforce:
-            outcome += self._recorder.refuse(refused)
-        self._recorder.emit(
-            activity, actor, start, duration, count, job, stage,
-            session, anchor, epoch, outcome, truth, behalf, data, span, clump,
-        )  # fmt: skip
-        if refused and not self._enforce and count > 0:
-            caller = self._world.actors[actor]
-            asked = {self._pool(caller, self._world.operations.all[code].slot, data) for code in refused}
-            for number, pool in enumerate(sorted(asked)):
-                self._recorder.emit(
-                    self._decision.code, self._world.actors.variant(actor, "request", pool), start,
-                    min(duration, SECOND), 1, job, DECISIONS + 64 * stage + number, session, anchor, epoch,
-                    DENIED, truth, behalf,
-                )  # fmt: skip
+    def decide(self, row: StageRow, now: int) -> list[StageRow]:
+        """The rows to record for a stage that is asked for at the time `now`."""
+        self._update(now)
+        refused = self._refused(row)
+        if not refused:
+            return [row]
+        if self._enforce:
+            return [replace(row, refused=self._recorder.refuse(refused))]
+        return [row, *self._denials(row, refused)] if row.events > 0 else []
 
-    def denies(self, identity: int, operation: Operation, places: Iterable[str], registry: str | None) -> bool:
-        """Whether it denies a call on resources of some projects, with an image from a registry, as things stand."""
-        self._update()
+    def denies(
+        self, identity: int, operation: Operation, places: Iterable[str], registry: str | None, now: int
+    ) -> bool:
+        """Whether it denies a call on resources of some projects, with an image from a registry, at the time `now`."""
+        self._update(now)
         return self._enforce and not self._covers(identity, operation, places, registry)
 
-    def _update(self) -> None:
+    def _denials(self, row: StageRow, refused: Iterable[int]) -> Iterator[StageRow]:
+        """A record for each kind of resource that an operation is refused on."""
+        caller = self._world.actors[row.holder.actor]
+        asked = {self._pool(caller, self._world.operations.all[code].slot, row.data) for code in refused}
+        for number, pool in enumerate(sorted(asked)):
+            yield replace(
+                row,
+                activity=self._decision.code,
+                holder=replace(row.holder, actor=self._world.actors.variant(row.holder.actor, "request", pool)),
+                duration=min(row.duration, SECOND),
+                events=1,
+                stage=DECISIONS.at(PER_STAGE * row.stage + number),
+                outcome=DENIED,
+                data=MISSING,
+                span=0,
+                clump=1,
+            )
+
+    def _update(self, now: int) -> None:
         """Take over the announced changes that have begun."""
         codes = self._world.names["identity"]
-        while self._coming and self._coming[-1].start <= self._clock():
+        while self._coming and self._coming[-1].start <= now:
             entry = self._coming.pop()
             for name in entry.identities or self._world.identities:
                 self._allow(codes.find(name), Scope(entry.grants, entry.registries))
@@ -103,16 +98,16 @@ class DecisionPoint:
         grants |= scope.grants
         registries |= scope.registries
 
-    def _refused(self, activity: int, actor: int, data: int) -> tuple[int, ...]:
-        """The operations of an activity that its caller may not call there."""
-        case = (activity, actor, data)
+    def _refused(self, row: StageRow) -> tuple[int, ...]:
+        """The operations of a stage that its caller may not call there."""
+        case = (row.activity, row.holder.actor, row.data)
         known = self._known.get(case)
         if known is None:
-            caller = self._world.actors[actor]
+            caller = self._world.actors[row.holder.actor]
             registry = registry_of(self._world.names["image"][caller.image]) if caller.image >= 0 else None
             refused = set()
-            for operation in self._world.activities.coded(activity).operations:
-                pool = self._pool(caller, operation.slot, data)
+            for operation in self._world.activities.coded(row.activity).operations:
+                pool = self._pool(caller, operation.slot, row.data)
                 places = self._world.projects_of(pool) or {self._world.names["project"][caller.project]}
                 if not self._covers(caller.identity, operation, places, registry):
                     refused.add(self._world.operations.codes[operation.name])

@@ -10,7 +10,8 @@ from typing import Any, Final
 import simpy
 
 from scopedrift.scenarios.catalogue import Operation
-from scopedrift.simulator.expansion.expand import NORMAL, OUTAGE, Recorder
+from scopedrift.simulator.expansion.expand import Recorder
+from scopedrift.simulator.expansion.rows import NORMAL, OUTAGE, StageRow
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.runtime.decisions import DecisionPoint
@@ -105,11 +106,9 @@ class Platform:
         self.world = world
         self.env = simpy.Environment(initial_time=world.scenario.start_us)
         self.gpus = GpuPool(self.env, world.scenario.platform.gpus, world.scenario.platform.contention)
-        self.emit = recorder.emit
-        self._decisions: DecisionPoint | None = None
-        if world.scenario.platform.policy != "off":
-            self._decisions = DecisionPoint(world, recorder, world.scenario.platform.policy, lambda: self.now)
-            self.emit = self._decisions.emit
+        self._recorder = recorder
+        policy = world.scenario.platform.policy
+        self._decisions = None if policy == "off" else DecisionPoint(world, recorder, policy)
         self.novelty = Novelty(world)
         self._outage_until = 0
 
@@ -122,6 +121,14 @@ class Platform:
         """An event `duration` microseconds from now."""
         return self.env.timeout(duration)
 
+    def emit(self, row: StageRow) -> None:
+        """Record a stage, as the policy decision point lets it pass if there is one."""
+        if self._decisions is None:
+            self._recorder.add(row)
+        else:
+            for each in self._decisions.decide(row, self.now):
+                self._recorder.add(each)
+
     def decide_by(self, deployment: Deployment) -> None:
         """Hold requests against what is declared, if the scenario has a policy decision point."""
         if self._decisions is not None:
@@ -129,7 +136,7 @@ class Platform:
 
     def denies(self, identity: int, operation: Operation, places: Iterable[str], registry: str | None) -> bool:
         """Whether a policy decision point denies an identity a call now (see `DecisionPoint.denies`)."""
-        return self._decisions is not None and self._decisions.denies(identity, operation, places, registry)
+        return self._decisions is not None and self._decisions.denies(identity, operation, places, registry, self.now)
 
     def rotations(self) -> Process:
         """Rotated keys: the workloads of their identities start again with the new one."""

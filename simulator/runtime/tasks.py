@@ -3,82 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.expansion.activities import Activity
-from scopedrift.simulator.expansion.expand import DENIED
+from scopedrift.simulator.expansion.numbers import UNRECORDED_TASKS
+from scopedrift.simulator.expansion.rows import DENIED, Holder, StageRow
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.runtime.detours import SPAN, Detour
 from scopedrift.simulator.runtime.platform import Platform
-from scopedrift.simulator.world.credentials import NEXT_START
 from scopedrift.simulator.world.identities import allows
 from scopedrift.simulator.world.organisation import Project, Workload
 from scopedrift.simulator.world.policy import UNGUARDED
+from scopedrift.simulator.world.sessions import NEXT_START
 
 EXPLORE_DRAWS: Final = 5
 SLACK: Final = 15 * SECOND
 """A session is kept for so long after the stages that use it: one that waits for it may end late (assumed)."""
 SHORT: Final = 10 * SECOND
 """Stages shorter than this have no room for a detour."""
-UNRECORDED: Final = -2
-"""Task *j* without context is numbered -2 - j: its draws are its own, and its records carry no task."""
+
+
+class Held(NamedTuple):
+    """A credential session that somebody else obtained."""
+
+    session: int
+    anchor: int
+    """When it was issued (microseconds since 1970 UTC)."""
 
 
 class Task:
     """A running task: task id, credential session, and the number of its next stage."""
 
-    __slots__ = (
-        "_anchor",
-        "_behalf",
-        "_held",
-        "_platform",
-        "_stage",
-        "actor",
-        "job",
-        "number",
-        "session",
-        "workload",
-    )
+    __slots__ = ("_held", "_holder", "_platform", "_stage", "number", "workload")
 
     def __init__(
         self,
         platform: Platform,
         workload: Workload,
         kind: str,
-        job: int,
-        session: int | None = None,
+        number: int,
+        session: int | Held | None = None,
         *,
-        held: tuple[int, int] | None = None,
         behalf: int = MISSING,
         context: bool = True,
     ) -> None:
-        """Begin task number `job` of a kind.
+        """Begin task `number` of a kind.
 
-        `session` shares a credential session of the workload (default: its own); `held` is one that somebody else
-        obtained (its number and when it was issued).  `behalf` is the principal on whose behalf it acts.  Without
+        `session` is the number of a credential session that it shares with other tasks of the workload, or one that
+        somebody else obtained (default: one of its own).  `behalf` is the principal on whose behalf it acts.  Without
         `context` no record says which task it belongs to.
         """
         self._platform = platform
         self._stage = 0
-        self._behalf = behalf
+        self._held = isinstance(session, Held)
         self.workload = workload
-        self.actor = workload.actors[kind]
-        self.number = job
-        self.job = job if context else UNRECORDED - job
-        self._held = held is not None
-        own = workload.session(job + 1 if session is None else session), platform.now
-        self.session, self.anchor = own if held is None else held
+        self.number = number
+        if isinstance(session, Held):
+            own, anchor = session
+        else:
+            own, anchor = workload.session(number + 1 if session is None else session), platform.now
+        job = number if context else UNRECORDED_TASKS.end - 1 - number
+        self._act_as(Holder(workload.actors[kind], job, own, anchor, behalf))
 
     @property
     def anchor(self) -> int:
         """When its credential session began."""
-        return self._anchor
+        return self._holder.anchor
 
     @anchor.setter
     def anchor(self, begun: int) -> None:
-        self._anchor = begun
-        self.workload.recent = (self.actor, self.job, self.session, begun)
+        self._act_as(replace(self._holder, anchor=begun))
+
+    def _act_as(self, holder: Holder) -> None:
+        self._holder = holder
+        self.workload.recent = (holder.actor, holder.job, holder.session, holder.anchor)
 
     def log(
         self,
@@ -93,13 +94,26 @@ class Task:
     ) -> None:
         """Record a stage that begins now: `count` events within `duration` microseconds.
 
-        `span` and `clump` pace a stage of many tasks: see `Recorder.emit`.
+        `span` and `clump` pace a stage of many tasks: see `StageRow`.
         """
         if self.workload.detour is not None and duration >= SHORT:
             self._wander(self.workload.detour, duration)
         how = self._platform.outcome() if outcome is None else outcome
         self.workload.latest = (count, duration)
-        self._record(activity, self.actor, duration, count, how, data, span=span, clump=clump)
+        now = self._platform.now
+        row = StageRow(
+            self._holder,
+            stage=self._stage,
+            activity=activity.code,
+            start=now,
+            duration=duration,
+            events=count,
+            outcome=how,
+            data=data,
+            span=span,
+            clump=clump,
+        )
+        self._record(row, now)
 
     def _wander(self, detour: Detour, duration: int) -> None:
         """Make the calls of a detour, one kind after the other, within `duration`."""
@@ -116,17 +130,28 @@ class Task:
         `project` is whose resources they go for (default: those that the task uses anyway); they begin `after`
         microseconds from now.
         """
-        world, identity, actor = self._platform.world, self.workload.identity, self.actor
+        world, identity, holder = self._platform.world, self.workload.identity, self._holder
         where = self.workload.project
         if project is not None:
             pool = project.pools.get(operation.slot, project.datasets[0] if operation.slot == "dataset" else MISSING)
             if pool != MISSING:
-                where, actor = project, world.actors.variant(actor, operation.slot, pool)
+                where = project
+                holder = replace(holder, actor=world.actors.variant(holder.actor, operation.slot, pool))
         allowed = operation.service in UNGUARDED or allows(
             identity.entitled(world), operation.service, operation.access, where.name
         )
         how = self._platform.outcome() if allowed else DENIED
-        self._record(world.activities.single(operation), actor, duration, count, how, MISSING, after=after)
+        now = self._platform.now
+        row = StageRow(
+            holder,
+            stage=self._stage,
+            activity=world.activities.single(operation).code,
+            start=now + after,
+            duration=duration,
+            events=count,
+            outcome=how,
+        )
+        self._record(row, now)
 
     def start_up(self, activity: Activity, u: float) -> int:
         """Record a start-up flow that begins now; returns how long it takes (microseconds; assumed 1 to 9 s).
@@ -134,55 +159,48 @@ class Task:
         What starts again has a credential session of its own.  It is over when the session also has what is exchanged
         for its first token.
         """
+        now = self._platform.now
         if not self._held:
-            if self._stage:
-                self.session += NEXT_START
-            self.anchor = self._platform.now
+            holder = self._holder
+            again = NEXT_START if self._stage else 0
+            self._act_as(replace(holder, session=holder.session + again, anchor=now))
         duration = round((1.0 + 8.0 * u * u) * SECOND)
-        steps = len(activity.operations)
-        self._record(activity, self.actor, duration, steps, self._platform.outcome(), MISSING, starts=True)
-        if not self._held:
-            sessions, now = self.workload.sessions, self._platform.now
-            sessions.start(self.session, self.workload.cycles, now, now + duration)
-            return max(duration, self._keep(now))
-        return duration
+        row = StageRow(
+            self._holder,
+            stage=self._stage,
+            activity=activity.code,
+            start=now,
+            duration=duration,
+            events=len(activity.operations),
+            outcome=self._platform.outcome(),
+        )
+        self._platform.emit(row)
+        self._stage += 1
+        if self._held:
+            return duration
+        self.workload.sessions.start(self._holder.session, now, now + duration)
+        return max(duration, self._keep(now, now))
 
     def renew(self, until: int) -> None:
         """Record what keeps its credentials alive from now to `until`, even if it does nothing else till then."""
         if self._stage:  # before that, its start-up flow obtains them
-            self._keep(until)
+            self._keep(self._platform.now, until)
 
-    def _keep(self, until: int) -> int:
+    def _keep(self, now: int, until: int) -> int:
         """Keep its credentials alive; how long it takes to obtain those that are needed right now."""
         if self._held:
             return 0
-        return self.workload.sessions.keep(
-            self._platform, self.workload, until,
-            actor=self.actor, job=self.job, session=self.session, anchor=self.anchor, behalf=self._behalf,
-        )  # fmt: skip
+        pause, rows = self.workload.sessions.keep(self._holder, now, until)
+        for row in rows:
+            self._platform.emit(row)
+        return pause
 
-    def _record(
-        self,
-        activity: Activity,
-        actor: int,
-        duration: int,
-        count: int,
-        outcome: int,
-        data: int,
-        *,
-        after: int = 0,
-        span: int = 0,
-        clump: int = 1,
-        starts: bool = False,
-    ) -> None:
-        start = self._platform.now + after
-        if not starts:
-            pause = self._keep(start + duration + span + SLACK)
-            start, duration = start + pause, max(duration - pause, 1)  # it waits, and ends when it was meant to
-        self._platform.emit(
-            activity.code, actor, start, duration, count, self.job, self._stage,
-            self.session, self.anchor, -1, outcome, 0, self._behalf, data, span, clump,
-        )  # fmt: skip
+    def _record(self, row: StageRow, now: int) -> None:
+        """Record a stage; it waits for the credentials that it needs, and ends when it was meant to."""
+        pause = self._keep(now, row.start + row.duration + row.span + SLACK)
+        if pause or row.duration < 1:
+            row = replace(row, start=row.start + pause, duration=max(row.duration - pause, 1))
+        self._platform.emit(row)
         self._stage += 1
 
     def explore(self, activity: Activity, draws: Sequence[float], tasks: int | None = None, within: int = HOUR) -> None:

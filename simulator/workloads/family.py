@@ -41,16 +41,18 @@ class Family:
         self._world = world
         self._data = catalogue.families()[name]
         self._distributions: dict[str, Quantiles] = {}
-        for activity, spec in self._data.activities.items():
-            world.activities.add(f"{name}/{activity}", spec)
+        self._activities = {
+            activity: world.activities.add(f"{name}/{activity}", spec)
+            for activity, spec in self._data.activities.items()
+        }
 
     def activity(self, name: str) -> Activity:
         """One of its activities."""
-        return self._world.activities[f"{self.name}/{name}"]
+        return self._activities[name]
 
     def activities(self) -> list[Activity]:
         """All of its activities."""
-        return [self.activity(name) for name in self._data.activities]
+        return list(self._activities.values())
 
     def start_up(self, credential_kind: str | Mapping[str, float], name: str = "start_up") -> Activity:
         """Its start-up flow for a kind of credential: `credential` in the list stands for how one is obtained.

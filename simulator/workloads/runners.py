@@ -19,7 +19,7 @@ from scopedrift.scenarios.fields import Model, Text
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.randomness import Draws, evenly, key, mix
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
-from scopedrift.simulator.runtime.tasks import Task
+from scopedrift.simulator.runtime.tasks import Held, Task
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import Workload, World
 from scopedrift.simulator.world.rhythm import WEEK
@@ -193,10 +193,10 @@ def _job(
     known = pool.parameters["task_context"]
     whole = u[0] < known
     partly = not whole and (u[0] - known) < PARTIAL * (1.0 - known)
-    held = None if pool.ephemeral else (pool.workload.session(runner + 1), platform.world.scenario.start_us)
+    held = None if pool.ephemeral else Held(pool.workload.session(runner + 1), platform.world.scenario.start_us)
     task = Task(
-        platform, tenant, kind if whole else UNNAMED, 2 * job + attempt,
-        held=held, behalf=behalf if whole else MISSING, context=whole or partly,
+        platform, tenant, kind if whole else UNNAMED, 2 * job + attempt, held,
+        behalf=behalf if whole else MISSING, context=whole or partly,
     )  # fmt: skip
     flow = family.start_up(tenant.identity.credential_kind, "start_up" if pool.ephemeral else "job_token")
     yield platform.wait(task.start_up(flow, u[1]))

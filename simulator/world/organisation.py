@@ -21,10 +21,11 @@ from scopedrift.simulator.expansion.tables import Actor, Actors, Pools
 from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names, registry_of
 from scopedrift.simulator.randomness import Quantiles, generator, key, mix
 from scopedrift.simulator.runtime.detours import Detour, published, published_tools
-from scopedrift.simulator.world.credentials import STANDING, Cycle, Sessions, StandingKey, cycles, standing_key
+from scopedrift.simulator.world.credentials import STANDING, StandingKey, cycles, standing_key
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.policy import CalendarEntry, Deployment, Grant, InventoryEntry, Scope
 from scopedrift.simulator.world.rhythm import Rhythm
+from scopedrift.simulator.world.sessions import Sessions
 
 ACCOUNT_SERVICES: Final = ("metadata", "spire", "oauth", "sts", "containerd", "process", "network")
 """Services every workload calls to exist at all: part of every declared scope."""
@@ -59,6 +60,8 @@ class Workload:
     actors: dict[str, int]
     """Task kind -> actor number."""
     parameters: Mapping[str, Any]
+    sessions: Sessions
+    """Its credential sessions."""
     parts: dict[str, Workload] = field(default_factory=dict)
     """Other workloads of the same system (the stages of a pipeline), by role."""
     load: float = 1.0
@@ -69,10 +72,6 @@ class Workload:
     """Its latest stage: how many events, in how many microseconds."""
     restarts: int = 0
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
-    cycles: tuple[Cycle, ...] = ()
-    """What it does again and again to keep its credentials."""
-    sessions: Sessions = field(default_factory=Sessions)
-    """Its credential sessions."""
     detour: Detour | None = None
     """What its next task also does, outside what is declared."""
 
@@ -252,14 +251,16 @@ class World:
         for slot, given in pools.items():
             bound[slot] = given if isinstance(given, int) else self.pool("resource", given, project.name)
         identity = identity or self.add_identity(name, project)
-        workload = Workload(key(0, "number", name) >> 42, name, family, project, identity, image, {}, parameters)
+        repeated = cycles(self, name, identity.credential_kind, identity.half_life)
+        workload = Workload(
+            key(0, "number", name) >> 42, name, family, project, identity, image, {}, parameters, Sessions(repeated)
+        )
         identity.workloads.append(name)
         if family not in identity.families:
             identity.families.append(family)
         identity.registries.add(registry_of(image))
         identity.declared.update(Grant(service, access, project.name) for service, access in self._account)
-        workload.cycles = cycles(self, name, identity.credential_kind, identity.half_life)
-        kept = [cycle.activity for cycle in workload.cycles]
+        kept = [cycle.activity for cycle in repeated]
         for activity in [*activities, *kept]:
             self.declare(workload, activity, bound)
         for kind in kinds:

@@ -12,7 +12,9 @@ from scipy.stats import binomtest
 
 from scopedrift.scenarios.catalogue import ActivitySpec
 from scopedrift.simulator.expansion.delivery import Delivery
-from scopedrift.simulator.expansion.expand import DENIED, OUTAGE, ArrivalCodes, Recorder, arrival_order
+from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, arrival_order
+from scopedrift.simulator.expansion.numbers import NO_TASK
+from scopedrift.simulator.expansion.rows import DENIED, NORMAL, OUTAGE, Holder, StageRow
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, MINUTE, MISSING, SECOND, Vocabulary
 from scopedrift.simulator.workloads.family import module_of
 from scopedrift.simulator.world.organisation import World
@@ -43,10 +45,9 @@ def actor(world, number=0):
     return next(iter(list(world.workloads.values())[number].actors.values()))
 
 
-def emit(world, recorder, activity="test/mix", start=START, duration=MINUTE, count=10, job=1, stage=0, **more):
-    recorder.emit(
-        world.activities[activity].code, more.pop("actor", actor(world)), start, duration, count, job, stage, **more
-    )
+def emit(world, recorder, activity="test/mix", start=START, duration=MINUTE, events=10, stage=0, outcome=NORMAL, **who):
+    holder = Holder(**{"actor": actor(world), "job": 1, **who})
+    recorder.add(StageRow(holder, stage, world.activities[activity].code, start, duration, events, outcome=outcome))
 
 
 def by_time(window):
@@ -114,7 +115,7 @@ def test_the_log_does_not_depend_on_where_the_windows_are_cut(stages, cuts, worl
         for cut in [*sorted(cuts), None]:
             while waiting and (cut is None or waiting[0][1][1] < cut):
                 job, (activity, start, duration, count, who) = waiting.pop(0)
-                emit(world, recorder, activity, START + start, duration, count, job, actor=actor(world, who))
+                emit(world, recorder, activity, START + start, duration, count, job=job, actor=actor(world, who))
             windows.append(recorder.flush(None if cut is None else START + cut))
         windows = [window for window in windows if window is not None]
         return {name: np.concatenate([columns[name] for columns, _ in windows]).tolist() for name in COLUMNS}
@@ -126,7 +127,7 @@ def test_the_log_does_not_depend_on_where_the_windows_are_cut(stages, cuts, worl
 
 
 def test_what_waits_is_what_has_not_arrived(world, recorder):
-    emit(world, recorder, "test/paced", duration=10 * HOUR, count=1000)
+    emit(world, recorder, "test/paced", duration=10 * HOUR, events=1000)
     columns, _ = recorder.flush(START + HOUR)
     assert 90 <= len(columns["time"]) <= 110 and columns["arrived"].max() < START + HOUR
     rest, _ = recorder.flush(None)
@@ -141,8 +142,8 @@ def test_a_stage_is_the_same_whatever_else_is_logged(world):
     def expand(others):
         recorder = Recorder(world, world.operations, Delivery(world.scenario, 3, world.operations))
         for job in range(others):
-            emit(world, recorder, count=50, job=100 + job, actor=actor(world, 1 + job % 2))
-        emit(world, recorder, count=40, job=7, session=5)
+            emit(world, recorder, events=50, job=100 + job, actor=actor(world, 1 + job % 2))
+        emit(world, recorder, events=40, job=7, session=5)
         columns, _ = recorder.flush(None)
         mine = columns["workload"] == world.code("workload", next(iter(world.workloads)))
         return {name: column[mine].tolist() for name, column in columns.items()}
@@ -160,7 +161,7 @@ def test_a_stage_is_the_same_whatever_else_is_logged(world):
 def test_events_lie_within_their_stage(activity, duration, count, job):
     world = test_events_lie_within_their_stage.world
     recorder = Recorder(world, world.operations, Delivery(world.scenario, 3, world.operations))
-    emit(world, recorder, activity, duration=duration, count=count, job=job)
+    emit(world, recorder, activity, duration=duration, events=count, job=job)
     columns, _ = recorder.flush(None)
     assert len(columns["time"]) == count
     assert columns["time"].min() >= START and columns["time"].max() <= START + duration
@@ -173,7 +174,7 @@ def _world_of_the_property(world):
 
 
 def test_a_sequence_is_logged_step_by_step(world, recorder):
-    emit(world, recorder, "test/walk", count=8)
+    emit(world, recorder, "test/walk", events=8)
     names = world.names["operation"]
     assert [names[code] for code in by_time(recorder.flush(None))["operation"]] == [
         "GetInstanceIdentity", "GetSecretValue", "GetObject", "create jobs",
@@ -181,14 +182,14 @@ def test_a_sequence_is_logged_step_by_step(world, recorder):
 
 
 def test_a_mix_follows_its_weights(world, recorder):
-    emit(world, recorder, count=20_000, duration=HOUR)
+    emit(world, recorder, events=20_000, duration=HOUR)
     columns = by_time(recorder.flush(None))
     share = (columns["operation"] == world.names["operation"].find("GetObject")).mean()
     assert abs(share - 0.6) < 5 * np.sqrt(0.6 * 0.4 / 20_000) + 1 / 1024
 
 
 def test_an_event_has_a_missing_size_unless_it_succeeded(world, recorder):
-    emit(world, recorder, count=2000, duration=HOUR)
+    emit(world, recorder, events=2000, duration=HOUR)
     columns = by_time(recorder.flush(None))
     read = columns["operation"] == world.names["operation"].find("GetObject")
     good = columns["outcome"] == 0
@@ -197,7 +198,7 @@ def test_an_event_has_a_missing_size_unless_it_succeeded(world, recorder):
 
 @pytest.mark.parametrize(("outcome", "share"), [(0, 0.049), (OUTAGE, 0.392), (DENIED, 1.0)])
 def test_calls_fail_at_their_rate_eight_times_it_in_an_outage_and_always_when_denied(outcome, share, world, recorder):
-    emit(world, recorder, "test/paced", count=20_000, duration=HOUR, outcome=outcome)
+    emit(world, recorder, "test/paced", events=20_000, duration=HOUR, outcome=outcome)
     columns = by_time(recorder.flush(None))
     failed = columns["outcome"] != 0
     assert abs(failed.mean() - share) < 5 * np.sqrt(share * (1 - share) / 20_000) + 0.001
@@ -205,13 +206,13 @@ def test_calls_fail_at_their_rate_eight_times_it_in_an_outage_and_always_when_de
 
 
 def test_a_failed_call_is_made_again_on_the_same_resource(world, recorder):
-    emit(world, recorder, count=5000, duration=5000 * SECOND)  # "uniform": the order in time is not that of the calls
+    emit(world, recorder, events=5000, duration=5000 * SECOND)  # "uniform": the order in time is not that of the calls
     paced = world.activities.add(
         "test/paced mix", ActivitySpec(mix={"storage.read": 3, "analytics.query": 1}, spread="even")
     )
     recorder.prepare()
     recorder.flush(None)
-    recorder.emit(paced.code, actor(world), START, 5000 * SECOND, 5000, 2, 0)
+    emit(world, recorder, paced.name, duration=5000 * SECOND, events=5000, job=2)
     columns = by_time(recorder.flush(None))
     failed = columns["outcome"] != 0
     fresh = np.flatnonzero(failed[1:-1] & ~failed[:-2]) + 1
@@ -225,10 +226,10 @@ def test_a_failed_call_is_made_again_on_the_same_resource(world, recorder):
 
 def test_a_task_has_one_id_and_a_session_one_credential_until_it_is_renewed(world, recorder):
     half = world.actors[actor(world)].half_life
-    emit(world, recorder, count=50, job=1, stage=0, session=4, anchor=START)
-    emit(world, recorder, count=50, job=1, stage=1, session=4, anchor=START, start=START + half - MINUTE)
-    emit(world, recorder, count=50, job=1, stage=2, session=4, anchor=START, start=START + half)
-    emit(world, recorder, count=50, job=2, stage=0, session=5, anchor=START)
+    emit(world, recorder, events=50, job=1, stage=0, session=4, anchor=START)
+    emit(world, recorder, events=50, job=1, stage=1, session=4, anchor=START, start=START + half - MINUTE)
+    emit(world, recorder, events=50, job=1, stage=2, session=4, anchor=START, start=START + half)
+    emit(world, recorder, events=50, job=2, stage=0, session=5, anchor=START)
     columns = by_time(recorder.flush(None))
     task, credential = columns["task"], columns["credential"]
     assert len(np.unique(task)) == 2 and (task >= 0).all() and (credential >= 0).all()
@@ -239,7 +240,7 @@ def test_a_task_has_one_id_and_a_session_one_credential_until_it_is_renewed(worl
 
 
 def test_an_event_outside_any_task_carries_none(world, recorder):
-    emit(world, recorder, job=-1)
+    emit(world, recorder, job=NO_TASK)
     columns, _ = recorder.flush(None)
     assert (columns["task"] == MISSING).all() and (columns["task_kind"] == MISSING).all()
 
@@ -250,9 +251,9 @@ def test_an_event_outside_any_task_carries_none(world, recorder):
 def test_among_equal_arrivals_the_order_says_nothing_of_the_cause(world, recorder):
     """All at one instant, what is injected emitted first, half of all: position within a tie is a fair coin."""
     for job in range(4000):
-        emit(world, recorder, "test/paced", duration=1, count=1, job=job, truth=1)
+        emit(world, recorder, "test/paced", duration=1, events=1, job=job, truth=1)
     for job in range(4000, 8000):
-        emit(world, recorder, "test/paced", duration=1, count=1, job=job, actor=actor(world, 1))
+        emit(world, recorder, "test/paced", duration=1, events=1, job=job, actor=actor(world, 1))
     columns, truth = recorder.flush(None)
     arrived = columns["arrived"]
     equal = np.flatnonzero((arrived[1:] == arrived[:-1]) & (truth[1:] != truth[:-1]))

@@ -3,18 +3,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scopedrift.scenarios import load_text
 from scopedrift.simulator.engine import Simulation, simulate
+from scopedrift.simulator.expansion.numbers import RENEWALS
+from scopedrift.simulator.expansion.rows import Holder, StageRow
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
-from scopedrift.simulator.world.credentials import LEAD, RENEWALS, Cycle, Sessions
+from scopedrift.simulator.world.credentials import Cycle
+from scopedrift.simulator.world.sessions import LEAD, PER_CYCLE, Sessions
 
 TTL = {"x509-svid": HOUR, "jwt-svid": 5 * MINUTE, "oauth": HOUR}
 ISSUE = {"x509-svid": "FetchX509SVID", "jwt-svid": "FetchJWTSVID", "oauth": "IssueAccessToken"}
@@ -180,22 +183,18 @@ def test_kinds_of_credential_are_mixed_as_asked(run: Run) -> None:
 # --- sessions alone
 
 
-def kept(visits: list[tuple[int, int, int]], limit: int) -> list[tuple[int, ...]]:
+def kept(visits: list[tuple[int, int, int]], limit: int) -> list[StageRow]:
     """What a workload's sessions log when tasks act at (gap, session, length), forgetting beyond `limit` sessions."""
     cycles = tuple(
         Cycle(SimpleNamespace(code=code, operations=(None,)), period, renews=code == 0)  # type: ignore[arg-type]
         for code, period in enumerate((30, 54))
     )
-    logged: list[tuple[int, ...]] = []
-    workload: Any = SimpleNamespace(cycles=cycles)
-    platform: Any = SimpleNamespace(now=0, emit=lambda *row: logged.append(row))
-    sessions, anchors = Sessions(), dict[int, int]()
-    sessions._limit = limit
+    logged: list[StageRow] = []
+    sessions, anchors, now = Sessions(cycles, limit), dict[int, int](), 0
     for gap, session, length in visits:
-        platform.now += gap
-        anchor = anchors.setdefault(session, platform.now)
-        until = platform.now + length
-        sessions.keep(platform, workload, until, actor=0, job=0, session=session, anchor=anchor)
+        now += gap
+        holder = Holder(actor=0, job=0, session=session, anchor=anchors.setdefault(session, now))
+        logged += sessions.keep(holder, now, now + length)[1]
     return logged
 
 
@@ -210,20 +209,13 @@ def test_forgetting_sessions_that_are_over_changes_nothing(visits: list[tuple[in
 
 def test_an_injection_renews_without_a_trace_in_what_the_workload_does() -> None:
     cycles = (Cycle(SimpleNamespace(code=0, operations=(None,)), 30 * SECOND, renews=True),)  # type: ignore[arg-type]
-    logged: list[tuple[int, ...]] = []
-    workload: Any = SimpleNamespace(cycles=cycles)
-    platform: Any = SimpleNamespace(now=0, emit=lambda *row: logged.append(row))
-    sessions = Sessions()
-    own = {"actor": 0, "job": 0, "session": 1, "anchor": 0}
-    sessions.keep(platform, workload, 20 * SECOND, **own)
-    before = len(logged)
-    sessions.keep(platform, workload, 100 * SECOND, **own, truth=7)
-    assert [row[9] for row in logged[before:]] == [1, 2, 3]  # the numbers of the credentials that it obtains
-    assert {row[11] for row in logged[before:]} == {7}
-    before = len(logged)
-    sessions.keep(platform, workload, 100 * SECOND, **own)
-    assert [row[9] for row in logged[before:]] == [1, 2, 3]
-    assert {row[11] for row in logged[before:]} == {0}
+    sessions = Sessions(cycles)
+    own = Holder(actor=0, job=0, session=1, anchor=0)
+    sessions.keep(own, 0, 20 * SECOND)
+    for holder in (replace(own, truth=7), own):
+        _, rows = sessions.keep(holder, 0, 100 * SECOND)
+        assert [row.epoch for row in rows] == [1, 2, 3]  # the numbers of the credentials that it obtains
+        assert {row.holder.truth for row in rows} == {holder.truth}
 
 
 @settings(max_examples=60)
@@ -231,8 +223,8 @@ def test_an_injection_renews_without_a_trace_in_what_the_workload_does() -> None
 def test_no_period_is_logged_twice_and_none_that_is_used_is_missed(visits: list[tuple[int, int, int]]) -> None:
     logged = kept(visits, limit=8)
     numbers = defaultdict[tuple[int, int], list[int]](list)
-    for code, _, _, _, _, _, stage, session, *_ in logged:
-        numbers[session, code].append(stage - RENEWALS * (code + 1))
+    for row in logged:
+        numbers[row.holder.session, row.activity].append(row.stage - RENEWALS.at(PER_CYCLE * row.activity))
     assert all(len(set(each)) == len(each) for each in numbers.values())
     now, anchors = 0, dict[int, int]()
     for gap, session, length in visits:
