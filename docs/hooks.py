@@ -159,7 +159,7 @@ def records() -> str:
         for each in FORMATS.values()
     ]
     parts.append(_table(["format", "what it is", "recognised by", "streams", "export"], rows))
-    return "\n".join([*parts, *_identities(), *_outcomes(), *_activities()])
+    return "\n".join([*parts, *_identities(), *_access(), *_outcomes(), *_activities()])
 
 
 def _identities() -> list[str]:
@@ -177,6 +177,21 @@ def _identities() -> list[str]:
 
 def _conditions(when: dict[str, str]) -> str:
     return ", ".join(f"`{name}` is `{pattern}`" for name, pattern in when.items())
+
+
+def _access() -> list[str]:
+    from scopedrift.simulator.records.access import PROVIDERS, published
+
+    rows: list[list[object]] = []
+    for provider in PROVIDERS:
+        source, table = published(provider)
+        services = {service for service, _ in table}
+        rows.append([f"`{provider}_access.tsv`", len(table), len(services), source])
+    return [
+        "## What access it is\n\nOperations that hand out credentials are `auth`. These tables decide the others. An"
+        " operation that none lists is judged by its words, and the import report names it.\n",
+        _table(["table", "operations", "services", "made of"], rows),
+    ]
 
 
 def _outcomes() -> list[str]:

@@ -101,6 +101,7 @@ class CloudTrailMapper:
     def __init__(self, table: RowBuilder) -> None:
         self._codes = codes = table.codes
         self._times = table.times
+        self._unlisted = table.unlisted
         self._minutes = table.times.minutes
         self._decode = msgspec.json.Decoder(CloudTrailRecord).decode
         self._stream = codes["stream"]["cloud_audit"]
@@ -215,7 +216,9 @@ class CloudTrailMapper:
         """service, operation, access; and whether it may run an image."""
         short = service.removesuffix(".cn").removesuffix(".amazonaws.com")
         told = read_only if isinstance(read_only, bool) else {"true": True, "false": False}.get(str(read_only).lower())
-        access = access_of(short, name, told)
+        access, listed = access_of(short, name, told)
+        if not listed:
+            self._unlisted.add(f"{short} {name}")
         codes = self._codes
         row = _ACTION(codes["service"][short], codes["operation"][name], codes["access"][access])
         known = (row, access not in ("read", "delete"))

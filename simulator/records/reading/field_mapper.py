@@ -19,7 +19,8 @@ from scopedrift.simulator.records.reading.row_builder import Packed, RowBuilder,
 Fields: TypeAlias = Mapping[str, Json]
 """What a record says, by column: texts, times as the record writes them, bytes as a number; anything may be missing.
 
-Beside the columns: `id`, the record's own, and `parts_of`, of an act that several records tell of in turn (`acts`).
+Beside the columns: `listed`, whether a table lists the operation's access; `id`, the record's own, and `parts_of`, the
+id of an act that several records tell of in turn (`acts`).
 """
 Read: TypeAlias = Callable[[Record], Fields | None]
 """From a record to its fields; None if it is not of the format.  Raises `Unreadable` for one that is no event."""
@@ -38,6 +39,7 @@ class FieldMapper:
         self._read = read
         self._times = rows.times
         self._codes = rows.codes
+        self._unlisted = rows.unlisted
 
     def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not of this format.
@@ -70,6 +72,8 @@ class FieldMapper:
                 row.append(opaque(text(value)))
             else:
                 row.append(size(value))
+        if fields.get("listed") is False:
+            self._unlisted.add(f"{text(fields.get('service')) or '-'} {text(fields.get('operation')) or '-'}")
         parts = fields.get("parts_of")
         told = (
             acts.part(parts, fields.get("operation")) if parts else acts.whole(text(fields.get("id")), row[0], *row[2:])

@@ -13,7 +13,7 @@ from typing import Final
 from scopedrift.simulator.records import outcomes
 from scopedrift.simulator.records.access import access_of
 from scopedrift.simulator.records.identities import resolve
-from scopedrift.simulator.records.json_paths import Json, Record, at, child, first_text, text
+from scopedrift.simulator.records.json_paths import Json, Record, at, child, decoded, first_text, text
 from scopedrift.simulator.records.reading import kubernetes
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 from scopedrift.simulator.records.reading.images import image_of
@@ -31,7 +31,10 @@ def read(record: Record) -> Fields | None:
         return None
     short = service.removesuffix(".googleapis.com")
     cluster = service == "k8s.io"
-    access = _cluster_access(method) if cluster else access_of(short, _verb(method))
+    request = decoded(child(payload, "request"))
+    access, listed = (_cluster_access(method), True) if cluster else access_of(short, _name(method))
+    if cluster and access in ("create", "write") and kubernetes.privileged(request):
+        access = "admin"
     key = text(at(payload, "authenticationInfo.serviceAccountKeyName"))
     project = first_text(record, ("resource.labels.project_id",)) or _project(text(record.get("logName")))
     return {
@@ -56,9 +59,10 @@ def read(record: Record) -> Fields | None:
         "service": short,
         "operation": method,
         "access": access,
+        "listed": listed,
         "resource": text(child(payload, "resourceName")),
         "project": project,
-        "image": image_of(child(payload, "request")) if access not in ("read", "delete") else None,
+        "image": image_of(request) if access not in ("read", "delete") else None,
         "source": at(payload, "requestMetadata.callerIp"),
         "outcome": _outcome(payload),
     }
@@ -83,10 +87,10 @@ def _operation(record: Record) -> str | None:
     return first_text({"of": f"{child(operation, 'producer')} {child(operation, 'id')}"}, ("of",))
 
 
-def _verb(method: str) -> str:
-    """The verb-first name that `access_of` expects: `v1.compute.instances.insert` gives `Insert`."""
-    last = method.rpartition(".")[2]
-    return last[:1].upper() + last[1:]
+def _name(method: str) -> str:
+    """The name that tables list: `instances.insert` of `v1.compute.instances.insert`, the last part of a gRPC name."""
+    *_, kind, verb = ("", *method.split("."))
+    return verb if verb[:1].isupper() or not kind else f"{kind}.{verb}"
 
 
 def _cluster_access(method: str) -> str:

@@ -120,6 +120,7 @@ def import_log(
         raise LogError(f"{shown}: {_nothing(report)}")
     columns, vocabulary, order = table.finish()
     report.events = len(columns["time"])
+    report.unlisted = sorted(table.unlisted)
     report.repeated = table.told - report.events
     manifest = {"source": "import", "formats": dict(report.formats), "files": report.files}
     log = EventLog.from_columns(columns, vocabulary, manifest)

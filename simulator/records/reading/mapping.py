@@ -105,7 +105,7 @@ class Mapped:
                 fields[name] = column.read(record, name in FIXED)
         fields.setdefault("stream", "cloud_audit")
         if "access" not in self.columns and (operation := text(fields.get("operation"))):
-            fields["access"] = access_of(text(fields.get("service")) or "", operation)
+            fields["access"], fields["listed"] = access_of(text(fields.get("service")) or "", operation)
         return fields
 
     def inside(self, record: Record) -> Sequence[Json] | None:

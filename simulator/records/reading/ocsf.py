@@ -40,6 +40,7 @@ def read(record: Record) -> Fields | None:
     service = first_text(record, ("api.service.name", "service.name", "dst_endpoint.svc_name"))
     short = service.removesuffix(".amazonaws.com").removesuffix(".googleapis.com") if service else None
     operation = first_text(record, ("api.operation", "http_request.http_method", "activity_name"))
+    access, listed = _access(kind, short or "", operation or "", record.get("activity_id"))
     facts = _facts(record)
     actor = resolve(facts)
     request = decoded(at(record, "api.request.data"))
@@ -51,7 +52,8 @@ def read(record: Record) -> Fields | None:
         "on_behalf_of": first_text(record, ("delegation.delegator.uid", "delegation.user.uid")) or actor.person,
         "service": short or ("network" if network else None),
         "operation": operation,
-        "access": _access(kind, short or "", operation or "", record.get("activity_id")),
+        "access": access,
+        "listed": listed,
         "resource": named or first_text(record, _resources(facts)),
         "image": first_text(record, ("container.image.name", "container.image.uid")) or image_of(request),
         "outcome": _outcome(record),
@@ -108,12 +110,13 @@ def _facts(record: Record) -> dict[str, str | None]:
     return facts
 
 
-def _access(kind: int, service: str, operation: str, activity: Json) -> str | None:
+def _access(kind: int, service: str, operation: str, activity: Json) -> tuple[str, bool]:
     """The class's activity says it, unless the operation is known to be more than the activity tells."""
-    named = access_of(service, operation)
+    named, listed = access_of(service, operation)
     if named in ("auth", "admin") and kind not in (NETWORK, HTTP):
-        return named
-    return access_by_activity(kind).get(activity, named) if isinstance(activity, int) else named
+        return named, listed
+    told = access_by_activity(kind).get(activity) if isinstance(activity, int) else None
+    return told or named, listed or told is not None
 
 
 def _of_cluster(record: Record) -> Fields:

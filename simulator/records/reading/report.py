@@ -52,6 +52,8 @@ class ImportReport:
     """Records that were kept although part of them made no sense, by what was done."""
     formats: Counter[str] = field(default_factory=Counter)
     """Records that were read, by format."""
+    unlisted: list[str] = field(default_factory=list)
+    """Operations that no table of access lists: what they are was judged by their words."""
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     """Files and folders that could not be read, or not to their end: what was read before counts."""
     samples: list[Sample] = field(default_factory=list)
@@ -76,6 +78,9 @@ class ImportReport:
             lines.append(f"merged {self.repeated}: another record of an act that one record tells of already")
         lines += [f"skipped {count}: {reason}" for reason, count in self.skipped.most_common()]
         lines += [f"repaired {count}: {what}" for what, count in self.repaired.most_common()]
+        if self.unlisted:
+            some = ", ".join(self.unlisted[: self.SAMPLES]) + (", ..." if len(self.unlisted) > self.SAMPLES else "")
+            lines.append(f"access judged by the words of {_many(len(self.unlisted), 'unlisted operation')}: {some}")
         lines += [f"{file}: {reason}" for file, reason in self.unreadable]
         if self.ignored:
             lines.append(f"{_many(self.ignored, 'file')} not read: the name is not that of a log")
@@ -92,6 +97,7 @@ class ImportReport:
             "skipped": dict(self.skipped),
             "repaired": dict(self.repaired),
             "formats": dict(self.formats),
+            "unlisted": self.unlisted,
             "unreadable": [{"file": str(file), "reason": reason} for file, reason in self.unreadable],
             "samples": [
                 {"file": str(s.file), "offset": s.offset, "line": s.line, "item": s.item, "reason": s.reason,

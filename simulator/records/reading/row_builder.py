@@ -63,6 +63,8 @@ class RowBuilder:
     def __init__(self) -> None:
         self.codes = {column: Codes() for column in CODED}
         self.times = Times()
+        self.unlisted: set[str] = set()
+        """Services and operations whose access no table lists."""
         self.rows: list[Packed] = []
         """Rows that are not packed yet: append here, and `pack` when there are `CHUNK`."""
         self._packed = 0

@@ -133,7 +133,8 @@ def test_every_operation_of_the_catalogue_comes_back_with_its_class_of_access(lo
             privileged = (before["stream"] == "kubernetes_audit") & before["image"].notna()
             held = (before["stream"] != "runtime") & ~(privileged & (before["access"] == "admin"))
             before, after = before[held], after[held]
-        wrong = before[["service", "operation", "access"]][before["access"] != after["access"]]
+        differs = before["access"].astype(object) != after["access"].astype(object)
+        wrong = before[["service", "operation", "access"]][differs]
         assert not len(wrong), f"{format}\n{wrong}"
 
 
