@@ -71,13 +71,14 @@ class Span(Model):
 
 
 class GateTerms(Model):
-    """When a gate speaks of a regression, and what it promises to find."""
+    """When a gate reports a regression, and what a pass excludes."""
 
     alpha: Share = Field(default=0.05, description="Chance of a false verdict over the whole gate.")
-    least: Share = Field(default=0.05, description="Share of the incidents caught before that must be lost to matter.")
-    effect: Share = Field(default=0.15, description="Loss, as such a share, that the gate must be able to find...")
-    power: Share = Field(default=0.8, description="...with this probability, or it calls itself underpowered.")
-    alarms: Factor = Field(default=1.25, description="Growth of false alarms, as a factor, that is a regression.")
+    least: Share = Field(default=0.05, description="The smallest loss that matters, as a share of those caught before.")
+    effect: Share = Field(default=0.15, description="The loss, as such a share, that a pass excludes...")
+    power: Share = Field(default=0.8, description="...and that the worlds must find with this chance.")
+    alarms: Factor = Field(default=1.25, description="The smallest growth of false alarms, as a factor, that matters.")
+    alarms_effect: Factor = Field(default=1.5, description="The growth of false alarms that a pass excludes.")
     floors: dict[str, dict[str, Share]] = Field(
         default={}, description="Lowest recall allowed, by scenario and detector, whatever the baseline was."
     )

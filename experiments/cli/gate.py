@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, remark
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
 from scopedrift.experiments.folders import RUNS
+
+if TYPE_CHECKING:
+    from scopedrift.experiments.running.verdicts import Gate
 
 
 def gate_suite(
@@ -18,54 +21,73 @@ def gate_suite(
     detector: Annotated[
         list[str] | None, typer.Option(help="Only these detectors instead of the suite's; may be repeated.")
     ] = None,
-    update: Annotated[bool, typer.Option("--update", help="Write the baseline anew instead of judging.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Write a new baseline instead of judging.")] = False,
+    allow_underpowered: Annotated[
+        bool, typer.Option("--allow-underpowered", help="Write a baseline that not even an unchanged detector passes.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Processes on this machine.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep; what is finished in it is kept.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """Judge detectors against a baseline: exit code 0 pass, 1 regression, 2 bad input, 3 underpowered."""
+    """Judge detectors against a baseline.
+
+    Exit code 0: pass. 1: regression. 2: bad input. 3: inconclusive or underpowered.
+    """
+    from scopedrift.experiments.running import gate_output
+    from scopedrift.experiments.running.baseline import read_baseline
+    from scopedrift.experiments.running.gate import gate, new_baseline
+    from scopedrift.experiments.running.verdicts import Gate
+    from scopedrift.reports.files import write_text
     from scopedrift.scenarios.documents import read_text
     from scopedrift.scenarios.suite import load_suite
 
     plan = load_suite(suite)
     if detector:
         plan = plan.with_detectors(detector)
-    from scopedrift.experiments.running.baseline import GateError, read_baseline
-    from scopedrift.experiments.running.gate import gate, new_baseline
-    from scopedrift.experiments.running.gate_output import junit as junit_xml
-    from scopedrift.experiments.running.gate_output import summary
-    from scopedrift.experiments.running.verdicts import EXIT_CODES
-    from scopedrift.reports.files import write_text
-
+    name, place = plan.suite.name, out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
     before = None if update else read_baseline(read_text(baseline, str(baseline)), str(baseline))
-    place = out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
-    with progress(f"gating {plan.suite.name}") as show:
+    if junit is not None:  # what an earlier gate left there must not look like the verdict of this one
+        write_text(junit, gate_output.junit(Gate((), "the gate did not finish"), name))
+    with progress(f"gating {name}") as show:
         if before is None:
-            write_text(baseline, new_baseline(plan, place, jobs=jobs, progress=show).text())
-            print(f"baseline: {baseline}")
-            return
-        try:
+            new, found = new_baseline(plan, place, allow_underpowered=allow_underpowered, jobs=jobs, progress=show)
+            write_text(baseline, new.text())
+        else:
             found = gate(plan, before, place, jobs=jobs, progress=show)
-        except GateError as error:
-            remark(f"scopedrift: {error}")
-            raise typer.Exit(3) from None
-    text = summary(found, plan.suite.name)
     if junit is not None:
-        write_text(junit, junit_xml(found, plan.suite.name))
+        write_text(junit, gate_output.junit(found, name))
+    if before is None:
+        _print_ability(found, baseline, plan.suite.gate.effect)
+        return
     if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(step_summary).open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.write(gate_output.summary(found, name))
     if as_json:
-        print_json({"suite": plan.suite.name, "verdict": found.word, "verdicts": [vars(v) for v in found.verdicts]})
+        print_json(gate_output.as_json(found, name))
     else:
-        rows = [
-            [v.scenario, v.detector, v.word, f"{v.caught}/{v.incidents}", f"-{v.lost} +{v.gained}",
-             f"{v.false_positives_before} to {v.false_positives}", v.reason]
-            for v in found.verdicts
-        ]  # fmt: skip
-        columns = ["scenario", "detector", "verdict", "caught", "lost, gained", "false alarms", "why"]
-        print_table(f"gate {plan.suite.name}", columns, rows)
-        print_paragraph(f"verdict: {found.word}")
-    if code := EXIT_CODES[found.word]:
-        raise typer.Exit(code)
+        _print_verdicts(found, name)
+    if found.exit_code:
+        raise typer.Exit(found.exit_code)
+
+
+def _print_ability(able: Gate, baseline: Path, effect: float) -> None:
+    """What the new baseline can find: the chance for the loss that matters, if worlds do not vary beside it."""
+    rows = [[v.scenario, v.detector, f"{v.caught}/{v.incidents}", f"{v.power:.0%}", v.word] for v in able.verdicts]
+    columns = ["scenario", "detector", "caught", f"chance to find a loss of {effect:.0%}", "verdict if nothing changes"]
+    print_table(f"baseline {baseline}", columns, rows)
+    print(f"baseline: {baseline}")
+
+
+def _print_verdicts(found: Gate, suite: str) -> None:
+    from scopedrift.experiments.running.gate_output import percent
+
+    rows = [
+        [v.scenario, v.detector, v.word, f"{v.caught_before} to {v.caught} of {v.incidents}", percent(v.loss),
+         f"{v.p_recall:.2g}", f"{v.power:.0%}", f"{v.false_positives_before} to {v.false_positives}", v.reason]
+        for v in found.verdicts
+    ]  # fmt: skip
+    columns = ["scenario", "detector", "verdict", "caught", "loss", "p", "power", "false alarms", "why"]
+    if rows:
+        print_table(f"gate {suite}", columns, rows)
+    print_paragraph(f"verdict: {found.word}" + (f" ({found.problem})" if found.problem else ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from scopedrift.experiments.evaluation.tables import Tables
@@ -25,10 +26,6 @@ Key = tuple[str, str]
 
 class BaselineError(Exception):
     """A baseline that is of another suite, or that cannot be written.  Exit code 2."""
-
-
-class GateError(Exception):
-    """The comparison makes no sense: other worlds, or nothing to compare.  Exit code 3."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def _record(given: Mapping[str, Any]) -> Record:
 def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str]) -> tuple[Baseline, dict[Key, str]]:
     """What a sweep's tables say of some detectors, and the cells that failed, with their reasons.
 
-    Raises `GateError` if worlds are missing between the first and the last.
+    Every detector has a record or a failure for every scenario: what is missing has failed.
     """
     cells, incidents = tables["cells"], tables["incidents"]
     records: dict[Key, Record] = {}
@@ -119,7 +116,8 @@ def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str])
             continue
         mine = mine.sort_values("seed")
         if mine["seed"].tolist() != list(range(len(mine))):
-            raise GateError(f"{detector} in {scenario}: expected the worlds 0 to {len(mine) - 1}, each once")
+            failed[str(scenario), str(detector)] = f"expected the worlds 0 to {len(mine) - 1}, each once"
+            continue
         own = incidents[(incidents["scenario"] == scenario) & (incidents["detector"] == detector)]
         caught = own[own["detected"].astype(bool)]
         records[str(scenario), str(detector)] = Record(
@@ -128,6 +126,9 @@ def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str])
             false_positives=tuple(mine["false_positives"].astype(int).tolist()),
             days=float(mine["test_days"].sum()),
         )
+    for key in product(cells["scenario"].unique().tolist(), detectors):
+        if key not in records:
+            failed.setdefault(key, "gave no result")
     return Baseline(suite, version, worlds_digest(tables["worlds"]), records), failed
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def gate(plan: Plan, before: Baseline, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> Gate:
     """Judge the detectors that a plan names; cells that `folder` holds already are not run again.
 
-    Raises `BaselineError` if the baseline is of another suite, `GateError` if its worlds are others or it knows none
-    of the detectors, `SpecError` for a detector that cannot be made.
+    Raises `BaselineError` if the baseline is of another suite, `SpecError` for a detector that cannot be made.
     """
     if (before.suite, before.version) != (plan.suite.name, plan.suite.version):
         raise BaselineError(
@@ -30,16 +29,26 @@ def gate(plan: Plan, before: Baseline, folder: Path, *, jobs: int = 1, progress:
     return judge(now, before, plan.suite.gate, failed)
 
 
-def new_baseline(plan: Plan, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> Baseline:
-    """What the detectors of a plan achieve now.
+def new_baseline(
+    plan: Plan, folder: Path, *, allow_underpowered: bool = False, jobs: int = 1, progress: Progress = silent
+) -> tuple[Baseline, Gate]:
+    """What the detectors of a plan achieve now, and the gate's verdicts if nothing ever changed: what it can find.
 
-    Raises `BaselineError` if a cell failed, `SpecError` for a detector that cannot be made.
+    Raises `BaselineError` if a cell failed, or if the gate could not pass an unchanged detector (unless
+    `allow_underpowered`); `SpecError` for a detector that cannot be made.
     """
     now, failed = _measured(plan, folder, jobs, progress)
     if failed:
         reasons = [f"{name} on {scenario}: {reason}" for (scenario, name), reason in failed.items()]
         raise BaselineError("\n".join(["the baseline was not written: every cell must have a result", *reasons]))
-    return now
+    able = judge(now, now, plan.suite.gate, {})
+    if able.word != "pass" and not allow_underpowered:
+        reasons = [f"{v.detector} on {v.scenario}: {v.reason}" for v in able.deciding() if v.word != "pass"]
+        what = (
+            "the baseline was not written: even an unchanged detector would not pass (--allow-underpowered writes it)"
+        )
+        raise BaselineError("\n".join([what, *reasons]))
+    return now, able
 
 
 def _measured(plan: Plan, folder: Path, jobs: int, progress: Progress) -> tuple[Baseline, dict[Key, str]]:

@@ -103,24 +103,67 @@ def test_bad_input_has_exit_code_2_and_what_cannot_be_compared_3(folder: Path) -
     worlds = next(line for line in text.splitlines() if line.startswith("worlds:"))
     (folder / "moved.yaml").write_text(text.replace(worlds, "worlds: abc"))
     done = subprocess.run([*command, "moved.yaml"], capture_output=True, text=True, cwd=folder, check=False)
-    assert done.returncode == 3 and "--update" in done.stderr
+    assert done.returncode == 3 and "--update" in done.stdout
 
 
-def test_the_actions_script_runs(folder: Path) -> None:
+def test_what_an_earlier_gate_wrote_is_replaced_when_the_worlds_have_changed(folder: Path) -> None:
+    (folder / "stale.xml").write_text("<testsuite failures='0' errors='0'/>")
+    done = gate(folder, "--junit", "stale.xml", "--baseline", "moved.yaml")
+    assert done.returncode == 3 and "--update" in done.stdout
+    assert 'errors="1"' in (folder / "stale.xml").read_text()
+
+
+def test_a_baseline_that_can_find_nothing_is_refused(folder: Path) -> None:
+    (folder / "small.yaml").write_text(SUITE.replace("seeds: 8", "seeds: 2").replace("name: tiny", "name: small"))
+    command = [sys.executable, "-m", "scopedrift", "gate", "small.yaml", "--baseline", "small-b.yaml"]
+    options = {"capture_output": True, "text": True, "cwd": folder, "check": False}
+    done = subprocess.run([*command, "--update"], **options)
+    assert done.returncode == 2 and "even an unchanged detector would not pass" in done.stderr
+    assert not (folder / "small-b.yaml").exists()
+    done = subprocess.run([*command, "--update", "--allow-underpowered"], **options)
+    assert done.returncode == 0 and (folder / "small-b.yaml").is_file()
+
+
+def action_step(name: str) -> str:
     action = parse((ROOT / "action.yml").read_text(), "action.yml").value
-    script = action["runs"]["steps"][0]["run"]
-    environment = {"SUITE": "suite.yaml", "BASELINE": "b.yaml", "DETECTORS": "good.py\n", "JOBS": "1", "VERSION": ""}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return next(step["run"] for step in action["runs"]["steps"] if step.get("id") == name)
+
+
+@pytest.mark.parametrize(
+    ("detector", "allow", "code", "verdict"),
+    [("good.py", "", 0, "pass"), ("worse.py", "", 1, "regress"), ("worse.py", "regress", 0, "regress")],
+)
+def test_the_actions_gate_step_reports_its_verdict(folder, tmp_path, detector, allow, code, verdict) -> None:
+    (folder / "worse.py").write_text(DETECTOR.format(blind="True"))
+    (tmp_path / "scopedrift" / "bin").mkdir(parents=True)
+    for program in ("scopedrift", "python"):
+        (tmp_path / "scopedrift" / "bin" / program).symlink_to(Path(sys.executable).parent / program)
+    environment = {"SUITE": "suite.yaml", "BASELINE": "b.yaml", "DETECTORS": f"{detector}\n", "JOBS": "1"}
+    places = {"JUNIT": "action.xml", "RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output")}
     done = subprocess.run(
-        ["bash", "-c", script],
-        env={**os.environ, **environment, "JUNIT": "action.xml", "PATH": path},
+        ["bash", "-c", action_step("gate")],
+        env={**os.environ, **environment, **places, "ALLOW": allow},
         capture_output=True,
         text=True,
         cwd=folder,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
+    told = dict(line.split("=") for line in (tmp_path / "output").read_text().splitlines())
+    assert told["verdict"] == verdict and 0.0 <= float(told["loss"]) <= 1.0
     assert (folder / "action.xml").is_file()
+
+
+@pytest.mark.slow
+def test_the_actions_install_step_needs_nothing_but_its_checkout(tmp_path: Path) -> None:
+    environment = {
+        k: v for k, v in os.environ.items() if k.startswith("PIP_") or k in ("PATH", "HOME", "SSL_CERT_FILE")
+    }
+    environment |= {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(tmp_path), "PYTHON": sys.executable}
+    done = subprocess.run(["bash", "-c", action_step("install")], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = subprocess.run([tmp_path / "scopedrift/bin/scopedrift", "list", "suites"], capture_output=True, text=True)
+    assert told.returncode == 0 and "quick" in told.stdout
 
 
 def test_the_fixture_fails_on_a_regression_and_passes_otherwise(folder: Path) -> None:

@@ -1,20 +1,22 @@
-"""The gate: three verdicts, honest about power, deaf to luck, and never silent about what is missing."""
+"""The gate: four verdicts, honest about power, deaf to luck, and never silent about what is missing."""
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from scopedrift.experiments.running.baseline import Baseline, GateError, Record, read_baseline
-from scopedrift.experiments.running.gate_output import junit, summary
-from scopedrift.experiments.running.verdicts import OVERALL, Gate, chance, judge
+from scopedrift.experiments.running.baseline import Baseline, Record, measured, read_baseline
+from scopedrift.experiments.running.gate_output import as_json, junit, summary
+from scopedrift.experiments.running.verdicts import OVERALL, Gate, judge
 from scopedrift.scenarios.documents import ScenarioError
 from scopedrift.scenarios.suite import GateTerms
 
@@ -51,12 +53,12 @@ def test_a_planted_loss_of_recall_is_found_with_the_stated_power() -> None:
     rng = np.random.default_rng(0)
     before = baseline(a=record(HALF))
     found = 0
-    for _ in range(300):
+    for _ in range(150):
         lost = {i for i in HALF if rng.random() < TERMS.effect}
         found += gate(baseline(a=record(HALF - lost)), before).word == "regress"
     promised = next(v.power for v in gate(before, before).verdicts if v.scenario == "a")
     assert promised >= TERMS.power
-    assert found / 300 >= promised - 0.06
+    assert found / 150 >= promised - 0.09
 
 
 def run(rng: np.random.Generator, worlds: int = 20) -> Record:
@@ -68,24 +70,18 @@ def run(rng: np.random.Generator, worlds: int = 20) -> Record:
 
 def test_equals_are_called_worse_no_oftener_than_they_should_be() -> None:
     rng = np.random.default_rng(1)
-    false = sum(gate(baseline(a=run(rng)), baseline(a=run(rng))).word == "regress" for _ in range(400))
-    assert 0 < false <= binom.ppf(0.99, 400, TERMS.alpha)
+    false = sum(gate(baseline(a=run(rng)), baseline(a=run(rng))).word == "regress" for _ in range(200))
+    assert 0 < false <= binom.ppf(0.99, 200, TERMS.alpha)
 
 
 def test_scenarios_that_share_their_luck_are_no_more_worlds() -> None:
     rng = np.random.default_rng(2)
     false = 0
-    for _ in range(200):
+    for _ in range(100):
         now, before = run(rng), run(rng)  # the same background under one seed, in each of four scenarios
         sides = [baseline(**{f"s{i}": side for i in range(4)}) for side in (now, before)]
         false += gate(*sides).word == "regress"
-    assert false <= binom.ppf(0.99, 200, TERMS.alpha)
-
-
-@given(st.lists(st.integers(-6, 6), max_size=9))
-def test_the_chance_is_the_share_of_turned_differences_that_sum_up_to_as_much(differences: list[int]) -> None:
-    turns = [sum(turn) for turn in product(*((d, -d) for d in differences))]
-    assert chance(differences) == pytest.approx(np.mean([turn >= sum(differences) for turn in turns]))
+    assert false <= binom.ppf(0.99, 100, TERMS.alpha)
 
 
 @pytest.mark.parametrize(("effect", "least"), [(0.15, 0.05), (0.15, 0.15), (0.1, 0.2), (0.3, 0.25)])
@@ -93,9 +89,9 @@ def test_the_power_stated_is_the_share_found(effect: float, least: float) -> Non
     terms, rng = GateTerms(effect=effect, least=least), np.random.default_rng(3)
     before = baseline(a=record(HALF))
     promised = gate(before, before, terms).verdicts[0].power
-    kept = [{i for i in HALF if rng.random() >= effect} for _ in range(300)]
+    kept = [{i for i in HALF if rng.random() >= effect} for _ in range(150)]
     found = np.mean([gate(baseline(a=record(one)), before, terms).word == "regress" for one in kept])
-    assert abs(found - promised) < 0.09
+    assert abs(found - promised) < 0.12
 
 
 def test_a_loss_in_one_world_alone_may_be_luck() -> None:
@@ -144,12 +140,15 @@ def test_what_is_missing_fails() -> None:
 
 
 def test_other_worlds_cannot_be_compared() -> None:
-    with pytest.raises(GateError, match="--update"):
-        gate(baseline("w2", a=record(HALF)), baseline(a=record(HALF)))
-    with pytest.raises(GateError, match="another number of worlds"):
-        gate(baseline(a=record(HALF, worlds=19)), baseline(a=record(HALF)))
-    with pytest.raises(GateError, match="holds none of mine"):
-        gate(baseline(a=record(HALF)), Baseline("s", 1, "w", {}))
+    for found, said in (
+        (gate(baseline("w2", a=record(HALF)), baseline(a=record(HALF))), "--update"),
+        (gate(baseline(a=record(HALF, worlds=19)), baseline(a=record(HALF))), "another number of worlds"),
+        (gate(baseline(a=record(HALF)), Baseline("s", 1, "w", {})), "holds none of mine"),
+    ):
+        assert found.word == "inconclusive" and found.exit_code == 3 and said in found.problem
+        root = ET.fromstring(junit(found, "s").split("\n", 1)[1])
+        assert (root.get("errors"), root.get("failures")) == ("1", "0")
+        assert said in summary(found, "s")
 
 
 @given(st.sets(st.integers(0, 199)), st.sets(st.integers(0, 199)), st.integers(0, 99), st.integers(0, 99))
@@ -197,3 +196,46 @@ def test_machines_and_people_read_the_same_verdict() -> None:
     assert failure is not None and "60%" in (failure.get("message") or "")
     text = summary(found, "s")
     assert text.startswith("**scopedrift gate s: regress**") and r"&lt;a&gt;\|" in text
+
+
+def test_a_planted_loss_that_chance_could_explain_does_not_pass() -> None:
+    """A gate once passed 43 caught before, 32 now: the loss was no smaller than the one it had to exclude."""
+    rng = np.random.default_rng(4)
+    before = set(range(43))
+    lost = set(rng.choice(43, 21, replace=False).tolist())
+    gained = set(range(43, 53))
+    terms = GateTerms(effect=0.25)
+    found = gate(
+        baseline(a=record(before - lost | gained, 103, 79, 20)), baseline(a=record(before, 103, 65, 20)), terms
+    )
+    verdict = found.verdicts[0]
+    assert (verdict.caught_before, verdict.caught) == (43, 32)
+    assert found.word != "pass" and verdict.loss.high > 0.25 and verdict.power < 0.8
+
+
+def test_more_false_alarms_than_a_pass_excludes_are_inconclusive() -> None:
+    worse = record(HALF, false=0)
+    alarms = tuple(10 if world < 3 else 1 for world in range(20))
+    before = tuple(1 for _ in range(20))
+    sides = [replace(worse, false_positives=side) for side in (alarms, before)]
+    found = gate(*(baseline(a=side) for side in sides))
+    assert found.word == "inconclusive" and "times the false alarms" in found.verdicts[0].reason
+
+
+def test_everything_that_was_measured_is_in_every_output() -> None:
+    before = baseline(a=record(HALF))
+    found = gate(baseline(a=record(set(range(40)))), before)
+    verdict = found.verdicts[0]
+    facts = ["60 %", f"{100 * verdict.loss.high:.0f}", f"{verdict.p_recall:.2g}"]
+    for text in (junit(found, "s"), summary(found, "s")):
+        assert all(fact in text for fact in facts)
+    told = as_json(found, "s")
+    assert told["verdict"] == "regress" and told["loss"] == pytest.approx(0.6)
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_a_detector_without_any_result_fails() -> None:
+    cells = pd.DataFrame({"scenario": ["a"], "detector": ["other"], "status": ["ok"], "seed": [0], "reason": [""]})
+    worlds = pd.DataFrame({"scenario": ["a"], "seed": [0], "digest": ["d"]})
+    tables = {"cells": cells, "incidents": cells[["scenario", "detector"]], "worlds": worlds}
+    assert measured(tables, "s", 1, ["mine"])[1] == {("a", "mine"): "gave no result"}
