@@ -17,7 +17,7 @@ import numpy as np
 from scopedrift.scenarios import Scenario
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, Window
-from scopedrift.simulator.injection.ledger import Ledger
+from scopedrift.simulator.injection.incident_log import Ledger
 from scopedrift.simulator.injection.schedule import start_injections
 from scopedrift.simulator.log.event_log import Digest, EventLog
 from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary

@@ -22,7 +22,7 @@ from scopedrift.scenarios.parts import ChangeSpec
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.numbers import CHANGE_TASKS
 from scopedrift.simulator.expansion.rows import Holder, StageRow
-from scopedrift.simulator.injection.ledger import Ledger
+from scopedrift.simulator.injection.incident_log import Ledger
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles, key

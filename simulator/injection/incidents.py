@@ -21,9 +21,9 @@ from scopedrift.scenarios.catalogue import Pace, Stage, Template
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.expansion.numbers import INCIDENT_STAGES
 from scopedrift.simulator.expansion.rows import DENIED, Holder, StageRow
-from scopedrift.simulator.injection.conduct import ATTEMPTS, Conduct, conduct, foreign_image, volume
+from scopedrift.simulator.injection.attempt import ATTEMPTS, Conduct, conduct, foreign_image, volume
 from scopedrift.simulator.injection.foothold import Foothold, awake, find_victim, gain, lurk, take
-from scopedrift.simulator.injection.ledger import Ledger, OpenIncident
+from scopedrift.simulator.injection.incident_log import Ledger, OpenIncident
 from scopedrift.simulator.injection.tempo import Tempo, stage_lengths, tempo_of
 from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND
 from scopedrift.simulator.log.truth import Incident, StageTruth

@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.simulator.injection.changes import plan_change
+from scopedrift.simulator.injection.incident_log import Ledger
 from scopedrift.simulator.injection.incidents import plan_incident
-from scopedrift.simulator.injection.ledger import Ledger
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.runtime.platform import Platform

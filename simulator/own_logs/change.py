@@ -14,8 +14,8 @@ from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.catalogue import Change
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.log.truth import BenignChange
-from scopedrift.simulator.own_logs import actors, conduct
-from scopedrift.simulator.own_logs.incident import Stage
+from scopedrift.simulator.own_logs import actors, events
+from scopedrift.simulator.own_logs.backend import Stage
 from scopedrift.simulator.randomness import Quantiles
 from scopedrift.simulator.records.errors import LogError
 
@@ -54,13 +54,13 @@ def act_out_change(where: Stage, name: str, kind: str, identity: int | None, rng
     for spec in kinds[kind].bursts:
         now = start
         for _ in range(spec.times):
-            plan = conduct.plan(background, where.calls, hold, spec.activity, (), 0.0, rng)
+            plan = events.plan(background, where.calls, hold, spec.activity, (), 0.0, rng)
             count = max(round(Quantiles.of(spec.count)(rng.random()) * plan.seen), 1)
-            names = conduct.chosen_calls(plan, bool(spec.activity.sequence), count, rng)
+            names = events.chosen_calls(plan, bool(spec.activity.sequence), count, rng)
             if names:
                 lasts = round(spec.duration * (0.5 + rng.random()))
-                times = conduct.moments(background, hold, now, len(names), lasts, 0.0, rng)
-                made = conduct.events(
+                times = events.moments(background, hold, now, len(names), lasts, 0.0, rng)
+                made = events.events(
                     background, where.calls, hold, names, times, spec.targets, denied=False, words=where.words, rng=rng
                 )
                 blocks.append((made, MISSING, ""))

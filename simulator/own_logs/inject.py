@@ -22,10 +22,10 @@ from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import MISSING, Array, Vocabulary
 from scopedrift.simulator.log.truth import BENIGN_CHANGE, LABELS, Truth
 from scopedrift.simulator.own_logs import actors
+from scopedrift.simulator.own_logs.backend import Draft, Stage, act_out
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Call, Calls
 from scopedrift.simulator.own_logs.change import ChangeDraft, act_out_change
-from scopedrift.simulator.own_logs.incident import Draft, Stage, act_out
 from scopedrift.simulator.own_logs.merge import merge
 from scopedrift.simulator.own_logs.world import KEY, RealWorld, Timetable
 from scopedrift.simulator.randomness import generator

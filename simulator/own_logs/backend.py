@@ -18,7 +18,7 @@ from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.injection.tempo import LONG, ROOM, STRETCH, Tempo, stage_lengths, tempo_of
 from scopedrift.simulator.log.events import MISSING, SECOND, Array, Vocabulary
 from scopedrift.simulator.log.truth import Incident, StageTruth
-from scopedrift.simulator.own_logs import actors, conduct
+from scopedrift.simulator.own_logs import actors, events
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Calls
 
@@ -90,7 +90,7 @@ def act_out(where: Stage, name: str, spec: IncidentSpec, identity: int | None, r
             ended = "horizon"
             break
         if _data(stage).image == "foreign" and not hold.images:
-            hold = replace(hold, images={"foreign": conduct.foreign_image(background, hold, where.words, rng)})
+            hold = replace(hold, images={"foreign": events.foreign_image(background, hold, where.words, rng)})
         length = max(round(tempo.draw(stage_lengths(stage)[1], rng) * squeeze), 1)
         now, result = _play(where, draft, stage, number, hold, now, length, rng)
         if result == "denied" and stage.vital:
@@ -115,24 +115,24 @@ def _play(
     """One stage; returns when it was over, and its outcome."""
     background, strength, data = where.background, draft.record.strength, _data(stage)
     targets = {**data.targets, **stage.targets}
-    plan = conduct.plan(background, where.calls, hold, data.activity, data.needs, strength, rng)
+    plan = events.plan(background, where.calls, hold, data.activity, data.needs, strength, rng)
     began = now // (tick := max(background.ticks.values())) * tick  # a stage without an event begins as precisely
 
     def log(names: list[str], lasts: int, denied: bool) -> None:
         nonlocal now, began
         if not names:
             return
-        times = conduct.moments(background, hold, now, len(names), lasts, strength, rng)
-        columns = conduct.events(background, where.calls, hold, names, times, targets, denied, where.words, rng)
+        times = events.moments(background, hold, now, len(names), lasts, strength, rng)
+        columns = events.events(background, where.calls, hold, names, times, targets, denied, where.words, rng)
         began, now = min(began, int(columns["time"].min())), int(times[-1])
         draft.add(columns, number, stage.technique)
 
-    log([name for name in plan.refused for _ in range(conduct.ATTEMPTS)], 20 * SECOND, denied=True)
+    log([name for name in plan.refused for _ in range(events.ATTEMPTS)], 20 * SECOND, denied=True)
     if plan.succeeds:
         if stage.impact:
             draft.record = replace(draft.record, impact_at=now)
-        count = conduct.volume(background, hold, stage.count or data.count, plan.seen, strength, rng)
-        log(conduct.chosen_calls(plan, bool(data.activity.sequence), count, rng), length, denied=False)
+        count = events.volume(background, hold, stage.count or data.count, plan.seen, strength, rng)
+        log(events.chosen_calls(plan, bool(data.activity.sequence), count, rng), length, denied=False)
     outcome = "success" if plan.succeeds else "denied"
     draft.stages[-1] = replace(
         draft.stages[-1],
