@@ -13,6 +13,8 @@ from scopedrift.scenarios.documents import Document, KeyPath, Problem, ScenarioE
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
+_OF_A_KEY: Final = "[key]"
+"""What pydantic puts after a key that is itself wrong."""
 _TYPES: Final[Mapping[str, str]] = {
     "bool_type": "true or false",
     "int_type": "a whole number",
@@ -35,16 +37,22 @@ _BOUNDS: Final[Mapping[str, str]] = {
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """One problem for each thing that is wrong with what was given to `model`."""
-    return [Problem(_message(each, model), each["loc"]) for each in error.errors(include_url=False)]
+    problems = []
+    for each in error.errors(include_url=False):
+        key = each["loc"][:-1] if each["loc"][-1:] == (_OF_A_KEY,) else each["loc"]
+        problems.append(Problem(_message(each, model), key))
+    return problems
 
 
-def validated(model: type[AnyModel], value: object, document: Document, key: KeyPath = ()) -> AnyModel:
-    """What a document holds at `key`, as a model.
+def validated(
+    model: type[AnyModel], value: object, document: Document, key: KeyPath = (), context: object = None
+) -> AnyModel:
+    """What a document holds at `key`, as a model; `context` is for the model's validators.
 
     Raises `ScenarioError` that names file, line and key of everything that is wrong with it.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=context)
     except ValidationError as error:
         problems = explain(error, model)
         raise ScenarioError(*(document.problem(each.message, (*key, *each.key)) for each in problems)) from None

@@ -17,7 +17,7 @@ import numpy as np
 from scopedrift.scenarios import Scenario
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, Window
-from scopedrift.simulator.injection.incident_log import Ledger
+from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.injection.schedule import start_injections
 from scopedrift.simulator.log.event_log import Digest, EventLog
 from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
@@ -72,7 +72,7 @@ def simulate(
     world = World(scenario, seed)
     starts = [start for name, given in sizes(scenario).items() for start in module_of(name).build(world, given)]
     starts += orphans.build(world)
-    ledger = Ledger(world)
+    incidents = IncidentLog(scenario.end_us)
     delivery = Delivery(scenario, seed, world.operations)
     recorder = Recorder(world, world.operations, delivery)
     platform = Platform(world, recorder)
@@ -83,7 +83,7 @@ def simulate(
     for workload in list(world.workloads.values()):
         platform.env.process(wander(platform, workload))
     start_growth(platform)
-    deployment = start_injections(platform, ledger, without, variants)
+    deployment = start_injections(platform, incidents, without, variants)
     platform.decide_by(deployment)
     recorder.prepare()
     sink = _Disk(out, scenario, seed, world) if out is not None else _Memory(scenario, seed, world)
@@ -93,12 +93,12 @@ def simulate(
             now = min(now + TICK, scenario.end_us)
             platform.env.run(until=now)
             if recorder.count >= window:
-                sink.add(recorder.flush(now), ledger)
+                sink.add(recorder.flush(now), incidents)
             if progress is not None:
                 progress((now - scenario.start_us) / scenario.horizon)
-        sink.add(recorder.flush(scenario.end_us), ledger)
+        sink.add(recorder.flush(scenario.end_us), incidents)
         log = sink.finish()
-    return Simulation(scenario, seed, log, ledger.truth(), deployment)
+    return Simulation(scenario, seed, log, incidents.truth(), deployment)
 
 
 class _Sink:
@@ -116,13 +116,13 @@ class _Sink:
             "version": version("scopedrift"),
         }
 
-    def add(self, window: Window | None, ledger: Ledger) -> None:
+    def add(self, window: Window | None, incidents: IncidentLog) -> None:
         """Take the next window."""
         if window is None:
             return
         columns, truth = window
         self._codes.translate(columns)
-        ledger.note(self._written, columns["time"], truth)
+        incidents.note(self._written, columns["time"], truth)
         self._written += len(truth)
         self._digest.update(columns)
         self._keep(columns)

@@ -130,7 +130,6 @@ def _print_incident(entry: Template) -> None:
     """What an attack or drift does, drawn in time, with where it comes from and the standards it falls under."""
     from scopedrift.experiments.cli.timeline import draw, steps_of
     from scopedrift.scenarios.coverage import STANDARDS, standards_of
-    from scopedrift.simulator.injection.tempo import stage_lengths
 
     for key in ("objective", "published", "source"):
         if said := getattr(entry, key, ""):
@@ -142,8 +141,9 @@ def _print_incident(entry: Template) -> None:
     print("\n(typical times at strength 0, log scale; `!` reaches the objective)\n")
     stages = []
     for step in steps:
-        after, lasts = (pace.text for pace in stage_lengths(step.stage))
-        stages.append([step.number, step.stage.name, step.stage.technique, after, lasts, step.stage.on_denied])
+        stage = step.stage
+        about = (stage.technique.name, stage.wait.text, stage.pace.text, stage.on_denied)
+        stages.append([step.number, stage.name, *about])
     print_table("stages", ["", "stage", "technique", "after", "lasts", "if denied"], stages)
     print()
     found = standards_of(entry.techniques)

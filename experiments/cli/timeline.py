@@ -8,7 +8,6 @@ from math import log
 from typing import Final
 
 from scopedrift.scenarios import catalogue
-from scopedrift.simulator.injection.tempo import stage_lengths
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 
 WIDTH: Final = 56
@@ -34,10 +33,9 @@ def steps_of(template: catalogue.Template) -> list[Step]:
     for number, branches in enumerate(template.stages, start=1):
         ends = now
         for letter, stage in zip("abcdefgh", branches, strict=False):
-            wait, length = stage_lengths(stage)
-            begins = now + wait.typical
+            begins = now + stage.wait.typical
             name = f"{number}{letter}" if len(branches) > 1 else str(number)
-            steps.append(Step(name, stage, begins, begins + length.typical))
+            steps.append(Step(name, stage, begins, begins + stage.pace.typical))
             ends = max(ends, steps[-1].ends)
         now = ends
     return steps

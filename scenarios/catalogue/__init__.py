@@ -129,8 +129,6 @@ def _names(kind: Kind) -> Collection[str]:
             return signals()
         case "family":
             return {*families(), ORPHANED}
-        case "change":
-            return changes()
         case "look-alike":
             return {*changes(), *families()}
         case "technique":

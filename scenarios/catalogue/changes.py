@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Positive, Reference
+from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, FamilyName, Positive
 from scopedrift.scenarios.catalogue.parameters import Configurable
-from scopedrift.scenarios.catalogue.selectors import Targets, slots_of
+from scopedrift.scenarios.catalogue.selectors import Targets
 from scopedrift.scenarios.durations import parse_duration
-from scopedrift.scenarios.fields import Flag, Length, Model, Share, Size, Text
+from scopedrift.scenarios.fields import Flag, Length, Model, Share, Size
 
 
 class Reach(Model):
     """Whom a change concerns: workloads of some families (any, if none of these run), in one project or just one."""
 
-    families: tuple[Text, ...] = ()
+    families: tuple[FamilyName, ...] = ()
     """Empty: any."""
     reach: Literal["project", "one"] = "project"
     share: Share = 1.0
@@ -82,12 +81,3 @@ class Change(Configurable):
     def bursts(self) -> tuple[Burst, ...]:
         """The work that it adds."""
         return tuple(effect.burst for effect in self.effects if effect.burst is not None)
-
-    def references(self) -> Iterator[Reference]:
-        """Its families, operations and slots."""
-        yield from ((("scope", "families", place), each, "family") for place, each in enumerate(self.scope.families))
-        for place, effect in enumerate(self.effects):
-            yield from slots_of(effect.rebind, ("effects", place), "rebind")
-            if effect.burst is not None:
-                yield from effect.burst.activity.references(("effects", place, "burst", "activity"))
-                yield from slots_of(effect.burst.targets, ("effects", place, "burst"))

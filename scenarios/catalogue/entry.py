@@ -5,26 +5,63 @@ Units: durations are integer microseconds; a `Pace` keeps the bounds of a length
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from math import sqrt
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, PrivateAttr, Strict, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    Strict,
+    ValidationInfo,
+    model_validator,
+)
 
-from scopedrift.scenarios.documents import Document, KeyPath, shown
+from scopedrift.scenarios.documents import Document, shown, suggestion
 from scopedrift.scenarios.durations import UNITS, parse_duration
 from scopedrift.scenarios.fields import Count, Model, Share, Text
 
 MOST_OPERATIONS: Final = 64
 """Operations that one activity may list."""
-Kind = Literal["signal", "family", "change", "look-alike", "technique", "operation", "slot"]
+Kind = Literal["signal", "family", "look-alike", "technique", "operation", "slot"]
 """What a name in an entry may refer to."""
+Known = Callable[[Kind], Collection[str]]
+"""The names that there are of a kind: the context of validation while files are read."""
 Positive = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
-Reference = tuple[KeyPath, str, Kind]
-"""The key that a name is written at, the name, and what it must be the name of."""
 Words = Annotated[Text, AfterValidator(lambda text: " ".join(text.split()))]
 """Text for people; line breaks are blanks."""
+
+
+def check(name: str, kind: Kind, info: ValidationInfo) -> None:
+    """Raise `ValueError` if there is nothing of that name and kind, where files are read."""
+    if info.context is not None and name not in (known := info.context(kind)):
+        raise ValueError(f"unknown {kind} {shown(name)}{suggestion(name, known)}")
+
+
+def named(kind: Kind) -> AfterValidator:
+    """A check that a text is the name of something of that kind."""
+
+    def checked(name: str, info: ValidationInfo) -> str:
+        check(name, kind, info)
+        return name
+
+    return AfterValidator(checked)
+
+
+def _known_chain(entry: str, info: ValidationInfo) -> str:
+    for operation in entry.split(JOINT):
+        check(operation, "operation", info)
+    return entry
+
+
+JOINT: Final = " > "
+"""What stands between the operations of a chain."""
+OperationName = Annotated[Text, named("operation")]
+FamilyName = Annotated[Text, named("family")]
 
 
 class Entry(Model):
@@ -41,10 +78,6 @@ class Entry(Model):
         """Remember where it is written, for what is validated later."""
         self._document = document
 
-    def references(self) -> Iterator[Reference]:
-        """The names of other entries that it mentions."""
-        return iter(())
-
 
 class ActivitySpec(Model):
     """What one stage of a task logs: a `sequence` of operations in order, or a `mix` of them with weights.
@@ -52,8 +85,8 @@ class ActivitySpec(Model):
     An entry of a mix may be a chain of operations (`a > b > c`); all chains of a mix are of one length.
     """
 
-    sequence: tuple[Text, ...] = ()
-    mix: dict[str, Positive] = Field(default={})
+    sequence: tuple[OperationName, ...] = ()
+    mix: dict[Annotated[Text, AfterValidator(_known_chain)], Positive] = Field(default={})
     spread: Literal["even", "uniform", "front"] | None = None
     """How its events lie in its time: paced, anywhere, or mostly at its start."""
     per_task: Count = 0
@@ -72,7 +105,7 @@ class ActivitySpec(Model):
     @property
     def chains(self) -> tuple[tuple[str, ...], ...]:
         """Its entries, each a chain of operations; a single one in most cases."""
-        return tuple((step,) for step in self.sequence) or tuple(tuple(entry.split(" > ")) for entry in self.mix)
+        return tuple((step,) for step in self.sequence) or tuple(tuple(entry.split(JOINT)) for entry in self.mix)
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -83,12 +116,6 @@ class ActivitySpec(Model):
     def weights(self) -> dict[str, float]:
         """Its entries with their weights; 1 for each step of a sequence."""
         return dict.fromkeys(self.sequence, 1.0) if self.sequence else self.mix
-
-    def references(self, key: KeyPath) -> Iterator[Reference]:
-        """Its operations; it is written at `key`."""
-        form = "sequence" if self.sequence else "mix"
-        for place, (entry, chain) in enumerate(zip(self.sequence or self.mix, self.chains, strict=True)):
-            yield from (((*key, form, place if self.sequence else entry), each, "operation") for each in chain)
 
 
 class Distribution(Model):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
-from pydantic import Field, JsonValue, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, Field, JsonValue, PlainSerializer, PlainValidator, ValidationInfo
 
-from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Reference, Words
+from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Words, check
 from scopedrift.scenarios.catalogue.parameters import Configurable
 from scopedrift.scenarios.documents import ScenarioError
 from scopedrift.scenarios.explain import validated
@@ -15,6 +15,14 @@ from scopedrift.scenarios.fields import Count, Model, Share, Text
 
 CREDENTIAL_STEP = "credential"
 """In a flow, this stands for obtaining a credential of the identity's kind."""
+
+
+def _known_step(step: str, info: ValidationInfo) -> str:
+    if step != CREDENTIAL_STEP:
+        check(step, "operation", info)
+    return step
+
+
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
@@ -76,7 +84,9 @@ class WorkloadFamily(Configurable):
 
     size: Growth | None = None
     activities: dict[Text, ActivitySpec] = Field(default={})
-    flows: dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default={})
+    flows: dict[Text, Annotated[tuple[Annotated[Text, AfterValidator(_known_step)], ...], Field(min_length=1)]] = Field(
+        default={}
+    )
     """Sequences that obtain a credential on the way, such as `start_up`."""
     calibration: dict[Text, Annotated[Calibrated, PlainValidator(_calibrated), PlainSerializer(_written)]] = Field(
         default={}
@@ -95,11 +105,3 @@ class WorkloadFamily(Configurable):
     def kinds_as(self, model: type[AnyModel]) -> dict[str, AnyModel]:
         """The family's kinds, each as its module's own model; raises `ScenarioError` for what does not fit it."""
         return {name: validated(model, spec, self._document, ("kinds", name)) for name, spec in self.kinds.items()}
-
-    def references(self) -> Iterator[Reference]:
-        """The operations of its activities and flows."""
-        for name, activity in self.activities.items():
-            yield from activity.references(("activities", name))
-        for name, flow in self.flows.items():
-            steps = ((place, step) for place, step in enumerate(flow) if step != CREDENTIAL_STEP)
-            yield from ((("flows", name, place), step, "operation") for place, step in steps)

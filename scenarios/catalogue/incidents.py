@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainSerializer, PlainValidator, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, model_validator
 
-from scopedrift.scenarios.catalogue.entry import ActivitySpec, Entry, Pace, Paced, Reference, Words
+from scopedrift.scenarios.catalogue.entry import (
+    ActivitySpec,
+    Entry,
+    FamilyName,
+    OperationName,
+    Pace,
+    Paced,
+    Words,
+    named,
+)
 from scopedrift.scenarios.catalogue.parameters import Configurable
-from scopedrift.scenarios.catalogue.selectors import Targets, slots_of
+from scopedrift.scenarios.catalogue.selectors import Targets
+from scopedrift.scenarios.documents import shown, suggestion
 from scopedrift.scenarios.fields import Count, Flag, Model, Share, Size, Text
 
 Events = tuple[Size, Size]
@@ -21,13 +31,9 @@ class Signal(Entry):
 
     knobs: tuple[Text, ...] = ()
     """Keys of a scenario."""
-    families: tuple[Text, ...] = ()
+    families: tuple[FamilyName, ...] = ()
     knowledge: tuple[Text, ...] = ()
     """What a detector may know beside the log."""
-
-    def references(self) -> Iterator[Reference]:
-        """The families that it names."""
-        yield from ((("families", place), each, "family") for place, each in enumerate(self.families))
 
 
 class Taxonomy(Model):
@@ -44,9 +50,9 @@ class Taxonomy(Model):
 class Technique(Entry):
     """One behaviour: what it logs, what it needs to succeed, and what it yields."""
 
-    signals: tuple[Text, ...]
+    signals: tuple[Annotated[Text, named("signal")], ...]
     activity: ActivitySpec
-    needs: tuple[Text, ...]
+    needs: tuple[OperationName, ...]
     """Operations without which it fails; what else it lists is tried, and done where it is allowed."""
     targets: Targets = Field(default={})
     count: Events
@@ -57,7 +63,7 @@ class Technique(Entry):
     image: Literal["foreign"] | None = None
     """`foreign`: it runs an image of a registry that the workload never used."""
     gpus: Count = 0
-    look_alikes: tuple[Text, ...]
+    look_alikes: tuple[Annotated[Text, named("look-alike")], ...]
     """Benign changes, or families, that do the same things."""
     taxonomy: Taxonomy
 
@@ -67,20 +73,20 @@ class Technique(Entry):
             raise ValueError(f"needs {', '.join(missing)}, which its activity does not list")
         return self
 
-    def references(self) -> Iterator[Reference]:
-        """Its signals, operations, slots and look-alikes."""
-        yield from self.activity.references(("activity",))
-        yield from slots_of(self.targets)
-        yield from ((("signals", place), each, "signal") for place, each in enumerate(self.signals))
-        yield from ((("needs", place), each, "operation") for place, each in enumerate(self.needs))
-        yield from ((("look_alikes", place), each, "look-alike") for place, each in enumerate(self.look_alikes))
+
+def _technique(value: object, info: ValidationInfo) -> Technique:
+    assert info.context is not None, "stages are read with the techniques that there are"
+    known: Mapping[str, Technique] = info.context("technique")
+    if value not in known:
+        raise ValueError(f"unknown technique {shown(value)}{suggestion(value, known)}")
+    return known[str(value)]
 
 
 class Stage(Model):
     """One stage of a chain or drift: a technique, and what is particular about it here."""
 
     name: Words
-    technique: Text
+    technique: Annotated[Technique, PlainValidator(_technique), PlainSerializer(lambda each: each.name)]
     wait: Paced = Pace.parse("minutes")
     """How long the adversary waits before it."""
     lasts: Paced | None = None
@@ -100,6 +106,21 @@ class Stage(Model):
     """How likely it is, where there is a choice of stages."""
 
     @property
+    def pace(self) -> Pace:
+        """How long it takes at strength 0."""
+        return self.lasts or self.technique.pace
+
+    @property
+    def events(self) -> Events:
+        """From so many events to so many, at strength 0."""
+        return self.count or self.technique.count
+
+    @property
+    def aims(self) -> Targets:
+        """What it goes for."""
+        return {**self.technique.targets, **self.targets}
+
+    @property
     def vital(self) -> bool:
         """Whether a refusal ends the incident."""
         return self.impact or self.on_denied == "abort"
@@ -109,10 +130,10 @@ class _Choice(Model):
     one_of: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
 
-def _alternatives(value: object) -> tuple[Stage, ...]:
+def _alternatives(value: object, info: ValidationInfo) -> tuple[Stage, ...]:
     if isinstance(value, dict) and "one_of" in value:
-        return _Choice.model_validate(value).one_of
-    return (Stage.model_validate(value),)
+        return _Choice.model_validate(value, context=info.context).one_of
+    return (Stage.model_validate(value, context=info.context),)
 
 
 def _written(value: tuple[Stage, ...]) -> dict[str, object]:
@@ -127,7 +148,7 @@ Alternatives = Annotated[tuple[Stage, ...], PlainValidator(_alternatives), Plain
 class Victims(Model):
     """Which workloads an incident begins from."""
 
-    families: tuple[Text, ...]
+    families: tuple[FamilyName, ...]
 
 
 class Template(Configurable):
@@ -156,16 +177,7 @@ class Template(Configurable):
     @property
     def techniques(self) -> tuple[str, ...]:
         """The techniques of all stages, in order of first use."""
-        return tuple(dict.fromkeys(stage.technique for stage in self.every_stage()))
-
-    def references(self) -> Iterator[Reference]:
-        """Its techniques, the slots of its targets and the families of its victims."""
-        yield from ((("victims", "families", i), each, "family") for i, each in enumerate(self.victims.families))
-        for place, alternatives in enumerate(self.stages):
-            for number, stage in enumerate(alternatives):
-                key = ("stages", place) if len(alternatives) == 1 else ("stages", place, "one_of", number)
-                yield (*key, "technique"), stage.technique, "technique"
-                yield from slots_of(stage.targets, key)
+        return tuple(dict.fromkeys(stage.technique.name for stage in self.every_stage()))
 
 
 class Chain(Template):

@@ -5,12 +5,11 @@ Numbers are written with their source (`{value: 24, source: assumed}`); here the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, Strict
 
-from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry, Positive, Reference, Words
+from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry, OperationName, Positive, Words
 from scopedrift.scenarios.fields import Duration, Model, Share, Size, Text
 
 
@@ -31,11 +30,11 @@ class CredentialKind(Model):
 
     ttl: Duration | None
     """Time to live; none: it does not end."""
-    flow: tuple[Text, ...]
+    flow: tuple[OperationName, ...]
     """How one is obtained at start-up."""
-    renewal: tuple[Text, ...]
+    renewal: tuple[OperationName, ...]
     """What is logged at half-life."""
-    role: Text | None
+    role: OperationName | None
     """How its holder assumes its cloud role again and again, where that is a step of its own."""
     source: Words
 
@@ -48,7 +47,7 @@ class CredentialKind(Model):
 class Shares(Model):
     """Which share of workloads takes each of some steps."""
 
-    shares: dict[Text, Share]
+    shares: dict[OperationName, Share]
     source: Words
 
 
@@ -105,7 +104,7 @@ class DetourKind(Model):
     """One kind of work outside what is declared."""
 
     share: Share
-    calls: Annotated[tuple[Text, ...], Field(min_length=1)]
+    calls: Annotated[tuple[OperationName, ...], Field(min_length=1)]
 
 
 class Detours(Model):
@@ -169,13 +168,3 @@ class PlatformData(Entry):
     detours: Detours
     outages: Outages
     world: Surroundings
-
-    def references(self) -> Iterator[Reference]:
-        """The operations that it names."""
-        for kind, credential in self.credentials.items():
-            yield from ((("credentials", kind), step, "operation") for step in credential.steps)
-        for what, life in (("role", self.credential_life.role), ("exchange", self.credential_life.exchange)):
-            yield from ((("credential_life", what, "shares", step), step, "operation") for step in life.shares)
-        yield from self.orphans.activity.references(("orphans", "activity"))
-        for name, detour in self.detours.kinds.items():
-            yield from ((("detours", "kinds", name, "calls"), call, "operation") for call in detour.calls)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterator
 from importlib.resources.abc import Traversable
 from typing import TypeVar
 
-from scopedrift.scenarios.catalogue.entry import Entry, Kind
+from scopedrift.scenarios.catalogue.entry import Entry, Known
 from scopedrift.scenarios.documents import (
     Document,
     KeyPath,
-    Problem,
     ScenarioError,
     parse,
     read_text,
     shown,
-    suggestion,
 )
 from scopedrift.scenarios.explain import validated
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-Known = Callable[[Kind], Collection[str]]
-"""The names that there are of a kind."""
 
 
 @functools.cache
@@ -56,14 +51,6 @@ def read_file(file: Traversable, label: str, model: type[AnyEntry], known: Known
 def _read(document: Document, key: KeyPath, name: str, value: object, model: type[AnyEntry], known: Known) -> AnyEntry:
     if not isinstance(value, dict) or "name" in value:
         raise ScenarioError(document.problem(f"expected a mapping without a name, not {shown(value)}", key))
-    entry = validated(model, {**value, "name": name}, document, key)
+    entry = validated(model, {**value, "name": name}, document, key, known)
     entry.keep(document)
-    if problems := list(_unknown(entry, document, key, known)):
-        raise ScenarioError(*problems)
     return entry
-
-
-def _unknown(entry: Entry, document: Document, key: KeyPath, known: Known) -> Iterator[Problem]:
-    for at, name, kind in entry.references():
-        if name not in (names := known(kind)):
-            yield document.problem(f"unknown {kind} {shown(name)}{suggestion(name, names)}", (*key, *at))

@@ -6,24 +6,25 @@ first part of every dataset, `drop` a bucket that another team writes to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Final
 
-from scopedrift.scenarios.catalogue.entry import Reference
-from scopedrift.scenarios.documents import KeyPath
+from pydantic import AfterValidator, ValidationInfo
+
+from scopedrift.scenarios.catalogue.entry import check, named
 from scopedrift.scenarios.fields import Text, matching
 
 NAMED: Final = ("all-datasets", "drop")
 _PATTERN: Final = "|".join((*NAMED, "(own|adjacent)-[a-z0-9-]+"))
 
-Selector = Annotated[Text, matching(_PATTERN, f"own-SLOT, adjacent-SLOT, {' or '.join(NAMED)}")]
-Targets = dict[Text, Selector]
+
+def _known_slot(selector: str, info: ValidationInfo) -> str:
+    if selector not in NAMED:
+        check(selector.partition("-")[2], "slot", info)
+    return selector
+
+
+Selector = Annotated[
+    Text, matching(_PATTERN, f"own-SLOT, adjacent-SLOT, {' or '.join(NAMED)}"), AfterValidator(_known_slot)
+]
+Targets = dict[Annotated[Text, named("slot")], Selector]
 """Slot -> selector; slots that are not listed use what the workload uses."""
-
-
-def slots_of(targets: Targets, key: KeyPath = (), under: str = "targets") -> Iterator[Reference]:
-    """The slots that targets mention; they are written at `key`, as `under`."""
-    for slot, selector in targets.items():
-        yield (*key, under, slot), slot, "slot"
-        if selector not in NAMED:
-            yield (*key, under, slot), selector.partition("-")[2], "slot"

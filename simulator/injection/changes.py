@@ -1,153 +1,178 @@
 """Benign changes: sanctioned changes of behaviour, announced on the change calendar or not.
 
-A kind of change is a YAML file whose `effects` are made of a few mechanisms:
-
-- `migrate_registry`: workloads pull and create from another registry from now on;
-- `relocate`: they call from other addresses, those of another project's nodes;
-- `rebind: {slot: selector}`: workloads use other resources from now on;
-- `burst`: workloads (or `by: one` of them) additionally do an activity, once or repeatedly;
-- `restart`: workloads start again (credentials, secrets, images);
-- `surge`: their load is multiplied for a while.
+Whom a change concerns, and all that it will set, is drawn before the world runs, so that it can be announced; its
+effects (`scenarios/catalogue/changes.py`) take place when it begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from scopedrift.scenarios.catalogue import Burst, Effect, Reach, Surge
+from scopedrift.scenarios.catalogue import Burst, Change, Effect, Reach, Surge
 from scopedrift.scenarios.parts import ChangeSpec
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.numbers import CHANGE_TASKS
 from scopedrift.simulator.expansion.rows import Holder, StageRow
-from scopedrift.simulator.injection.incident_log import Ledger
+from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles, key
 from scopedrift.simulator.runtime.platform import Platform, Process
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import Project, Workload, World
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
+
+TAGS: Final = 1 << 24
+"""Changes are told apart by so many numbers."""
+MOST_BURSTS: Final = 64
+"""Bursts of one workload by one effect, at most."""
+OWN_REGISTRY: Final = 0.5
+"""Chance that a new registry is the organisation's own, not a public one (assumed)."""
+REGISTRY_NUMBERS: Final = (2, 9)
+"""The number in its name: from the first, less than the second (assumed)."""
+LENGTHS: Final = (0.5, 1.0)
+"""A burst takes this share of the length in the catalogue, or up to that much more (assumed)."""
+PAUSES: Final = (0.7, 0.6)
+"""Bursts follow each other after this share of the pause in the catalogue, or up to that much more (assumed)."""
+
+Rebinds = dict[str, dict[str, int]]
+"""Workload -> slot -> the pool that it uses from then on."""
+
+
+def burst_length(burst: Burst, u: float) -> int:
+    """How long a burst takes, for a uniform draw; microseconds."""
+    least, more = LENGTHS
+    return max(round(burst.duration * (least + more * u)), 1)
+
+
+def burst_pause(burst: Burst, u: float) -> int:
+    """How long after a burst the next one begins, for a uniform draw; microseconds."""
+    least, more = PAUSES
+    return round(burst.every * (least + more * u))
 
 
 def plan_change(
-    platform: Platform, ledger: Ledger, name: str, spec: ChangeSpec, at: int, announced: bool, rng: np.random.Generator
+    platform: Platform,
+    incidents: IncidentLog,
+    name: str,
+    spec: ChangeSpec,
+    at: int,
+    announced: bool,
+    rng: np.random.Generator,
 ) -> tuple[CalendarEntry | None, Process]:
     """Decide whom a change concerns; return its calendar entry (if announced) and its process."""
-    world = platform.world
-    kind = spec.entry
-    workloads = _concerned(platform, kind.scope, rng)
-    nodes = world.projects[int(rng.random() * len(world.projects))].nodes
+    world, kind = platform.world, spec.entry
+    workloads = _concerned(world, kind.scope, rng)
+    host = world.projects[int(rng.random() * len(world.projects))]
     end = min(at + kind.lasts, world.scenario.end_us)
     identities = tuple(sorted({workload.identity.name for workload in workloads}))
-    index = ledger.add_change(BenignChange(name, spec.kind, at, end, announced, identities))
-    truth = ledger.code("benign_change", index)
-    registry = ""
-    if any(effect.migrate_registry for effect in kind.effects):
-        registry = (
-            f"registry.{world.company}-{rng.integers(2, 9)}.example" if rng.random() < 0.5 else _public(platform, rng)
-        )
+    index = incidents.add_change(BenignChange(name, spec.kind, at, end, announced, identities))
+    registry = _registry(world, rng) if any(effect.migrate_registry for effect in kind.effects) else ""
     rebinds = {
-        w.name: {s: select(world, w, sel, rng) for s, sel in e.rebind.items()}
-        for e in kind.effects
-        if e.rebind
+        w.name: {slot: select(world, w, selector, rng) for slot, selector in effect.rebind.items()}
+        for effect in kind.effects
+        if effect.rebind
         for w in workloads
     }
-    bursts = [
-        (burst, world.activities.add(f"change/{spec.kind}/{i}", burst.activity)) for i, burst in enumerate(kind.bursts)
-    ]
+    truth = incidents.code("benign_change", index)
+    rollout = _Rollout(platform, name, kind, workloads, registry, rebinds, host, truth)
     entry = None
     if announced:
-        grants = {
-            Grant(operation.service, operation.access, project)
-            for workload in workloads
-            for project in _projects(platform, workload, rebinds)
-            for _, activity in bursts
-            for operation in activity.operations
-        }
-        for workload in workloads:
-            for slot, pool in rebinds.get(workload.name, {}).items():
-                used = {(o.service, o.access) for o in world.operations.all if o.slot == slot}
-                grants |= {Grant(s, a, p) for p in world.projects_of(pool) for s, a in used}
         registries = frozenset([registry] if registry else [])
-        entry = CalendarEntry(spec.kind, at, end, frozenset(identities), frozenset(grants), registries)
-    return entry, _change(platform, name, workloads, kind.effects, bursts, rebinds, registry, nodes, truth, at, rng)
+        entry = CalendarEntry(spec.kind, at, end, frozenset(identities), rollout.grants(), registries)
+    return entry, rollout.run(at, rng)
 
 
-def _change(
-    platform: Platform,
-    name: str,
-    workloads: Sequence[Workload],
-    effects: Sequence[Effect],
-    bursts: Sequence[tuple[Burst, Activity]],
-    rebinds: Mapping[str, Mapping[str, int]],
-    registry: str,
-    nodes: int,
-    truth: int,
-    at: int,
-    rng: np.random.Generator,
-) -> Process:
-    world = platform.world
-    yield platform.wait(max(at - platform.now, 1))
-    for effect in effects:
-        for workload in workloads:
-            if effect.migrate_registry:
-                _, _, path = workload.image.partition("/")
-                world.set_image(workload, f"{registry}/{path}", truth)
-            if effect.relocate:
-                for kind, number in workload.actors.items():
-                    workload.actors[kind] = world.actors.add(replace(world.actors[number], sources=nodes))
-            if effect.rebind:
-                for slot, pool in rebinds[workload.name].items():
-                    world.rebind(workload, slot, pool, truth)
-            if effect.restart:
-                workload.restarts += 1
-            if effect.surge is not None:
-                workload.load *= effect.surge.factor
-                platform.env.process(_calm(platform, workload, effect.surge))
-    tag = key(world.seed, "change", name) % (1 << 24)
-    for spec, activity in bursts:
-        for workload in workloads[: 1 if spec.by == "one" else None]:
-            draws = rng.random((64, 3)).tolist()
-            targets = {slot: select(world, workload, chosen, rng) for slot, chosen in spec.targets.items()}
-            actor = _aimed(world, workload, activity, targets, rng)
-            platform.env.process(_burst(platform, workload, spec, activity, actor, truth, draws, tag))
+@dataclass(frozen=True)
+class _Rollout:
+    """A change that is decided."""
 
+    platform: Platform
+    name: str
+    kind: Change
+    workloads: Sequence[Workload]
+    registry: str
+    """Where images come from afterwards, if it moves them."""
+    rebinds: Rebinds
+    host: Project
+    """On whose nodes workloads run afterwards, if it moves them."""
+    truth: int
 
-def _calm(platform: Platform, workload: Workload, spec: Surge) -> Process:
-    yield platform.wait(spec.lasts)
-    workload.load /= spec.factor
+    def _activity(self, number: int) -> Activity:
+        """What burst number so many does."""
+        activities = self.platform.world.activities
+        return activities.add(f"change/{self.kind.name}/{number}", self.kind.bursts[number].activity)
 
+    def grants(self) -> frozenset[Grant]:
+        """What it newly allows."""
+        world, found = self.platform.world, set[Grant]()
+        called = [o for number in range(len(self.kind.bursts)) for o in self._activity(number).operations]
+        for workload in self.workloads:
+            projects = {workload.project.name}
+            for slot, pool in self.rebinds.get(workload.name, {}).items():
+                projects |= world.projects_of(pool)
+                used = {(o.service, o.access) for o in world.operations.all if o.slot == slot}
+                found |= {Grant(s, a, project) for project in world.projects_of(pool) for s, a in used}
+            found |= {Grant(o.service, o.access, project) for project in projects for o in called}
+        return frozenset(found)
 
-def _burst(
-    platform: Platform,
-    workload: Workload,
-    spec: Burst,
-    activity: Activity,
-    actor: int,
-    truth: int,
-    draws: list[list[float]],
-    tag: int,
-) -> Process:
-    """`times` bursts of an activity by a workload, `every` so often; `tag` numbers the change's own tasks."""
-    count = Quantiles.of(spec.count)
-    for i in range(min(spec.times, len(draws))):
-        row = draws[i]
-        job = CHANGE_TASKS.at(64 * tag + i)
-        lasts = max(round(spec.duration * (0.5 + row[0])), 1)
-        platform.emit(
-            StageRow(
-                Holder(actor, job, workload.session(job), platform.now, truth=truth),
-                stage=0,
-                activity=activity.code,
-                start=platform.now,
-                duration=lasts,
-                events=max(round(count(row[1])), 1),
-                outcome=platform.outcome(),
+    def run(self, at: int, rng: np.random.Generator) -> Process:
+        """Wait until the time `at`, then change what is there, then start the bursts."""
+        platform, world = self.platform, self.platform.world
+        yield platform.wait(max(at - platform.now, 1))
+        for effect in self.kind.effects:
+            for workload in self.workloads:
+                self._apply(effect, workload)
+        for number, burst in enumerate(self.kind.bursts):
+            for workload in self.workloads[: 1 if burst.by == "one" else None]:
+                draws = rng.random((MOST_BURSTS, 3)).tolist()
+                targets = {slot: select(world, workload, selector, rng) for slot, selector in burst.targets.items()}
+                actor = _aimed(world, workload, self._activity(number), targets, rng)
+                platform.env.process(self._repeat(workload, number, actor, draws))
+
+    def _apply(self, effect: Effect, workload: Workload) -> None:
+        world = self.platform.world
+        if effect.migrate_registry:
+            _, _, path = workload.image.partition("/")
+            world.set_image(workload, f"{self.registry}/{path}", self.truth)
+        if effect.relocate:
+            for kind, number in workload.actors.items():
+                workload.actors[kind] = world.actors.add(replace(world.actors[number], sources=self.host.nodes))
+        if effect.rebind:
+            for slot, pool in self.rebinds[workload.name].items():
+                world.rebind(workload, slot, pool, self.truth)
+        if effect.restart:
+            workload.restarts += 1
+        if effect.surge is not None:
+            workload.load *= effect.surge.factor
+            self.platform.env.process(self._calm(workload, effect.surge))
+
+    def _calm(self, workload: Workload, surge: Surge) -> Process:
+        yield self.platform.wait(surge.lasts)
+        workload.load /= surge.factor
+
+    def _repeat(self, workload: Workload, number: int, actor: int, draws: list[list[float]]) -> Process:
+        """One burst after the other, by one workload, as tasks of the change."""
+        platform, burst = self.platform, self.kind.bursts[number]
+        count, activity = Quantiles.of(burst.count), self._activity(number)
+        tag = key(platform.world.seed, "change", self.name) % TAGS
+        for at, (length, size, pause) in enumerate(draws[: burst.times]):
+            job = CHANGE_TASKS.at(MOST_BURSTS * tag + at)
+            platform.emit(
+                StageRow(
+                    Holder(actor, job, workload.session(job), platform.now, truth=self.truth),
+                    stage=0,
+                    activity=activity.code,
+                    start=platform.now,
+                    duration=burst_length(burst, length),
+                    events=max(round(count(size)), 1),
+                    outcome=platform.outcome(),
+                )
             )
-        )
-        yield platform.wait(round(spec.every * (0.7 + 0.6 * row[2])))
+            yield platform.wait(burst_pause(burst, pause))
 
 
 def _aimed(
@@ -163,9 +188,9 @@ def _aimed(
     return world.actors.add(actor)
 
 
-def _concerned(platform: Platform, scope: Reach, rng: np.random.Generator) -> list[Workload]:
+def _concerned(world: World, scope: Reach, rng: np.random.Generator) -> list[Workload]:
     """Workloads that a change concerns: of some families (any, if none of these run), in one project, or just one."""
-    everybody = [w for w in platform.world.workloads.values() if not w.identity.orphaned]
+    everybody = [w for w in world.workloads.values() if not w.identity.orphaned]
     candidates = [w for w in everybody if not scope.families or w.family in scope.families] or everybody
     if not candidates:
         return []
@@ -177,13 +202,9 @@ def _concerned(platform: Platform, scope: Reach, rng: np.random.Generator) -> li
     return chosen or [first]
 
 
-def _projects(platform: Platform, workload: Workload, rebinds: Mapping[str, Mapping[str, int]]) -> set[str]:
-    projects = {workload.project.name}
-    for pool in rebinds.get(workload.name, {}).values():
-        projects |= platform.world.projects_of(pool)
-    return projects
-
-
-def _public(platform: Platform, rng: np.random.Generator) -> str:
-    registries = platform.world.platform.world.public_registries
-    return registries[int(rng.random() * len(registries))]
+def _registry(world: World, rng: np.random.Generator) -> str:
+    """Another registry: one of the organisation's own, or a public one."""
+    if rng.random() < OWN_REGISTRY:
+        return f"registry.{world.company}-{rng.integers(*REGISTRY_NUMBERS)}.example"
+    public = world.platform.world.public_registries
+    return public[int(rng.random() * len(public))]

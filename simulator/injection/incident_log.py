@@ -1,4 +1,8 @@
-"""The ledger of injections: what each event's truth code means, and when each incident could first be seen."""
+"""The incident log: what each event's truth code means, and when each incident could first be seen.
+
+Whatever is injected, into a simulated world or a real log, marks its events with a code of this log; the truth is
+made of it once all events have their places.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +12,50 @@ import numpy as np
 
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.log.truth import LABELS, BenignChange, Incident, StageTruth, Truth
-from scopedrift.simulator.world.organisation import World
 
 
 @dataclass
 class OpenIncident:
-    """An incident while it runs: its truth so far."""
+    """An incident while it runs: its truth so far.  Times are microseconds since 1970 UTC."""
 
     record: Incident
     index: int
     stages: list[StageTruth] = field(default_factory=list)
 
+    def begin(self, stage: str, technique: str, now: int, outcome: str = "horizon") -> None:
+        """A stage begins; what is not over by the horizon keeps that outcome."""
+        self.stages.append(StageTruth(stage, technique, now, MISSING, outcome, True, True))
 
-class Ledger:
+    def tried(self, in_entitlement: bool, in_scope: bool) -> None:
+        """The stage tried something: whether permissions cover all of it, and whether the declared scope does."""
+        stage = self.stages[-1]
+        self.stages[-1] = replace(
+            stage, in_entitlement=stage.in_entitlement and in_entitlement, in_scope=stage.in_scope and in_scope
+        )
+
+    def over(self, now: int, outcome: str) -> None:
+        """The stage is over."""
+        self.stages[-1] = replace(self.stages[-1], ended_at=now, outcome=outcome)
+
+    def reach(self, now: int) -> None:
+        """Its objective's stage begins."""
+        self.record = replace(self.record, impact_at=now)
+
+    def end(self, now: int, reason: str) -> None:
+        """The incident is over."""
+        self.record = replace(self.record, ended_at=now, end_reason=reason)
+
+
+class IncidentLog:
     """Hands out truth codes, collects the truth, and keeps it apart from the events."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, end: int, known: Truth | None = None) -> None:
+        """Incidents that are not over by `end` end there; `known` is the truth of a log that has some already."""
+        self._end = end
+        self._known = known or Truth()
         self._codes: dict[tuple[int, int, int, int], int] = {}
         self._meaning: list[tuple[int, int, int, int]] = [(0, MISSING, MISSING, MISSING)]
-        self._techniques: dict[str, int] = {}
+        self._techniques = {name: number for number, name in enumerate(self._known.techniques)}
         self._incidents: list[OpenIncident] = []
         self._changes: list[BenignChange] = []
         self._positions: list[Array] = []
@@ -48,14 +76,18 @@ class Ledger:
 
     def open_incident(self, record: Incident) -> OpenIncident:
         """Begin the truth of an incident."""
-        incident = OpenIncident(record, len(self._incidents))
+        incident = OpenIncident(record, len(self._known.incidents) + len(self._incidents))
         self._incidents.append(incident)
         return incident
+
+    def withdraw(self) -> None:
+        """The incident that was opened last did not take place."""
+        self._incidents.pop()
 
     def add_change(self, change: BenignChange) -> int:
         """Note a benign change; returns its index."""
         self._changes.append(change)
-        return len(self._changes) - 1
+        return len(self._known.changes) + len(self._changes) - 1
 
     def note(self, offset: int, times: Array, truth: Array) -> None:
         """Take the truth codes of a window that begins at position `offset` of the log."""
@@ -71,33 +103,36 @@ class Ledger:
                 first, case = int(times[at[codes == code]].min()), (index, stage == MISSING)
                 self._first[case] = min(self._first.get(case, first), first)
 
-    def truth(self) -> Truth:
-        """Everything that was noted, once the simulation is over."""
+    def truth(self, moved: Array | None = None) -> Truth:
+        """Everything that was noted, once all is over; events that were known before are now at `moved`."""
+        known = self._known
         meaning = np.array(self._meaning, np.int64)
-        positions = np.concatenate([np.empty(0, np.int64), *self._positions])
         codes = np.concatenate([np.empty(0, np.int64), *self._noted]).astype(np.int64)
-        incidents = []
-        for each in self._incidents:
-            end = each.record.ended_at if each.record.ended_at >= 0 else self._world.scenario.end_us
-            reason = each.record.end_reason or "horizon"
-            record = replace(
-                each.record,
-                ended_at=end,
-                end_reason=reason,
-                first_observable_at=self._first.get((each.index, False), MISSING),
-                primed_at=self._first.get((each.index, True), MISSING),
-                stages=tuple(s if s.outcome != "skipped" and s.ended_at >= 0 else _closed(s, end) for s in each.stages),
-            )
-            incidents.append(record)
+        event = np.concatenate([known.event if moved is None else moved, *self._positions])
+        order = np.argsort(event, kind="stable")
+        columns = {
+            name: np.concatenate([old, meaning[codes, place].astype(old.dtype)])[order]
+            for place, name in enumerate(("label", "incident", "stage", "technique"))
+            for old in [getattr(known, name)]
+        }
         return Truth(
-            event=positions,
-            label=meaning[codes, 0].astype(np.int8),
-            incident=meaning[codes, 1].astype(np.int32),
-            stage=meaning[codes, 2].astype(np.int16),
-            technique=meaning[codes, 3].astype(np.int16),
+            event=event[order],
+            **columns,
             techniques=tuple(self._techniques),
-            incidents=tuple(incidents),
-            changes=tuple(self._changes),
+            incidents=(*known.incidents, *map(self._closed, self._incidents)),
+            changes=(*known.changes, *self._changes),
+        )
+
+    def _closed(self, incident: OpenIncident) -> Incident:
+        record = incident.record
+        end = record.ended_at if record.ended_at >= 0 else self._end
+        return replace(
+            record,
+            ended_at=end,
+            end_reason=record.end_reason or "horizon",
+            first_observable_at=self._first.get((incident.index, False), MISSING),
+            primed_at=self._first.get((incident.index, True), MISSING),
+            stages=tuple(stage if stage.ended_at >= 0 else _closed(stage, end) for stage in incident.stages),
         )
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
 
 import numpy as np
 
+from scopedrift.scenarios import Scenario
+from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
 from scopedrift.simulator.injection.changes import plan_change
-from scopedrift.simulator.injection.incident_log import Ledger
-from scopedrift.simulator.injection.incidents import plan_incident
-from scopedrift.simulator.log.events import DAY
+from scopedrift.simulator.injection.incident_log import IncidentLog
+from scopedrift.simulator.injection.incidents import play
+from scopedrift.simulator.injection.plan import Plan, choose_stages, lengths, primed_at
+from scopedrift.simulator.injection.tempo import tempo_of
+from scopedrift.simulator.injection.world_backend import WorldBackend
+from scopedrift.simulator.log.events import DAY, MISSING
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.policy import Deployment
 
 MONTH: Final = 30 * DAY
+AnySpec = TypeVar("AnySpec", ChangeSpec, IncidentSpec)
 
 
 def start_injections(
-    platform: Platform, ledger: Ledger, without: str | None, variants: Mapping[str, int] | None = None
+    platform: Platform, incidents: IncidentLog, without: str | None, variants: Mapping[str, int] | None = None
 ) -> Deployment:
     """Start every change and incident of the scenario as a process; returns the declared deployment.
 
@@ -29,47 +36,53 @@ def start_injections(
     scenario = platform.world.scenario
     calendar = list(platform.world.calendar)
     deployment = platform.world.deployment()  # as declared before anything changes
-    for name, spec, rng in _instances(platform, scenario.changes, "change"):
+    for name, spec, rng in _instances(platform, scenario.changes):
         at = scenario.start_us + (spec.at if spec.at is not None else int(rng.random() * scenario.horizon))
         announced = bool(rng.random() < spec.announced)
-        entry, process = plan_change(platform, ledger, name, spec, at, announced, rng)
+        entry, process = plan_change(platform, incidents, name, spec, at, announced, rng)
         if entry is not None:
             calendar.append(entry)
         platform.env.process(process)
     names = []
     test = scenario.end_us - scenario.calibration_end_us
-    incidents = scenario.incidents
+    specs = scenario.incidents
     if scenario.strength is not None:
-        incidents = tuple(spec.model_copy(update={"strength": scenario.strength}) for spec in incidents)
-    for name, spec, rng in _instances(platform, incidents, "incident"):
+        specs = tuple(spec.model_copy(update={"strength": scenario.strength}) for spec in specs)
+    for name, incident, rng in _instances(platform, specs):
         onset = rng.random()
         if variants and name in variants:  # the same incident at the same time, done otherwise
             rng = generator(platform.world.seed, "incident", name, "variant", variants[name])
-        at = scenario.start_us + spec.at if spec.at is not None else scenario.calibration_end_us + int(onset * test)
+        at = scenario.calibration_end_us + int(onset * test)
+        if incident.at is not None:
+            at = scenario.start_us + incident.at
         names.append(name)
         if name != without:
-            platform.env.process(plan_incident(platform, ledger, name, spec, at, rng))
+            plan = plan_incident(scenario, name, incident, at, rng)
+            platform.env.process(play(WorldBackend(platform, plan, rng), plan, incidents, rng))
     if without is not None and without not in names:
         raise ValueError(f"no incident {without!r} in scenario {scenario.name}: it has {', '.join(names) or 'none'}")
-    return Deployment(
-        policy=deployment.policy,
-        inventory=deployment.inventory,
-        calendar=tuple(sorted(calendar, key=lambda entry: (entry.start, entry.kind))),
-        task_tools=deployment.task_tools,
-    )
+    return replace(deployment, calendar=tuple(sorted(calendar, key=lambda entry: (entry.start, entry.kind))))
 
 
-def _instances(platform: Platform, specs: tuple[Any, ...], what: str) -> Iterator[tuple[str, Any, np.random.Generator]]:
+def plan_incident(scenario: Scenario, name: str, spec: IncidentSpec, at: int, rng: np.random.Generator) -> Plan:
+    """What an incident that begins (in intent) at the time `at` will do; the patient prime the baseline before."""
+    stages, test_begins = choose_stages(spec.entry, rng), scenario.calibration_end_us
+    primed = primed_at(spec.strength, scenario.start_us, test_begins, rng)
+    tempo = tempo_of(lengths(stages), spec.strength, scenario.end_us - test_begins)
+    return Plan(name, spec, stages, tempo, at, test_begins, primed if at >= test_begins else MISSING)
+
+
+def _instances(platform: Platform, specs: Sequence[AnySpec]) -> Iterator[tuple[str, AnySpec, np.random.Generator]]:
     """Each instance of each spec: its name (`kind-1`, `kind-2`, ...), its spec and its own generator."""
     numbers: Counter[str] = Counter()
     seed = platform.world.seed
     for spec in specs:
-        kind = spec.kind if what == "change" else spec.template
+        what, kind = ("change", spec.kind) if isinstance(spec, ChangeSpec) else ("incident", spec.template)
         count = spec.instances
         if count is None:
             scenario = platform.world.scenario
             span = scenario.horizon if what == "change" else scenario.end_us - scenario.calibration_end_us
-            mean = spec.per_month * span / MONTH
+            mean = (spec.per_month or 0.0) * span / MONTH
             count = int(generator(seed, what, kind, "count").poisson(mean))
         for _ in range(count):
             numbers[kind] += 1

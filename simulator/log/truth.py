@@ -51,12 +51,12 @@ class Incident:
     family: str
     strength: float
     intent_at: int
-    first_observable_at: int
+    first_observable_at: int = -1
     """Event time of the first event of its stages: delay counts from here.  -1 if they left no event."""
-    impact_at: int
+    impact_at: int = -1
     """When its objective's stage began; -1 if it never came so far."""
-    ended_at: int
-    end_reason: str
+    ended_at: int = -1
+    end_reason: str = ""
     """`completed`, `denied`, `expired`, `contained` or `horizon`."""
     stages: tuple[StageTruth, ...] = ()
     primed_at: int = -1

@@ -1,4 +1,4 @@
-"""Who acts: identities of the log, and what the adversary (or the drifting workload) has in its hands there.
+"""Who acts in a real log: its identities, and what an incident has in its hands there.
 
 The log tells what an identity calls, not what it may call: permissions are unknown.  What it tells is taken as
 evidence: a call that was refused to the identity, and never granted, is refused again.
@@ -7,28 +7,41 @@ evidence: a call that was refused to the identity, and never granted, is refused
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from scopedrift.scenarios import catalogue
-from scopedrift.simulator.log.events import MISSING, Array
+from scopedrift.scenarios.catalogue import Technique
+from scopedrift.simulator.log.events import MISSING, Array, Vocabulary
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Call, Calls
 from scopedrift.simulator.records.errors import LogError
 
-SURVEYED = (3, 8)
-"""Possible victims that are compared, at strength 0 and 1, as in simulated incidents (assumed)."""
-OUTSIDE = 0.7
-"""Chance at strength 0 that a stolen credential is used from elsewhere, as in simulated incidents (assumed)."""
-LEAST = 3
+LEAST: Final = 3
 """Events that an identity needs to be chosen as a victim: with fewer, nothing of it is known (assumed)."""
 
 
 @dataclass(frozen=True)
+class Setting:
+    """The log that incidents and changes are put into."""
+
+    background: Background
+    calls: Calls
+    words: Vocabulary
+    """The log's texts, and those that incidents add."""
+    test: tuple[int, int]
+    """When the test part begins and ends."""
+
+    def sees(self, blocks: Iterable[Mapping[str, Array]]) -> bool:
+        """Whether any of some events arrives before the log ends."""
+        return any((columns["arrived"] < self.test[1]).any() for columns in blocks)
+
+
+@dataclass
 class Hold:
-    """What the adversary holds: it acts as `identity`, in the place (source, workload, task) of the rows `place`."""
+    """What an incident holds: it acts as `identity`, in the place (source, workload, task) of the rows `place`."""
 
     identity: int
     rows: Array
@@ -36,15 +49,30 @@ class Hold:
     place: Array
     source: int = MISSING
     """Code of the source that it calls from; -1: that of the place."""
-    images: dict[str, int] = field(default_factory=dict)
+    image: int = MISSING
+    """Code of the foreign image that it runs; -1: none."""
+    inside: bool = False
+    """There is no task to follow."""
+    expires: int = MISSING
+    """Nothing tells when a credential ends."""
+
+    @classmethod
+    def of(cls, background: Background, identity: int) -> Hold:
+        """An identity in its own place."""
+        rows = background.of_identity(identity)
+        return cls(identity, rows, rows)
 
     def moment(self, background: Background, time: int, stream: int, call: Call) -> tuple[int, int]:
         """The latest rows, of the identity and of the place, before `time`: of the call, else of the stream."""
         found = []
         for rows in (self.rows, self.place):
             made = background.made(int(background.columns["identity"][rows[0]]), call.rows)
-            found.append(_latest(background, made if len(made) else rows, time, stream))
+            found.append(latest(background, made if len(made) else rows, time, stream))
         return found[0], found[1]
+
+    def makes(self, background: Background, call: Call) -> bool:
+        """Whether the identity makes such calls."""
+        return len(background.made(self.identity, call.rows)) > 0
 
     def refuses(self, background: Background, call: Call) -> bool:
         """Whether the log shows the call refused to the identity, and never granted."""
@@ -53,7 +81,8 @@ class Hold:
         return "denied" in outcomes and "success" not in outcomes
 
 
-def _latest(background: Background, rows: Array, time: int, stream: int) -> int:
+def latest(background: Background, rows: Array, time: int, stream: int = MISSING) -> int:
+    """The last of some rows before a time: of a stream, if it has any."""
     same = rows[background.columns["stream"][rows] == stream]
     rows = same if len(same) else rows
     at = int(np.searchsorted(background.columns["arrived"][rows], time, side="right"))
@@ -97,65 +126,16 @@ def victims(background: Background) -> dict[int, int]:
     return {code: int(counts[code]) for code in chosen}
 
 
-def pick(
-    background: Background,
-    calls: Calls,
-    candidates: Mapping[int, int],
-    techniques: Sequence[str],
-    strength: float,
-    rng: np.random.Generator,
-) -> int:
-    """Of some candidates that are surveyed, the active more often: the one that does most of what is needed anyway."""
-    least, most = SURVEYED
-    number = least + round(strength * (most - least))
+def drawn(candidates: dict[int, int], number: int, rng: np.random.Generator) -> list[int]:
+    """So many of the candidates, the active more often."""
     shares = np.array(list(candidates.values()), float)
-    surveyed = rng.choice(list(candidates), number, p=shares / shares.sum()).tolist()
-    return int(max(surveyed, key=lambda code: use(background, calls, code, techniques)))
+    chosen: list[int] = rng.choice(list(candidates), number, p=shares / shares.sum()).tolist()
+    return chosen
 
 
-def use(background: Background, calls: Calls, identity: int, techniques: Sequence[str]) -> float:
-    """The share of the techniques' needed calls that the identity makes, but for those refused to it."""
-    needs = [calls[need] for name in techniques for need in catalogue.techniques()[name].needs]
-    own = background.of_identity(identity)
-    hold = Hold(identity, own, own)
-    made = sum(len(background.made(identity, c.rows)) > 0 and not hold.refuses(background, c) for c in needs)
+def use(setting: Setting, identity: int, techniques: Sequence[Technique]) -> float:
+    """The share of the techniques' needed calls that the identity makes, except those refused to it."""
+    background, hold = setting.background, Hold.of(setting.background, identity)
+    needs = [setting.calls[need] for technique in techniques for need in technique.needs]
+    made = sum(hold.makes(background, call) and not hold.refuses(background, call) for call in needs)
     return made / max(len(needs), 1)
-
-
-def take(
-    background: Background, identity: int, foothold: str, time: int, strength: float, rng: np.random.Generator
-) -> Hold:
-    """Begin: in the victim's own place, with its credential elsewhere, or as another workload under its identity."""
-    own = background.of_identity(identity)
-    hold = Hold(identity, own, own)
-    others = [code for code in victims(background) if code != identity]
-    if foothold in ("workload", "task") or not others:
-        return hold
-    other = background.of_identity(others[int(rng.random() * len(others))])
-    if foothold == "copy":
-        return replace(hold, place=other)
-    if rng.random() < OUTSIDE * (1.0 - strength):
-        source = int(background.columns["source"][_latest(background, other, time, MISSING)])
-        return replace(hold, source=source)
-    return hold
-
-
-def move_on(
-    background: Background,
-    calls: Calls,
-    hold: Hold,
-    ahead: Sequence[str],
-    strength: float,
-    rng: np.random.Generator,
-) -> Hold:
-    """Take another identity's credential if it is of more use for what is ahead."""
-    others = {code: count for code, count in victims(background).items() if code != hold.identity}
-    if not others:
-        return hold
-    other = pick(background, calls, others, ahead, strength, rng)
-    if use(background, calls, other, ahead) <= use(background, calls, hold.identity, ahead):
-        return hold
-    rows = background.of_identity(other)
-    if rng.random() < strength:
-        return Hold(other, rows, rows)
-    return Hold(other, rows, hold.place, hold.source)

@@ -1,166 +1,171 @@
-"""One incident in a real log: the stages of a chain or drift, one after the other, as far as the log can show them.
+"""The planner's backend for a real log: the stages of an incident as events that are made of the log's own.
 
 There is no live platform here to ask: no permissions, credentials that end, or queues.  A stage fails only where the
-log shows its needed calls refused to the identity and never granted.  Waits are the catalogue's; where the
-whole is expected to fill more than half of the test part, all of it is shortened (`Incident.time_scale`).
-In the truth, `in_entitlement` says that nothing was refused, `in_scope` that the identity made such calls before.
+log shows its needed calls refused to the identity and never granted.  In the truth, `in_entitlement` says that
+nothing was refused, `in_scope` that the identity made such calls before.
+
+The clock runs in the coarsest precision of the log's streams, so that no event is before its stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import simpy
 
-from scopedrift.scenarios import catalogue
+from scopedrift.scenarios.catalogue import Targets, Technique
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.injection.tempo import LONG, ROOM, STRETCH, Tempo, stage_lengths, tempo_of
-from scopedrift.simulator.log.events import MISSING, SECOND, Array, Vocabulary
-from scopedrift.simulator.log.truth import Incident, StageTruth
-from scopedrift.simulator.own_logs import actors, events
-from scopedrift.simulator.own_logs.background import Background
-from scopedrift.simulator.own_logs.calls import Calls
+from scopedrift.simulator.injection.backend import Backend, Calls, Standing, Victim
+from scopedrift.simulator.injection.incident_log import IncidentLog
+from scopedrift.simulator.injection.incidents import play
+from scopedrift.simulator.injection.plan import Plan, choose_stages, lengths
+from scopedrift.simulator.injection.tempo import squeezed, tempo_of
+from scopedrift.simulator.log.events import Array
+from scopedrift.simulator.own_logs import actors
+from scopedrift.simulator.own_logs.actors import Hold, Setting
+from scopedrift.simulator.own_logs.events import events, foreign_image, listed, moments
+from scopedrift.simulator.runtime.platform import Process
+
+Block = tuple[dict[str, Array], int]
+"""Columns of events, and their truth code."""
 
 
-@dataclass
-class Draft:
-    """An incident in the making: its truth so far, and its events."""
-
-    record: Incident
-    stages: list[StageTruth] = field(default_factory=list)
-    blocks: list[tuple[dict[str, Array], int, str]] = field(default_factory=list)
-    """Columns of events, the stage they belong to, and its technique."""
-
-    def add(self, columns: dict[str, Array], stage: int, technique: str) -> None:
-        """Log the events of a stage."""
-        if len(columns["time"]):
-            self.blocks.append((columns, stage, technique))
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where and as whom incidents take place."""
-
-    background: Background
-    calls: Calls
-    words: Vocabulary
-    """The log's texts, and those that incidents add."""
-    test: tuple[int, int]
-    """When the test part begins and ends."""
-
-
-def act_out(where: Stage, name: str, spec: IncidentSpec, identity: int | None, rng: np.random.Generator) -> Draft:
-    """One incident that begins at a random event of the test part."""
-    background = where.background
-    template = spec.entry
-    stages = [_choose(alternatives, rng) for alternatives in template.stages]
-    techniques = [stage.technique for stage in stages]
-    begin, end = where.test
-    tempo, squeeze = _tempo(stages, spec.strength, end - begin)
-    tests = background.columns["arrived"][background.until :]
-    now = int(tests[int(rng.random() * len(tests))])
-    if identity is None:
-        identity = actors.pick(background, where.calls, actors.victims(background), techniques, spec.strength, rng)
-    hold = actors.take(background, identity, template.foothold, now, spec.strength, rng)
-    own = int(hold.rows[0])
-    record = Incident(
-        id=name,
-        label="attack" if spec.attack else "scope_drift",
-        template=spec.template,
-        identity=background.vocabulary["identity"][identity],
-        workload=background.text("workload", own),
-        family="",
-        strength=spec.strength,
-        intent_at=now,
-        first_observable_at=MISSING,
-        impact_at=MISSING,
-        ended_at=MISSING,
-        end_reason="",
-        time_scale=tempo.scale * squeeze,
-    )
-    draft, ended = Draft(record), "completed"
-    for number, stage in enumerate(stages):
-        draft.stages.append(StageTruth(stage.name, stage.technique, now, now, "skipped", True, True))
-        if rng.random() < stage.skip:
-            continue
-        now += max(round(tempo.draw(stage.wait, rng) * squeeze), 1)
-        if now >= end:
-            draft.stages[-1] = replace(draft.stages[-1], started_at=end, ended_at=end, outcome="horizon")
-            ended = "horizon"
-            break
-        if _data(stage).image == "foreign" and not hold.images:
-            hold = replace(hold, images={"foreign": events.foreign_image(background, hold, where.words, rng)})
-        length = max(round(tempo.draw(stage_lengths(stage)[1], rng) * squeeze), 1)
-        now, result = _play(where, draft, stage, number, hold, now, length, rng)
-        if result == "denied" and stage.vital:
-            ended = result
-            break
-        if result == "success" and _data(stage).yields == "identity":
-            hold = actors.move_on(background, where.calls, hold, techniques[number + 1 :], spec.strength, rng)
-    draft.record = replace(draft.record, ended_at=min(now, end), end_reason=ended, stages=tuple(draft.stages))
-    return draft
-
-
-def _play(
-    where: Stage,
-    draft: Draft,
-    stage: catalogue.Stage,
-    number: int,
-    hold: actors.Hold,
-    now: int,
-    length: int,
+def act_out(
+    name: str,
+    spec: IncidentSpec,
+    victim: int | None,
+    incidents: IncidentLog,
+    setting: Setting,
     rng: np.random.Generator,
-) -> tuple[int, str]:
-    """One stage; returns when it was over, and its outcome."""
-    background, strength, data = where.background, draft.record.strength, _data(stage)
-    targets = {**data.targets, **stage.targets}
-    plan = events.plan(background, where.calls, hold, data.activity, data.needs, strength, rng)
-    began = now // (tick := max(background.ticks.values())) * tick  # a stage without an event begins as precisely
+) -> list[Block]:
+    """The events of one incident that begins at a random event of the test part; it leaves no trace if none is seen."""
+    begin, end = setting.test
+    stages = choose_stages(spec.entry, rng)
+    waits = lengths(stages)
+    tempo = squeezed(tempo_of(waits, spec.strength, end - begin), waits, end - begin)
+    plan = Plan(name, spec, stages, tempo, onset(setting, rng), begin)
+    backend = LogBackend(setting, plan, victim, rng)
+    backend.env.process(play(backend, plan, incidents, rng))
+    backend.env.run(until=end)
+    if not setting.sees(columns for columns, _ in backend.blocks):
+        incidents.withdraw()
+        return []
+    return backend.blocks
 
-    def log(names: list[str], lasts: int, denied: bool) -> None:
-        nonlocal now, began
-        if not names:
+
+def onset(setting: Setting, rng: np.random.Generator) -> int:
+    """When something that is put into the log begins: at a random event of the test part."""
+    tests = setting.background.columns["arrived"][setting.background.until :]
+    return int(tests[int(rng.random() * len(tests))])
+
+
+class LogBackend(Backend[Targets]):
+    """One incident in a real log: no task to hide in, and nothing tells when a credential ends."""
+
+    def __init__(self, setting: Setting, plan: Plan, victim: int | None, rng: np.random.Generator) -> None:
+        self._setting = setting
+        self._background = setting.background
+        self._plan = plan
+        self._given = victim
+        self._rng = rng
+        self._tick = max(setting.background.ticks.values())
+        self.hold: Hold
+        self.env = simpy.Environment(initial_time=plan.at // self._tick * self._tick - self._tick)
+        self.blocks: list[Block] = []
+
+    @property
+    def now(self) -> int:
+        """The time in the log."""
+        return int(self.env.now)
+
+    def wait(self, duration: int) -> simpy.Event:
+        """An event that much later, or a little more."""
+        return self.env.timeout(-(-duration // self._tick) * self._tick)
+
+    # --- whom it hits, and from where it acts
+
+    def find_victim(self) -> Victim:
+        """The identity that was named, or the most useful of some that are surveyed."""
+        identity = self._given
+        if identity is None:
+            identity = self._best(actors.victims(self._background), self._plan.techniques())
+        self.hold = Hold.of(self._background, identity)
+        workload = self._background.text("workload", int(self.hold.rows[0]))
+        return Victim(self._background.vocabulary["identity"][identity], workload)
+
+    def _best(self, candidates: dict[int, int], techniques: Sequence[Technique]) -> int:
+        surveyed = actors.drawn(candidates, self._plan.surveyed, self._rng)
+        return max(surveyed, key=lambda identity: actors.use(self._setting, identity, techniques))
+
+    def take_foothold(self) -> Process:
+        """In the victim's own place, with its credential elsewhere, or as another workload under its identity."""
+        yield from ()
+        foothold, rng = self._plan.template.foothold, self._rng
+        others = [code for code in actors.victims(self._background) if code != self.hold.identity]
+        if foothold in ("workload", "task") or not others:
             return
-        times = events.moments(background, hold, now, len(names), lasts, strength, rng)
-        columns = events.events(background, where.calls, hold, names, times, targets, denied, where.words, rng)
-        began, now = min(began, int(columns["time"].min())), int(times[-1])
-        draft.add(columns, number, stage.technique)
+        other = self._background.of_identity(others[int(rng.random() * len(others))])
+        if foothold == "copy":
+            self.hold.place = other
+        elif rng.random() < self._plan.outside:
+            row = actors.latest(self._background, other, self.now)
+            self.hold.source = int(self._background.columns["source"][row])
 
-    log([name for name in plan.refused for _ in range(events.ATTEMPTS)], 20 * SECOND, denied=True)
-    if plan.succeeds:
-        if stage.impact:
-            draft.record = replace(draft.record, impact_at=now)
-        count = events.volume(background, hold, stage.count or data.count, plan.seen, strength, rng)
-        log(events.chosen_calls(plan, bool(data.activity.sequence), count, rng), length, denied=False)
-    outcome = "success" if plan.succeeds else "denied"
-    draft.stages[-1] = replace(
-        draft.stages[-1],
-        started_at=began,
-        ended_at=now,
-        outcome=outcome,
-        in_entitlement=not plan.refused,
-        in_scope=plan.usual,
-    )
-    return now, outcome
+    def fetch_image(self) -> None:
+        """An image of the log that the identity never used."""
+        if self.hold.image < 0:
+            self.hold.image = foreign_image(self._setting, self.hold, self._rng)
 
+    # --- what it may do
 
-def _data(stage: catalogue.Stage) -> catalogue.Technique:
-    return catalogue.techniques()[stage.technique]
+    def shows(self, call: str) -> bool:
+        """Whether the log could show the call."""
+        return not self._setting.calls[call].left_out
 
+    def usual(self, call: str) -> bool:
+        """Whether the identity makes such calls."""
+        return self.hold.makes(self._background, self._setting.calls[call])
 
-def _choose(branches: Sequence[catalogue.Stage], rng: np.random.Generator) -> catalogue.Stage:
-    """One of the alternatives by their shares."""
-    if len(branches) == 1:
-        return branches[0]
-    shares = np.array([stage.share for stage in branches])
-    return branches[int(rng.choice(len(branches), p=shares / shares.sum()))]
+    def aim(self, targets: Targets) -> Targets:
+        """What selectors name is found for each call."""
+        return targets
 
+    def standings(self, calls: Iterable[str], aim: Targets) -> tuple[Targets, list[Standing]]:
+        """How calls went before; those without a target go for what the identity uses."""
+        granted = {call: not self.hold.refuses(self._background, self._setting.calls[call]) for call in calls}
+        return aim, [Standing(was, self.usual(call), was) for call, was in granted.items()]
 
-def _tempo(stages: Sequence[catalogue.Stage], strength: float, window: int) -> tuple[Tempo, float]:
-    """The catalogue's tempo for the window, and what everything is multiplied with where even that is too long."""
-    lengths = [stage_lengths(stage) for stage in stages]
-    tempo = tempo_of(lengths, strength, window)
-    expected = [each.typical * STRETCH**strength for pair in lengths for each in pair]
-    whole = sum(each * tempo.scale if each >= LONG else each for each in expected)
-    return tempo, min(1.0, ROOM * window / whole)
+    def habit(self) -> tuple[float, float]:
+        """A burst of the identity."""
+        return self._background.burst(self.hold.rows)
+
+    # --- what it logs and gains
+
+    def log(self, calls: Calls, aim: Targets) -> None:
+        """Make the events of calls."""
+        self._made(calls, aim)
+
+    def perform(self, calls: Calls, aim: Targets) -> Process:
+        """Make the events of calls, and wait for the last of them."""
+        yield self.wait(self._made(calls, aim) - self.now)
+
+    def _made(self, calls: Calls, aim: Targets) -> int:
+        names = listed(calls.weights, bool(calls.technique.activity.sequence), calls.count, self._rng)
+        times = moments(self._background, self.hold, self.now, len(names), calls.lasts, self._rng)
+        columns = events(self._setting, self.hold, names, times, aim, calls.refused, self._rng)
+        self.blocks.append((columns, calls.truth))
+        return int(times[-1])
+
+    def gain(self, what: str, ahead: Sequence[Technique]) -> None:
+        """Another identity's credential, if it is of more use; what permissions would allow, a log cannot say."""
+        others = {c: count for c, count in actors.victims(self._background).items() if c != self.hold.identity}
+        if what != "identity" or not others:
+            return
+        other = self._best(others, ahead)
+        if actors.use(self._setting, other, ahead) <= actors.use(self._setting, self.hold.identity, ahead):
+            return
+        before, self.hold = self.hold, Hold.of(self._background, other)
+        if self._rng.random() >= self._plan.strength:
+            self.hold.place, self.hold.source = before.place, before.source
+        self.hold.image = before.image

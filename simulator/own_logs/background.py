@@ -94,10 +94,11 @@ class Background:
         gaps = np.diff(np.sort(self.columns["time"][rows]))
         return gaps[gaps <= PAUSE]
 
-    def burst(self, rows: Array) -> float:
-        """How many events a burst of an identity has (the mean over bursts)."""
-        pauses = int((np.diff(np.sort(self.columns["time"][rows])) > PAUSE).sum())
-        return len(rows) / (pauses + 1)
+    def burst(self, rows: Array) -> tuple[float, float]:
+        """How many events a burst of an identity has, and how long it takes (the means over bursts)."""
+        gaps = self.gaps(rows)
+        bursts = len(rows) - len(gaps)
+        return len(rows) / bursts, float(gaps.sum()) / bursts
 
 
 class _Groups:

@@ -10,27 +10,31 @@ modules beside this one: permissions above all (`actors`, `incident`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.log.event_log import EventLog
-from scopedrift.simulator.log.events import MISSING, Array, Vocabulary
-from scopedrift.simulator.log.truth import BENIGN_CHANGE, LABELS, Truth
+from scopedrift.simulator.log.events import Array, Vocabulary
+from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.own_logs import actors
-from scopedrift.simulator.own_logs.backend import Draft, Stage, act_out
+from scopedrift.simulator.own_logs.actors import Setting
+from scopedrift.simulator.own_logs.backend import Block, act_out
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Call, Calls
-from scopedrift.simulator.own_logs.change import ChangeDraft, act_out_change
+from scopedrift.simulator.own_logs.change import act_out_change
 from scopedrift.simulator.own_logs.merge import merge
 from scopedrift.simulator.own_logs.world import KEY, RealWorld, Timetable
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.records.errors import LogError
 
+Thing = TypeVar("Thing")
 TRIES: Final = 20
 """Moments that are tried until an incident leaves an event before the log ends."""
 
@@ -72,21 +76,21 @@ def inject(
     victim = actors.named(background, identity) if identity is not None else None
     words = Vocabulary(log.vocabulary.texts())
     window = timetable.calibration_end_us, timetable.end_us
-    wheres = [Stage(background, Calls(background, new), words, window) for new in (False, True)[new_calls:]]
+    settings = [Setting(background, Calls(background, new), words, window) for new in (False, True)[new_calls:]]
     known = truth or Truth()
-    drafts: list[Draft | ChangeDraft] = []
-    for each, spec in _instances(specs, known):
-        drafts.append(_draft(wheres, each, spec, victim, seed, timetable))
-    numbers = Counter(change.kind for change in known.changes)
-    for kind in changes:
-        numbers[kind] += 1
-        drafts.append(_draft(wheres, f"{kind}-{numbers[kind]}", kind, victim, seed, timetable))
-    columns, owners = _gathered(drafts, background, timetable.end_us)
-    rng = generator(seed, "inject", "places")
-    order = np.argsort(columns["arrived"], kind="stable")
-    injected = {n: v[order] for n, v in columns.items() if n in background.present}
+    incidents = IncidentLog(timetable.end_us, known)
+    blocks: list[Block] = []
+    for each, spec in _numbered(_instances(specs), (incident.template for incident in known.incidents)):
+        blocks += _until_seen(settings, each, seed, partial(act_out, each, spec, victim, incidents))
+    for each, kind in _numbered(((kind, kind) for kind in changes), (change.kind for change in known.changes)):
+        blocks += _until_seen(settings, each, seed, partial(act_out_change, each, kind, victim, incidents))
+    columns, codes = _gathered(blocks, background, timetable.end_us)
+    injected = {n: v for n, v in columns.items() if n in background.present}
     kept = {n: background.columns[n] for n in background.present}
-    whole, texts, old, new = merge(kept, injected, words, rng)
+    whole, texts, old, new = merge(kept, injected, words, generator(seed, "inject", "places"))
+    noted = np.zeros(len(whole["time"]), np.int64)
+    noted[new] = codes
+    incidents.note(0, whole["time"], noted)
     manifest = {
         "source": "inject",
         "version": version("scopedrift"),
@@ -94,46 +98,40 @@ def inject(
         "events": len(whole["time"]),
     }
     result = EventLog.from_columns(whole, texts, manifest)
-    told = _truth(known, drafts, owners[order], old, new)
-    calls = tuple(call for where in wheres for call in where.calls.used())
-    return RealWorld(timetable, seed, result, told), Told(len(new), calls)
+    calls = tuple(call for setting in settings for call in setting.calls.used())
+    world = RealWorld(timetable, seed, result, incidents.truth(moved=old[known.event]))
+    return world, Told(len(new), calls)
 
 
-def _instances(specs: Sequence[IncidentSpec], known: Truth) -> list[tuple[str, IncidentSpec]]:
-    """Each incident's name (`kind-1`, `kind-2`, ...; those that the log has count) and its spec."""
-    numbers = Counter(incident.template for incident in known.incidents)
-    named = []
+def _instances(specs: Sequence[IncidentSpec]) -> Iterator[tuple[str, IncidentSpec]]:
+    """Each spec as often as it says, with its template's name."""
     for spec in specs:
         if spec.instances is None:
             raise ValueError(f"{spec.template}: expected a count, not a rate per month")
-        for _ in range(spec.instances):
-            numbers[spec.template] += 1
-            named.append((f"{spec.template}-{numbers[spec.template]}", spec))
-    return named
+        yield from [(spec.template, spec)] * spec.instances
 
 
-def _draft(
-    wheres: Sequence[Stage], name: str, spec: IncidentSpec | str, victim: int | None, seed: int, timetable: Timetable
-) -> Draft | ChangeDraft:
-    """An incident, or a change of a kind, that leaves an event before the log ends: in the first place where it does.
+def _numbered(things: Iterable[tuple[str, Thing]], known: Iterable[str]) -> Iterator[tuple[str, Thing]]:
+    """Things with a name of their own in place of their kind (`kind-1`, `kind-2`, ...); those that are known count."""
+    numbers = Counter(known)
+    for kind, thing in things:
+        numbers[kind] += 1
+        yield f"{kind}-{numbers[kind]}", thing
+
+
+def _until_seen(
+    settings: Sequence[Setting], name: str, seed: int, act: Callable[[Setting, np.random.Generator], list[Block]]
+) -> list[Block]:
+    """The events of an incident or change: in the first setting, at the first moment, where some can be seen.
 
     Raises `LogError` if it leaves none wherever it begins.
     """
-    for where in wheres:
+    for setting in settings:
         rng = generator(seed, "inject", name)
         for _ in range(TRIES):
-            draft: Draft | ChangeDraft
-            if isinstance(spec, str):
-                draft = act_out_change(where, name, spec, victim, rng)
-            else:
-                draft = act_out(where, name, spec, victim, rng)
-            times = [columns["time"][columns["arrived"] < timetable.end_us] for columns, _, _ in draft.blocks]
-            seen = np.concatenate([np.empty(0, np.int64), *times])
-            if len(seen):
-                if isinstance(draft, Draft):
-                    draft.record = replace(draft.record, first_observable_at=int(seen.min()))
-                return draft
-    raise LogError(f"{name.rpartition('-')[0]}: this log could not show any of it: {_why(wheres[-1].calls)}")
+            if blocks := act(setting, rng):
+                return blocks
+    raise LogError(f"{name.rpartition('-')[0]}: this log could not show any of it: {_why(settings[-1].calls)}")
 
 
 def _why(calls: Calls) -> str:
@@ -143,52 +141,10 @@ def _why(calls: Calls) -> str:
     return f"it records no {', '.join(unseen)}"
 
 
-def _gathered(
-    drafts: Sequence[Draft | ChangeDraft], background: Background, end: int
-) -> tuple[dict[str, Array], Array]:
-    """All events that arrive before the end, and for each its incident, stage and technique (by number in `drafts`)."""
-    parts: dict[str, list[Array]] = {name: [] for name in background.columns}
-    owners: list[Array] = []
-    for number, draft in enumerate(drafts):
-        for at, (columns, _, _) in enumerate(draft.blocks):
-            inside = columns["arrived"] < end
-            for name, values in columns.items():
-                parts[name].append(values[inside])
-            owners.append(np.tile(np.array([number, at], np.int64), (int(inside.sum()), 1)))
-    return {name: np.concatenate(values) for name, values in parts.items()}, np.concatenate(owners)
-
-
-def _truth(known: Truth, drafts: Sequence[Draft | ChangeDraft], owners: Array, old: Array, new: Array) -> Truth:
-    """The truth about the whole: what was known of the log before, at its new positions, and the drafts."""
-    techniques = list(known.techniques)
-    incidents, changes = list(known.incidents), list(known.changes)
-    meaning: list[tuple[int, int]] = []
-    for draft in drafts:
-        if isinstance(draft, Draft):
-            meaning.append((LABELS.index(draft.record.label), len(incidents)))
-            incidents.append(draft.record)
-        else:
-            meaning.append((BENIGN_CHANGE, len(changes)))
-            changes.append(draft.record)
-    rows: dict[str, list[Any]] = {"label": [], "incident": [], "stage": [], "technique": []}
-    for number, at in owners.tolist():
-        _, stage, technique = drafts[number].blocks[at]
-        if technique and technique not in techniques:
-            techniques.append(technique)
-        rows["label"].append(meaning[number][0])
-        rows["incident"].append(meaning[number][1])
-        rows["stage"].append(stage)
-        rows["technique"].append(techniques.index(technique) if technique else MISSING)
-    event = np.concatenate([old[known.event], new])
-    order = np.argsort(event)
-    joined = {
-        name: np.concatenate([getattr(known, name), np.array(values, getattr(known, name).dtype)])[order]
-        for name, values in rows.items()
-    }
-    return Truth(
-        event=event[order],
-        **joined,
-        techniques=tuple(techniques),
-        incidents=tuple(incidents),
-        changes=tuple(changes),
-    )
+def _gathered(blocks: Sequence[Block], background: Background, end: int) -> tuple[dict[str, Array], Array]:
+    """All events that arrive before the end, in order of arrival, and their truth codes."""
+    columns = {name: np.concatenate([made[name] for made, _ in blocks]) for name in background.columns}
+    codes = np.concatenate([np.full(len(made["time"]), code) for made, code in blocks])
+    order = np.argsort(columns["arrived"], kind="stable")
+    order = order[columns["arrived"][order] < end]
+    return {name: values[order] for name, values in columns.items()}, codes[order]

@@ -70,7 +70,7 @@ def test_all_published_chains_are_there_and_say_where_they_are_from():
 
 
 def test_every_technique_is_used():
-    assert {stage.technique for _, stage in stages()} == set(catalogue.techniques())
+    assert {stage.technique.name for _, stage in stages()} == set(catalogue.techniques())
 
 
 def test_look_alikes_share_the_surface():

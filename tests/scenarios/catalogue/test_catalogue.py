@@ -231,9 +231,9 @@ def test_a_change_is_checked_itself(
 def test_a_technique_needs_only_what_it_does(
     catalogue_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (catalogue_folder / "techniques.yaml").read_text().replace("needs: [a.read]", "needs: [a.raed]")
+    text = (catalogue_folder / "techniques.yaml").read_text().replace("{a.read: 3, a.write: 1}", "{a.write: 1}")
     read = with_file("techniques.yaml", text, catalogue_folder, tmp_path, monkeypatch)
-    with pytest.raises(ScenarioError, match=r"techniques.yaml:1: T1: needs a.raed, which its activity does not list"):
+    with pytest.raises(ScenarioError, match=r"techniques.yaml:1: T1: needs a.read, which its activity does not list"):
         read.techniques()
 
 
