@@ -103,7 +103,7 @@ def load_rules(path: Path) -> Ruleset:
     Raises `ValueError` if there is no rule to be had, `ImportError` if pySigma is not installed.
     """
     SigmaCollection = library("sigma.collection", "pySigma", "sigma").SigmaCollection
-    files = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES) if path.is_dir() else [path]
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     result = Ruleset()
     known: dict[str, Any] = {}
     correlations: list[tuple[Path, Any]] = []

@@ -1,4 +1,4 @@
-"""`scopedrift schema`: the JSON Schema of scenario and suite files, for editors."""
+"""`scopedrift schema`: the JSON Schema of scenario, suite and mapping files, for editors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from scopedrift.experiments.cli.output import print_json
 
 
 def schema(
-    what: Annotated[Literal["scenario", "suite"], typer.Argument(help="Which kind of file.")] = "scenario",
+    what: Annotated[Literal["scenario", "suite", "mapping"], typer.Argument(help="Which kind of file.")] = "scenario",
 ) -> None:
     """Print the JSON Schema of a kind of file; an editor that knows it completes and checks as one types."""
     if what == "scenario":
         from scopedrift.scenarios.schema import Scenario
 
         print_json(Scenario.model_json_schema())
-    else:
+    elif what == "suite":
         from scopedrift.scenarios.suite import Suite
 
         print_json(Suite.model_json_schema())
+    else:
+        from scopedrift.simulator.records.reading.mapping import MappingFile
+
+        print_json(MappingFile.model_json_schema())

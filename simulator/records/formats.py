@@ -9,6 +9,7 @@ format is used.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,8 @@ class Format:
     """The fields that a record is recognised by; `a|b` means one or the other."""
     streams: tuple[str, ...]
     """The streams that its records carry."""
+    told: Mapping[str, tuple[str, ...]]
+    """The fields that say who acted, on what and how it ended, by column."""
     written: bool = True
     """Whether an export can write it."""
     wrapper: str | None = None
@@ -63,13 +66,19 @@ FORMATS: Final = {
     each.name: each
     for each in (
         Format(
-            "cloudtrail", "AWS CloudTrail records", ("eventName", "eventSource"), ("cloud_audit",), wrapper="Records"
+            "cloudtrail",
+            "AWS CloudTrail records",
+            ("eventName", "eventSource"),
+            ("cloud_audit",),
+            {"identity": ("userIdentity",), "resource": ("requestParameters", "resources")},
+            wrapper="Records",
         ),
         Format(
             "kubernetes",
             "Kubernetes audit events (audit.k8s.io)",
             ("verb", "auditID|stage"),
             ("kubernetes_audit",),
+            {"identity": ("user",), "resource": ("objectRef",), "outcome": ("responseStatus",)},
         ),
         Format(
             "gcp",
@@ -79,15 +88,36 @@ FORMATS: Final = {
                 "protoPayload.methodName|jsonPayload.methodName",
             ),
             ("cloud_audit", "kubernetes_audit"),
+            {
+                "identity": ("protoPayload.authenticationInfo",),
+                "resource": ("protoPayload.resourceName", "protoPayload.request"),
+            },
         ),
         Format(
             "ocsf",
             "OCSF events: API, network and HTTP activity, authentication",
             ("class_uid", "metadata"),
             ("cloud_audit", "kubernetes_audit", "issuance", "runtime"),
+            {
+                "identity": ("actor", "user"),
+                "resource": ("resources", "api.request"),
+                "outcome": ("status_id", "status"),
+            },
         ),
-        Format("otel", "OpenTelemetry GenAI spans (OTLP JSON)", ("traceId", "spanId"), ("agent",)),
-        Format("falco", "Falco alerts (JSON output)", ("rule", "output_fields"), ("runtime",)),
+        Format(
+            "otel",
+            "OpenTelemetry GenAI spans (OTLP JSON)",
+            ("traceId", "spanId"),
+            ("agent",),
+            {"identity": ("attributes",)},
+        ),
+        Format(
+            "falco",
+            "Falco alerts (JSON output)",
+            ("rule", "output_fields"),
+            ("runtime",),
+            {"identity": ("output_fields",), "resource": ("output_fields",)},
+        ),
     )
 }
 """In the order in which a first record is tried."""

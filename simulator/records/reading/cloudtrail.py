@@ -41,6 +41,7 @@ _FOREIGN_SESSION: Final = re.compile(r"AROA[A-Z0-9]+:(.+)")
 _SIGN_IN: Final = "signin.amazonaws.com"
 _FAILED: Final = re.compile(rb':\s*\\?"Fail(ure|ed)\b')
 _MEMO_BYTES: Final = 1_024
+_EMPTY: Final = (b"", b"null", b"{}", b"[]", b'""')
 _SPACES: Final = b" \t\r\n"
 _ACTOR: Final = Struct("=7q").pack
 _ACTION: Final = Struct("=3q").pack
@@ -102,12 +103,13 @@ class CloudTrailMapper:
         self._codes = codes = table.codes
         self._times = table.times
         self._unlisted = table.unlisted
+        self._unused = table.unused
         self._minutes = table.times.minutes
         self._decode = msgspec.json.Decoder(CloudTrailRecord).decode
         self._stream = codes["stream"]["cloud_audit"]
         self._when: object = object()
         self._time = 0
-        self._actors: dict[tuple[bytes, bool], tuple[bytes, str | None]] = {}
+        self._actors: dict[tuple[bytes, bool], tuple[bytes, str | None, bool]] = {}
         self._actions: dict[Any, tuple[bytes, bool]] = {}
         self._targets: dict[Any, tuple[int, int]] = {}
         self._listed: dict[bytes, tuple[int, int]] = {}
@@ -159,6 +161,8 @@ class CloudTrailMapper:
             said = bytes(record.responseElements) + bytes(record.serviceEventDetails)
             if service == _SIGN_IN and _FAILED.search(said):
                 outcome = self._codes["outcome"]["denied"]
+        if target[0] < 0 or actor[2]:
+            self._unused.update(self._without_use(actor, target, request, listed))
         account = record.recipientAccountId
         extra = record.additionalEventData
         size = -1 if extra is None else _size(extra.bytesTransferredOut, extra.bytesTransferredIn)
@@ -182,6 +186,15 @@ class CloudTrailMapper:
             *act,
         )
 
+    @staticmethod
+    def _without_use(
+        actor: tuple[bytes, str | None, bool], target: tuple[int, int], request: bytes, listed: bytes
+    ) -> list[str]:
+        """The fields that were there and named nobody, or nothing."""
+        fields = [("requestParameters", request), ("resources", listed)] if target[0] < 0 else []
+        found = [f"{name} (resource)" for name, raw in fields if raw not in _EMPTY]
+        return [*found, "userIdentity (identity)"] if actor[2] else found
+
     def _shared(self, record: CloudTrailRecord) -> acts.Act:
         """The act of a record that adds to another, or that one of several accounts has."""
         original = first_text(_value(bytes(record.addendum)), ("originalEventID",)) if record.addendum else None
@@ -193,7 +206,7 @@ class CloudTrailMapper:
             return acts.onlooker(record.sharedEventID)
         return acts.whole(record.sharedEventID)
 
-    def _actor(self, raw: bytes, console: bool) -> tuple[bytes, str | None]:
+    def _actor(self, raw: bytes, console: bool) -> tuple[bytes, str | None, bool]:
         """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of; and the account."""
         who = _value(raw) if raw else None
         codes = self._codes
@@ -209,7 +222,7 @@ class CloudTrailMapper:
             -1,
             codes["on_behalf_of"][behalf],
         )
-        known = (actor, text(child(who, "accountId")))
+        known = (actor, text(child(who, "accountId")), identity is None and raw not in _EMPTY)
         return _remember(self._actors, (raw, console), known, len(raw))
 
     def _action(self, service: str, name: str, read_only: bool | str | None) -> tuple[bytes, bool]:

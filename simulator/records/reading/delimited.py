@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from scopedrift.simulator.records.errors import LogError
-from scopedrift.simulator.records.reading.sources import LIMIT, Source
+from scopedrift.simulator.records.reading.sources import LIMIT, Source, encoding_problem
 from scopedrift.simulator.records.reading.splitting import Value
 
 NOT_CSV: Final = "not CSV"
@@ -50,6 +50,9 @@ class Delimited:
 
     def values(self, source: Source) -> Iterator[Value]:
         """The rows of a file as JSON objects."""
+        source.problem = encoding_problem(next(source.pieces(), b"")[:2])
+        if source.problem:
+            return
         lines = _Lines(source, 0)
         rows = csv.reader(lines, delimiter=self.delimiter)
         header = self.header
@@ -64,6 +67,9 @@ class Delimited:
                 continue
             if not header:
                 header = tuple(row)
+                if twice := next((name for name in header if name and header.count(name) > 1), None):
+                    source.problem = f"the header has {twice!r} twice: its columns cannot be told apart"
+                    return
             elif row:
                 wrong = f"{len(row)} fields where {len(header)} were expected" if len(row) != len(header) else None
                 yield offset, line, _encoded(header, row), wrong

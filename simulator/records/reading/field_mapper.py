@@ -12,7 +12,7 @@ import msgspec
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE
 from scopedrift.simulator.records.formats import FORMATS
-from scopedrift.simulator.records.json_paths import Json, Record, decoded, text
+from scopedrift.simulator.records.json_paths import Json, Record, at, decoded, text
 from scopedrift.simulator.records.reading import acts
 from scopedrift.simulator.records.reading.row_builder import Packed, RowBuilder, opaque, packed
 
@@ -40,6 +40,7 @@ class FieldMapper:
         self._times = rows.times
         self._codes = rows.codes
         self._unlisted = rows.unlisted
+        self._unused = rows.unused
 
     def row(self, raw: bytes) -> Packed | None:
         """The row of one record; None if it is not of this format.
@@ -57,7 +58,13 @@ class FieldMapper:
         if self._format and not self._format.recognises(record):
             return None
         fields = self._read(record)
-        return None if fields is None else self.encode(fields)
+        if fields is None:
+            return None
+        row = self.encode(fields)
+        for column, paths in self._format.told.items() if self._format else ():
+            if text(fields.get(column)) is None:
+                self._unused.update(f"{path} ({column})" for path in paths if at(record, path))
+        return row
 
     def encode(self, fields: Fields) -> Packed:
         """Texts to codes, times to microseconds."""

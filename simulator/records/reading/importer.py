@@ -26,8 +26,7 @@ from scopedrift.simulator.records.formats import FORMATS, format_named
 from scopedrift.simulator.records.json_paths import Record
 from scopedrift.simulator.records.reading.delimited import Delimited
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper
-from scopedrift.simulator.records.reading.mapping import Mapped
-from scopedrift.simulator.records.reading.mapping_file import load_mapping
+from scopedrift.simulator.records.reading.mapping import MappingFile, load_mapping
 from scopedrift.simulator.records.reading.origin import ITEM_BITS, Origins
 from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Reader, RecordMapper, whole
 from scopedrift.simulator.records.reading.report import ImportReport
@@ -112,6 +111,9 @@ def import_log(
     reader = Reader([mapper(table) for mapper in mappers], layout)
     advance = _advance(progress, sum(map(_size, files)))
     for file in files:
+        if mapping is None and _is_table(file):
+            report.unreadable.append((file, "CSV: say with --mapping what its columns are"))
+            continue
         origins.open(file)
         _read(Source(file, advance), layout, reader, table, origins, report)
     report.formats = +report.formats  # without those that took nothing
@@ -120,11 +122,18 @@ def import_log(
         raise LogError(f"{shown}: {_nothing(report)}")
     columns, vocabulary, order = table.finish()
     report.events = len(columns["time"])
+    report.unused = table.unused
     report.unlisted = sorted(table.unlisted)
     report.repeated = table.told - report.events
     manifest = {"source": "import", "formats": dict(report.formats), "files": report.files}
     log = EventLog.from_columns(columns, vocabulary, manifest)
     return Imported(log, report, origins, order, Reader([mapper(RowBuilder()) for mapper in mappers], layout))
+
+
+def _is_table(file: Path) -> bool:
+    """Whether a file is CSV by its name and its first character."""
+    head = next(Source(file).pieces(), b"").lstrip()[:1] if ".csv" in file.name.lower() else b"{"
+    return head not in (b"{", b"[", b"")
 
 
 def _size(file: Path) -> int:
@@ -192,7 +201,7 @@ def _formats(format: str | None, mapping: Path | None) -> tuple[list[Callable[[R
     return [each.mapper for each in chosen], Layout()
 
 
-def _layout(mapped: Mapped) -> Layout:
+def _layout(mapped: MappingFile) -> Layout:
     if mapped.format == "csv":
         rows = Delimited(mapped.delimiter, mapped.header)
         return Layout(rows.values, rows.value_at, lambda raw: None)

@@ -113,6 +113,7 @@ class KubernetesMapper:
     def __init__(self, table: RowBuilder) -> None:
         self._codes = codes = table.codes
         self._times = table.times
+        self._unused = table.unused
         self._decode = msgspec.json.Decoder(KubernetesRecord).decode
         self._stream = codes["stream"]["kubernetes_audit"]
         self._service = codes["service"]["kubernetes"]
@@ -143,6 +144,9 @@ class KubernetesMapper:
         action = self._actions.get(act)
         if action is None:
             action = self._action(act)
+        outcome, resource = self._outcome(record), path if on is None else _resource(on)
+        if actor[0] < 0 or outcome < 0 or resource is None:
+            self._unused.update(self._without_use(record, actor, outcome, resource))
         codes = self._codes
         body = bytes(record.requestObject) if action[2] else b""
         content = decoded(msgspec.json.decode(body)) if len(body) > 4 else None
@@ -157,11 +161,11 @@ class KubernetesMapper:
             self._service,
             action[0],
             access,
-            codes["resource"][path if on is None else _resource(on)],
+            codes["resource"][resource],
             codes["project"][None if on is None else on.namespace],
             codes["image"][image],
             codes["source"][record.sourceIPs[-1] if record.sourceIPs else None],
-            self._outcome(record),
+            outcome,
             -1,
             *acts.part(record.auditID, time, verb, record.requestURI, on, who[0]) if record.auditID else acts.NONE,
         )
@@ -204,6 +208,13 @@ class KubernetesMapper:
         action = (codes["operation"][operation], codes["access"][access], access in ("create", "write"))
         self._actions[act] = action
         return action
+
+    @staticmethod
+    def _without_use(record: KubernetesRecord, actor: Row, outcome: int, resource: str | None) -> list[str]:
+        """The fields that were there and said nothing."""
+        found = ["user (identity)"] if actor[0] < 0 and len(bytes(record.user)) > 4 else []
+        found += ["objectRef (resource)"] if resource is None and record.objectRef is not None else []
+        return found + (["responseStatus (outcome)"] if outcome < 0 and record.responseStatus is not None else [])
 
     def _outcome(self, record: KubernetesRecord) -> int:
         """Missing where the record does not say how the request was answered."""

@@ -52,6 +52,8 @@ class ImportReport:
     """Records that were kept although part of them made no sense, by what was done."""
     formats: Counter[str] = field(default_factory=Counter)
     """Records that were read, by format."""
+    unused: Counter[str] = field(default_factory=Counter)
+    """Fields that were there and said nothing that could be used of who acted, on what or how it ended, by name."""
     unlisted: list[str] = field(default_factory=list)
     """Operations that no table of access lists: what they are was judged by their words."""
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
@@ -78,6 +80,7 @@ class ImportReport:
             lines.append(f"merged {self.repeated}: another record of an act that one record tells of already")
         lines += [f"skipped {count}: {reason}" for reason, count in self.skipped.most_common()]
         lines += [f"repaired {count}: {what}" for what, count in self.repaired.most_common()]
+        lines += [f"not used {count}: {name}" for name, count in self.unused.most_common()]
         if self.unlisted:
             some = ", ".join(self.unlisted[: self.SAMPLES]) + (", ..." if len(self.unlisted) > self.SAMPLES else "")
             lines.append(f"access judged by the words of {_many(len(self.unlisted), 'unlisted operation')}: {some}")
@@ -97,6 +100,7 @@ class ImportReport:
             "skipped": dict(self.skipped),
             "repaired": dict(self.repaired),
             "formats": dict(self.formats),
+            "unused": dict(self.unused),
             "unlisted": self.unlisted,
             "unreadable": [{"file": str(file), "reason": reason} for file, reason in self.unreadable],
             "samples": [

@@ -8,6 +8,7 @@ sorted by arrival (stably: ties keep the order of files and records) only at the
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from struct import Struct
 from typing import Final
 
@@ -63,6 +64,8 @@ class RowBuilder:
     def __init__(self) -> None:
         self.codes = {column: Codes() for column in CODED}
         self.times = Times()
+        self.unused: Counter[str] = Counter()
+        """Fields that were there and of no use, with the column that they are for."""
         self.unlisted: set[str] = set()
         """Services and operations whose access no table lists."""
         self.rows: list[Packed] = []

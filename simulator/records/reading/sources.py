@@ -69,6 +69,11 @@ def _walk(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
                 yield Path(root, name)
 
 
+def encoding_problem(head: bytes) -> str | None:
+    """Why a file that begins with `head` cannot be read as UTF-8, if its first bytes say so."""
+    return "UTF-16 text: convert it to UTF-8 first" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else None
+
+
 class Source:
     """One file's content, piece by piece."""
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from scopedrift.simulator.records.reading.sources import LIMIT, PIECE, Source
+from scopedrift.simulator.records.reading.sources import LIMIT, PIECE, Source, encoding_problem
 
 NOT_JSON: Final = "not JSON"
 CUT_OFF: Final = "cut off: the file ends inside the record"
@@ -82,8 +82,8 @@ def values(source: Source) -> Iterator[Value]:
     if head.startswith(_BOM):
         head, offset = head[len(_BOM) :], offset + len(_BOM)
     binary = b"\0" in head[:2] or (b"\0" in first[:4096] and head.lstrip()[:1] not in (b"{", b"["))
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        source.problem = "UTF-16 text: convert it to UTF-8 first"
+    if problem := encoding_problem(head):
+        source.problem = problem
     elif binary:
         source.problem = f"not text (it begins with {first[:8]!r})"
     else:

@@ -53,6 +53,12 @@ def rule(folder: Path, name: str, detection: str, source: str = TRAIL, level: st
     return path
 
 
+def test_a_rule_file_is_one_in_any_case(tmp_path):
+    for name in ("A.YML", "b.Yaml"):
+        rule(tmp_path, name, "  s: {eventName: GetObject}\n  condition: s\n").rename(tmp_path / name)
+    assert {each.title for each in load_rules(tmp_path).rules} == {"A.YML", "b.Yaml"}
+
+
 def matches(folder, detection: str, record, source: str = TRAIL) -> bool:
     return load_rules(rule(folder, "one", detection, source)).rules[0].matches(record)
 

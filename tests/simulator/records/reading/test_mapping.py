@@ -1,12 +1,13 @@
 """Mapping files: other people's JSON and CSV become events, and a wrong mapping is answered by file, line and key."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
-from scopedrift.simulator.records.reading.mapping_file import load_mapping
+from scopedrift.simulator.records.reading.mapping import load_mapping, shipped
 
 GATEWAY = """\
 name: gateway
@@ -107,7 +108,7 @@ def test_csv_without_a_header(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("columns: {identity: x}", "`time` is missing"),
+        ("columns: {identity: x}", "columns.time: this key is missing"),
         ("columns: {time: t, identitty: x}", "identity"),
         ("colums: {time: t}", "columns"),
         ("columns: [time]", "expected a mapping"),
@@ -128,6 +129,94 @@ def test_a_wrong_mapping_is_answered_with_its_place(tmp_path, text, message):
         load_mapping(written(tmp_path, "mapping.yaml", text))
     assert message in str(error.value)
     assert "mapping.yaml" in str(error.value)
+
+
+def test_templates_join_columns_and_the_first_that_is_filled_counts(tmp_path):
+    mapping = GATEWAY.replace("operation: method", 'operation: ["{method} {kind}/{part}", "{method} {kind}", method]')
+    records = (record(), record(part="log"), record(kind="access", method=None))
+    found = imported(tmp_path, *records, mapping=mapping).log.frame()["operation"].astype(object)
+    assert found.where(found.notna(), None).tolist() == ["DeleteModel audit", "DeleteModel audit/log", None]
+
+
+def test_the_same_id_is_the_same_act(tmp_path):
+    mapping = GATEWAY + "  id: request\n"
+    result = imported(tmp_path, record(request="a"), record(request="a"), record(request="b"), mapping=mapping)
+    assert (result.report.events, result.report.repeated) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "log", "expected"),
+    [
+        (
+            "kubernetes-csv",
+            "time,user,verb,namespace,resource,name,code\n2026-01-05T10:00:00Z,ann,delete,ml,pods,p-1,403\n",
+            ("ann", "delete pods", "delete", "ml/pods/p-1", "denied"),
+        ),
+        (
+            "siem-export",
+            json.dumps(
+                {
+                    "@timestamp": "2026-01-05T10:00:00Z",
+                    "event": {"action": "GetObject", "provider": "s3", "outcome": "failure", "type": ["access"]},
+                    "user": {"name": "ann"},
+                    "resource": {"id": "b/k"},
+                }
+            ),
+            ("ann", "GetObject", "read", "b/k", "error"),
+        ),
+        (
+            "gateway-log",
+            json.dumps(
+                {
+                    "ts": 1767607200000,
+                    "type": "access",
+                    "user": "ann",
+                    "method": "DELETE",
+                    "path": "/m/1",
+                    "status": 204,
+                }
+            ),
+            ("ann", "DELETE /m/1", "delete", "/m/1", "success"),
+        ),
+    ],
+)
+def test_the_mappings_that_are_shipped_read_what_they_are_for(tmp_path, name, log, expected):
+    result = import_log(written(tmp_path, "log.csv", log + "\n"), mapping=Path(name))
+    (found,) = result.log.batch(0, 1)
+    assert (found.identity, found.operation, found.access, found.resource, found.outcome) == expected
+    assert found.time == 1_767_607_200_000_000
+    assert set(shipped()) == {"kubernetes-csv", "siem-export", "gateway-log"}
+
+
+def test_a_mapping_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    with pytest.raises(LogError, match=r"nowhere\.yaml: cannot be read(.|\n)*kubernetes-csv"):
+        load_mapping(Path("nowhere.yaml"))
+
+
+def test_csv_without_a_mapping_is_told_what_it_needs(tmp_path):
+    written(tmp_path, "log.csv", "time,who\n2026-01-05T10:00:00Z,ann\n")
+    with pytest.raises(LogError, match=r"log\.csv: CSV: say with --mapping what its columns are"):
+        import_log(tmp_path)
+
+
+def test_a_header_with_one_name_twice_is_an_error(tmp_path):
+    mapping = written(tmp_path, "m.yaml", "format: csv\ncolumns: {time: ts, identity: user}\n")
+    log = written(tmp_path, "log.csv", "ts,user,user\n2026-01-05T10:00:00Z,ann,ben\n")
+    with pytest.raises(LogError, match="the header has 'user' twice"):
+        import_log(log, mapping=mapping)
+    with pytest.raises(LogError, match="header: a name is there twice"):
+        load_mapping(written(tmp_path, "m2.yaml", "format: csv\nheader: [ts, ts]\ncolumns: {time: ts}\n"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le"])
+def test_csv_in_utf_16_is_told_to_be_converted(tmp_path, encoding):
+    mapping = written(tmp_path, "m.yaml", "format: csv\ncolumns: {time: ts}\n")
+    log = tmp_path / "log.csv"
+    log.write_bytes(
+        "\ufeff".encode(encoding)[: 2 * (encoding != "utf-16")] + "ts\n2026-01-05T10:00:00Z\n".encode(encoding)
+    )
+    with pytest.raises(LogError, match="UTF-16 text: convert it to UTF-8 first"):
+        import_log(log, mapping=mapping)
 
 
 def test_a_mapping_and_a_format_exclude_each_other(tmp_path):

@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,3 +81,48 @@ def test_the_report_as_lines_and_as_plain_values():
     ]
     assert "byte 7, record 4 of the list there" in str(report.samples[0])
     json.dumps(report.asdict())
+
+
+@pytest.mark.parametrize(
+    ("record", "names"),
+    [
+        (
+            {
+                "eventTime": "2026-01-05T10:00:00Z",
+                "eventSource": "s3.amazonaws.com",
+                "eventName": "ListBuckets",
+                "userIdentity": {"type": "Unknown"},
+                "requestParameters": {"maxBuckets": 5},
+                "resources": [{"accountId": "1"}],
+            },
+            {"userIdentity (identity)", "requestParameters (resource)", "resources (resource)"},
+        ),
+        (
+            {
+                "auditID": "a",
+                "verb": "list",
+                "requestReceivedTimestamp": "2026-01-05T10:00:00Z",
+                "user": {"uid": "1"},
+                "objectRef": {},
+                "responseStatus": {"status": "Failure"},
+            },
+            {"user (identity)", "objectRef (resource)", "responseStatus (outcome)"},
+        ),
+        (
+            {
+                "timestamp": "2026-01-05T10:00:00Z",
+                "protoPayload": {"serviceName": "s", "methodName": "m", "authenticationInfo": {"x": 1}},
+            },
+            {"protoPayload.authenticationInfo (identity)"},
+        ),
+        (
+            {"time": 1_767_607_200_000, "class_uid": 6003, "metadata": {}, "actor": {"x": 1}, "status_id": 99},
+            {"actor (identity)", "status_id (outcome)"},
+        ),
+    ],
+)
+def test_a_field_that_was_there_and_of_no_use_is_counted_by_name(tmp_path, record, names):
+    (tmp_path / "log.jsonl").write_text(json.dumps(record))
+    report = import_log(tmp_path / "log.jsonl").report
+    assert dict(report.unused) == dict.fromkeys(names, 1)
+    assert all(any(name in line for line in report.summary()) for name in names)
