@@ -22,7 +22,8 @@ from measuring import floor, table, verdict
 
 from scopedrift.detectors.loading import load
 from scopedrift.experiments.evaluation.evaluate import evaluate
-from scopedrift.experiments.evaluation.tables import combine, tables
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.experiments.running.baseline import Baseline, Record, measured, read_baseline
 from scopedrift.experiments.running.verdicts import judge
 from scopedrift.scenarios.suite import GateTerms, load_suite

@@ -24,12 +24,12 @@ import pandas as pd
 import psutil
 from measuring import floor, timed, verdict
 
-from scopedrift.experiments.evaluation.tables import COLUMNS
 from scopedrift.experiments.running.cells.store import STORE, Store
 from scopedrift.experiments.running.run import run
 from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.running.sweep import sweep
 from scopedrift.experiments.tracking import open_tracker
+from scopedrift.reports.columns import TABLES
 from scopedrift.scenarios import load
 from scopedrift.scenarios.suite import load_suite
 
@@ -111,7 +111,7 @@ def killed(folder: Path, seeds: int) -> None:
     plan = load_suite(str(suite))
     resumed = sweep(plan, folder / "killed")
     whole = sweep(plan, folder / "whole")
-    times = [name for name in COLUMNS["cells"] if name.endswith("_seconds")]
+    times = [name for name in TABLES["cells"] if name.endswith("_seconds")]
     for name, table in whole.tables.items():
         gone = [c for c in table.columns if c.removesuffix("_low").removesuffix("_high") in times]
         pd.testing.assert_frame_equal(table.drop(columns=gone), resumed.tables[name].drop(columns=gone))

@@ -53,8 +53,14 @@ ON_REQUEST: Final[Mapping[str, str]] = {
 }
 """Names that run only if they are asked for, and where their classes are: adapters, and what needs other software."""
 
-REFERENCES: Final = frozenset({"never", "always", "random", "periodic", "oracle"})
-"""Built-in detectors that only say what no skill achieves (and `oracle`: what plumbing allows)."""
+REFERENCES: Final[Mapping[str, str]] = {
+    "never": "alerts on nothing",
+    "always": "scores every event alike",
+    "random": "scores at random",
+    "periodic": "alerts at fixed intervals",
+    "oracle": "is told the truth and checks the plumbing only",
+}
+"""Built-in detectors that say what no skill achieves (`oracle`: what the truth achieves), and what each does."""
 
 
 def ours(name: str) -> str | None:

@@ -30,10 +30,10 @@ def write_alert_report(
 ) -> Path:
     """Write `report.html` into the folder `out`, with `figures/` and `tables/` beside it; return the path of the page.
 
-    `alerts` has the columns of the alerts table; those that need a ground truth are not used.  `lead` is said
-    first: what was read, learned from and scored.  `rules` has one row a rule, if a detector is made of rules.
+    `alerts` and `rules` are the tables `log_alerts` and `log_rules` (`columns` declares them).  `lead` comes first:
+    what was read, learned from and scored.
     """
-    data = normalise_one("alerts", alerts)
+    data = normalise_one("log_alerts", alerts)
     ranked = by_rank(data)
     detectors = sorted(set(data["detector"]))
     counts = by_identity(data)
@@ -52,7 +52,7 @@ def write_alert_report(
         opening=f"{lead} {opening(ranked, counts)}".strip(),
         alerts=ranked.head(ALERTS_SHOWN).to_dict("records"),
         alerts_total=len(ranked),
-        rules=[] if rules is None else normalise_one("rule_summary", rules).to_dict("records"),
+        rules=[] if rules is None else normalise_one("log_rules", rules).to_dict("records"),
         several=len(detectors) > 1,
         identities=counts.head(IDENTITIES_SHOWN).to_dict("records"),
         identities_total=len(counts),

@@ -1,9 +1,7 @@
 """Claims that were tested, as a page in Markdown, a table and figures.
 
-The input is one table with a row for each claim, setting and detector: `claim` (a name), `title`, `statement`,
-`signals`, `world`, `knob`, `setting`, `detector` (empty where none takes part), `measure`, `value` with `low` and
-`high` (95 %), `worlds`, and, the same in all rows of a claim, `expect` (rises, falls, above), `difference` with
-`difference_low` and `difference_high`, and `verdict`.
+The input is the table `claims` (see `columns`): a row for each claim, setting and detector (empty where none takes
+part).  From `expect` (rises, falls, above) on, all rows of a claim are the same.
 """
 
 from __future__ import annotations
@@ -17,26 +15,26 @@ from typing import Final
 import pandas as pd
 
 from scopedrift.reports.files import markdown, write_text
+from scopedrift.reports.metrics import METRICS
 from scopedrift.reports.text import capital, clean, number, percent
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measure:
     """How a measure is called, and whether it is a share of 1."""
 
     name: str
     share: bool = False
 
 
-MEASURES: Final[Mapping[str, Measured]] = {
-    "recall": Measured("Incidents caught", share=True),
-    "precision": Measured("Precision", share=True),
-    "false_positives_per_day": Measured("False alarms a day"),
-    "average_precision_incidents": Measured("Average precision over incidents", share=True),
-    "impact_share": Measured("Incidents that reach impact", share=True),
-    "stages_succeeded": Measured("Stages that succeed, an incident"),
-    "attack_hours": Measured("Hours from an incident's first stage to its last"),
+MEASURES: Final[Mapping[str, Measure]] = {
+    **{name: Measure(metric.title, metric.unit in ("share", "score")) for name, metric in METRICS.items()},
+    "recall": Measure(METRICS["detected"].title, share=True),
+    "impact_share": Measure("Incidents that reach impact", share=True),
+    "stages_succeeded": Measure("Stages that succeed, an incident"),
+    "attack_hours": Measure("Hours from an incident's first stage to its last"),
 }
+"""Every metric, and what intruders achieve."""
 HEADINGS: Final = ("Claim", "Signals", "Measured", "Found", "Difference (95 %)", "Verdict")
 
 

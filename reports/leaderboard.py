@@ -13,7 +13,7 @@ from scopedrift.reports.figures import operating_curves, recall_by_template, tim
 from scopedrift.reports.files import markdown, write_text
 from scopedrift.reports.results import recall_frame, results_frame
 from scopedrift.reports.style import Look, looks, matplotlib_settings
-from scopedrift.reports.tables import Tables, normalise
+from scopedrift.reports.tables import ReportData, normalise
 from scopedrift.reports.text import capital, clean, slug
 from scopedrift.reports.words import summarise
 
@@ -34,7 +34,7 @@ def write_leaderboard(
     `tables` are those of a sweep; `facts` (suite, version, date, command...) stand at the head of the page.
     """
     data = normalise(tables)
-    chosen = looks(data.detectors)
+    chosen = looks(data.real_detectors, data.references)
     names = ["leaderboard.md", "results.csv", "recall-by-kind.csv"]
     write_text(folder / "results.csv", results_frame(data).to_csv(index=False))
     kinds, parts = [], []
@@ -54,12 +54,12 @@ def write_leaderboard(
     return names
 
 
-def _drawings(own: Tables, chosen: dict[str, Look], scenario: str) -> list[Drawing]:
+def _drawings(own: ReportData, chosen: dict[str, Look], scenario: str) -> list[Drawing]:
     drawn = [drawing for draw in _DRAWN if (drawing := draw(own, chosen)) is not None]
     return [Drawing(f"{slug(scenario)}-{d.name}", d.title, d.caption, d.alt, d.figure) for d in drawn]
 
 
-def _section(own: Tables, scenario: str, drawings: list[Drawing]) -> str:
+def _section(own: ReportData, scenario: str, drawings: list[Drawing]) -> str:
     frame = results_frame(own).drop(columns=["Scenario"])
     return "\n\n".join(
         [

@@ -19,7 +19,7 @@ from scopedrift.reports.files import write_inputs, write_quotable, write_text
 from scopedrift.reports.page import render_page
 from scopedrift.reports.results import HEADINGS, causes_frame, recall_frame, results, results_frame, slices_frame
 from scopedrift.reports.style import Look, looks, matplotlib_settings
-from scopedrift.reports.tables import Tables, normalise
+from scopedrift.reports.tables import ReportData, normalise
 from scopedrift.reports.text import slug
 from scopedrift.reports.words import summarise
 
@@ -59,7 +59,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
     names their columns); `meta` is shown at the end of the page (scenario, seeds, digest, versions).
     """
     data = normalise(tables)
-    chosen = looks(data.detectors)
+    chosen = looks(data.real_detectors, data.references)
     sections = _sections(data, chosen, out / "figures")
     tested = data.real_detectors or data.detectors
     each = min(ALERTS_PER_DETECTOR, max(1, ALERTS_SHOWN // max(1, len(tested))))
@@ -95,7 +95,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
     return write_text(out / "report.html", html)
 
 
-def _sections(data: Tables, chosen: dict[str, Look], folder: Path) -> list[Section]:
+def _sections(data: ReportData, chosen: dict[str, Look], folder: Path) -> list[Section]:
     drawn = data.scenarios[:SCENARIOS_DRAWN]
     sections = []
     with matplotlib_settings():
@@ -120,7 +120,7 @@ def _picture(drawing: Drawing, suffix: str, folder: Path | None, *, pdf: bool = 
     return Picture(named.name, named.title, named.caption, render(named, folder, pdf=pdf), endings)
 
 
-def _top_alerts(data: Tables, detectors: Sequence[str], each: int) -> pd.DataFrame:
+def _top_alerts(data: ReportData, detectors: Sequence[str], each: int) -> pd.DataFrame:
     """The highest scores of each detector, detectors in turn."""
     order = {d: i for i, d in enumerate(detectors)}
     rows = data.alerts[data.alerts["detector"].isin(order)].copy()

@@ -5,19 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
+from scopedrift.reports.metrics import METRICS, Pooling
 from scopedrift.reports.survival import survival
-from scopedrift.reports.tables import REFERENCES, Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import DASH, cause_words, duration, number, percent
 from scopedrift.reports.words import Counts, count
 
-HEADINGS = (
-    "Detector", "Rank", "Incidents caught", "Recall", "Precision", "False alarms a day", "Budget a day",
-    "Median time to detect", "Before impact", "Average precision", "Runs", "Knowledge used",
-)  # fmt: skip
+SHOWN: Final = (
+    *("recall", "precision", "realised_per_day", "budget_per_day", "time_to_detect_median_s"),
+    *("detected_before_impact", "average_precision"),
+)
+"""The metrics of the main table, in order."""
+HEADINGS: Final = (
+    *("Detector", "Rank", METRICS["detected"].title),
+    *(METRICS[name].title for name in SHOWN),
+    *("Runs", "Knowledge used"),
+)
 
 STRENGTHS = (0.0, 0.33, 0.67, 1.0)
 STRENGTH_WORDS = ("low (up to 0.33)", "middling", "high (above 0.67)")
@@ -47,16 +54,16 @@ class Row:
     values: tuple[Value, ...]
 
 
-def results(data: Tables) -> list[Row]:
+def results(data: ReportData) -> list[Row]:
     """Return the main table, scenario by scenario, references last."""
     found = []
     for scenario in data.scenarios:
         own = data.only(scenario)
-        found += [Row(scenario, d, d in REFERENCES, _values(own, d)) for d in own.detectors]
+        found += [Row(scenario, d, d in own.references, _values(own, d)) for d in own.detectors]
     return found
 
 
-def results_frame(data: Tables) -> pd.DataFrame:
+def results_frame(data: ReportData) -> pd.DataFrame:
     """Return the main table as text, for files."""
     rows = results(data)
     frame = pd.DataFrame([[v.flat for v in row.values] for row in rows], columns=list(HEADINGS))
@@ -64,7 +71,7 @@ def results_frame(data: Tables) -> pd.DataFrame:
     return frame
 
 
-def recall_frame(data: Tables) -> pd.DataFrame:
+def recall_frame(data: ReportData) -> pd.DataFrame:
     """Return incidents caught out of those injected: kinds down, detectors across."""
     if not len(data.incidents):
         return pd.DataFrame(columns=["Kind of incident"])
@@ -76,7 +83,7 @@ def recall_frame(data: Tables) -> pd.DataFrame:
     return table.fillna(DASH).rename_axis("Kind of incident").rename_axis(None, axis=1).reset_index()
 
 
-def slices_frame(data: Tables) -> pd.DataFrame:
+def slices_frame(data: ReportData) -> pd.DataFrame:
     """Return incidents caught out of those injected by other properties than their kind: one slice a row.
 
     In-scope and out-of-scope incidents stand apart because only the latter break the declared policy at all.
@@ -104,7 +111,7 @@ def slices_frame(data: Tables) -> pd.DataFrame:
     return table[["Incidents", "Slice", *(d for d in data.detectors if d in table.columns)]]
 
 
-def causes_frame(data: Tables) -> pd.DataFrame:
+def causes_frame(data: ReportData) -> pd.DataFrame:
     """Return the number of false alarms by cause, announced changes apart: causes down, detectors across."""
     alarms = data.alerts[data.alerts["false_alarm"]].copy()
     if not len(alarms):
@@ -116,7 +123,7 @@ def causes_frame(data: Tables) -> pd.DataFrame:
     return table.rename_axis("Cause").rename_axis(None, axis=1).reset_index()
 
 
-def _values(data: Tables, detector: str) -> tuple[Value, ...]:
+def _values(data: ReportData, detector: str) -> tuple[Value, ...]:
     total = count(data, detector)
     cells = data.cells[(data.cells["detector"] == detector) & (data.cells["status"] != "failed")]
     summary = data.summary[data.summary["detector"] == detector]
@@ -125,20 +132,16 @@ def _values(data: Tables, detector: str) -> tuple[Value, ...]:
     runs = f"{total.seeds} of {total.seeds + total.failed}" if total.failed else f"{total.seeds}"
     caught = Value(f"{total.caught:,}/{total.incidents:,}" if total.seeds else DASH, "", float(total.caught))
 
-    def metric(name: str, show: Callable[[float], str]) -> Value:
-        return _metric(name, show, row, cells)
+    def metric(name: str) -> Value:
+        if METRICS[name].pooling is Pooling.SURVIVAL_MEDIAN:
+            return _median(data, detector, total, row)
+        return _metric(name, percent if METRICS[name].unit == "share" else number, row, cells)
 
     return (
         Value(detector),
         _rank(row),
         caught,
-        metric("recall", percent),
-        metric("precision", percent),
-        metric("realised_per_day", number),
-        metric("budget_per_day", number),
-        _median(data, detector, total, row),
-        metric("detected_before_impact", percent),
-        metric("average_precision", number),
+        *(metric(name) for name in SHOWN),
         Value(runs, "", float(total.seeds)),
         Value(", ".join(known) or "log only"),
     )
@@ -160,7 +163,7 @@ def _metric(name: str, show: Callable[[float], str], row: pd.Series[float] | Non
     return Value(show(value), f"{show(low).removesuffix(' %')} to {show(high)}" if wide else "", value)
 
 
-def _median(data: Tables, detector: str, total: Counts, row: pd.Series[float] | None) -> Value:
+def _median(data: ReportData, detector: str, total: Counts, row: pd.Series[float] | None) -> Value:
     curve = survival(data.incidents[data.incidents["detector"] == detector])
     median = curve.quantile(0.5) if curve.count or row is None else float(row["time_to_detect_median_s"])
     if not total.seeds or not (curve.count or total.incidents):

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from scopedrift.reports.tables import REFERENCES
-
 INK, MUTED, GRID, SURFACE, REFERENCE, ON_DARK = "#1f2328", "#59636e", "#d9dee3", "#ffffff", "#7a828b", "#fefefe"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#b07d00", "#3a9bd1", "#4d4d4d")
 SERIES_DARK = ("#4aa8e0", "#ff8a3d", "#2fcf9f", "#e08fc0", "#f0c040", "#9bdcff", "#c4c4c4")
@@ -44,6 +42,7 @@ SEQUENCE_DARK = (
     "#b3defe",
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+REFERENCE_MARKERS = ("x", "+", "1", "2", "3")
 LINES: tuple[Any, ...] = (
     "-",
     (0, (6, 2)),
@@ -126,19 +125,14 @@ class Look:
     line: Any
 
 
-def looks(detectors: Iterable[str]) -> dict[str, Look]:
+def looks(detectors: Iterable[str], references: Iterable[str] = ()) -> dict[str, Look]:
     """Give each detector its look, in order; references are grey. Beyond seven, looks repeat in other pairings."""
     chosen: dict[str, Look] = {}
-    turn = 0
-    for detector in detectors:
-        if detector in REFERENCES:
-            place = list(REFERENCES).index(detector)
-            chosen[detector] = Look(REFERENCE, ("x", "+", "1", "2")[place], LINES[2])
-            continue
-        lap = turn // len(SERIES)
-        at = turn % len(SERIES)
+    for turn, detector in enumerate(detectors):
+        lap, at = divmod(turn, len(SERIES))
         chosen[detector] = Look(SERIES[at], MARKERS[(at + 3 * lap) % len(MARKERS)], LINES[(at + lap) % len(LINES)])
-        turn += 1
+    for turn, detector in enumerate(references):
+        chosen[detector] = Look(REFERENCE, REFERENCE_MARKERS[turn % len(REFERENCE_MARKERS)], LINES[2])
     return chosen
 
 

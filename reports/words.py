@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from scopedrift.reports.survival import survival
-from scopedrift.reports.tables import REFERENCES, Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import (
     AROUND,
     capital,
@@ -77,16 +77,16 @@ class Counts:
     """Share of the events that it scored nothing of."""
 
 
-def summarise(data: Tables, scenario: str) -> Words:
+def summarise(data: ReportData, scenario: str) -> Words:
     """Return the words for the rows of one scenario (`data` holds that scenario only)."""
     totals = {d: count(data, d) for d in data.detectors}
     findings = tuple(find(data, d, totals[d]) for d in data.real_detectors)
-    references = [_reference(d, totals[d]) for d in data.detectors if d in REFERENCES]
+    references = [_reference(d, what, totals[d]) for d, what in data.references.items()]
     text = f"For comparison, on the same worlds: {'; '.join(references)}." if references else ""
     return Words(scenario, _opening(data, totals), findings, text)
 
 
-def count(data: Tables, detector: str) -> Counts:
+def count(data: ReportData, detector: str) -> Counts:
     """Add up one detector's cells; without cells, its incidents."""
     cells = data.cells[data.cells["detector"] == detector]
     failed = cells[cells["status"] == "failed"]
@@ -112,7 +112,7 @@ def count(data: Tables, detector: str) -> Counts:
     )
 
 
-def find(data: Tables, detector: str, total: Counts) -> Finding:
+def find(data: ReportData, detector: str, total: Counts) -> Finding:
     """Put one detector's results into words."""
     if total.failed and not total.seeds:
         where = "its only run" if total.failed == 1 else f"all {total.failed} runs"
@@ -182,7 +182,7 @@ def _part(part: int, whole: int) -> str:
     return "none" if part == 0 else "all" if part == whole and whole > 1 else count_words(part)
 
 
-def _price(data: Tables, detector: str, total: Counts) -> list[str]:
+def _price(data: ReportData, detector: str, total: Counts) -> list[str]:
     sentences = []
     if math.isfinite(total.realised):
         sentences.append(f"In the test window it raised {_a_day(total.realised)}{_against(total)}.")
@@ -243,18 +243,18 @@ def _because(reason: str) -> str:
     return f" ({short(reason, 160)})" if reason else ""
 
 
-def _reference(detector: str, total: Counts) -> str:
+def _reference(detector: str, what: str, total: Counts) -> str:
     if total.failed and not total.seeds:
         return f"{detector} failed{_because(total.reason)}"
     known = not math.isnan(total.realised)
     if not total.incidents:
-        return f"{detector}, which {REFERENCES[detector]}" + (f", raises {_a_day(total.realised)}" if known else "")
+        return f"{detector}, which {what}" + (f", raises {_a_day(total.realised)}" if known else "")
     cost = f" at {_a_day(total.realised)}" if known else ""
     cost = " without a false alarm" if total.realised == 0 else cost
-    return f"{detector}, which {REFERENCES[detector]}, catches {_share(total)}{cost}"
+    return f"{detector}, which {what}, catches {_share(total)}{cost}"
 
 
-def _opening(data: Tables, totals: dict[str, Counts]) -> str:
+def _opening(data: ReportData, totals: dict[str, Counts]) -> str:
     incidents = max((t.incidents for t in totals.values()), default=0)
     seeds = max((t.seeds + t.failed for t in totals.values()), default=0)
     tested = len(data.real_detectors)
@@ -270,7 +270,7 @@ def _opening(data: Tables, totals: dict[str, Counts]) -> str:
     return f"{detectors}, {incidents:,} {noun} in {worlds}{spent}.{_resolution(data, seeds)}"
 
 
-def _resolution(data: Tables, seeds: int) -> str:
+def _resolution(data: ReportData, seeds: int) -> str:
     """What so many worlds can tell apart."""
     tested = len(data.real_detectors)
     pairs = tested * (tested - 1) // 2

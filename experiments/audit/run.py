@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from scopedrift.experiments.audit import labels, leakage, look_alikes, placement, triviality, verdicts
 from scopedrift.experiments.audit.subject import Check, Row, Subject
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
-from scopedrift.experiments.evaluation.tables import combine, tables
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.running.worlds import make_world

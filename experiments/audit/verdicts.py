@@ -13,7 +13,7 @@ from scopedrift.detectors.knowledge import KINDS, Knowledge
 from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
 from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.experiments.evaluation.windows import Windows, World
-from scopedrift.experiments.running.selection import REFERENCES
+from scopedrift.experiments.running.selection import STANDARD_REFERENCES
 from scopedrift.simulator.log.event_log import EventLog
 
 EVENTS: Final = 8_000
@@ -58,7 +58,7 @@ def references_hold(subject: Subject) -> Row:
     """`never` finds nothing at no cost, `oracle` everything, and `random` no more than chance."""
     cells = subject.results["cells"]
     wrong = []
-    for name in REFERENCES:
+    for name in STANDARD_REFERENCES:
         mine = cells[(cells["detector"] == name) & (cells["status"] == "ok")]
         found, incidents, false = (float(mine[c].sum()) for c in ("detected", "incidents", "false_positives"))
         if name == "never" and (found or false):
@@ -67,7 +67,7 @@ def references_hold(subject: Subject) -> Row:
             wrong.append(f"oracle has {found:.0f} of {incidents:.0f} incidents and {false:.0f} false alarms")
         if name == "random" and incidents and found > _chance(subject):
             wrong.append(f"random has {found:.0f} of {incidents:.0f} incidents, beyond chance")
-    seen = "; ".join(wrong) or f"{', '.join(REFERENCES)} as they should"
+    seen = "; ".join(wrong) or f"{', '.join(STANDARD_REFERENCES)} as they should"
     return Row("references", "fail" if wrong else "pass", seen, "never nothing, oracle all, random at chance")
 
 
@@ -89,7 +89,7 @@ def _chance(subject: Subject) -> float:
 def detectors_stand_in_the_useful_range(subject: Subject) -> Row:
     """Difficulty leaves room in both directions: a detector stands between 20 % and 80 %, and none is perfect."""
     cells = subject.results["cells"]
-    real = cells[~cells["detector"].isin([*REFERENCES, "periodic"]) & (cells["status"] == "ok")]
+    real = cells[(cells["reference"] == "") & (cells["status"] == "ok")]
     totals = real.groupby("detector")[["detected", "incidents", "false_positives"]].sum()
     recall = (totals["detected"] / totals["incidents"]).sort_values(ascending=False)
     expected = f"at least one detector between {LOW:.0%} and {HIGH:.0%} recall at the budget, and none perfect"
@@ -110,7 +110,7 @@ def equals_are_called_equal(subject: Subject) -> Row:
     cells = subject.results["cells"]
     most = int(binom.ppf(1 - ALPHA, GATES, NOMINAL))
     expected = f"at most {most} of {GATES} significant at {NOMINAL:g} (nominal {NOMINAL * GATES:.0f})"
-    real = cells[~cells["detector"].isin(REFERENCES) & (cells["status"] == "ok") & (cells["incidents"] > 0)]
+    real = cells[(cells["reference"] == "") & (cells["status"] == "ok") & (cells["incidents"] > 0)]
     names = [name for name, mine in real.groupby("detector") if mine["recall"].nunique() > 1]
     if not names or real["seed"].nunique() < 2:
         return Row("A/A", "too small", "no detector whose recall varies between worlds", expected)

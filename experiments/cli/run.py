@@ -42,8 +42,9 @@ def run(
     chosen: Any = world.scenario if world else _scenario(scenario, budget)
     if world and ablate:
         raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
+    from scopedrift.detectors.registry import REFERENCES
     from scopedrift.experiments.running import run as running
-    from scopedrift.experiments.running.selection import REFERENCES, default_detectors, log_only_detectors, resolve
+    from scopedrift.experiments.running.selection import default_detectors, log_only_detectors, resolve
 
     seeds = 1 if world else seeds
     wanted = detector or (log_only_detectors() if world else default_detectors())

@@ -14,11 +14,11 @@ from scopedrift.experiments.evaluation.metrics import Point
 from scopedrift.experiments.evaluation.scoring import Budget, Scored
 from scopedrift.experiments.evaluation.survival import detected_by, median, time_to_detect
 from scopedrift.experiments.evaluation.windows import Window, Windows, World
-from scopedrift.simulator.log.events import DAY, HOUR, SECOND
+from scopedrift.reports.metrics import HORIZONS_S, PREVALENCES
+from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 NAN: Final = float("nan")
-_WHEN: Final = {"1h": HOUR, "1d": DAY, "7d": 7 * DAY}
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,12 @@ def judge(world: World, windows: Windows, scored: Scored, budget: Budget) -> Jud
         "budget_per_day": budget.per_day,
         "calibration_alerts_per_day": _per_day(scored, windows.calibration),
         "events": float(len(scored.scores)),
+        "fit_seconds": scored.fit_seconds,
+        "score_seconds": scored.score_seconds,
     }
     alarmed = values["false_positives"] / len(slots) if len(slots) else NAN
     values["false_positive_rate"] = alarmed
-    for share in metrics.PREVALENCES:
+    for share in PREVALENCES:
         at = metrics.precision_at_prevalence(values["recall"], alarmed, share)
         values[f"precision_at_prevalence_{share:.0e}"] = at
     curve = metrics.operating_curve(grouped, bad, best, test.days, also=(scored.threshold,))
@@ -128,5 +130,5 @@ def _delays(matching: Matching, test: Window) -> dict[str, float]:
         "time_to_detect_restricted_mean_s": times.restricted_mean,
         "time_to_detect_median_events": median(events, in_events),
         "time_to_detect_median_of_allowed": median(delay[timed] / allowed[timed], follow_up[timed] / allowed[timed]),
-        **{f"detected_by_{t}": detected_by(delay, follow_up, us / SECOND)[0] for t, us in _WHEN.items()},
+        **{f"detected_by_{label}": detected_by(delay, follow_up, t)[0] for label, t in HORIZONS_S.items()},
     }

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 NAN: Final = float("nan")
 BUDGETS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
 """Alerts per day at which recall is reported beside the scenario's own budget."""
-PREVALENCES: Final = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
-"""Shares of identity-slots with an incident at which precision is stated."""
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 from scopedrift.detectors.base import Part
 from scopedrift.experiments.evaluation.alerts import Alerts, alerts
 from scopedrift.experiments.evaluation.matching import match
+from scopedrift.reports.columns import TABLES
 from scopedrift.simulator.log.events import DAY, HOUR, MISSING, Array
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from scopedrift.experiments.evaluation.windows import World
     from scopedrift.simulator.log.event_log import EventLog
 
-POOLED: Final = (
-    *("scenario", "detector", "rule", "level", "status", "reason", "events", "alerts", "true_alarms", "false_alarms"),
-    *("false_alarms_per_day", "noise_rank", "incidents", "caught", "only"),
-)
-"""Columns of `pooled_rules`."""
 SUMS: Final = ("events", "alerts", "true_alarms", "false_alarms", "incidents")
 STATUSES: Final = ("fires", "silent", "blind")
 LISTED: Final = ", "
@@ -111,7 +107,7 @@ def pooled_rules(rules: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     if not len(rules):
-        return pd.DataFrame(columns=list(POOLED))
+        return pd.DataFrame(columns=list(TABLES["rule_summary"]))
     keys = ["scenario", "detector", "rule", "level"]
     several = rules["seed"].nunique() > 1
     days = cells.drop_duplicates(["scenario", "detector", "seed"]).groupby(["scenario", "detector"])["test_days"].sum()
@@ -130,7 +126,7 @@ def pooled_rules(rules: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
         per_day = sums["false_alarms"] / float(days.get(key[:2], float("nan")))
         found = {"status": status, "reason": reason, **sums, "false_alarms_per_day": per_day, "caught": caught}
         rows.append({**dict(zip(keys, key, strict=True)), **found, "only": LISTED.join(names)})
-    table = pd.DataFrame(rows).reindex(columns=list(POOLED))
+    table = pd.DataFrame(rows).reindex(columns=list(TABLES["rule_summary"]))
     for _, mine in table.groupby(["scenario", "detector"], sort=False):
         table.loc[mine.index, "noise_rank"] = noise(mine["false_alarms"].tolist())
     return table

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from scopedrift.reports.metrics import METRICS
 from scopedrift.simulator.log.events import Array
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ MIN_UNITS: Final = 30
 MIN_POSITIVES: Final = 5
 NAN: Final = float("nan")
 ALPHA: Final = 0.05
+RANKS: Final = (
+    *("rank", "detector", "estimate", "low", "high", "mean_rank", "tied_with", "minimum_detectable", "worlds"),
+    "sample",
+)
+"""Columns of `rank_table`."""
 _EXACT: Final = 12
 """Worlds up to which all exchanges are made."""
 
@@ -177,8 +183,8 @@ def paired_difference(
     0.05 / comparisons, which few worlds cannot give.
     """
     first, second = _paired(cells, a, b)
-    top = np.stack([pooled(table, metric)[0] for table in (first, second)])
-    bottom = np.stack([pooled(table, metric)[1] for table in (first, second)])
+    sums = [METRICS[metric].pooled(table) for table in (first, second)]
+    top, bottom = np.stack([one for one, _ in sums]), np.stack([other for _, other in sums])
     worlds = top.shape[1]
     estimate = float(ratio(top[0], bottom[0])[0] - ratio(top[1], bottom[1])[0]) if worlds else NAN
     low = high = p_value = minimum = NAN
@@ -222,37 +228,6 @@ def _row_ratio(top: Array, bottom: Array) -> Array:
     return np.asarray(np.divide(above, below, out=np.full(len(above), NAN), where=below != 0))
 
 
-def pooled(cells: pd.DataFrame, metric: str) -> tuple[Array, Array]:
-    """Numerator and denominator of a metric, world by world: their sums' ratio is the pooled estimate.
-
-    Metrics that are no ratio of counts are averaged over the worlds in which they are defined.  Medians of time to
-    detect are refused: leaving out the worlds where half was never detected would reward missing them.
-    """
-    if metric.startswith("time_to_detect_median"):
-        raise ValueError(f"{metric} may be unreached and cannot be averaged: use time_to_detect_restricted_mean_s")
-
-    def column(name: str) -> Array:
-        return np.asarray(cells[name], float)
-
-    found, false = column("detected"), column("false_positives")
-    total, days = column("incidents"), column("test_days")
-    if metric == "precision":
-        return found, found + false
-    if metric == "recall":
-        return found, total
-    if metric == "f1":
-        return 2 * found, found + false + total
-    if metric in ("false_positives_per_day", "realised_per_day"):
-        return false, days
-    if metric == "false_positives_per_identity_day":
-        return false, days * column("identities")
-    if metric == "detected_before_impact":
-        return np.nan_to_num(column(metric)) * total, total
-    value = column(metric)
-    defined = np.isfinite(value)
-    return np.where(defined, value, 0.0), defined.astype(float)
-
-
 def minimum_detectable_effect(differences: Array, alpha: float = ALPHA, power: float = 0.8) -> float:
     """The mean paired difference that as many worlds, as variable, would show with the given power.
 
@@ -268,27 +243,16 @@ def minimum_detectable_effect(differences: Array, alpha: float = ALPHA, power: f
     return quantiles * float(np.std(differences, ddof=1)) / math.sqrt(n)
 
 
-def adjust(p_values: Iterable[float], method: Literal["holm", "bh"] = "holm") -> Array:
-    """P-values adjusted for multiplicity: `holm` bounds the chance of any false verdict, `bh` their share.
+def adjust(p_values: Iterable[float]) -> Array:
+    """P-values adjusted for multiplicity by Holm's method, which bounds the chance of any false verdict.
 
     NaN (no test was possible) stays NaN and does not count as a test.
     """
     given = np.asarray(list(p_values), float)
     adjusted = np.full(len(given), NAN)
-    tested = ~np.isnan(given)
-    p = given[tested]
-    if not len(p):
-        return adjusted
-    if method == "bh":
-        from scipy.stats import false_discovery_control
-
-        adjusted[tested] = false_discovery_control(p, method="bh")
-        return adjusted
-    order = np.argsort(p, kind="stable")
-    stepped = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
-    holm = np.empty(len(p))
-    holm[order] = stepped
-    adjusted[tested] = holm
+    order = np.argsort(given, kind="stable")[: np.count_nonzero(~np.isnan(given))]  # NaN sorts last
+    steps = given[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return adjusted
 
 
@@ -299,7 +263,7 @@ def sample_label(units: int, positives: int | None = None) -> str:
     return f"sample too small ({units} units, under {MIN_UNITS})" if units < MIN_UNITS else ""
 
 
-def rank_table(cells: pd.DataFrame, metric: str, *, higher_is_better: bool = True, seed: int = 0) -> pd.DataFrame:
+def rank_table(cells: pd.DataFrame, metric: str, *, seed: int = 0) -> pd.DataFrame:
     """Detectors by rank, ties included: a detector's rank is 1 + how many are significantly better than it.
 
     `estimate`, `low` and `high` are pooled over worlds; `mean_rank` averages its rank within each world (equal values
@@ -314,7 +278,7 @@ def rank_table(cells: pd.DataFrame, metric: str, *, higher_is_better: bool = Tru
     names = sorted(done["detector"].unique())
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     compared = [paired_difference(cells, a, b, metric, comparisons=len(pairs), seed=seed) for a, b in pairs]
-    sign = 1.0 if higher_is_better else -1.0
+    sign = -1.0 if METRICS[metric].better == "lower" else 1.0
     better: dict[str, set[str]] = {name: set() for name in names}
     for found, p in zip(compared, adjust(d.p_value for d in compared), strict=True):
         if p < ALPHA and found.estimate:
@@ -326,35 +290,12 @@ def rank_table(cells: pd.DataFrame, metric: str, *, higher_is_better: bool = Tru
     ranks = rankdata(-sign * wide.to_numpy(), axis=1).mean(axis=0) if len(wide) else np.full(len(names), NAN)
     effects = [d.minimum_detectable for d in compared if not math.isnan(d.minimum_detectable)]
     minimum = float(np.median(effects)) if effects else NAN
-    rows: list[dict[str, Any]] = []
+    rows = []
     for name, mean_rank in zip(names, ranks.tolist(), strict=True):
-        interval = cluster_bootstrap(*pooled(done[done["detector"] == name], metric), seed=seed)
-        tied = [n for n in names if n != name and n not in better[name] and name not in better[n]]
-        rows.append(
-            {
-                "rank": 1 + len(better[name]),
-                "detector": name,
-                "estimate": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
-                "mean_rank": mean_rank,
-                "tied_with": ", ".join(tied),
-                "minimum_detectable": minimum,
-                "worlds": interval.units,
-                "sample": sample_label(interval.units),
-            }
-        )
-    columns = [
-        "rank",
-        "detector",
-        "estimate",
-        "low",
-        "high",
-        "mean_rank",
-        "tied_with",
-        "minimum_detectable",
-        "worlds",
-        "sample",
-    ]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.sort_values(["rank", "estimate"], ascending=[True, not higher_is_better], ignore_index=True)
+        own = cluster_bootstrap(*METRICS[metric].pooled(done[done["detector"] == name]), seed=seed)
+        tied = ", ".join(n for n in names if n != name and n not in better[name] and name not in better[n])
+        place = 1 + len(better[name])
+        label = sample_label(own.units)
+        rows.append((place, name, own.estimate, own.low, own.high, mean_rank, tied, minimum, own.units, label))
+    table = pd.DataFrame(rows, columns=list(RANKS))
+    return table.sort_values(["rank", "estimate"], ascending=[True, sign < 0], ignore_index=True)

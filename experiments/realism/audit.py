@@ -8,7 +8,7 @@ import numpy as np
 
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column
-from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.tables import LogTables
 from scopedrift.simulator.log.events import Array
 
 TOP_ACTIONS = 10
@@ -56,22 +56,22 @@ def statistics() -> Iterator[Statistic]:
         )  # fmt: skip
 
 
-def _share(column: str, text: str) -> Callable[[Tables], Sample]:
-    def extract(log: Tables) -> Sample:
+def _share(column: str, text: str) -> Callable[[LogTables], Sample]:
+    def extract(log: LogTables) -> Sample:
         return (log.matching(column, text).astype(float),)
 
     return extract
 
 
-def _action(log: Tables) -> Array:
+def _action(log: LogTables) -> Array:
     return log["operation"].astype(np.int64) * (len(log.names("project")) + 1) + log["project"]
 
 
-def _counts(log: Tables) -> Sample:
+def _counts(log: LogTables) -> Sample:
     return (np.unique(_action(log), return_counts=True)[1].astype(float),)
 
 
-def _sequence(log: Tables) -> Sample:
+def _sequence(log: LogTables) -> Sample:
     """Each account's first events."""
     order = np.argsort(log["identity"], kind="stable")
     who = log["identity"][order]
@@ -81,18 +81,18 @@ def _sequence(log: Tables) -> Sample:
     return log["identity"][early], _action(log)[early]
 
 
-def _by_account(log: Tables) -> tuple[Array, Array]:
+def _by_account(log: LogTables) -> tuple[Array, Array]:
     """For each pair of account and action: the account and how often."""
     who, what = _sequence(log)
     pairs, counts = np.unique(who.astype(np.int64) * (what.max() + 1) + what, return_counts=True)
     return pairs // (what.max() + 1), counts
 
 
-def _actions(log: Tables) -> Sample:
+def _actions(log: LogTables) -> Sample:
     return (np.unique(_by_account(log)[0], return_counts=True)[1].astype(float),)
 
 
-def _top_three(log: Tables) -> Sample:
+def _top_three(log: LogTables) -> Sample:
     """By account: the share of its three most frequent actions, and how many it has."""
     who, counts = _by_account(log)
     order = np.lexsort((-counts, who))

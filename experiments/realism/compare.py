@@ -11,7 +11,7 @@ import numpy as np
 from scopedrift.experiments.realism import distances
 from scopedrift.experiments.realism.catalogue import statistics
 from scopedrift.experiments.realism.statistic import Measured, Statistic, measure
-from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.tables import LogTables
 from scopedrift.experiments.realism.targets import Target
 from scopedrift.simulator.log.event_log import EventLog
 
@@ -69,7 +69,7 @@ class Row:
 
 def compare(log: EventLog, targets: Mapping[str, Target]) -> list[Row]:
     """Hold a log to its targets."""
-    tables = Tables(log)
+    tables = LogTables(log)
     known = statistics()
     return [
         row(known[name], target, measure(known[name], known[name].extract(tables))) for name, target in targets.items()

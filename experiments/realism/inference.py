@@ -8,7 +8,7 @@ import numpy as np
 
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic
-from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.tables import LogTables
 
 LEAST_GAPS = 5
 
@@ -41,22 +41,22 @@ def statistics() -> Iterator[Statistic]:
     )
 
 
-def _requests(log: Tables) -> Sample:
+def _requests(log: LogTables) -> Sample:
     return (np.unique(log.of_kind("request").workload, return_counts=True)[1].astype(float),)
 
 
-def _arrivals(log: Tables) -> Sample:
+def _arrivals(log: LogTables) -> Sample:
     """By client and window: 'whose' is both."""
     tasks = log.of_kind("request")
     window = (tasks.first // of.WINDOW_S).astype(np.int64)
     return tasks.workload.astype(np.int64) * 1_000_000 + window, tasks.first
 
 
-def _arrivals_by_client(log: Tables) -> Sample:
+def _arrivals_by_client(log: LogTables) -> Sample:
     tasks = log.of_kind("request")
     return tasks.workload, tasks.first
 
 
-def _failures(log: Tables) -> Sample:
+def _failures(log: LogTables) -> Sample:
     calls = log.matching("operation", "InvokeEndpoint")
     return ((log["outcome"][calls] != log.code("outcome", "success")).astype(float),)

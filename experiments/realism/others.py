@@ -8,7 +8,7 @@ import numpy as np
 
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column, shares
-from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.tables import LogTables
 
 CI = ("test", "build", "scheduled", "release")
 AGENTS = ("code", "analysis", "support", "operations")
@@ -79,7 +79,7 @@ def credentials() -> Iterator[Statistic]:
     )  # fmt: skip
 
 
-def _builds(log: Tables) -> Sample:
+def _builds(log: LogTables) -> Sample:
     tasks = log.of_kind(*CI)
     behalf = log.first_value("on_behalf_of")[log.kind_mask(*CI)]
     order = np.lexsort((tasks.first, behalf))
@@ -92,7 +92,7 @@ MATRIX_S = 30.0
 """Jobs of one tenant within this time are legs of one build."""
 
 
-def _per_project(log: Tables) -> Sample:
+def _per_project(log: LogTables) -> Sample:
     tasks = log.of_kind(*CI)
     behalf = log.first_value("on_behalf_of")[log.kind_mask(*CI)]
     order = np.lexsort((tasks.first, behalf))
@@ -101,19 +101,19 @@ def _per_project(log: Tables) -> Sample:
     return (np.unique(whose[new], return_counts=True)[1] * DAYS_A_MONTH / log.days,)
 
 
-def _session_calls(log: Tables) -> Sample:
+def _session_calls(log: LogTables) -> Sample:
     calls = log.task_of(log.starting("operation", "execute_tool"))
     parts = log.starting("on_behalf_of", "spiffe://")  # what one agent hands to another is not a session
     return (calls[log.kind_mask(*AGENTS) & (log.task_of(parts) == 0)].astype(float),)
 
 
-def _tools(log: Tables, kinds: tuple[str, ...] = ("code",)) -> Sample:
+def _tools(log: LogTables, kinds: tuple[str, ...] = ("code",)) -> Sample:
     chosen = log.starting("operation", "execute_tool") & log.matching("task_kind", *kinds)
     names = np.array([*(n.removeprefix("execute_tool ") for n in log.names("operation")), ""], object)
     return log["task"][chosen], names[log["operation"][chosen]]
 
 
-def _steps(log: Tables) -> Sample:
+def _steps(log: LogTables) -> Sample:
     """Everything that coding sessions do but talk and start, session by session."""
     coding = log.matching("task_kind", "code") & ~log.matching("operation", "chat", "plan")
     chosen = np.flatnonzero(coding & log.matching("stream", "agent", "cloud_audit", "runtime"))
@@ -122,7 +122,7 @@ def _steps(log: Tables) -> Sample:
     return log["task"][order], names[log["operation"][order]]
 
 
-def _renewals(log: Tables) -> Sample:
+def _renewals(log: LogTables) -> Sample:
     """Between the issuances of one task, once each: what is tried again within a minute is the same one."""
     issued = np.flatnonzero(log.matching("operation", "FetchX509SVID") & (log["task"] >= 0))
     order = issued[np.argsort(log["task"][issued], kind="stable")]

@@ -13,7 +13,7 @@ import numpy as np
 
 from scopedrift.experiments.realism.distances import exponential
 from scopedrift.experiments.realism.statistic import Sample, Statistic
-from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.tables import LogTables
 from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.randomness import generator
 
@@ -293,7 +293,7 @@ def as_prompt(sample: Sample) -> Sample:
     return (np.zeros(len(sample[0])), *sample[1:])
 
 
-def daily(family: str, what: str, extract: Callable[[Tables], Sample]) -> Iterator[Statistic]:
+def daily(family: str, what: str, extract: Callable[[LogTables], Sample]) -> Iterator[Statistic]:
     """The day and the week of arrivals."""
     for name, about, reduce in (
         ("peak", "busiest hour of the day (a mean of three) over the mean hour", peak),

@@ -8,7 +8,7 @@ import numpy as np
 
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column
-from scopedrift.experiments.realism.tables import Tables, per_group
+from scopedrift.experiments.realism.tables import LogTables, per_group
 from scopedrift.simulator.log.events import Array
 
 STARTS = ("GetParameters", "GetInstanceIdentity", "GetCallerIdentity")
@@ -35,7 +35,7 @@ def statistics() -> Iterator[Statistic]:
     )  # fmt: skip
 
 
-def _durations(log: Tables) -> Sample:
+def _durations(log: LogTables) -> Sample:
     """By function, over invocations with three calls of work or more; n evenly paced calls span (n - 1) / n of it."""
     span, count = log.span_of(
         log.matching("stream", "cloud_audit") & ~log.matching("access", "auth") & ~log.matching("operation", *STARTS)
@@ -45,11 +45,11 @@ def _durations(log: Tables) -> Sample:
     return (per_group(log.tasks.workload[kept], length, np.median),)
 
 
-def _per_day(log: Tables) -> Array:
+def _per_day(log: LogTables) -> Array:
     tasks = log.of_kind("invocation")
     return np.asarray(np.unique(tasks.workload, return_counts=True)[1] / log.days)
 
 
-def _arrivals(log: Tables) -> Sample:
+def _arrivals(log: LogTables) -> Sample:
     tasks = log.of_kind("invocation")
     return tasks.workload, tasks.first

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.tables import LogTables
 from scopedrift.simulator.log.events import Array
 
 Sample = tuple[Array, ...]
@@ -36,7 +36,7 @@ class Statistic:
     form: Form
     unit: str
     columns: tuple[str, ...]
-    extract: Callable[[Tables], Sample]
+    extract: Callable[[LogTables], Sample]
     reduce: Callable[[Sample], Value]
     straw: Callable[[Sample], Sample] | None = None
     """None for a distribution: its straw man is the exponential with the target's mean."""

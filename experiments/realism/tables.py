@@ -34,7 +34,7 @@ class Tasks:
         return np.asarray((self.last - self.first) * paced)
 
 
-class Tables:
+class LogTables:
     """The events of a log in the order in which they happened, with what is computed from them once."""
 
     def __init__(self, log: EventLog) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column
-from scopedrift.experiments.realism.tables import Tables
+from scopedrift.experiments.realism.tables import LogTables
 
 
 def statistics() -> Iterator[Statistic]:
@@ -51,38 +51,38 @@ def statistics() -> Iterator[Statistic]:
     )  # fmt: skip
 
 
-def _submissions(log: Tables) -> Sample:
+def _submissions(log: LogTables) -> Sample:
     create = log.first_of(log.matching("operation", "create jobs"))
     times = create[log.kind_mask("train")]
     return (times[np.isfinite(times)] + log.week_offset,)
 
 
-def _durations(log: Tables) -> Sample:
+def _durations(log: LogTables) -> Sample:
     begins = log.first_of(log.matching("operation", "GetInstanceIdentity", "GetCallerIdentity"))
     return ((log.tasks.last - begins)[log.kind_mask("train")],)
 
 
-def _delays(log: Tables) -> Sample:
+def _delays(log: LogTables) -> Sample:
     begins = log.first_of(log.matching("operation", "GetInstanceIdentity", "GetCallerIdentity"))
     asked = log.first_of(log.matching("operation", "create jobs"))
     delay = (begins - asked)[log.kind_mask("train")]
     return (np.maximum(delay[np.isfinite(delay)], 0.0),)
 
 
-def _has(log: Tables, *operations: str) -> Sample:
+def _has(log: LogTables, *operations: str) -> Sample:
     """Whether each job that was seen to end made one of these calls."""
     return ((log.task_of(log.matching("operation", *operations))[log.kind_mask("train")] > 0).astype(float),)
 
 
-def _completed(log: Tables) -> Sample:
+def _completed(log: LogTables) -> Sample:
     """A completed job writes its model."""
     written = log.matching("operation", "PutObject") & log.containing("resource", "-models/")
     return ((log.task_of(written)[log.kind_mask("train")] > 0).astype(float),)
 
 
-def _cancelled(log: Tables) -> Sample:
+def _cancelled(log: LogTables) -> Sample:
     return _has(log, "delete jobs")
 
 
-def _gangs(log: Tables) -> Sample:
+def _gangs(log: LogTables) -> Sample:
     return (log.task_of(log.matching("operation", "create pods"))[log.kind_mask("train")].astype(float),)

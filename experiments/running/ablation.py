@@ -9,7 +9,7 @@ piece would.  An incident that nothing is left of counts as missed, so that taki
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from scopedrift.detectors.base import Detector
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
@@ -17,6 +17,7 @@ from scopedrift.experiments.evaluation.statistics import paired_difference
 from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.worlds import make_world
+from scopedrift.reports.columns import TABLES
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import STREAMS
 
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
     from scopedrift.experiments.evaluation.windows import World
     from scopedrift.scenarios.schema import Scenario
 
-ABLATION: Final = (
-    *("scenario", "detector", "kind", "removed", "recall", "recall_without", "difference", "low", "high"),
-    *("false_positives_per_day", "false_positives_per_day_without", "worlds", "sample"),
-)
-"""Columns of the table: `kind` is knowledge or stream; `difference` is recall without the piece minus recall with it,
-with its 95 % interval over worlds."""
-
 
 def ablation(
     scenario: Scenario,
@@ -41,7 +35,10 @@ def ablation(
     cells: pd.DataFrame,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """The table `ABLATION`; `cells` holds the results with everything, of the same detectors and seeds."""
+    """The table `ablation`: `kind` is knowledge or stream, `difference` recall without the piece less recall with it.
+
+    Its 95 % interval is over worlds.  `cells` holds the results with everything, of the same detectors and seeds.
+    """
     import pandas as pd
 
     pieces: dict[tuple[str, str], list[pd.DataFrame]] = {}
@@ -58,9 +55,7 @@ def ablation(
             theirs["incidents"] = mine.set_index("seed")["incidents"]
             theirs["recall"] = theirs["detected"] / theirs["incidents"]
             rows.append(_row(str(detector), kind, removed, mine, theirs.reset_index()))
-    table = pd.DataFrame(rows).reindex(columns=[name for name in ABLATION if name != "scenario"])
-    table.insert(0, "scenario", scenario.name)
-    return table
+    return pd.DataFrame(rows).reindex(columns=list(TABLES["ablation"])).assign(scenario=scenario.name)
 
 
 def _cells(

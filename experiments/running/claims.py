@@ -18,7 +18,6 @@ from scopedrift.experiments.evaluation.statistics import (
     Interval,
     cluster_bootstrap,
     percentile_interval,
-    pooled,
     ratio,
     resample,
 )
@@ -26,6 +25,8 @@ from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.selection import asked_for
 from scopedrift.experiments.running.sweep import sweep
+from scopedrift.reports.columns import TABLES
+from scopedrift.reports.metrics import METRICS
 from scopedrift.scenarios.claim import OF_THE_WORLD, Claim
 from scopedrift.simulator.log.events import Array
 
@@ -36,13 +37,6 @@ HOLDS: Final = "holds"
 FAILS: Final = "does not hold"
 OPEN: Final = "not shown"
 NAN: Final = float("nan")
-
-COLUMNS: Final = (
-    *("claim", "title", "statement", "signals", "world", "knob"),
-    *("setting", "detector", "measure", "value", "low", "high", "worlds"),
-    *("expect", "difference", "difference_low", "difference_high", "verdict"),
-)
-"""The columns of `table`: a row for each setting and detector; from `expect` on the same in all rows of a claim."""
 
 
 class ClaimError(Exception):
@@ -120,7 +114,7 @@ def verdict(difference: Interval, expect: str) -> str:
 
 
 def table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """All findings as one table, columns `COLUMNS`."""
+    """All findings as the table `claims`: a row for each setting and detector."""
     import pandas as pd
 
     rows = [
@@ -133,7 +127,7 @@ def table(findings: Iterable[Finding]) -> pd.DataFrame:
         for f in findings
         for point in f.points
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(TABLES["claims"]))
 
 
 def _sums(claim: Claim, tables: Tables, setting: str, detector: str) -> tuple[Array, Array]:
@@ -142,7 +136,7 @@ def _sums(claim: Claim, tables: Tables, setting: str, detector: str) -> tuple[Ar
     cells = tables["cells"]
     mine = cells[(cells["scenario"] == label) & (cells["detector"] == detector)].sort_values("seed")
     if claim.measure not in OF_THE_WORLD:
-        return pooled(mine, claim.measure)
+        return METRICS[claim.measure].pooled(mine)
     each = _achieved(claim.measure, tables, label, detector)
     by_seed = each.groupby(level="seed")
     seeds = mine["seed"].to_list()

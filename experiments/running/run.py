@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.base import Detector
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
-from scopedrift.experiments.evaluation.tables import Tables, combine, tables
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import Tables, tables
 from scopedrift.experiments.evaluation.windows import World
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running.worlds import make_world

@@ -26,6 +26,7 @@ from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, th
 from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores, guarded, name_of, storable
 from scopedrift.experiments.evaluation.rules import untold_rules
 from scopedrift.experiments.progress import Progress, silent
+from scopedrift.reports.columns import TABLES
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
 
@@ -36,13 +37,6 @@ if TYPE_CHECKING:
 
 COOLDOWN_US: Final = HOUR
 BATCH: Final = 10_000
-COLUMNS: Final = (
-    "detector", "identity", "opened_at", "closed_at", "events", "score", "time", "operation", "resource", "reason",
-    "record",
-)  # fmt: skip
-RULES: Final = (
-    "detector", "rule", "level", "status", "reason", "events", "alerts", "alerts_per_day", "noise_rank"
-)  # fmt: skip
 TEXTS: Final = ("identity", "operation", "resource")
 
 
@@ -51,13 +45,13 @@ class ScoredLog:
     """The top alerts of several detectors on one log."""
 
     alerts: pd.DataFrame
-    """Columns: `COLUMNS`; per detector, highest score first.  `record` says where the record of the event with
+    """The table `log_alerts`; per detector, highest score first.  `record` says where the record of the event with
     the highest score of an alert is (empty for a log that was not imported)."""
     facts: dict[str, Any]
     failed: dict[str, str]
     """Reason by detector."""
     rules: pd.DataFrame
-    """Of detectors that are made of rules, one row a rule over the whole log (`RULES`): rules learn nothing."""
+    """The table `log_rules`: one row a rule of detectors made of rules, over the whole log: rules learn nothing."""
 
 
 def score(
@@ -92,7 +86,7 @@ def score(
             rules += [{"detector": spec, **row} for row in untold_rules(_parts(spec, running, log), log, COOLDOWN_US)]
         except DetectorError as error:
             failed[spec] = str(error)
-    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(TABLES["log_alerts"]))
     edges = pd.to_datetime([int(arrived[i]) for i in (0, split, -1)], unit="us", utc=True)
     first, scored, last = (edge.isoformat(timespec="seconds") for edge in edges)
     facts = {
@@ -107,7 +101,7 @@ def score(
     }
     facts |= {"unjudged_records": unjudged} if unjudged else {}
     facts |= {"abstained": silent} if silent else {}
-    return ScoredLog(table, facts, failed, pd.DataFrame(rules, columns=list(RULES)))
+    return ScoredLog(table, facts, failed, pd.DataFrame(rules, columns=list(TABLES["log_rules"])))
 
 
 def _over_records(spec: str, detector: Detector, records: Imported | None) -> Detector:
@@ -163,7 +157,7 @@ def _top_alerts(
         }
         for alert, peak in zip(order.tolist(), peaks, strict=True)
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(TABLES["log_alerts"]))
     for name in ("opened_at", "closed_at", "time"):
         table[name] = pd.to_datetime(table[name].astype("int64"), unit="us", utc=True)
     return table, not np.isnan(scores).all()

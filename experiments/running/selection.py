@@ -13,8 +13,8 @@ from scopedrift.detectors.base import Detector
 from scopedrift.detectors.spec import SpecError, parse
 from scopedrift.experiments.evaluation.guard import name_of
 
-REFERENCES: Final = ("never", "random", "always", "oracle")
-"""Detectors that stand beside every result."""
+STANDARD_REFERENCES: Final = ("never", "always", "random", "oracle")
+"""The references that stand beside every result."""
 
 
 def default_detectors() -> list[str]:
@@ -72,7 +72,7 @@ def _is_a_users(spec: str) -> bool:
 
 def _made(specs: Sequence[str]) -> dict[str, tuple[str, Detector]]:
     """Text and detector by label; a user's detector whose name is taken is called as it was asked for."""
-    made = {spec: loading.load(spec) for spec in dict.fromkeys([*specs, *REFERENCES])}
+    made = {spec: loading.load(spec) for spec in dict.fromkeys([*specs, *STANDARD_REFERENCES])}
     labels: dict[str, str] = {}
     for spec in sorted(made, key=_is_a_users):
         label = label_of(spec, made[spec])

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopedrift.experiments.evaluation.tables import Tables, combine, failed_cell
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import Tables, failed_cell
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.cells import cluster
 from scopedrift.experiments.running.cells.cluster import Done, Task

@@ -19,7 +19,8 @@ from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
-from scopedrift.experiments.evaluation.tables import Tables, combine, tables
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import Tables, tables
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth
 from scopedrift.experiments.running.worlds import make_world

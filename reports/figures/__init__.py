@@ -20,9 +20,9 @@ from scopedrift.reports.figures import (
     time_to_detect,
 )
 from scopedrift.reports.style import Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 
-FIGURES: tuple[Callable[[Tables, dict[str, Look]], Drawing | None], ...] = (
+FIGURES: tuple[Callable[[ReportData, dict[str, Look]], Drawing | None], ...] = (
     operating_curves.draw,
     time_to_detect.draw,
     recall_by_template.draw,

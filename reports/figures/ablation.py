@@ -10,13 +10,13 @@ from matplotlib.ticker import FuncFormatter
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, canvas, rows
 from scopedrift.reports.style import GRID, INK, SURFACE, Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import listed, short
 
 SHOWN = 24  # the largest effects; the table holds all
 
 
-def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     """Draw the change of recall without each piece, largest loss first; None when nothing was taken away."""
     found = data.ablation[data.ablation["difference"].fillna(0.0) != 0.0]
     if not len(found):

@@ -7,13 +7,13 @@ import pandas as pd
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, canvas, dates, day_numbers, legend_below, rows
 from scopedrift.reports.style import GRID, MUTED, SERIES, SURFACE, Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import capital, plural, short
 
 ALARMS = 2_000  # most false alarms drawn per detector
 
 
-def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     """Draw changes as bars and false alarms as ticks; None without changes."""
     if not data.changes["start"].notna().any():
         return None

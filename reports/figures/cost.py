@@ -5,11 +5,11 @@ from __future__ import annotations
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, beside, canvas, log_numbers, rows
 from scopedrift.reports.style import GRID, SURFACE, Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import listed, number, short
 
 
-def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     """Draw the scoring time per million events, cheapest first; None when it was not measured."""
     cells = data.cells[(data.cells["events"] > 0) & (data.cells["score_seconds"] > 0)]
     if not len(cells):

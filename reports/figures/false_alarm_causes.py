@@ -5,13 +5,13 @@ from __future__ import annotations
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, beside, canvas, legend_below, rows
 from scopedrift.reports.style import GRID, HATCHES, REFERENCE, SERIES, SURFACE, Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import cause_words, listed, number, percent, short
 
 SHOWN = 6
 
 
-def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     """Draw false alarms a day by cause; None when no detector under test raised one."""
     alarms = data.alerts[data.alerts["false_alarm"] & data.alerts["detector"].isin(data.real_detectors)]
     if not len(alarms):
@@ -61,7 +61,7 @@ def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
     )
 
 
-def _days(data: Tables, detector: str) -> float:
+def _days(data: ReportData, detector: str) -> float:
     cells = data.cells[(data.cells["detector"] == detector) & (data.cells["status"] != "failed")]
     days = float(cells["test_days"].sum())
     return days if days > 0 else 1.0

@@ -14,14 +14,14 @@ import pandas as pd
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import Array, canvas, legend_below, log_numbers, mark, share_axis
 from scopedrift.reports.style import REFERENCE, SERIES, SURFACE, Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import clean, listed, number, percent, short
 
 POINTS = 160
 BANDS = 3  # detectors with a band: more would hide each other
 
 
-def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     """Draw recall and precision against false alarms per day; None without curves."""
     present = set(data.curves["detector"])
     detectors = [d for d in data.real_detectors if d in present]
@@ -94,7 +94,7 @@ def _over_seeds(values: Array) -> tuple[Array, Array, Array]:
         return np.nanmean(values, axis=0), np.nanmin(values, axis=0), np.nanmax(values, axis=0)
 
 
-def _realised(data: Tables, detector: str, look: Look, panels: Array, limits: tuple[float, float]) -> None:
+def _realised(data: ReportData, detector: str, look: Look, panels: Array, limits: tuple[float, float]) -> None:
     rows = data.summary[data.summary["detector"] == detector]
     if not len(rows):
         rows = data.cells[data.cells["detector"] == detector]

@@ -10,11 +10,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, beside, canvas, legend_below, mark, rows
 from scopedrift.reports.style import GRID, MUTED, SURFACE, Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import listed, number, short
 
 
-def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     """Draw realised false alarms a day with their interval beside the budget; None when no detector has any result."""
     cells = data.cells[data.cells["status"] != "failed"]
     detectors = [d for d in data.real_detectors if d in set(cells["detector"])]

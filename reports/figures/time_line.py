@@ -18,14 +18,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, beside, canvas, mark, rows
 from scopedrift.reports.style import GRID, INK, MUTED, REFERENCE, SERIES, SURFACE, Look
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import capital, clean, duration, listed, short, slug
 
 Key = tuple[str, str]  # seed, incident
 STEPS = (("min", 60.0), ("h", 3_600.0), ("d", 86_400.0))
 
 
-def informative(data: Tables) -> list[Key]:
+def informative(data: ReportData) -> list[Key]:
     """Return all incidents, kinds in turn: first those that most detectors missed, then those noticed last."""
     rows = data.incidents[data.incidents["detector"].isin(data.real_detectors)]
     if not len(rows):
@@ -38,7 +38,7 @@ def informative(data: Tables) -> list[Key]:
     return [q[i][2] for i in range(max((len(q) for q in ranked), default=0)) for q in ranked if i < len(q)]
 
 
-def draw(data: Tables, looks: dict[str, Look], key: Key) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look], key: Key) -> Drawing | None:
     """Draw the time line of one incident; None when nothing of it could be observed."""
     seed, incident = key
     own = data.incidents[(data.incidents["seed"] == seed) & (data.incidents["incident"] == incident)]

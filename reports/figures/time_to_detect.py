@@ -14,11 +14,11 @@ from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import canvas, legend_below, log_times, share_axis
 from scopedrift.reports.style import MUTED, REFERENCE, SERIES, Look
 from scopedrift.reports.survival import survival
-from scopedrift.reports.tables import Tables
+from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import clean, duration, listed, short
 
 
-def draw(data: Tables, looks: dict[str, Look]) -> Drawing | None:
+def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     """Draw the share of incidents still undetected against the time since they could be seen; None without any."""
     curves = {d: survival(data.incidents[data.incidents["detector"] == d]) for d in data.real_detectors}
     curves = {d: c for d, c in curves.items() if c.count}

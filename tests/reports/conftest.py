@@ -39,6 +39,12 @@ DETECTORS: dict[str, tuple[tuple[float, float, float], float, float, float]] = {
     "random": ((0.05, 0.1, 0.05), 40_000, 1.0, 0.2),
     "oracle": ((1.0, 1.0, 1.0), 1, 0.0, 0.1),
 }
+REFERENCES = {
+    "never": "alerts on nothing",
+    "always": "scores every event alike",
+    "random": "scores at random",
+    "oracle": "is told the truth and checks the plumbing only",
+}
 ANNOUNCED = {"registry-migration": "true", "new-dataset": "true", "break-glass": "false"}
 CAUSES = ["baseline", "registry-migration", "new-dataset", "break-glass", "before incident"]
 
@@ -211,6 +217,7 @@ def _run(
     rows["cells"].append(
         {
             **base,
+            "reference": REFERENCES.get(detector, ""),
             "status": "ok",
             "reason": "",
             "knowledge": "policy,inventory" if detector == "declared-policy" else "",
@@ -263,7 +270,7 @@ def _median(incidents: list[dict[str, Any]]) -> float:
 
 
 def _summary(cells: pd.DataFrame) -> pd.DataFrame:
-    skip = {"scenario", "seed", "detector", "status", "reason", "knowledge", "threshold"}
+    skip = {"scenario", "seed", "detector", "reference", "status", "reason", "knowledge", "threshold"}
     rows = []
     for (scenario, detector), own in cells.groupby(["scenario", "detector"], sort=False):
         row: dict[str, Any] = {"scenario": scenario, "detector": detector}

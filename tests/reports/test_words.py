@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scopedrift.reports.tables import Tables, normalise
+from scopedrift.reports.tables import ReportData, normalise
 from scopedrift.reports.words import summarise
 
 
 def case(
     delays: dict[str, list[float]], detector: str = "first-seen", causes: list[str] | None = None, **cell: Any
-) -> Tables:
+) -> ReportData:
     """One detector in one world; `delays` are seconds per template, NaN for a miss."""
     start = pd.Timestamp("2026-01-20", tz="UTC")
     rows = [
@@ -54,11 +54,11 @@ def case(
     return normalise({**frames, "summary": pd.DataFrame(summary)})
 
 
-def sentence(data: Tables) -> str:
+def sentence(data: ReportData) -> str:
     return summarise(data, "s").findings[0].text
 
 
-def remarks(data: Tables) -> tuple[str, ...]:
+def remarks(data: ReportData) -> tuple[str, ...]:
     return summarise(data, "s").findings[0].remarks
 
 
@@ -137,7 +137,7 @@ def test_more_that_are_caught_by_estimate_than_by_count_are_called_so() -> None:
 
 
 def test_references_where_there_is_no_incident() -> None:
-    words = summarise(case({}, detector="never", realised_per_day=0.0), "s")
+    words = summarise(case({}, detector="never", reference="alerts on nothing", realised_per_day=0.0), "s")
     assert "never, which alerts on nothing, raises no false alarm" in words.references
 
 

@@ -18,8 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Self
 
-from scopedrift.experiments.evaluation.tables import COLUMNS, Tables, restored
+from scopedrift.experiments.evaluation.tables import Tables, restored
 from scopedrift.experiments.running.code import sources
+from scopedrift.reports.columns import PER_CELL, TABLES
 
 STORE: Final = "cells.sqlite"
 
@@ -60,7 +61,7 @@ def unpacked(payload: bytes) -> Plain:
 
 def joined(parts: Iterable[Plain]) -> Tables:
     """The tables of many cells, each as one: making a table costs more than what a single cell puts into it."""
-    together: dict[str, dict[str, list[Any]]] = {name: {column: [] for column in COLUMNS[name]} for name in COLUMNS}
+    together: dict[str, dict[str, list[Any]]] = {name: {column: [] for column in TABLES[name]} for name in PER_CELL}
     for part in parts:
         for name, columns in together.items():
             held = part.get(name, {})
@@ -72,7 +73,7 @@ def joined(parts: Iterable[Plain]) -> Tables:
 
 def plain(tables: Tables) -> Plain:
     """Tables as lists by table and column, of what JSON has."""
-    return {name: _plain(tables[name]) for name in COLUMNS}
+    return {name: _plain(tables[name]) for name in PER_CELL}
 
 
 def _plain(table: Any) -> dict[str, list[Any]]:

@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.alerts import Grouped, alerts
 from scopedrift.experiments.evaluation.windows import Windows
+from scopedrift.reports.metrics import PREVALENCES
 from scopedrift.simulator.log.events import HOUR
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
@@ -30,7 +31,7 @@ def test_counting_metrics() -> None:
 def test_precision_at_prevalence_is_bayes_rule_and_matches_axelsson() -> None:
     # Axelsson 2000: 2e-5 of the records bad, detection rate 0.7, false alarm rate 1e-5: 58 %
     assert metrics.precision_at_prevalence(0.7, 1e-5, 2e-5) == pytest.approx(0.58, abs=0.01)
-    sweep = [metrics.precision_at_prevalence(0.5, 0.01, share) for share in metrics.PREVALENCES]
+    sweep = [metrics.precision_at_prevalence(0.5, 0.01, share) for share in PREVALENCES]
     assert sweep == sorted(sweep)
     assert np.isnan(metrics.precision_at_prevalence(0.0, 0.0, 0.1))
 

@@ -19,7 +19,8 @@ from scopedrift.detectors.loading import load
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.rules import apart, noise, pooled_rules
-from scopedrift.experiments.evaluation.tables import combine, tables
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.experiments.evaluation.windows import Windows
 from scopedrift.experiments.running.score import score
 from scopedrift.scenarios.parts import IncidentSpec

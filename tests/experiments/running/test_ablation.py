@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from scopedrift.detectors import loading
-from scopedrift.experiments.running.ablation import ABLATION, ablation
+from scopedrift.experiments.running.ablation import ablation
 from scopedrift.experiments.running.run import run
 from scopedrift.experiments.running.selection import resolve
+from scopedrift.reports.columns import TABLES
 from scopedrift.scenarios.loader import load_text
 
 SCENARIO = """
@@ -35,7 +36,7 @@ def table() -> pd.DataFrame:
 
 
 def test_knowledge_concerns_who_asks_for_it_and_streams_everybody(table: pd.DataFrame) -> None:
-    assert tuple(table.columns) == ABLATION
+    assert list(table.columns) == list(TABLES["ablation"])
     knowledge = table[table["kind"] == "knowledge"]
     assert set(knowledge["detector"]) == {"task-context"}
     streams = table[table["kind"] == "stream"].groupby("removed")["detector"].agg(set)

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluation.statistics import Interval
-from scopedrift.experiments.evaluation.tables import Tables, combine
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.experiments.running.claims import (
-    COLUMNS,
     FAILS,
     HOLDS,
     OPEN,
@@ -28,6 +28,7 @@ from scopedrift.experiments.running.claims import (
     table,
     verdict,
 )
+from scopedrift.reports.columns import TABLES
 from scopedrift.scenarios.claim import Claim, load_claims
 
 REACH, TTL = "excess-privilege-reach", "short-ttl-stops-chains"
@@ -141,7 +142,7 @@ def test_a_claim_is_examined_and_finished_cells_are_kept(tmp_path: Path) -> None
     assert examine(claim, tmp_path, progress=lambda done, what: told.append(done)) == first
     assert told == []
     frame = table([first])
-    assert list(frame.columns) == list(COLUMNS)
+    assert list(frame.columns) == list(TABLES["claims"])
     assert len(frame) == 2
     assert first.points[-1].value.estimate > first.points[0].value.estimate
 

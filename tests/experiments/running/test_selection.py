@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scopedrift.experiments.running.selection import REFERENCES, asked_for, named, resolve
+from scopedrift.experiments.running.selection import STANDARD_REFERENCES, asked_for, named, resolve
 
 MINE = """
 from scopedrift.detectors import Detector
@@ -28,7 +28,7 @@ def test_a_detector_of_ones_own_may_be_called_like_another(
     (tmp_path / "mine.py").write_text(MINE.format(name=name))
     specs = [("./mine.py", name)[i] for i in order]
     found = resolve(specs)
-    assert list(found) == [*specs, *(n for n in REFERENCES if n not in specs)]
+    assert list(found) == [*specs, *(n for n in STANDARD_REFERENCES if n not in specs)]
     assert type(found["./mine.py"]).__name__ == "Mine"
     assert type(found[name]).__name__ != "Mine"
     assert named(specs) == {label: label for label in found}

@@ -15,7 +15,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from scopedrift.experiments.evaluation.tables import COLUMNS
 from scopedrift.experiments.running.cells import cluster
 from scopedrift.experiments.running.cells.cluster import Task, client, run_tasks
 from scopedrift.experiments.running.cells.store import STORE, Store, joined, packed, unpacked
@@ -23,6 +22,7 @@ from scopedrift.experiments.running.code import code_of
 from scopedrift.experiments.running.run import run
 from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.running.sweep import Swept, plan_cells, sweep
+from scopedrift.reports.columns import PER_CELL, TABLES
 from scopedrift.scenarios.suite import Plan, load_suite, suites
 
 Wait = Callable[[Callable[[], Any], str], None]
@@ -41,7 +41,7 @@ vary: {identities.sharing: [0.0, 1.0]}
 seeds: 2
 detectors: [first-seen, rate]
 """
-TIMED = [name for name in COLUMNS["cells"] if name.endswith("_seconds")]
+TIMED = [name for name in TABLES["cells"] if name.endswith("_seconds")]
 
 
 def suite(folder: Path, text: str = SUITE) -> Path:
@@ -77,7 +77,7 @@ def test_a_sweep_gives_what_runs_give(undisturbed: Swept, tmp_path: Path) -> Non
 
 
 def test_packing_keeps_tables_to_the_last_bit(undisturbed: Swept) -> None:
-    tables = {name: undisturbed.tables[name] for name in COLUMNS}
+    tables = {name: undisturbed.tables[name] for name in PER_CELL}
     for name, table in joined([unpacked(packed(tables))]).items():
         pd.testing.assert_frame_equal(table, tables[name], check_exact=True, check_dtype=len(table) > 0)
 
