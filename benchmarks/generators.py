@@ -35,7 +35,8 @@ from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SEC
 from scopedrift.simulator.log.storage import ROW_GROUP, LogWriter
 from scopedrift.simulator.randomness import TABLE, Draws, Quantiles
 from scopedrift.simulator.runtime.platform import Platform, Process
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.workload import Workload
 
 WORKLOADS: Final = 500
 EVENT_GAP: Final = 10 * SECOND
@@ -92,7 +93,7 @@ def setting(events: int, per_stage: int) -> Setting:
 def ours(given: Setting, out: Path) -> int:
     """The simulator's own path; returns how many events were written."""
     world = given.world
-    recorder = Recorder(world, world.operations, Delivery(given.scenario, 1, world.operations))
+    recorder = Recorder(world, Delivery(given.scenario, 1, world.operations))
     platform = Platform(world, recorder)
     running = [platform.env.process(_stages(platform, given, workload)) for workload in given.workloads]
     recorder.prepare()

@@ -74,7 +74,7 @@ def simulate(
     starts += orphans.build(world)
     incidents = IncidentLog(scenario.end_us)
     delivery = Delivery(scenario, seed, world.operations)
-    recorder = Recorder(world, world.operations, delivery)
+    recorder = Recorder(world, delivery, scenario.errors)
     platform = Platform(world, recorder)
     for start in starts:
         platform.env.process(start(platform))

@@ -14,19 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from msgspec.structs import astuple
 
-from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.rows import BLOCK, DENIED, OUTAGE, Holder, Rows, StageRow
+from scopedrift.simulator.expansion.tables import DATASET, Tables
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array
 from scopedrift.simulator.randomness import TABLE, hash64
-
-if TYPE_CHECKING:
-    from scopedrift.simulator.world.organisation import World
 
 ROW: Final = (*Holder.__struct_fields__, *StageRow.__struct_fields__[1:])
 _PACK: Final = Struct(f"{len(ROW)}q").pack
@@ -73,18 +70,19 @@ class _Pending:
 class Recorder:
     """Collects stage rows while SimPy runs, and expands them."""
 
-    def __init__(self, world: World, operations: Operations, delivery: Delivery) -> None:
-        self._world = world
-        self._operations = operations
+    def __init__(self, tables: Tables, delivery: Delivery, errors: float = 1.0) -> None:
+        """Rows point into `tables`; `errors` multiplies the rates at which calls fail."""
+        self._world = tables
+        self._operations = tables.operations
         self._delivery = delivery
-        self._denied, self._failed = operations.thresholds(world.scenario.errors)
+        self._denied, self._failed = tables.operations.thresholds(errors)
         self._refusals: dict[tuple[int, ...], int] = {(): 0}
         self._packed = bytearray()
         self.count = 0
         """Events in the rows collected since the last window."""
         self._rows: Rows = {name: np.empty(0, np.int64) for name in ROW}
         self._pending: _Pending | None = None
-        self._tables = world.activities.tables()
+        self._tables = tables.activities.tables()
 
     def prepare(self) -> None:
         """Compile the activities; call once the world and its injections are complete."""
@@ -292,7 +290,7 @@ class Recorder:
         pool = actors["pools"].ravel().take(cell)
         if (stages["own"] >= 0).any():
             own = stages["own"].take(row)
-            pool = np.where((own >= 0) & (slot == self._world.dataset_slot), own, pool)
+            pool = np.where((own >= 0) & (slot == self._operations.slots.find(DATASET)), own, pool)
         unit = (second >> np.uint64(32)).view(np.int64) * 2.0**-32
         skew = operations.pick.take(operation)
         draw = np.where(skew >= 2, unit * unit, unit)
@@ -367,8 +365,8 @@ def arrival_order(arrived: Array, tie: Array) -> Array:
 class ArrivalCodes:
     """Renumbers the world's codes in order of first arrival, so that a code betrays nothing."""
 
-    def __init__(self, world: World, add: Callable[[str, str], int]) -> None:
-        self._world = world
+    def __init__(self, tables: Tables, add: Callable[[str, str], int]) -> None:
+        self._world = tables
         self._add = add
         self._codes = {column: np.full(1, MISSING, np.int32) for column in CODED}
 

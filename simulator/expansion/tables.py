@@ -1,18 +1,25 @@
-"""The world's growing tables that stage rows point into: resource pools and actors.
+"""What the numbers in stage rows stand for: names, resources, pools of resources, and actors.
 
 A *pool* is a list of resources that a caller may pick from.  An *actor* is a workload as the log sees it: its
 identity, image, credential and, for each slot, the pool that its operations pick from.  A release or a
 migration is a new actor; an attacker who holds a credential is another actor with the victim's identity.
+
+All of them only grow, and all are numbered as they are made: a log renumbers what it shows by first arrival.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.log.events import MISSING, Array
+from scopedrift.simulator.expansion.activities import Activities, Operations
+from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names
+
+DATASET: Final = "dataset"
+"""The slot that a stage row can fill instead of its actor (`StageRow.data`)."""
 
 
 class Pools:
@@ -46,7 +53,7 @@ class Pools:
 
 @dataclass(frozen=True)
 class Actor:
-    """A workload as the log sees it.  Codes are the world's own (see `World.names`)."""
+    """A workload as the log sees it.  Codes are the world's own (see `Tables.names`)."""
 
     key: int
     """64-bit key of its draws."""
@@ -140,3 +147,57 @@ class Actors:
             held = self._arrays
             self._arrays = {n: np.concatenate([held[n], column]) if held else column for n, column in new.items()}
         return self._arrays
+
+
+class Tables:
+    """Everything that stage rows point into."""
+
+    def __init__(self, operations: Operations) -> None:
+        self.operations = operations
+        self.activities = Activities(operations)
+        self.names = {column: Names() for column in CODED}
+        """The texts of each coded column, by code."""
+        self.names["stream"] = Names(STREAMS)
+        self.names["access"] = Names(ACCESS)
+        self.names["outcome"] = Names(OUTCOMES)
+        self.names["service"] = operations.services
+        self.names["operation"] = operations.operations
+        self.pools = Pools()
+        self.actors = Actors(operations.slots.texts())
+        self._owners: list[int] = []
+        self._owner_array = np.empty(0, np.int32)
+        self._pool_owners: dict[int, frozenset[str]] = {}
+
+    def code(self, column: str, text: str) -> int:
+        """The code of a name, which is added if it is new."""
+        return self.names[column].code(text)
+
+    def resource(self, text: str, project: str | None) -> int:
+        """The code of a resource, which belongs to a project (or to none)."""
+        code = self.code("resource", text)
+        if code == len(self._owners):
+            self._owners.append(MISSING if project is None else self.code("project", project))
+        return code
+
+    def resource_projects(self) -> Array:
+        """The project code of each resource code."""
+        if len(self._owner_array) < len(self._owners):
+            self._owner_array = np.array(self._owners, np.int32)
+        return self._owner_array
+
+    def pool(self, resources: Iterable[str], project: str | None) -> int:
+        """A pool of resources, which belong to a project (or to none)."""
+        return self.pools.add([self.resource(text, project) for text in resources])
+
+    def addresses(self, texts: Iterable[str]) -> int:
+        """A pool of addresses to call from (names of the column `source`)."""
+        return self.pools.add([self.code("source", text) for text in texts])
+
+    def projects_of(self, pool: int) -> frozenset[str]:
+        """The projects that own the resources of a pool."""
+        known = self._pool_owners.get(pool)
+        if known is None:
+            owners = {self._owners[item] for item in self.pools.items(pool)} if pool >= 0 else set()
+            known = frozenset(self.names["project"][owner] for owner in owners if owner >= 0)
+            self._pool_owners[pool] = known
+        return known

@@ -22,8 +22,10 @@ from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles, key
 from scopedrift.simulator.runtime.platform import Platform, Process
-from scopedrift.simulator.world.organisation import Project, Workload, World
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
+from scopedrift.simulator.world.rollout import rebind, set_image
+from scopedrift.simulator.world.workload import Project, Workload
 
 TAGS: Final = 1 << 24
 """Changes are told apart by so many numbers."""
@@ -137,13 +139,13 @@ class _Rollout:
         world = self.platform.world
         if effect.migrate_registry:
             _, _, path = workload.image.partition("/")
-            world.set_image(workload, f"{self.registry}/{path}", self.truth)
+            set_image(world, workload, f"{self.registry}/{path}", self.truth)
         if effect.relocate:
             for kind, number in workload.actors.items():
                 workload.actors[kind] = world.actors.add(replace(world.actors[number], sources=self.host.nodes))
         if effect.rebind:
             for slot, pool in self.rebinds[workload.name].items():
-                world.rebind(workload, slot, pool, self.truth)
+                rebind(world, workload, slot, pool, self.truth)
         if effect.restart:
             workload.restarts += 1
         if effect.surge is not None:

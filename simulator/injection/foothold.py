@@ -15,8 +15,9 @@ from scopedrift.scenarios.catalogue import Technique
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.log.events import MISSING
 from scopedrift.simulator.world.identities import Identity
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
+from scopedrift.simulator.world.workload import Workload
 
 FOREVER: Final = 1 << 62
 SHARED: Final = 0.5
@@ -92,7 +93,7 @@ def use(world: World, workload: Workload, techniques: Sequence[Technique], stren
 
 def reach(world: World, workload: Workload, techniques: Sequence[Technique]) -> float:
     """The share of techniques whose needed calls the identity's permissions allow somewhere."""
-    entitled = workload.identity.entitled(world)
+    entitled = world.entitlements.of(workload.identity)
     own = {(g.service, g.access) for g in entitled if g.project == workload.project.name}
     other = {(g.service, g.access) for g in entitled if g.project != workload.project.name}
     possible = 0

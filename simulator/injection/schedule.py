@@ -20,6 +20,7 @@ from scopedrift.simulator.injection.world_backend import WorldBackend
 from scopedrift.simulator.log.events import DAY, MISSING
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.runtime.platform import Platform
+from scopedrift.simulator.world.declarations import declared
 from scopedrift.simulator.world.policy import Deployment
 
 MONTH: Final = 30 * DAY
@@ -35,7 +36,7 @@ def start_injections(
     """
     scenario = platform.world.scenario
     calendar = list(platform.world.calendar)
-    deployment = platform.world.deployment()  # as declared before anything changes
+    deployment = declared(platform.world)  # before anything changes
     for name, spec, rng in _instances(platform, scenario.changes):
         at = scenario.start_us + (spec.at if spec.at is not None else int(rng.random() * scenario.horizon))
         announced = bool(rng.random() < spec.announced)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.simulator.world.organisation import Project, Workload, World
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.workload import Project, Workload
 
 
 def select(world: World, workload: Workload, selector: str, rng: np.random.Generator) -> int:
@@ -36,7 +37,7 @@ def _used_in(world: World, project: Project, workload: Workload, slot: str, rng:
     users = [(w, pool) for w in world.workloads.values() if (pool := _pool(world, w, slot)) >= 0 and w is not workload]
     users = [each for each in users if each[0].project.name == project.name] or users
     if not users:
-        return world.pool("resource", [f"{slot}/{project.name}"], project.name)
+        return world.pool([f"{slot}/{project.name}"], project.name)
     return users[int(rng.random() * len(users))][1]
 
 

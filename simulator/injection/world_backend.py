@@ -25,9 +25,9 @@ from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING, registry_of
 from scopedrift.simulator.randomness import key
 from scopedrift.simulator.runtime.platform import URGENT, Platform, Process
-from scopedrift.simulator.world.identities import allows
-from scopedrift.simulator.world.organisation import Workload
+from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
+from scopedrift.simulator.world.workload import Workload
 
 PATIENCE: Final = 48 * HOUR
 """How long a thief waits for a victim to hold a credential that works (assumed)."""
@@ -152,7 +152,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         def covered(grants: frozenset[Grant] | set[Grant]) -> bool:
             return all(allows(grants, operation.service, operation.access, place) for place in places)
 
-        entitled, declared = covered(hold.identity.entitled(self._world)), covered(hold.identity.declared)
+        entitled, declared = covered(self._world.entitlements.of(hold.identity)), covered(hold.identity.declared)
         registry = registry_of(hold.image) if hold.image is not None else None
         if operation.image and registry is not None:
             declared &= registry in hold.identity.registries
@@ -205,7 +205,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         for slot, pool in aim.items():
             actor = actor.rebound(slot, pool)
         if hold.image is not None:
-            repository = world.pool("resource", [hold.image.rsplit(":", 1)[0]], None)
+            repository = world.pool([hold.image.rsplit(":", 1)[0]], None)
             actor = replace(actor.rebound("image", repository), image=world.code("image", hold.image))
         holder = Holder(world.actors.add(actor), hold.job, hold.session, hold.anchor, truth=calls.truth)
         if hold.epoch < 0 and hold.identity is hold.workload.identity:  # whoever acts for long renews its credential
@@ -235,10 +235,11 @@ class WorldBackend(Backend[Mapping[str, int]]):
         """A downstream token, its project, a credential that does not end, or another identity."""
         world, hold = self._world, self.hold
         if what == "token":  # breadth and time to live are the scenario's
-            hold.grants |= hold.identity.downstream(world)
+            hold.grants |= world.entitlements.downstream(hold.identity)
             hold.grants_until = max(hold.grants_until, self.now + world.scenario.identities.downstream.ttl)
         elif what == "admin":
-            hold.grants |= {grant for grant in world.grant_universe if grant.project == hold.workload.project.name}
+            own = hold.workload.project.name
+            hold.grants |= {grant for grant in world.entitlements.universe if grant.project == own}
             hold.expires, hold.grants_until = MISSING, FOREVER
         elif what == "credential":
             hold.expires = MISSING

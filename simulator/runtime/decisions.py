@@ -9,7 +9,7 @@ one does not; an identity that no policy knows may do nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -19,10 +19,8 @@ from scopedrift.simulator.expansion.numbers import DECISIONS
 from scopedrift.simulator.expansion.rows import DENIED, StageRow
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
-
-if TYPE_CHECKING:
-    from scopedrift.simulator.world.organisation import World
 
 PER_STAGE: Final = 64
 """Numbers of decisions on one stage."""

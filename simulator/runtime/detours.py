@@ -2,9 +2,7 @@
 
 Now and then somebody debugs a running workload, a library looks around, a crashed process reads its secrets again:
 calls that the purpose of the task does not list and that may lie outside the identity's declared scope, mostly
-where its entitlement allows them (the rest is refused).  Some become a habit.  Beside that, declarations lag
-behind: the published scope of some identities, and the tool list of some kinds of task, miss things that are done
-every day.
+where its entitlement allows them (the rest is refused).  Some become a habit.
 
 One process a workload decides when; the workload's next task does it (`Task.log`), so that every family has
 detours without a line of its own.  The scenario's `novelty` scales all of it; sources: `platform.yaml`.
@@ -13,38 +11,24 @@ detours without a line of its own.  The scenario's `novelty` scales all of it; s
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import accumulate
 from math import log
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.log.events import DAY, SECOND
-from scopedrift.simulator.randomness import Draws, key
-from scopedrift.simulator.world.identities import allows
-from scopedrift.simulator.world.policy import UNGUARDED, Grant
+from scopedrift.simulator.randomness import Draws
+from scopedrift.simulator.runtime.platform import Platform, Process
+from scopedrift.simulator.world.entitlements import allows
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.rhythm import WEEK
-
-if TYPE_CHECKING:
-    from scopedrift.simulator.runtime.platform import Platform, Process
-    from scopedrift.simulator.world.identities import Identity
-    from scopedrift.simulator.world.organisation import Project, Workload, World
+from scopedrift.simulator.world.workload import Detour, Workload
 
 WIDTH: Final = 8
 SPAN: Final = 40 * SECOND
 """A detour takes this long for each of its calls (assumed)."""
-
-
-@dataclass(frozen=True)
-class Detour:
-    """Calls that a workload's next task also makes."""
-
-    calls: tuple[Operation, ...]
-    times: int
-    """How often it makes each."""
-    project: Project | None
-    """Whose resources they go for; `None`: the workload's own."""
 
 
 def wander(platform: Platform, workload: Workload) -> Process:
@@ -82,7 +66,7 @@ def choose(world: World, workload: Workload, u: list[float]) -> Detour:
     kinds = [_calls(world, kind.calls) for kind in spec.kinds.values()]
     shares = [kind.share for kind in spec.kinds.values()]
     if u[2] >= spec.careless:
-        entitled = workload.identity.entitled(world)
+        entitled = world.entitlements.of(workload.identity)
         shares = [
             share * all(o.service in UNGUARDED or allows(entitled, o.service, o.access, where.name) for o in calls)
             for share, calls in zip(shares, kinds, strict=True)
@@ -95,32 +79,3 @@ def choose(world: World, workload: Workload, u: list[float]) -> Detour:
 
 def _calls(world: World, names: Iterable[str]) -> tuple[Operation, ...]:
     return tuple(world.operations.by_name[name] for name in names)
-
-
-def published(world: World, identity: Identity) -> frozenset[Grant]:
-    """The declared scope as the policy files have it: for some identities, a grant that they use is missing."""
-    if _lags(world, world.platform.detours.stale_scopes, "stale_scopes", identity.name):
-        used = sorted(g for g in identity.declared if g.service not in world.platform.detours.never_stale)
-        if used:
-            return frozenset(identity.declared - {used[key(world.seed, "stale grant", identity.name) % len(used)]})
-    return frozenset(identity.declared)
-
-
-def published_tools(world: World, tools: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
-    """The tool lists of the kinds of task, as declared: here and there, an operation is missing.
-
-    What keeps credentials alive is the platform's business and on every list.
-    """
-    life, stale = world.platform.credential_life, world.platform.detours.stale_tools
-    steps = {*life.role.shares, *life.exchange.shares}
-    for spec in world.platform.credentials.values():
-        steps.update(spec.steps)
-    common = {operation.operation for operation in _calls(world, steps)}
-    return {
-        kind: frozenset(tool for tool in listed if not _lags(world, stale, "stale_tools", kind, tool)) | common
-        for kind, listed in tools.items()
-    }
-
-
-def _lags(world: World, share: float, *name: str) -> bool:
-    return key(world.seed, *name) / 2.0**64 < share * min(world.scenario.novelty, 1.0)

@@ -11,16 +11,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from math import log
-from typing import TYPE_CHECKING, Final
 
+from scopedrift.simulator.expansion.tables import DATASET
 from scopedrift.simulator.randomness import Draws
+from scopedrift.simulator.runtime.platform import Platform, Process
 from scopedrift.simulator.world.rhythm import WEEK
-
-if TYPE_CHECKING:
-    from scopedrift.simulator.runtime.platform import Platform, Process
-    from scopedrift.simulator.world.organisation import Project, Workload
-
-SLOT: Final = "dataset"
+from scopedrift.simulator.world.workload import Project, Workload
 
 
 def start_growth(platform: Platform) -> None:
@@ -52,5 +48,5 @@ def _grow(platform: Platform, project: Project, users: Sequence[Workload]) -> Pr
         project.datasets[place] = grown
         for workload in users:
             for kind, actor in workload.actors.items():
-                if world.actors[actor].pools.get(SLOT) == old:
-                    workload.actors[kind] = world.actors.variant(actor, SLOT, grown)
+                if world.actors[actor].pools.get(DATASET) == old:
+                    workload.actors[kind] = world.actors.variant(actor, DATASET, grown)

@@ -12,12 +12,12 @@ from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.numbers import UNRECORDED_TASKS
 from scopedrift.simulator.expansion.rows import DENIED, Holder, StageRow
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
-from scopedrift.simulator.runtime.detours import SPAN, Detour
+from scopedrift.simulator.runtime.detours import SPAN
 from scopedrift.simulator.runtime.platform import Platform
-from scopedrift.simulator.world.identities import allows
-from scopedrift.simulator.world.organisation import Project, Workload
+from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.sessions import NEXT_START
+from scopedrift.simulator.world.workload import Detour, Project, Workload
 
 EXPLORE_DRAWS: Final = 5
 SLACK: Final = 15 * SECOND
@@ -138,7 +138,7 @@ class Task:
                 where = project
                 holder = replace(holder, actor=world.actors.variant(holder.actor, operation.slot, pool))
         allowed = operation.service in UNGUARDED or allows(
-            identity.entitled(world), operation.service, operation.access, where.name
+            world.entitlements.of(identity), operation.service, operation.access, where.name
         )
         how = self._platform.outcome() if allowed else DENIED
         now = self._platform.now
@@ -216,7 +216,9 @@ class Task:
         refused = False
         if draws[1] < novelty.elsewhere:
             # mostly where permissions reach, else anywhere: and where they do not, it is refused
-            within_reach = {g.project for g in identity.entitled(world) if (g.service, g.access) == ("s3", "read")}
+            within_reach = {
+                g.project for g in world.entitlements.of(identity) if (g.service, g.access) == ("s3", "read")
+            }
             known = [p for p in world.projects if p.name in within_reach]
             choice = known if known and draws[4] >= novelty.refused else world.projects
             project = choice[int(draws[2] * len(choice))]

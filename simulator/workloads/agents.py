@@ -22,7 +22,8 @@ from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "agents"
 TURN: Final = 3

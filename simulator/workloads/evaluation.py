@@ -17,10 +17,12 @@ from scopedrift.simulator.randomness import Draws
 from scopedrift.simulator.runtime.platform import IDLE, Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.identities import allows
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.entitlements import allows
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
 from scopedrift.simulator.world.rhythm import WEEK
+from scopedrift.simulator.world.rollout import rebind
+from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "evaluation"
 JOBS: Final = 1024
@@ -82,7 +84,7 @@ def _plan(world: World, family: Family, suite: Workload, parameters: Mapping[str
         projects = world.projects if row[1] < parameters["borrowed"] else [suite.project]
         project = projects[int(row[2] * len(projects))]
         bucket = f"s3://{world.company}-{suite.project.name}-models/{suite.name}"
-        candidate = world.pool("resource", [f"{bucket}-candidate-{number:03d}"], suite.project.name)
+        candidate = world.pool([f"{bucket}-candidate-{number:03d}"], suite.project.name)
         benchmark = project.datasets[int(row[3] * len(project.datasets))]
         if row[4] < parameters["announced"]:
             places = {suite.project.name, project.name}
@@ -98,8 +100,8 @@ def _plan(world: World, family: Family, suite: Workload, parameters: Mapping[str
 def _suite(platform: Platform, family: Family, suite: Workload, campaigns: list[_Campaign]) -> Process:
     for campaign in campaigns:
         yield platform.wait(max(campaign.start - platform.now, 0))
-        platform.world.rebind(suite, "model", campaign.candidate)
-        if not allows(suite.identity.entitled(platform.world), "s3", "read", campaign.owner):
+        rebind(platform.world, suite, "model", campaign.candidate)
+        if not allows(platform.world.entitlements.of(suite.identity), "s3", "read", campaign.owner):
             campaign = replace(campaign, benchmark=suite.project.datasets[0])  # what nobody lends is not borrowed
         draws = Draws(platform.world.seed, NAME, suite.name, campaign.number, width=12)
         for index in range(campaign.jobs):

@@ -19,8 +19,9 @@ from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import Project, Workload, World
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.rhythm import WEEK
+from scopedrift.simulator.world.workload import Project, Workload
 
 NAME: Final = "housekeeping"
 STARTS: Final = 1 << 31
@@ -91,9 +92,9 @@ def _pools(world: World, project: Project, name: str) -> dict[str, int]:
     every = [world.pools.items(dataset)[0] for dataset in project.datasets]
     return {
         "dataset": world.pools.add(every),
-        "output": world.pool("resource", [f"{bucket}-backup/{name}/{k}" for k in range(3)], project.name),
-        "model": world.pool("resource", [f"{bucket}-models/{name}"], project.name),
-        "store": world.pool("resource", [f"features/{project.name}-{k}" for k in range(3)], project.name),
+        "output": world.pool([f"{bucket}-backup/{name}/{k}" for k in range(3)], project.name),
+        "model": world.pool([f"{bucket}-models/{name}"], project.name),
+        "store": world.pool([f"features/{project.name}-{k}" for k in range(3)], project.name),
         "secret": project.pools["secret"],
     }
 

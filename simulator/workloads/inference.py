@@ -16,8 +16,10 @@ from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import IDLE, Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.rhythm import WEEK
+from scopedrift.simulator.world.rollout import set_image
+from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "inference"
 WINDOW: Final = 10 * MINUTE
@@ -84,7 +86,7 @@ def _service(
         if row[0] < chance["release"] * platform.world.rhythms["releases"].at(platform.now):
             release += 1
             image = workload.image.rsplit(":", 1)[0]
-            platform.world.set_image(workload, f"{image}:1.{release}.{started % 7}")
+            set_image(platform.world, workload, f"{image}:1.{release}.{started % 7}")
             released = Task(platform, workload, "service", window, session=started)
             released.anchor = task.anchor if task else platform.now
             released.log(family.activity("release"), MINUTE, 5)

@@ -18,8 +18,9 @@ from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.runtime.platform import Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.credentials import STANDING
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.rhythm import WEEK
+from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = ORPHANED
 

@@ -21,8 +21,9 @@ from scopedrift.simulator.randomness import Draws, evenly, key, mix
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Held, Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.rhythm import WEEK
+from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "runners"
 KINDS: Final = ("test", "build", "scheduled", "release")

@@ -21,7 +21,8 @@ from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import Workload, World
+from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "serverless"
 HTTP, QUEUE, EVENT, TIMER, ORCHESTRATION = range(5)

@@ -10,17 +10,17 @@ Times are microseconds since 1970 UTC, periods microseconds.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import accumulate
+from typing import Final
 
-from scopedrift.scenarios.catalogue import ActivitySpec, CredentialLife
-from scopedrift.simulator.expansion.activities import Activity
-from scopedrift.simulator.log.events import DAY, MINUTE
+from scopedrift.scenarios import Scenario
+from scopedrift.scenarios.catalogue import ActivitySpec, PlatformData
+from scopedrift.simulator.expansion.activities import Activities, Activity
+from scopedrift.simulator.log.events import DAY, MINUTE, MISSING
 from scopedrift.simulator.randomness import Quantiles, key
-
-if TYPE_CHECKING:
-    from scopedrift.simulator.world.organisation import World
 
 STANDING: Final = "static-key"
 """The kind that has no sessions."""
@@ -38,44 +38,69 @@ class Cycle:
     """Whether the start-up flow does it the first time."""
 
 
-def cycles(world: World, workload: str, kind: str, half_life: int) -> tuple[Cycle, ...]:
-    """What a workload that holds a kind of credential repeats; the renewal of the credential comes first."""
-    spec, life = world.platform.credentials[kind], world.platform.credential_life
-    if kind == STANDING:
-        return ()
+@dataclass(frozen=True)
+class Terms:
+    """What an identity authenticates with."""
 
-    def sequence(*steps: str) -> Activity:
-        return world.activities.add(f"credentials/{'+'.join(steps)}", ActivitySpec(sequence=steps, spread="even"))
+    kind: str
+    ttl: int
+    """Microseconds that it works; 0: it does not end."""
+    made_at: int = MISSING
+    """When a standing key was made (microseconds since 1970 UTC); -1: its credentials belong to sessions."""
 
-    def chosen(what: str, shares: Mapping[str, float]) -> str:
-        """The step that this workload takes, or none, by their shares."""
-        u = key(world.seed, what, workload) / 2.0**64
+
+class Credentials:
+    """Which credentials identities have, and what their holders repeat to keep them."""
+
+    def __init__(self, scenario: Scenario, seed: int, platform: PlatformData, activities: Activities) -> None:
+        self._scenario = scenario
+        self._seed = seed
+        self._kinds = platform.credentials
+        self._life = platform.credential_life
+        self._activities = activities
+
+    def terms(self, identity: str, kind: str | None = None) -> Terms:
+        """The credential of an identity: of a `kind`, or one by the scenario's shares."""
+        kind = kind or self._kind(identity)
+        ttl = self._kinds[kind].ttl
+        if kind == STANDING or ttl is None:
+            return self._standing_key(identity)
+        return Terms(kind, self._scenario.identities.credential.ttl or ttl)
+
+    def _kind(self, identity: str) -> str:
+        shares = self._scenario.identities.credential.shares
+        edges = list(accumulate(shares.values()))
+        u = key(self._seed, "credential kind", identity) / 2.0**64 * edges[-1]
+        return list(shares)[bisect_right(edges[:-1], u)]
+
+    def _standing_key(self, identity: str) -> Terms:
+        """A key of some age when the simulation starts; a young one is under a rotation policy, an old one is not."""
+        days = Quantiles.of(self._life.key_age_days)(key(self._seed, "key age", identity) / 2.0**64)
+        period = self._life.rotation_days
+        return Terms(STANDING, period * DAY if days < period else 0, self._scenario.start_us - round(days * DAY))
+
+    def cycles(self, workload: str, kind: str, half_life: int) -> tuple[Cycle, ...]:
+        """What a workload that holds a kind of credential repeats; the renewal of the credential comes first."""
+        if kind == STANDING:
+            return ()
+        spec, life = self._kinds[kind], self._life
+        listed = [Cycle(self._sequence(*spec.renewal), half_life, renews=True)]
+        if spec.role:
+            role = self._chosen(workload, "role", life.role.shares)
+            listed.append(Cycle(self._sequence(role or spec.role), round(life.role_minutes * MINUTE)))
+        if exchange := self._chosen(workload, "exchange", life.exchange.shares):
+            period = self._scenario.identities.downstream.ttl // 2
+            listed.append(Cycle(self._sequence(exchange), period, at_start=False))
+        return tuple(listed)
+
+    def _sequence(self, *steps: str) -> Activity:
+        return self._activities.add(f"credentials/{'+'.join(steps)}", ActivitySpec(sequence=steps, spread="even"))
+
+    def _chosen(self, workload: str, what: str, shares: Mapping[str, float]) -> str:
+        """The step that a workload takes, or none, by their shares."""
+        u = key(self._seed, what, workload) / 2.0**64
         for step, share in shares.items():
             if u < share:
                 return step
             u -= share
         return ""
-
-    listed = [Cycle(sequence(*spec.renewal), half_life, renews=True)]
-    if spec.role:
-        role = chosen("role", life.role.shares)
-        listed.append(Cycle(sequence(role or spec.role), round(life.role_minutes * MINUTE)))
-    if exchange := chosen("exchange", life.exchange.shares):
-        period = world.scenario.identities.downstream.ttl // 2
-        listed.append(Cycle(sequence(exchange), period, at_start=False))
-    return tuple(listed)
-
-
-@dataclass(frozen=True)
-class StandingKey:
-    """A key that does not end by itself: when it was made, and how often it is replaced (0: never)."""
-
-    made_at: int
-    rotation: int
-
-
-def standing_key(life: CredentialLife, seed: int, identity: str, start: int) -> StandingKey:
-    """The age of an identity's key at the time `start`, and whether it is under a rotation policy."""
-    days = Quantiles.of(life.key_age_days)(key(seed, "key age", identity) / 2.0**64)
-    period = life.rotation_days
-    return StandingKey(start - round(days * DAY), period * DAY if days < period else 0)

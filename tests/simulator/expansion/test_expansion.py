@@ -38,7 +38,7 @@ def world(scenario_of):
 
 @pytest.fixture
 def recorder(world):
-    return Recorder(world, world.operations, Delivery(world.scenario, 3, world.operations))
+    return Recorder(world, Delivery(world.scenario, 3, world.operations))
 
 
 def actor(world, number=0):
@@ -109,7 +109,7 @@ STAGE = st.tuples(
 @given(stages=st.lists(STAGE, min_size=1, max_size=12), cuts=st.lists(st.integers(0, 3 * HOUR), max_size=4))
 def test_the_log_does_not_depend_on_where_the_windows_are_cut(stages, cuts, world):
     def expand(cuts):
-        recorder = Recorder(world, world.operations, Delivery(world.scenario, 3, world.operations))
+        recorder = Recorder(world, Delivery(world.scenario, 3, world.operations))
         waiting = sorted(enumerate(stages), key=lambda item: item[1][1])
         windows = []
         for cut in [*sorted(cuts), None]:
@@ -140,7 +140,7 @@ def test_what_waits_is_what_has_not_arrived(world, recorder):
 
 def test_a_stage_is_the_same_whatever_else_is_logged(world):
     def expand(others):
-        recorder = Recorder(world, world.operations, Delivery(world.scenario, 3, world.operations))
+        recorder = Recorder(world, Delivery(world.scenario, 3, world.operations))
         for job in range(others):
             emit(world, recorder, events=50, job=100 + job, actor=actor(world, 1 + job % 2))
         emit(world, recorder, events=40, job=7, session=5)
@@ -160,7 +160,7 @@ def test_a_stage_is_the_same_whatever_else_is_logged(world):
 )
 def test_events_lie_within_their_stage(activity, duration, count, job):
     world = test_events_lie_within_their_stage.world
-    recorder = Recorder(world, world.operations, Delivery(world.scenario, 3, world.operations))
+    recorder = Recorder(world, Delivery(world.scenario, 3, world.operations))
     emit(world, recorder, activity, duration=duration, events=count, job=job)
     columns, _ = recorder.flush(None)
     assert len(columns["time"]) == count

@@ -11,7 +11,7 @@ import pytest
 from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.workloads.family import module_of
-from scopedrift.simulator.world.identities import allows
+from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
 
@@ -92,7 +92,9 @@ def test_what_permissions_do_not_allow_is_refused_and_the_rest_succeeds(world):
     refused, granted = 0, 0
     beyond = outside_policy(world)
     for one in beyond[beyond.access != "auth"].itertuples():
-        entitled = allows(rebuilt.identities[one.identity].entitled(rebuilt), one.service, one.access, one.project)
+        entitled = allows(
+            rebuilt.entitlements.of(rebuilt.identities[one.identity]), one.service, one.access, one.project
+        )
         assert (one.outcome == "denied") == (not entitled), one
         granted, refused = granted + entitled, refused + (not entitled)
     assert granted > 10

@@ -56,7 +56,7 @@ def test_old_parts_go_and_the_users_of_a_dataset_follow_it():
     world = World(scenario, 2)
     for name, given in scenario.workloads.items():
         list(module_of(name).build(world, given))
-    platform = Platform(world, Recorder(world, world.operations, Delivery(scenario, 2, world.operations)))
+    platform = Platform(world, Recorder(world, Delivery(scenario, 2, world.operations)))
     before = {project.name: [set(world.pools.items(d)) for d in project.datasets] for project in world.projects}
     start_growth(platform)
     platform.env.run(until=scenario.end_us)

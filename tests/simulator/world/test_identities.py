@@ -12,7 +12,8 @@ from scopedrift.scenarios import load_text
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.workloads import orphans
 from scopedrift.simulator.workloads.family import module_of
-from scopedrift.simulator.world.credentials import standing_key
+from scopedrift.simulator.world.credentials import STANDING
+from scopedrift.simulator.world.declarations import declared
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.sizes import sizes
 
@@ -103,10 +104,10 @@ def test_excess_privilege_is_the_unused_share_of_the_entitlement_and_more_of_it_
     for share in (0.0, 0.3, 0.6, 0.9):
         world = build(4, identities=f"{{excess_privilege: {share}}}")
         for name, identity in world.identities.items():
-            entitled = identity.entitled(world)
+            entitled = world.entitlements.of(identity)
             assert entitled >= identity.declared
             assert entitled >= before.get(name, frozenset())
-            room = len(world.grant_universe) > len(identity.declared) / (1 - share)
+            room = len(world.entitlements.universe) > len(identity.declared) / (1 - share)
             if room:
                 assert 1 - len(identity.declared) / len(entitled) == pytest.approx(share, abs=0.05)
             before[name] = entitled
@@ -116,24 +117,26 @@ def test_a_downstream_token_carries_its_breadth_of_all_permissions() -> None:
     before: frozenset[object] = frozenset()
     for breadth in (0.0, 0.25, 1.0):
         world = build(4, identities=f"{{downstream: {{breadth: {breadth}}}}}")
-        carried = next(iter(world.identities.values())).downstream(world)
-        assert len(carried) == round(breadth * len(world.grant_universe))
+        carried = world.entitlements.downstream(next(iter(world.identities.values())))
+        assert len(carried) == round(breadth * len(world.entitlements.universe))
         assert carried >= before
         before = carried
 
 
 def test_unused_permissions_lie_nearer_home() -> None:
     world = build(4, organisation="{projects: 6}", identities="{excess_privilege: 0.6}")
-    unused = [(g.project == i.project) for i in world.identities.values() for g in i.entitled(world) - i.declared]
+    unused = [
+        (g.project == i.project) for i in world.identities.values() for g in world.entitlements.of(i) - i.declared
+    ]
     assert 1.5 / 6 < sum(unused) / len(unused) < 0.6
 
 
 def test_most_static_keys_are_older_than_a_year_and_only_young_ones_are_rotated() -> None:
-    life = build(4).platform.credential_life
-    keys = [standing_key(life, 4, f"spiffe://a/{k}", 10_000 * DAY) for k in range(4_000)]
-    ages = [(10_000 * DAY - key.made_at) / DAY for key in keys]
+    world = build(4)
+    keys = [world.credentials.terms(f"spiffe://a/{k}", STANDING) for k in range(4_000)]
+    ages = [(world.scenario.start_us - key.made_at) / DAY for key in keys]
     assert sum(age > 365 for age in ages) / len(ages) == pytest.approx(0.62, abs=0.03)
-    assert all(bool(key.rotation) == (age < 90) for key, age in zip(keys, ages, strict=True))
+    assert all(bool(key.ttl) == (age < 90) for key, age in zip(keys, ages, strict=True))
 
 
 def test_the_inventory_knows_the_age_of_static_keys_and_no_orphans() -> None:
@@ -142,7 +145,7 @@ def test_the_inventory_knows_the_age_of_static_keys_and_no_orphans() -> None:
     orphans = {name for name, identity in world.identities.items() if identity.orphaned}
     in_use = len(world.identities) - len(orphans)
     assert len(orphans) == round(0.2 * in_use)
-    deployment = world.deployment()
+    deployment = declared(world)
     assert set(deployment.inventory) == set(deployment.policy) == set(world.identities) - orphans
     for name, entry in deployment.inventory.items():
         assert (entry.key_made_at >= 0) == (entry.credential_kind == "static-key")
@@ -176,6 +179,6 @@ def test_a_world_of_20000_identities_is_built_in_linear_time() -> None:
     for count in (4_000, 20_000):
         start = time.process_time()
         world = build(1, workloads=EVERYTHING, identities=f"{{count: {count}}}")
-        world.deployment()
+        declared(world)
         spent[count] = time.process_time() - start
     assert spent[20_000] < 8 * spent[4_000]
