@@ -6,7 +6,7 @@ import inspect
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 
 from scopedrift.detectors.base import Detector, Range
-from scopedrift.detectors.registry import REFERENCES
+from scopedrift.detectors.registry import reference
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def describe(cls: type[Detector], name: str | None = None) -> DetectorInfo:
     """Describes a detector class, under `name` if it is registered under one."""
     label = name or cls.name or cls.__name__
     summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-    return DetectorInfo(label, summary, frozenset(cls.needs), label in REFERENCES, tuple(_parameters(cls)))
+    return DetectorInfo(label, summary, frozenset(cls.needs), bool(reference(label)), tuple(_parameters(cls)))
 
 
 def _parameters(cls: type[Detector]) -> list[ParameterInfo]:

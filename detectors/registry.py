@@ -18,7 +18,6 @@ BUILTIN: Final[Mapping[str, str]] = {
         "never": "references:Never",
         "always": "references:Always",
         "random": "references:Random",
-        "periodic": "references:Periodic",
         "oracle": "references:Oracle",
         "declared-policy": "declared_policy:DeclaredPolicy",
         "first-seen": "first_seen:FirstSeen",
@@ -40,6 +39,7 @@ BUILTIN: Final[Mapping[str, str]] = {
 ON_REQUEST: Final[Mapping[str, str]] = {
     name: f"scopedrift.detectors.{target}"
     for name, target in {
+        "periodic": "builtin.references:Periodic",
         "half-space-trees": "builtin.half_space_trees:HalfSpaceTrees",
         "river": "adapters.river:River",
         "pyod": "adapters.pyod:Pyod",
@@ -57,10 +57,21 @@ REFERENCES: Final[Mapping[str, str]] = {
     "never": "alerts on nothing",
     "always": "scores every event alike",
     "random": "scores at random",
-    "periodic": "alerts at fixed intervals",
     "oracle": "is told the truth and checks the plumbing only",
+    "periodic": "alerts at fixed intervals",
 }
-"""Built-in detectors that say what no skill achieves (`oracle`: what the truth achieves), and what each does."""
+"""Detectors that say what no skill achieves (`oracle`: what the truth achieves), and what each does.
+
+Those that are built in stand beside every result.
+"""
+
+
+def reference(label: str) -> str:
+    """What the reference detector of this name does; empty for a detector under test.
+
+    `label` is the name that results show: parameters in parentheses may follow it.
+    """
+    return REFERENCES.get(label.partition("(")[0], "")
 
 
 def ours(name: str) -> str | None:

@@ -42,7 +42,7 @@ def run(
     chosen: Any = world.scenario if world else _scenario(scenario, budget)
     if world and ablate:
         raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
-    from scopedrift.detectors.registry import REFERENCES
+    from scopedrift.detectors.registry import reference
     from scopedrift.experiments.running import run as running
     from scopedrift.experiments.running.selection import default_detectors, log_only_detectors, resolve
 
@@ -63,7 +63,7 @@ def run(
             if ablate:
                 from scopedrift.experiments.running.ablation import ablation
 
-                tested = {name: d for name, d in detectors.items() if name not in REFERENCES}
+                tested = {name: d for name, d in detectors.items() if not reference(name)}
                 tables["ablation"] = ablation(chosen, tested, range(seeds), tables["cells"], show)
             show(1.0, "writing the report")
             write_results(folder, tables, chosen.name, facts)

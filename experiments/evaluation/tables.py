@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scopedrift.detectors.registry import REFERENCES
+from scopedrift.detectors.registry import reference
 from scopedrift.experiments.evaluation.evaluate import Evaluation
 from scopedrift.experiments.evaluation.matching import Detection, StageHits
 from scopedrift.experiments.evaluation.rules import rule_rows
@@ -50,7 +50,7 @@ def tables(evaluation: Evaluation, world: World) -> Tables:
 def failed_cell(scenario: str, seed: int, detector: str, reason: str) -> Tables:
     """The tables of a cell that could not even be evaluated."""
     row = {"scenario": scenario, "seed": seed, "detector": detector, "status": "failed", "reason": reason}
-    row |= {"reference": REFERENCES.get(detector, ""), "knowledge": ""}
+    row |= {"reference": reference(detector), "knowledge": ""}
     return {name: frame(name, [row] if name == "cells" else []) for name in PER_CELL}
 
 
@@ -80,7 +80,7 @@ def restored(name: str, columns: Mapping[str, Sequence[object]]) -> pd.DataFrame
 def _cell(evaluation: Evaluation) -> Row:
     metrics = evaluation.metrics
     return {
-        "reference": REFERENCES.get(evaluation.detector, ""),
+        "reference": reference(evaluation.detector),
         "status": evaluation.status,
         "reason": evaluation.reason,
         "knowledge": ",".join(evaluation.knowledge),

@@ -13,7 +13,7 @@ from scopedrift.detectors.base import Detector
 from scopedrift.detectors.spec import SpecError, parse
 from scopedrift.experiments.evaluation.guard import name_of
 
-STANDARD_REFERENCES: Final = ("never", "always", "random", "oracle")
+STANDARD_REFERENCES: Final = tuple(name for name in registry.REFERENCES if name in registry.BUILTIN)
 """The references that stand beside every result."""
 
 

@@ -8,7 +8,7 @@ from scopedrift.detectors import Detector
 from scopedrift.detectors.base import Range
 from scopedrift.detectors.description import DetectorInfo, describe
 from scopedrift.detectors.loading import available, find, load
-from scopedrift.detectors.registry import BUILTIN, REFERENCES
+from scopedrift.detectors.registry import BUILTIN, REFERENCES, reference
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -27,6 +27,13 @@ def test_defaults_lie_within_their_ranges(name: str) -> None:
         if parameter.range is not None:
             assert parameter.range.low <= parameter.default <= parameter.range.high
             assert parameter.range.low > 0 or not parameter.range.log
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_reference_is_one_whatever_its_parameters(name: str) -> None:
+    assert describe(find(name), name).reference
+    assert reference(f"{name}(interval=12)") == reference(name) == REFERENCES[name]
+    assert not reference(f"first-seen(memory={name})")
 
 
 def test_descriptions_come_from_the_class() -> None:
