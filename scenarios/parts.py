@@ -42,7 +42,7 @@ CREDENTIALS: Final = ("x509-svid", "jwt-svid", "oauth", "static-key")
 """Kinds of credential; what each is like stands in the catalogue (`platform.yaml`)."""
 
 
-class Windows(Model):
+class WindowsSpec(Model):
     """The windows before the test window, which is the rest of the horizon."""
 
     baseline: Length = Field(description="What detectors learn from.")
@@ -139,7 +139,7 @@ class Identities(Model):
     downstream: Downstream = Field(default=Downstream(), description="The tokens that they can mint.")
 
 
-class Platform(Model):
+class PlatformSpec(Model):
     """The shared platform that workloads run on."""
 
     gpus: Size = Field(default=64, description="GPUs in the shared pool.")
@@ -293,7 +293,7 @@ class StreamSpec(Model):
     task_context: Share = Field(default=1.0, description="Share of tasks whose id is recorded.")
 
 
-class Evaluation(Model):
+class EvaluationSpec(Model):
     """How alerts are counted."""
 
     alert_budget: Rate = Field(default=1.0, ge=0, description="False alarms that are accepted, over the whole fleet.")

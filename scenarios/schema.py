@@ -31,31 +31,14 @@ from scopedrift.scenarios.fields import Factor, Length, Model, Share, Size, Slug
 from scopedrift.scenarios.parts import (
     Adaptive,
     ChangeSpec,
-    Credential,
-    Downstream,
-    Evaluation,
+    EvaluationSpec,
     Identities,
     IncidentSpec,
     Organisation,
-    Platform,
+    PlatformSpec,
     StreamSpec,
-    Windows,
+    WindowsSpec,
 )
-
-__all__ = [
-    "Adaptive",
-    "ChangeSpec",
-    "Credential",
-    "Downstream",
-    "Evaluation",
-    "Identities",
-    "IncidentSpec",
-    "Organisation",
-    "Platform",
-    "Scenario",
-    "StreamSpec",
-    "Windows",
-]
 
 STREAM_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "cloud_audit": {"delay": "5m"},  # CloudTrail: about five minutes on average
@@ -182,10 +165,10 @@ class Scenario(Model):
         default=datetime(2026, 1, 5, tzinfo=UTC), description="When the horizon starts (UTC); a Monday."
     )
     horizon: Length = Field(description="How long to simulate, windows included.")
-    windows: Windows = Field(description="Baseline and calibration windows; the rest is the test window.")
+    windows: WindowsSpec = Field(description="Baseline and calibration windows; the rest is the test window.")
     organisation: Organisation = Field(default=Organisation(), description="The organisation that runs the platform.")
     identities: Identities = Field(default=Identities(), description="Workload identities.")
-    platform: Platform = Field(default=Platform(), description="The shared platform.")
+    platform: PlatformSpec = Field(default=PlatformSpec(), description="The shared platform.")
     novelty: Factor = Field(default=1.0, description="Multiplies how often benign workloads do something new.")
     errors: Factor = Field(default=1.0, description="Multiplies how often benign workloads fail or are denied.")
     load: Annotated[float, Strict(), Field(gt=0, le=1000, allow_inf_nan=False)] = Field(
@@ -207,7 +190,7 @@ class Scenario(Model):
     telemetry: Annotated[dict[str, StreamSpec], BeforeValidator(_complete_telemetry)] = Field(
         default={}, validate_default=True, description="Streams of telemetry, and how they fail."
     )
-    evaluation: Evaluation = Field(default=Evaluation(), description="How alerts are counted.")
+    evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="How alerts are counted.")
 
     _given: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
 

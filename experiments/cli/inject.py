@@ -14,7 +14,7 @@ from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
 
 if TYPE_CHECKING:
-    from scopedrift.scenarios.parts import IncidentSpec
+    from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
     from scopedrift.simulator.log.truth import Incident
 
 
@@ -46,36 +46,30 @@ def inject_incidents(
     """Put incidents and benign changes into the last part of a real log, for `scopedrift run DIR` to judge on."""
     from scopedrift.reports.text import slug
     from scopedrift.simulator.log.storage import MANIFEST
-    from scopedrift.simulator.log.truth_file import STORY, load_truth
+    from scopedrift.simulator.log.truth_file import STORY
     from scopedrift.simulator.own_logs.inject import inject
+    from scopedrift.simulator.own_logs.world import RealWorld, load_world
 
-    wanted = [("attack", name) for name in attack or []] + [("drift", name) for name in drift or []]
-    if not wanted and not change:
+    named = {"attack": attack, "drift": drift, "change": change}
+    wanted = [(what, name) for what, names in named.items() for name in names or []]
+    if not wanted:
         raise UsageError(
             "nothing to inject: name an --attack, a --drift or a --change (`scopedrift list attacks` shows them)"
         )
     if learn + calibrate > 0.99:
         raise UsageError(f"--learn {learn:g} and --calibrate {calibrate:g} leave no events for a test part")
-    specs = [_spec(kind, name, count, strength) for kind, name in wanted]
+    specs = [_spec(what, name, count, strength) for what, name in wanted]
     with new_folder(out, MANIFEST) as folder:
-        log = open_log(path, format, mapping, pseudonymise, key)
-        known = load_truth(path, len(log)) if (path / STORY).is_file() else None
-        if known and pseudonymise:
-            raise UsageError(f"{path} has incidents already, under the old names: use --pseudonymise the first time")
-        world, told = inject(
-            log,
-            specs,
-            changes=[kind for kind in change or [] for _ in range(count)],
-            seed=seed,
-            name=slug("log" if pseudonymise else path.absolute().name.split(".")[0]) or "log",
-            identity=identity,
-            learn=learn,
-            calibrate=calibrate,
-            truth=known,
-            new_calls=new_calls,
-        )
+        if (path / STORY).is_file():
+            if pseudonymise:
+                raise UsageError(f"{path} has incidents already, under old names: use --pseudonymise the first time")
+            before = load_world(path)
+        else:
+            name = slug("log" if pseudonymise else path.absolute().name.split(".")[0]) or "log"
+            before = RealWorld.of(name, open_log(path, format, mapping, pseudonymise, key), learn, calibrate)
+        world, told = inject(before, specs, seed=seed, identity=identity, new_calls=new_calls)
         world.save(folder)
-    fresh = world.truth.incidents[len(known.incidents) if known else 0 :]
+    fresh = world.truth.incidents[len(before.truth.incidents) :]
     calls: dict[str, set[str]] = {"like": set(), "new": set(), "absent": set(), "unseen": set()}
     for call in told.calls:
         shown = f"{call.shown} for {call.form.operation}" if call.how == "like" else call.shown
@@ -83,9 +77,9 @@ def inject_incidents(
     calls["absent"] -= calls["new"]
     facts = {
         "events": len(world.log),
-        "background": len(log),
+        "background": len(before.log),
         "injected": told.events,
-        "changes": len(world.truth.changes) - (len(known.changes) if known else 0),
+        "changes": len(world.truth.changes) - len(before.truth.changes),
         "windows": world.scenario.plain(),
         "digest": world.log.digest,
         "path": str(out),
@@ -96,13 +90,15 @@ def inject_incidents(
     _print(facts, fresh, calls)
 
 
-def _spec(kind: str, name: str, count: int, strength: float) -> IncidentSpec:
+def _spec(what: str, name: str, count: int, strength: float) -> IncidentSpec | ChangeSpec:
     from pydantic import ValidationError
 
-    from scopedrift.scenarios.parts import IncidentSpec
+    from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
 
     try:
-        return IncidentSpec.model_validate({kind: name, "count": count, "strength": strength})
+        if what == "change":
+            return ChangeSpec.model_validate({"kind": name, "count": count})
+        return IncidentSpec.model_validate({what: name, "count": count, "strength": strength})
     except ValidationError as error:
         raise UsageError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
 

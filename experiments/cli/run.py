@@ -18,7 +18,7 @@ from scopedrift.experiments.folders import RUNS, new_folder, run_folder
 if TYPE_CHECKING:
     from scopedrift.experiments.tracking import Invocation
     from scopedrift.scenarios.schema import Scenario
-    from scopedrift.simulator.own_logs.world import RealWorld, Timetable
+    from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
 
 
 def run(
@@ -111,7 +111,9 @@ def injected(path: str, budget: str | None) -> RealWorld | None:
         raise UsageError(f"--budget: {error}") from None
 
 
-def _facts(scenario: Scenario | Timetable, seeds: int, detectors: Sequence[str], started: datetime) -> dict[str, Any]:
+def _facts(
+    scenario: Scenario | LogTimetable, seeds: int, detectors: Sequence[str], started: datetime
+) -> dict[str, Any]:
     from importlib.metadata import version
 
     return {
@@ -126,7 +128,7 @@ def _facts(scenario: Scenario | Timetable, seeds: int, detectors: Sequence[str],
 
 
 def _tracked(
-    wanted: bool, scenario: Scenario | Timetable, facts: Mapping[str, Any]
+    wanted: bool, scenario: Scenario | LogTimetable, facts: Mapping[str, Any]
 ) -> AbstractContextManager[Invocation | None]:
     """The parent run, opened before anything is simulated; nothing if tracking is switched off."""
     if not wanted:
@@ -138,7 +140,7 @@ def _tracked(
     return open_tracker(RUNS).invocation(f"run {scenario.name}", tags, params)
 
 
-def _terms(scenario: Scenario | Timetable) -> dict[str, Any]:
+def _terms(scenario: Scenario | LogTimetable) -> dict[str, Any]:
     return {
         "version": scenario.version,
         "scenario_digest": scenario.digest(),

@@ -67,14 +67,13 @@ def _world(path: Path, learn: float, calibrate: float, format: str | None, mappi
     from scopedrift.reports.text import slug
     from scopedrift.simulator.log.event_log import EventLog
     from scopedrift.simulator.log.storage import MANIFEST
-    from scopedrift.simulator.log.truth import Truth
-    from scopedrift.simulator.own_logs.world import KEY, RealWorld, Timetable, load_world
+    from scopedrift.simulator.own_logs.world import KEY, RealWorld, load_world
 
     if (path / MANIFEST).is_file() and KEY in EventLog.load(path).manifest:
         return load_world(path)
     log = open_log(path, format, mapping, False, None)
     name = slug(path.absolute().name.split(".")[0]) or "log"
-    return RealWorld(Timetable.of(name, log, learn, calibrate), 0, log, Truth())
+    return RealWorld.of(name, log, learn, calibrate)
 
 
 def _plain(found: TunedLog) -> dict[str, object]:

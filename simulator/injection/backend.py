@@ -37,8 +37,8 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Calls:
-    """Calls that are made together: `count` of them by their weights, within `lasts` microseconds from now."""
+class StageCalls:
+    """StageCalls that are made together: `count` of them by their weights, within `lasts` microseconds from now."""
 
     technique: Technique
     weights: Mapping[str, float]
@@ -51,7 +51,7 @@ class Calls:
     refused: bool = False
 
 
-class Held(Protocol):
+class Foothold(Protocol):
     """What an incident holds: whether it follows a workload from task to task, and when its credential ends (or -1)."""
 
     inside: bool
@@ -61,7 +61,7 @@ class Held(Protocol):
 class Backend(Protocol[Aim]):
     """One incident's way to act; it holds one foothold at a time."""
 
-    hold: Held
+    hold: Foothold
 
     @property
     def now(self) -> int:
@@ -99,10 +99,10 @@ class Backend(Protocol[Aim]):
     def habit(self) -> tuple[float, float] | None:
         """Events and length of what the victim did last, to be like it; `None` if nothing is known."""
 
-    def log(self, calls: Calls, aim: Aim) -> None:
+    def log(self, calls: StageCalls, aim: Aim) -> None:
         """Record calls that begin now."""
 
-    def perform(self, calls: Calls, aim: Aim) -> Process:
+    def perform(self, calls: StageCalls, aim: Aim) -> Process:
         """Record calls that begin now, and wait until they are over."""
 
     def gain(self, what: str, ahead: Sequence[Technique]) -> None:

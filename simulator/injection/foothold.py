@@ -25,7 +25,7 @@ SHARED: Final = 0.5
 
 
 @dataclass
-class Foothold:
+class WorldFoothold:
     """What the adversary (or the drifting workload) holds."""
 
     workload: Workload

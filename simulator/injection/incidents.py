@@ -19,16 +19,16 @@ import numpy as np
 
 from scopedrift.scenarios.catalogue import Pace, Stage
 from scopedrift.simulator.injection.attempt import Attempt, attempt
-from scopedrift.simulator.injection.backend import Aim, Backend, Calls
+from scopedrift.simulator.injection.backend import Aim, Backend, StageCalls
 from scopedrift.simulator.injection.incident_log import IncidentLog, OpenIncident
-from scopedrift.simulator.injection.plan import Plan, patience
+from scopedrift.simulator.injection.plan import IncidentPlan, patience
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING, SECOND
 from scopedrift.simulator.log.truth import Incident
 from scopedrift.simulator.runtime.platform import Process
 
 ATTEMPTS: Final = 3
-"""Calls made before a refusal is believed (assumed)."""
+"""StageCalls made before a refusal is believed (assumed)."""
 REFUSAL: Final = 20 * SECOND
 """How long it takes to believe a refusal (assumed)."""
 RETRY: Final = Pace.parse("minutes")
@@ -42,7 +42,7 @@ LONGEST: Final = 12 * HOUR
 PRIMERS: Final = (4, 12)
 """How often an adversary of strength 0.5 and 1 acts in the baseline to be learned as normal (assumed)."""
 PRIMED: Final = (2, 7)
-"""Calls that it makes each time: from the first, less than the second (assumed)."""
+"""StageCalls that it makes each time: from the first, less than the second (assumed)."""
 PRIMING: Final = 5 * MINUTE
 """How long they take at most (assumed)."""
 PRIMED_UNTIL: Final = 10 * MINUTE
@@ -53,7 +53,7 @@ STAGE_NUMBERS, RETRY_NUMBERS = 256, 32
 """Numbers for the calls of each stage, and of each of its retries."""
 
 
-def play(backend: Backend[Aim], plan: Plan, incidents: IncidentLog, rng: np.random.Generator) -> Process:
+def play(backend: Backend[Aim], plan: IncidentPlan, incidents: IncidentLog, rng: np.random.Generator) -> Process:
     """The process of one incident."""
     begins = plan.at if plan.primed_at < 0 else plan.primed_at
     yield backend.wait(max(begins - backend.now, 1))
@@ -82,7 +82,7 @@ class _Course(Generic[Aim]):
     """An incident on its way."""
 
     backend: Backend[Aim]
-    plan: Plan
+    plan: IncidentPlan
     incidents: IncidentLog
     incident: OpenIncident
     rng: np.random.Generator
@@ -123,7 +123,7 @@ class _Course(Generic[Aim]):
             at = STAGE_NUMBERS * number + RETRY_NUMBERS * retry
             if tried.refused:
                 lasts, count = round(REFUSAL * self.rng.random()), ATTEMPTS * len(tried.refused)
-                backend.log(Calls(technique, tried.refused, count, lasts, truth, at, refused=True), tried.aim)
+                backend.log(StageCalls(technique, tried.refused, count, lasts, truth, at, refused=True), tried.aim)
             if tried.succeeds:
                 if stage.impact:
                     self.incident.reach(backend.now)
@@ -154,7 +154,7 @@ class _Course(Generic[Aim]):
                 yield from backend.wait_for_cover(technique)
             part = count // portions + (portion < count % portions)
             length = max(lasts // portions, SECOND)
-            yield from backend.perform(Calls(technique, tried.made, part, length, truth, at + portion), tried.aim)
+            yield from backend.perform(StageCalls(technique, tried.made, part, length, truth, at + portion), tried.aim)
 
     def _volume(self, stage: Stage, lasts: int) -> tuple[int, int]:
         """Events and microseconds of a stage: between the technique's and those that the victim is used to."""
@@ -190,7 +190,7 @@ class _Course(Generic[Aim]):
                     count = max(count, len(tried.made))
                 at = STAGE_NUMBERS * (len(plan.stages) + time)
                 lasts = round(PRIMING * rng.random())
-                backend.log(Calls(technique, tried.made, count, lasts, truth, at), tried.aim)
+                backend.log(StageCalls(technique, tried.made, count, lasts, truth, at), tried.aim)
 
     def _truth(self, number: int, stage: Stage) -> int:
         """The truth code of a stage's events."""

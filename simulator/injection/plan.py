@@ -24,7 +24,7 @@ PRIMED_AFTER, PRIMED_SPAN = 0.3, 0.4
 
 
 @dataclass(frozen=True)
-class Plan:
+class IncidentPlan:
     """One incident before it begins."""
 
     name: str

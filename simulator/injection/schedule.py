@@ -14,7 +14,7 @@ from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
 from scopedrift.simulator.injection.changes import plan_change
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.injection.incidents import play
-from scopedrift.simulator.injection.plan import Plan, choose_stages, lengths, primed_at
+from scopedrift.simulator.injection.plan import IncidentPlan, choose_stages, lengths, primed_at
 from scopedrift.simulator.injection.tempo import tempo_of
 from scopedrift.simulator.injection.world_backend import WorldBackend
 from scopedrift.simulator.log.events import DAY, MISSING
@@ -65,12 +65,12 @@ def start_injections(
     return replace(deployment, calendar=tuple(sorted(calendar, key=lambda entry: (entry.start, entry.kind))))
 
 
-def plan_incident(scenario: Scenario, name: str, spec: IncidentSpec, at: int, rng: np.random.Generator) -> Plan:
+def plan_incident(scenario: Scenario, name: str, spec: IncidentSpec, at: int, rng: np.random.Generator) -> IncidentPlan:
     """What an incident that begins (in intent) at the time `at` will do; the patient prime the baseline before."""
     stages, test_begins = choose_stages(spec.entry, rng), scenario.calibration_end_us
     primed = primed_at(spec.strength, scenario.start_us, test_begins, rng)
     tempo = tempo_of(lengths(stages), spec.strength, scenario.end_us - test_begins)
-    return Plan(name, spec, stages, tempo, at, test_begins, primed if at >= test_begins else MISSING)
+    return IncidentPlan(name, spec, stages, tempo, at, test_begins, primed if at >= test_begins else MISSING)
 
 
 def _instances(platform: Platform, specs: Sequence[AnySpec]) -> Iterator[tuple[str, AnySpec, np.random.Generator]]:
@@ -78,7 +78,7 @@ def _instances(platform: Platform, specs: Sequence[AnySpec]) -> Iterator[tuple[s
     numbers: Counter[str] = Counter()
     seed = platform.world.seed
     for spec in specs:
-        what, kind = ("change", spec.kind) if isinstance(spec, ChangeSpec) else ("incident", spec.template)
+        kind, what = spec.entry.name, "change" if isinstance(spec, ChangeSpec) else "incident"
         count = spec.instances
         if count is None:
             scenario = platform.world.scenario

@@ -17,9 +17,9 @@ from scopedrift.scenarios.catalogue import ActivitySpec, Operation, Targets, Tec
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.numbers import INCIDENT_STAGES
 from scopedrift.simulator.expansion.rows import DENIED, NORMAL, Holder, StageRow
-from scopedrift.simulator.injection.backend import Backend, Calls, Standing, Victim
-from scopedrift.simulator.injection.foothold import FOREVER, Foothold, fit, reach, use
-from scopedrift.simulator.injection.plan import Plan
+from scopedrift.simulator.injection.backend import Backend, StageCalls, Standing, Victim
+from scopedrift.simulator.injection.foothold import FOREVER, WorldFoothold, fit, reach, use
+from scopedrift.simulator.injection.plan import IncidentPlan
 from scopedrift.simulator.injection.targets import select
 from scopedrift.simulator.injection.tempo import between
 from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING, registry_of
@@ -44,13 +44,13 @@ IMAGE_VERSIONS: Final = 40
 class WorldBackend(Backend[Mapping[str, int]]):
     """One incident in the simulated world."""
 
-    def __init__(self, platform: Platform, plan: Plan, rng: np.random.Generator) -> None:
+    def __init__(self, platform: Platform, plan: IncidentPlan, rng: np.random.Generator) -> None:
         self._platform = platform
         self._world = platform.world
         self._plan = plan
         self._rng = rng
         self._key = key(platform.world.seed, "incident", plan.name)
-        self.hold: Foothold
+        self.hold: WorldFoothold
 
     @property
     def now(self) -> int:
@@ -73,7 +73,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         if not candidates:
             raise ValueError(f"{spec.template}: no workload has run yet that it could begin from")
         victim = self._best(candidates, self._plan.techniques())
-        self.hold = Foothold.within(self._world, victim, self._key)
+        self.hold = WorldFoothold.within(self._world, victim, self._key)
         return Victim(victim.identity.name, victim.name, victim.family)
 
     def _best(self, candidates: Sequence[Workload], techniques: Sequence[Technique]) -> Workload:
@@ -90,9 +90,9 @@ class WorldBackend(Backend[Mapping[str, int]]):
         if template.foothold == "copy":
             others = [w for w in self._world.workloads.values() if w.recent and w.identity is not victim.identity]
             other = others[int(self._rng.random() * len(others))] if others else victim
-            self.hold = Foothold.copied(self._world, victim, other, self._key)
+            self.hold = WorldFoothold.copied(self._world, victim, other, self._key)
             return
-        self.hold = Foothold.within(self._world, victim, self._key, inside=template.foothold == "workload")
+        self.hold = WorldFoothold.within(self._world, victim, self._key, inside=template.foothold == "workload")
         if template.foothold == "credential":
             if not template.renewable:
                 self.hold.steal(self.now)
@@ -184,7 +184,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
 
     # --- what it logs
 
-    def perform(self, calls: Calls, aim: Mapping[str, int]) -> Process:
+    def perform(self, calls: StageCalls, aim: Mapping[str, int]) -> Process:
         """Log calls as outages let them end; hold GPUs meanwhile if the technique needs some."""
         gpus = calls.technique.gpus
         if gpus:
@@ -194,11 +194,11 @@ class WorldBackend(Backend[Mapping[str, int]]):
         if gpus:
             self._platform.gpus.release(gpus)
 
-    def log(self, calls: Calls, aim: Mapping[str, int]) -> None:
+    def log(self, calls: StageCalls, aim: Mapping[str, int]) -> None:
         """Log calls that nothing is held for."""
         self._emit(calls, aim, DENIED if calls.refused else NORMAL)
 
-    def _emit(self, calls: Calls, aim: Mapping[str, int], outcome: int) -> None:
+    def _emit(self, calls: StageCalls, aim: Mapping[str, int], outcome: int) -> None:
         """Log calls as the foothold's actor, aimed at pools, with the foreign image once it runs one."""
         world, hold, platform = self._world, self.hold, self._platform
         actor = hold.actor
@@ -224,7 +224,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
             )
         )
 
-    def _activity(self, calls: Calls) -> Activity:
+    def _activity(self, calls: StageCalls) -> Activity:
         ordered = bool(calls.technique.activity.sequence)
         spec = ActivitySpec(sequence=tuple(calls.weights)) if ordered else ActivitySpec(mix=dict(calls.weights))
         return self._world.activities.add(f"technique/{calls.technique.name}/{list(calls.weights.items())}", spec)
@@ -259,7 +259,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         other = self._best(others, ahead)
         if reach(world, other, ahead) <= reach(world, hold.workload, ahead) and hold.expires < 0:
             return
-        moved = Foothold.within(world, other, hold.key, inside=False)
+        moved = WorldFoothold.within(world, other, hold.key, inside=False)
         if self._rng.random() >= self._plan.strength:
             moved.actor = replace(moved.actor, sources=hold.actor.sources)
         moved.image = hold.image

@@ -40,7 +40,7 @@ class Setting:
 
 
 @dataclass
-class Hold:
+class LogFoothold:
     """What an incident holds: it acts as `identity`, in the place (source, workload, task) of the rows `place`."""
 
     identity: int
@@ -57,7 +57,7 @@ class Hold:
     """Nothing tells when a credential ends."""
 
     @classmethod
-    def of(cls, background: Background, identity: int) -> Hold:
+    def of(cls, background: Background, identity: int) -> LogFoothold:
         """An identity in its own place."""
         rows = background.of_identity(identity)
         return cls(identity, rows, rows)
@@ -135,7 +135,7 @@ def drawn(candidates: dict[int, int], number: int, rng: np.random.Generator) -> 
 
 def use(setting: Setting, identity: int, techniques: Sequence[Technique]) -> float:
     """The share of the techniques' needed calls that the identity makes, except those refused to it."""
-    background, hold = setting.background, Hold.of(setting.background, identity)
+    background, hold = setting.background, LogFoothold.of(setting.background, identity)
     needs = [setting.calls[need] for technique in techniques for need in technique.needs]
     made = sum(hold.makes(background, call) and not hold.refuses(background, call) for call in needs)
     return made / max(len(needs), 1)

@@ -16,14 +16,14 @@ import simpy
 
 from scopedrift.scenarios.catalogue import Targets, Technique
 from scopedrift.scenarios.parts import IncidentSpec
-from scopedrift.simulator.injection.backend import Backend, Calls, Standing, Victim
+from scopedrift.simulator.injection.backend import Backend, StageCalls, Standing, Victim
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.injection.incidents import play
-from scopedrift.simulator.injection.plan import Plan, choose_stages, lengths
+from scopedrift.simulator.injection.plan import IncidentPlan, choose_stages, lengths
 from scopedrift.simulator.injection.tempo import squeezed, tempo_of
 from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.own_logs import actors
-from scopedrift.simulator.own_logs.actors import Hold, Setting
+from scopedrift.simulator.own_logs.actors import LogFoothold, Setting
 from scopedrift.simulator.own_logs.events import events, foreign_image, listed, moments
 from scopedrift.simulator.runtime.platform import Process
 
@@ -44,7 +44,7 @@ def act_out(
     stages = choose_stages(spec.entry, rng)
     waits = lengths(stages)
     tempo = squeezed(tempo_of(waits, spec.strength, end - begin), waits, end - begin)
-    plan = Plan(name, spec, stages, tempo, onset(setting, rng), begin)
+    plan = IncidentPlan(name, spec, stages, tempo, onset(setting, rng), begin)
     backend = LogBackend(setting, plan, victim, rng)
     backend.env.process(play(backend, plan, incidents, rng))
     backend.env.run(until=end)
@@ -63,14 +63,14 @@ def onset(setting: Setting, rng: np.random.Generator) -> int:
 class LogBackend(Backend[Targets]):
     """One incident in a real log: no task to hide in, and nothing tells when a credential ends."""
 
-    def __init__(self, setting: Setting, plan: Plan, victim: int | None, rng: np.random.Generator) -> None:
+    def __init__(self, setting: Setting, plan: IncidentPlan, victim: int | None, rng: np.random.Generator) -> None:
         self._setting = setting
         self._background = setting.background
         self._plan = plan
         self._given = victim
         self._rng = rng
         self._tick = max(setting.background.ticks.values())
-        self.hold: Hold
+        self.hold: LogFoothold
         self.env = simpy.Environment(initial_time=plan.at // self._tick * self._tick - self._tick)
         self.blocks: list[Block] = []
 
@@ -90,7 +90,7 @@ class LogBackend(Backend[Targets]):
         identity = self._given
         if identity is None:
             identity = self._best(actors.victims(self._background), self._plan.techniques())
-        self.hold = Hold.of(self._background, identity)
+        self.hold = LogFoothold.of(self._background, identity)
         workload = self._background.text("workload", int(self.hold.rows[0]))
         return Victim(self._background.vocabulary["identity"][identity], workload)
 
@@ -142,15 +142,15 @@ class LogBackend(Backend[Targets]):
 
     # --- what it logs and gains
 
-    def log(self, calls: Calls, aim: Targets) -> None:
+    def log(self, calls: StageCalls, aim: Targets) -> None:
         """Make the events of calls."""
         self._made(calls, aim)
 
-    def perform(self, calls: Calls, aim: Targets) -> Process:
+    def perform(self, calls: StageCalls, aim: Targets) -> Process:
         """Make the events of calls, and wait for the last of them."""
         yield self.wait(self._made(calls, aim) - self.now)
 
-    def _made(self, calls: Calls, aim: Targets) -> int:
+    def _made(self, calls: StageCalls, aim: Targets) -> int:
         names = listed(calls.weights, bool(calls.technique.activity.sequence), calls.count, self._rng)
         times = moments(self._background, self.hold, self.now, len(names), calls.lasts, self._rng)
         columns = events(self._setting, self.hold, names, times, aim, calls.refused, self._rng)
@@ -165,7 +165,7 @@ class LogBackend(Backend[Targets]):
         other = self._best(others, ahead)
         if actors.use(self._setting, other, ahead) <= actors.use(self._setting, self.hold.identity, ahead):
             return
-        before, self.hold = self.hold, Hold.of(self._background, other)
+        before, self.hold = self.hold, LogFoothold.of(self._background, other)
         if self._rng.random() >= self._plan.strength:
             self.hold.place, self.hold.source = before.place, before.source
         self.hold.image = before.image

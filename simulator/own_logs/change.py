@@ -14,7 +14,7 @@ from scopedrift.simulator.injection.changes import burst_length, burst_pause
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.own_logs import actors
-from scopedrift.simulator.own_logs.actors import Hold, Setting
+from scopedrift.simulator.own_logs.actors import LogFoothold, Setting
 from scopedrift.simulator.own_logs.backend import Block, onset
 from scopedrift.simulator.own_logs.events import events, listed, moments
 from scopedrift.simulator.randomness import Quantiles
@@ -39,7 +39,7 @@ def act_out_change(
     start = onset(setting, rng)
     if identity is None:
         identity = actors.drawn(actors.victims(background), 1, rng)[0]
-    hold = Hold.of(background, identity)
+    hold = LogFoothold.of(background, identity)
     blocks = []
     for burst in kinds[kind].bursts:
         now, whole = start, burst.activity.weights

@@ -14,7 +14,7 @@ import numpy as np
 
 from scopedrift.scenarios.catalogue import Targets
 from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND, Array, registry_of
-from scopedrift.simulator.own_logs.actors import Hold, Setting
+from scopedrift.simulator.own_logs.actors import LogFoothold, Setting
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Call
 
@@ -39,7 +39,9 @@ def listed(weights: Mapping[str, float], ordered: bool, count: int, rng: np.rand
     return [names[i] for i in rng.choice(len(names), count, p=shares / shares.sum()).tolist()]
 
 
-def moments(background: Background, hold: Hold, start: int, count: int, lasts: int, rng: np.random.Generator) -> Array:
+def moments(
+    background: Background, hold: LogFoothold, start: int, count: int, lasts: int, rng: np.random.Generator
+) -> Array:
     """Times of so many events, from about `start` on: real gaps, stretched to the length `lasts`."""
     gaps = background.gaps(hold.rows)
     gaps = gaps if len(gaps) else background.gaps(np.arange(background.until))
@@ -64,7 +66,7 @@ def _busy(background: Background, planned: Array, near: int, rng: np.random.Gene
 
 def events(
     setting: Setting,
-    hold: Hold,
+    hold: LogFoothold,
     names: list[str],
     times: Array,
     targets: Targets,
@@ -88,7 +90,7 @@ def events(
     return {name: np.array([row[name] for row in rows], columns[name].dtype) for name in columns}
 
 
-def _event(setting: Setting, hold: Hold, call: Call, donor: int, time: int, selector: str) -> dict[str, int]:
+def _event(setting: Setting, hold: LogFoothold, call: Call, donor: int, time: int, selector: str) -> dict[str, int]:
     background, words, columns = setting.background, setting.words, setting.background.columns
     stream = int(columns["stream"][donor]) if donor >= 0 else words["stream"].find(call.operation.stream)
     own, place = hold.moment(background, time, stream, call)
@@ -112,7 +114,7 @@ def _event(setting: Setting, hold: Hold, call: Call, donor: int, time: int, sele
     return row
 
 
-def _aimed(background: Background, hold: Hold, call: Call, selector: str, rng: np.random.Generator) -> Array:
+def _aimed(background: Background, hold: LogFoothold, call: Call, selector: str, rng: np.random.Generator) -> Array:
     """The real events of the call whose resources a stage goes for.
 
     `adjacent-SLOT` and `drop`: others' resources, of another project if there is one; `all-datasets`: everybody's;
@@ -133,7 +135,7 @@ def _aimed(background: Background, hold: Hold, call: Call, selector: str, rng: n
     return rows[np.isin(columns["resource"][rows], resources)]
 
 
-def foreign_image(setting: Setting, hold: Hold, rng: np.random.Generator) -> int:
+def foreign_image(setting: Setting, hold: LogFoothold, rng: np.random.Generator) -> int:
     """An image that the identity never used, from a registry that it never used if the log has one.
 
     A registry that nobody uses would give the incident away, so images are of the log; -1 where it has no other.

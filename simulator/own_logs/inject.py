@@ -1,6 +1,6 @@
 """`inject`: incidents of the catalogue into a real log, with the truth about them.
 
-    world, told = inject(log, [IncidentSpec(attack="token-theft", count=3)], seed=1, name="trail")
+    world, told = inject(RealWorld.of("trail", log), [IncidentSpec(attack="token-theft", count=3)], seed=1)
     world.save(Path("injected"))
 
 The background stays as it is, row by row and in its order.  What cannot be known from a log is said in the
@@ -10,15 +10,15 @@ modules beside this one: permissions above all (`actors`, `incident`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
-from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import Array, Vocabulary
@@ -30,11 +30,10 @@ from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Call, Calls
 from scopedrift.simulator.own_logs.change import act_out_change
 from scopedrift.simulator.own_logs.merge import merge
-from scopedrift.simulator.own_logs.world import KEY, RealWorld, Timetable
+from scopedrift.simulator.own_logs.world import RealWorld
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.records.errors import LogError
 
-Thing = TypeVar("Thing")
 TRIES: Final = 20
 """Moments that are tried until an incident leaves an event before the log ends."""
 
@@ -50,40 +49,34 @@ class Told:
 
 
 def inject(
-    log: EventLog,
-    specs: Sequence[IncidentSpec],
+    world: RealWorld,
+    specs: Sequence[IncidentSpec | ChangeSpec],
     *,
-    changes: Sequence[str] = (),
     seed: int,
-    name: str,
     identity: str | None = None,
-    learn: float = 0.5,
-    calibrate: float = 0.2,
-    truth: Truth | None = None,
     new_calls: bool = False,
 ) -> tuple[RealWorld, Told]:
-    """Put incidents, and benign changes of the kinds `changes`, into the last part of a log.
+    """Put incidents and benign changes into the last part of a log.
 
-    `learn` and `calibrate` are shares of the events; what is left is the test part.  A log that incidents were injected
-    into before keeps its windows, and with its `truth` those incidents.  `identity` is the victim's name, or a part of
-    it; by default a suitable one is chosen for each incident.
+    The log keeps its windows, and the incidents that it has already.  `identity` is the victim's name, or a part of
+    it; by default a suitable one is chosen for each incident.  With `new_calls`, calls that nobody in the log makes
+    are put in as well.
 
-    Raises `LogError` if the log is too short, the identity is not in it, or it could show nothing of an incident.
+    Raises `LogError` if the identity is not in the log, or it could show nothing of an incident or change.
     """
-    before = log.manifest.get(KEY)
-    timetable = Timetable(**before) if before else Timetable.of(name, log, learn, calibrate)
+    timetable, log, known = world.scenario, world.log, world.truth
     background = Background(log, log.position(timetable.calibration_end_us))
     victim = actors.named(background, identity) if identity is not None else None
     words = Vocabulary(log.vocabulary.texts())
     window = timetable.calibration_end_us, timetable.end_us
     settings = [Setting(background, Calls(background, new), words, window) for new in (False, True)[new_calls:]]
-    known = truth or Truth()
     incidents = IncidentLog(timetable.end_us, known)
     blocks: list[Block] = []
-    for each, spec in _numbered(_instances(specs), (incident.template for incident in known.incidents)):
-        blocks += _until_seen(settings, each, seed, partial(act_out, each, spec, victim, incidents))
-    for each, kind in _numbered(((kind, kind) for kind in changes), (change.kind for change in known.changes)):
-        blocks += _until_seen(settings, each, seed, partial(act_out_change, each, kind, victim, incidents))
+    for name, spec in _instances(specs, known):
+        if isinstance(spec, ChangeSpec):
+            blocks += _until_seen(settings, name, seed, partial(act_out_change, name, spec.kind, victim, incidents))
+        else:
+            blocks += _until_seen(settings, name, seed, partial(act_out, name, spec, victim, incidents))
     columns, codes = _gathered(blocks, background, timetable.end_us)
     injected = {n: v for n, v in columns.items() if n in background.present}
     kept = {n: background.columns[n] for n in background.present}
@@ -99,24 +92,22 @@ def inject(
     }
     result = EventLog.from_columns(whole, texts, manifest)
     calls = tuple(call for setting in settings for call in setting.calls.used())
-    world = RealWorld(timetable, seed, result, incidents.truth(moved=old[known.event]))
-    return world, Told(len(new), calls)
+    return RealWorld(timetable, seed, result, incidents.truth(moved=old[known.event])), Told(len(new), calls)
 
 
-def _instances(specs: Sequence[IncidentSpec]) -> Iterator[tuple[str, IncidentSpec]]:
-    """Each spec as often as it says, with its template's name."""
+def _instances(
+    specs: Sequence[IncidentSpec | ChangeSpec], known: Truth
+) -> Iterator[tuple[str, IncidentSpec | ChangeSpec]]:
+    """Each instance of each spec, by name (`kind-1`, `kind-2`, ...); those that the log has count."""
+    numbers = Counter(incident.template for incident in known.incidents)
+    numbers.update(change.kind for change in known.changes)
     for spec in specs:
+        kind = spec.entry.name
         if spec.instances is None:
-            raise ValueError(f"{spec.template}: expected a count, not a rate per month")
-        yield from [(spec.template, spec)] * spec.instances
-
-
-def _numbered(things: Iterable[tuple[str, Thing]], known: Iterable[str]) -> Iterator[tuple[str, Thing]]:
-    """Things with a name of their own in place of their kind (`kind-1`, `kind-2`, ...); those that are known count."""
-    numbers = Counter(known)
-    for kind, thing in things:
-        numbers[kind] += 1
-        yield f"{kind}-{numbers[kind]}", thing
+            raise ValueError(f"{kind}: expected a count, not a rate per month")
+        for _ in range(spec.instances):
+            numbers[kind] += 1
+            yield f"{kind}-{numbers[kind]}", spec
 
 
 def _until_seen(

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.scenarios.parts import Evaluation
+from scopedrift.scenarios.parts import EvaluationSpec
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, Array
 from scopedrift.simulator.log.storage import LogFormatError
@@ -33,7 +33,7 @@ _FEW: Final = 20
 
 
 @dataclass(frozen=True)
-class Timetable:
+class LogTimetable:
     """The windows of a real log, and the terms of its evaluation; times are microseconds since 1970 UTC."""
 
     name: str
@@ -41,7 +41,7 @@ class Timetable:
     baseline_end_us: int
     calibration_end_us: int
     end_us: int
-    evaluation: Evaluation = field(default_factory=Evaluation)
+    evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
     version: int = 1
 
     def digest(self) -> str:
@@ -53,7 +53,7 @@ class Timetable:
         return {name: value for name, value in asdict(self).items() if name != "evaluation"}
 
     @classmethod
-    def of(cls, name: str, log: EventLog, learn: float, calibrate: float) -> Timetable:
+    def of(cls, name: str, log: EventLog, learn: float, calibrate: float) -> LogTimetable:
         """Windows of the first `learn` of the events, the next `calibrate` of them (shares), and the rest.
 
         Raises `LogError` if one of them would be empty, or if a few wrong times would stretch one beyond all measure.
@@ -95,11 +95,16 @@ class RealWorld:
     Nothing but the log is known of the platform, so the deployment declares nothing.
     """
 
-    scenario: Timetable
+    scenario: LogTimetable
     seed: int
     log: EventLog
     truth: Truth
     deployment: Deployment = field(default_factory=Deployment)
+
+    @classmethod
+    def of(cls, name: str, log: EventLog, learn: float = 0.5, calibrate: float = 0.2) -> RealWorld:
+        """A log in which nothing is known to have happened; see `LogTimetable.of`."""
+        return cls(LogTimetable.of(name, log, learn, calibrate), 0, log, Truth())
 
     def at_budget(self, per_day: float) -> RealWorld:
         """The same world, to be judged at another budget of false alarms."""
@@ -125,7 +130,7 @@ def load_world(folder: Path) -> RealWorld:
             " (of a simulated log, run its scenario)"
         )
     try:
-        timetable, seed = Timetable(**log.manifest[KEY]), int(log.manifest["seed"])
+        timetable, seed = LogTimetable(**log.manifest[KEY]), int(log.manifest["seed"])
         edges = (timetable.start_us, timetable.baseline_end_us, timetable.calibration_end_us, timetable.end_us)
         if list(edges) != sorted(set(map(int, edges))):
             raise ValueError("its windows do not follow one another")

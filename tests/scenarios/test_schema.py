@@ -303,8 +303,8 @@ def test_the_schema_helps_editors() -> None:
     horizon = schema["properties"]["horizon"]
     assert (horizon["type"], horizon["description"]) == ("string", "How long to simulate, windows included.")
     assert "pattern" in horizon
-    assert schema["$defs"]["Evaluation"]["properties"]["cooldown"]["default"] == "1h"
-    assert schema["$defs"]["Evaluation"]["properties"]["alert_budget"]["default"] == "1/day"
+    assert schema["$defs"]["EvaluationSpec"]["properties"]["cooldown"]["default"] == "1h"
+    assert schema["$defs"]["EvaluationSpec"]["properties"]["alert_budget"]["default"] == "1/day"
     assert "extends" in schema["properties"]
     families = schema["properties"]["workloads"]["properties"]
     assert families["training"]["anyOf"][0]["properties"]["pipelines"]["maximum"] == 500

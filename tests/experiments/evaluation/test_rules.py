@@ -25,6 +25,7 @@ from scopedrift.experiments.evaluation.windows import Windows
 from scopedrift.experiments.running.score import score
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.own_logs.inject import inject
+from scopedrift.simulator.own_logs.world import RealWorld
 from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
 
@@ -95,7 +96,7 @@ class Operations(Detector):
 @pytest.fixture(scope="module")
 def world():
     specs = [IncidentSpec(attack="token-theft", count=4), IncidentSpec(drift="eager-retry", count=2)]
-    return inject(import_log(DATA / "invictus.json").log, specs, seed=3, name="x")[0]
+    return inject(RealWorld.of("x", import_log(DATA / "invictus.json").log), specs, seed=3)[0]
 
 
 def test_each_rule_is_counted_as_a_detector_of_its_own(world):

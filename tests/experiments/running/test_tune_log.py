@@ -23,7 +23,7 @@ from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import Truth
 from scopedrift.simulator.own_logs.inject import inject
-from scopedrift.simulator.own_logs.world import RealWorld, Timetable
+from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
 from scopedrift.simulator.records.errors import LogError
 
 SAMPLE = Path(__file__).parents[2] / "simulator" / "records" / "reading" / "data" / "invictus.json"
@@ -39,7 +39,7 @@ def log():
 
 @pytest.fixture(scope="module")
 def untold(log):
-    return RealWorld(Timetable.of("log", log, 0.5, 0.2), 0, log, Truth()).at_budget(3.0)
+    return RealWorld(LogTimetable.of("log", log, 0.5, 0.2), 0, log, Truth()).at_budget(3.0)
 
 
 def test_threshold_and_expected_alerts_are_those_of_an_evaluation(untold, tmp_path):
@@ -73,7 +73,7 @@ def test_what_is_written_can_be_deployed_and_owns_up_to_what_is_unknown(untold, 
 @pytest.fixture(scope="module")
 def told(log):
     specs = [IncidentSpec(attack=name, count=4) for name in ("token-theft", "rogue-job", "codefinger")]
-    return inject(log, specs, seed=1, name="log")[0].at_budget(3.0)
+    return inject(RealWorld.of("log", log), specs, seed=1)[0].at_budget(3.0)
 
 
 def test_parameters_are_searched_on_some_incidents_and_judged_on_later_ones(told, tmp_path):
@@ -89,7 +89,7 @@ def test_parameters_are_searched_on_some_incidents_and_judged_on_later_ones(told
 
 
 def test_one_incident_is_too_few(log, tmp_path):
-    world = inject(log, [IncidentSpec(attack="token-theft", count=1)], seed=0, name="x")[0]
+    world = inject(RealWorld.of("x", log), [IncidentSpec(attack="token-theft", count=1)], seed=0)[0]
     with pytest.raises(TuneError, match="too few"):
         tune_log("first-seen", world, tmp_path, trials=1)
 
@@ -117,7 +117,7 @@ def test_a_wrong_clock_is_no_part_of_a_log(log, wrong):
     order = np.argsort(columns["arrived"], kind="stable")
     stretched = EventLog.from_columns({n: v[order] for n, v in columns.items()}, log.vocabulary, {})
     with pytest.raises(LogError, match=rf"1 of its {len(stretched)} events lie [\d,]+ days (before|after) all others"):
-        Timetable.of("log", stretched, 0.5, 0.2)
+        LogTimetable.of("log", stretched, 0.5, 0.2)
 
 
 def test_the_command_tunes_on_a_log_and_says_what_is_wrong(tmp_path, monkeypatch):

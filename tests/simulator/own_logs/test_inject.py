@@ -14,22 +14,27 @@ from scopedrift.experiments.audit.subject import Subject
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.windows import Windows
 from scopedrift.scenarios.loader import load, override
-from scopedrift.scenarios.parts import IncidentSpec
+from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import SECOND, TIMES, Vocabulary
 from scopedrift.simulator.log.storage import LogFormatError
 from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE
 from scopedrift.simulator.log.truth_file import ROWS
-from scopedrift.simulator.own_logs.inject import inject
+from scopedrift.simulator.own_logs.inject import inject as inject_into
 from scopedrift.simulator.own_logs.merge import renumbered
-from scopedrift.simulator.own_logs.world import load_world
+from scopedrift.simulator.own_logs.world import RealWorld, load_world
 from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.writing.exporter import export_log
 
 DATA = Path(__file__).parents[1] / "records" / "reading" / "data"
 THEFT = IncidentSpec(attack="token-theft", count=3)
+
+
+def inject(log, specs, *, learn=0.5, calibrate=0.2, **options):
+    """Incidents in a log that has none."""
+    return inject_into(RealWorld.of("x", log, learn, calibrate), specs, **options)
 
 
 @pytest.fixture(scope="module")
@@ -54,18 +59,18 @@ def without(log, positions):
 def test_the_background_is_the_log_as_it_was(seed, strength, sample):
     log = import_log(DATA / sample).log
     attack = "token-theft" if sample == "invictus.json" else "rogue-job"
-    world, told = inject(log, [IncidentSpec(attack=attack, count=2, strength=strength)], seed=seed, name="x")
+    world, told = inject(log, [IncidentSpec(attack=attack, count=2, strength=strength)], seed=seed)
     assert len(world.log) == len(log) + told.events and told.events == len(world.truth.event)
     assert without(world.log, world.truth.event).digest == log.digest
 
 
 def test_the_same_seed_gives_the_same_log_and_another_one_another(trail):
-    digests = [inject(trail, [THEFT], seed=seed, name="x")[0].log.digest for seed in (1, 1, 2)]
+    digests = [inject(trail, [THEFT], seed=seed)[0].log.digest for seed in (1, 1, 2)]
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_incidents_lie_in_the_test_part_and_the_truth_knows_their_events(trail):
-    world, _ = inject(trail, [THEFT], seed=3, name="x")
+    world, _ = inject(trail, [THEFT], seed=3)
     test = Windows.of(world.scenario, world.log).test
     assert test.start <= world.truth.event.min() and world.truth.event.max() < test.stop
     assert set(world.truth.label.tolist()) == {ATTACK}
@@ -77,7 +82,7 @@ def test_incidents_lie_in_the_test_part_and_the_truth_knows_their_events(trail):
 
 
 def test_events_are_made_of_what_is_in_the_log(trail):
-    world, _ = inject(trail, [IncidentSpec(attack="token-theft", count=5)], seed=0, name="x")
+    world, _ = inject(trail, [IncidentSpec(attack="token-theft", count=5)], seed=0)
     before, after = trail.frame(), world.log.frame()
     injected = after.iloc[world.truth.event]
     assert not (injected["time"].dt.microsecond.any() or (injected["arrived"] != injected["time"]).any())
@@ -88,7 +93,7 @@ def test_events_are_made_of_what_is_in_the_log(trail):
 
 
 def test_an_incident_hits_the_identity_that_was_named(trail):
-    world, _ = inject(trail, [THEFT], seed=0, name="x", identity="benjamin")
+    world, _ = inject(trail, [THEFT], seed=0, identity="benjamin")
     assert {incident.identity for incident in world.truth.incidents} == {"arn:aws:iam::123837392027:user/benjamin"}
 
 
@@ -106,7 +111,7 @@ def refused(trail):
 
 
 def test_what_the_log_shows_refused_and_never_granted_is_refused_again(trail):
-    world, _ = inject(refused(trail), [THEFT], seed=0, name="x", identity="bert-jan")
+    world, _ = inject(refused(trail), [THEFT], seed=0, identity="bert-jan")
     for incident in world.truth.incidents:
         assert incident.stages[0].outcome == "denied" and not incident.in_entitlement
     injected = world.log.frame().iloc[world.truth.event]
@@ -114,7 +119,7 @@ def test_what_the_log_shows_refused_and_never_granted_is_refused_again(trail):
 
 
 def test_a_saved_world_is_judged_as_the_one_in_memory(trail, tmp_path):
-    world, _ = inject(trail, [THEFT], seed=1, name="x")
+    world, _ = inject(trail, [THEFT], seed=1)
     world.save(tmp_path)
     loaded = load_world(tmp_path)
     assert loaded.scenario == world.scenario and loaded.truth.incidents == world.truth.incidents
@@ -124,9 +129,9 @@ def test_a_saved_world_is_judged_as_the_one_in_memory(trail, tmp_path):
 
 
 def test_a_second_injection_keeps_the_first(trail, tmp_path):
-    first, _ = inject(trail, [THEFT], seed=1, name="x")
+    first, _ = inject(trail, [THEFT], seed=1)
     first.save(tmp_path)
-    again, _ = inject(EventLog.load(tmp_path), [THEFT], seed=2, name="y", truth=first.truth)
+    again, _ = inject_into(load_world(tmp_path), [THEFT], seed=2)
     assert [i.id for i in again.truth.incidents] == [f"token-theft-{n}" for n in range(1, 7)]
     assert again.scenario == first.scenario
     old = again.truth.event[again.truth.incident < 3]
@@ -146,17 +151,17 @@ def test_a_second_injection_keeps_the_first(trail, tmp_path):
 )
 def test_what_makes_no_sense_is_said(trail, name, changed):
     with pytest.raises(LogError):
-        inject(trail, [THEFT], seed=0, name="x", **changed)
+        inject(trail, [THEFT], seed=0, **changed)
 
 
 def test_an_incident_that_the_log_could_not_show_is_refused():
     log = import_log(DATA / "falco.jsonl").log
     with pytest.raises(LogError, match="it records no"):
-        inject(log, [IncidentSpec(attack="amazon-q")], seed=0, name="x", identity="minikube-user")
+        inject(log, [IncidentSpec(attack="amazon-q")], seed=0, identity="minikube-user")
 
 
 def test_damage_is_said(trail, tmp_path):
-    world, _ = inject(trail, [THEFT], seed=1, name="x")
+    world, _ = inject(trail, [THEFT], seed=1)
     world.save(tmp_path)
     (tmp_path / ROWS).write_bytes(b"PAR1")
     with pytest.raises(LogFormatError, match="damaged truth"):
@@ -185,13 +190,13 @@ def test_no_field_tells_what_was_injected(tick):
         del columns["task_kind"]
         log = EventLog.from_columns(columns, log.vocabulary)
         specs = [IncidentSpec(attack=chain, count=4, strength=0.3) for chain in chains]
-        worlds.append(inject(log, specs, seed=seed, name="x", learn=0.4)[0])
+        worlds.append(inject(log, specs, seed=seed, learn=0.4)[0])
     row = no_field_leaks(Subject(scenario, worlds, {}, {}))
     assert row.verdict == "pass", row.seen
 
 
 def test_benign_changes_are_no_incidents(trail):
-    world, told = inject(trail, [THEFT], changes=["rotation-storm", "rotation-storm"], seed=0, name="x")
+    world, told = inject(trail, [THEFT, ChangeSpec(kind="rotation-storm", count=2)], seed=0)
     assert [change.id for change in world.truth.changes] == ["rotation-storm-1", "rotation-storm-2"]
     assert set(world.truth.label.tolist()) == {BENIGN_CHANGE, ATTACK}
     assert set(world.truth.change_of(0, len(world.log)).tolist()) == {-1, 0, 1}
@@ -201,16 +206,16 @@ def test_benign_changes_are_no_incidents(trail):
 
 def test_a_change_that_would_alter_records_is_refused(trail):
     with pytest.raises(LogError, match=r"expected one of .*rotation-storm"):
-        inject(trail, [], changes=["traffic-surge"], seed=0, name="x")
+        inject(trail, [ChangeSpec(kind="traffic-surge")], seed=0)
 
 
 def test_calls_that_nobody_makes_are_left_out_unless_they_are_wanted(trail):
     spec = [IncidentSpec(attack="codefinger", count=4)]
     known = set(trail.frame()["operation"])
-    plain, told = inject(trail, spec, seed=0, name="x")
+    plain, told = inject(trail, spec, seed=0)
     assert set(plain.log.frame()["operation"]) <= known
     assert "new" not in {call.how for call in told.calls}
-    wanted, told = inject(trail, spec, seed=0, name="x", new_calls=True)
+    wanted, told = inject(trail, spec, seed=0, new_calls=True)
     assert {call.form.operation for call in told.calls if call.how == "new"} and told.events
     assert set(wanted.log.frame()["operation"]) - known
 
@@ -218,7 +223,7 @@ def test_calls_that_nobody_makes_are_left_out_unless_they_are_wanted(trail):
 def test_an_incident_of_nothing_but_new_calls_is_put_in_and_said():
     log = import_log(DATA / "falco.jsonl").log
     spec = [IncidentSpec(attack="token-theft", count=1)]
-    told = inject(log, spec, seed=0, name="x", identity="minikube-user")[1]
+    told = inject(log, spec, seed=0, identity="minikube-user")[1]
     assert told.events and {call.shown for call in told.calls if call.how == "new"} == {
         "kubernetes create serviceaccounts/token"
     }
@@ -228,7 +233,7 @@ def test_an_incident_of_nothing_but_new_calls_is_put_in_and_said():
 def test_the_truth_has_no_contradiction_and_no_word_gives_incidents_away(trail, seed):
     specs = [IncidentSpec(attack=name, count=2) for name in ("token-theft", "eight-minute-intrusion")]
     specs += [IncidentSpec(drift="eager-retry", count=2)]
-    rows = {row.check: row for row in audit_log(inject(trail, specs, seed=seed, name="x")[0])}
+    rows = {row.check: row for row in audit_log(inject(trail, specs, seed=seed)[0])}
     assert rows["labels"].ok, rows["labels"].seen
     assert rows["words"].ok, rows["words"].seen
 
@@ -243,7 +248,7 @@ def test_ids_of_one_victim_say_nothing_about_leaks():
     log = platform(busy=0.1)
     busiest = log.frame()["identity"].value_counts().index[0]
     specs = [IncidentSpec(attack="token-theft", count=20)]
-    world, _ = inject(log, specs, seed=0, name="x", identity=busiest, learn=0.3)
+    world, _ = inject(log, specs, seed=0, identity=busiest, learn=0.3)
     row = no_field_leaks(Subject(None, [world], {}, {}))
     assert row.verdict == "too small" and "cannot be judged" in row.seen, row.seen
 
@@ -255,7 +260,7 @@ def google(tmp_path):
 
 def test_a_google_cloud_log_gets_incidents_in_its_own_words(tmp_path):
     log = google(tmp_path)
-    world, told = inject(log, [IncidentSpec(attack="token-theft", count=3)], seed=0, name="x")
+    world, told = inject(log, [IncidentSpec(attack="token-theft", count=3)], seed=0)
     before, after = log.frame(), world.log.frame().iloc[world.truth.event]
     assert without(world.log, world.truth.event).digest == log.digest
     for column in ("service", "operation", "resource", "identity", "project"):
