@@ -35,7 +35,7 @@ from scopedrift.simulator.records.reading.cloudtrail import CloudTrailRecord
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.sources import Source, find_files
 from scopedrift.simulator.records.reading.splitting import values
-from scopedrift.simulator.records.reading.unwrapping import unwrap
+from scopedrift.simulator.records.reading.wrappers import unwrap
 
 DATA = Path(__file__).parent.parent / "tests" / "simulator" / "records" / "reading" / "data"
 DISTINCT = 0.45

@@ -159,7 +159,20 @@ def records() -> str:
         for each in FORMATS.values()
     ]
     parts.append(_table(["format", "what it is", "recognised by", "streams", "export"], rows))
-    return "\n".join([*parts, *_identities(), *_access(), *_outcomes(), *_activities()])
+    return "\n".join([*parts, *_wrappers(), *_identities(), *_access(), *_outcomes(), *_activities()])
+
+
+def _wrappers() -> list[str]:
+    from scopedrift.simulator.records.reading.wrappers import table
+
+    rows: list[list[object]] = [
+        [each.what, each.inner or each.list or ", ".join(each.rename), each.packed] for each in table().wrappers
+    ]
+    return [
+        "## What is opened\n\nFiles may be JSON lines, arrays, documents, Parquet, lines of a container runtime or"
+        " others with a prefix, gzip or not. Around records, these are opened, up to six deep:\n",
+        _table(["what", "where the record is", "packed"], rows),
+    ]
 
 
 def _identities() -> list[str]:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """Any decoded JSON value."""
+_STRUCT: Final = re.compile(r"\s*\{\w+=")
+_NEXT: Final = re.compile(r", *\w+=")
+_CAMEL: Final = {
+    name.lower(): name
+    for name in (
+        "principalId", "accountId", "accessKeyId", "userName", "sessionContext", "sessionIssuer", "creationDate",
+        "mfaAuthenticated", "invokedBy", "identityProvider", "onBehalfOf", "userId", "identityStoreArn",
+        "sourceIdentity", "credentialId",
+    )
+}  # fmt: skip
+"""Names in structures of CloudTrail, which Athena writes in lower case."""
 Record: TypeAlias = Mapping[str, Json]
 """A decoded JSON object."""
 
@@ -54,8 +66,24 @@ def decoded(value: Json) -> Json:
         try:
             return json.loads(value)  # type: ignore[no-any-return]
         except (ValueError, RecursionError):
-            return None
+            return _struct(value.strip()) if _STRUCT.match(value) else None
     return value
+
+
+def _struct(value: str) -> Json:
+    """The fields of a structure as Athena and CloudTrail Lake write it: `{type=IAMUser, sessioncontext={...}}`."""
+    fields: dict[str, Json] = {}
+    depth, start = 0, 1
+    for at, mark in enumerate(value):
+        depth += (mark in "{[") - (mark in "}]")
+        if (depth == 1 and _NEXT.match(value, at)) or depth == 0:
+            name, _, inner = value[start:at].strip().partition("=")
+            held = inner.strip()
+            fields[_CAMEL.get(name, name)] = decoded(held) if held not in ("", "null") else None
+            start = at + 1
+        if depth == 0:
+            break
+    return fields
 
 
 def first_text(value: Json, paths: Iterable[str]) -> str | None:

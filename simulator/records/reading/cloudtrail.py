@@ -100,6 +100,7 @@ class CloudTrailMapper:
     shape = CloudTrailRecord
 
     def __init__(self, table: RowBuilder) -> None:
+        self.cluster: str | None = None
         self._codes = codes = table.codes
         self._times = table.times
         self._unlisted = table.unlisted

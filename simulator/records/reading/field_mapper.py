@@ -35,6 +35,7 @@ class FieldMapper:
 
     def __init__(self, name: str, read: Read, rows: RowBuilder) -> None:
         self.name = name
+        self.cluster: str | None = None
         self._format = FORMATS.get(name)  # none: a mapping file's
         self._read = read
         self._times = rows.times

@@ -32,7 +32,7 @@ from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Reader, 
 from scopedrift.simulator.records.reading.report import ImportReport
 from scopedrift.simulator.records.reading.row_builder import CHUNK, RowBuilder
 from scopedrift.simulator.records.reading.sources import SUFFIXES, Source, find_files
-from scopedrift.simulator.records.reading.unwrapping import unwrap
+from scopedrift.simulator.records.reading.wrappers import unwrap
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes of all files (as they are on disk)."""

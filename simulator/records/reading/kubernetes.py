@@ -111,13 +111,14 @@ class KubernetesMapper:
     shape = KubernetesRecord
 
     def __init__(self, table: RowBuilder) -> None:
+        self.cluster: str | None = None
         self._codes = codes = table.codes
         self._times = table.times
         self._unused = table.unused
         self._decode = msgspec.json.Decoder(KubernetesRecord).decode
         self._stream = codes["stream"]["kubernetes_audit"]
         self._service = codes["service"]["kubernetes"]
-        self._actors: dict[tuple[bytes, bytes], Row] = {}
+        self._actors: dict[tuple[bytes, bytes, str | None], Row] = {}
         self._actions: dict[Any, tuple[int, int, bool]] = {}
         self._outcomes = {name: codes["outcome"][name] for name in ("success", "denied", "error")}
 
@@ -134,7 +135,7 @@ class KubernetesMapper:
             raise Unreadable("a request that was only received: its answer is another record")
         time = self._times[record.requestReceivedTimestamp or record.timestamp or record.stageTimestamp]
         arrived = self._times[record.stageTimestamp] if record.stageTimestamp else time
-        who = (bytes(record.user), bytes(record.impersonatedUser))
+        who = (bytes(record.user), bytes(record.impersonatedUser), self.cluster)
         actor = self._actors.get(who)
         if actor is None:
             actor = self._actor(who)
@@ -170,9 +171,9 @@ class KubernetesMapper:
             *acts.part(record.auditID, time, verb, record.requestURI, on, who[0]) if record.auditID else acts.NONE,
         )
 
-    def _actor(self, who: tuple[bytes, bytes]) -> Row:
+    def _actor(self, who: tuple[bytes, bytes, str | None]) -> Row:
         """identity, credential, credential_kind, workload, task, task_kind, on_behalf_of."""
-        user, other = (decoded(msgspec.json.decode(raw)) if raw else None for raw in who)
+        user, other = (decoded(msgspec.json.decode(raw)) if raw else None for raw in who[:2])
         name, extra = text(child(user, "username")), child(user, "extra")
         credential = text(first(child(extra, _EXTRA + "credential-id")))
         kind = None
@@ -182,7 +183,7 @@ class KubernetesMapper:
         task = text(first(child(extra, _EXTRA + "pod-uid"))) or pod
         codes = self._codes
         actor = (
-            codes["identity"][resolve({"cluster_user": name, **arn_facts(name)}).identity],
+            codes["identity"][resolve({"cluster_user": name, "cluster": who[2], **arn_facts(name)}).identity],
             opaque(credential),
             codes["credential_kind"][kind],
             codes["workload"][_REPLICA.sub("", pod) if pod else None],

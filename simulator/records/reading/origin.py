@@ -62,6 +62,8 @@ def value_at(file: Path, offset: int) -> bytes:
             held, wanted = [data], 2 * size
     data = b"".join(held)
     end = find_end(data)
+    if end < 0 and data and data.lstrip()[:1] not in (b"{", b"["):
+        return data  # the last line
     if end < 0:
         why = f" ({source.problem})" if source.problem else ""
         raise LogError(f"{file}: no record at byte {offset} any more{why}")

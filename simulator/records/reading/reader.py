@@ -16,12 +16,14 @@ import msgspec
 
 from scopedrift.simulator.records.errors import LogError, Unreadable
 from scopedrift.simulator.records.json_paths import Json, Record
+from scopedrift.simulator.records.reading import parquet
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper
 from scopedrift.simulator.records.reading.origin import value_at
+from scopedrift.simulator.records.reading.repair import fitted, lenient, repaired
 from scopedrift.simulator.records.reading.row_builder import Packed
 from scopedrift.simulator.records.reading.sources import Source
 from scopedrift.simulator.records.reading.splitting import NOT_JSON, Value, complete, values
-from scopedrift.simulator.records.reading.unwrapping import DEPTH, LIST, fitted, lenient, repaired, unwrap
+from scopedrift.simulator.records.reading.wrappers import DEPTH, LIST, cluster_of, unwrap
 
 UNKNOWN: Final = "no known kind of audit record"
 NOT_AN_OBJECT: Final = "not a JSON object"
@@ -33,6 +35,9 @@ BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 class RecordMapper(Protocol):
     """What a format provides: raw record to row."""
+
+    cluster: str | None
+    """The cluster whose records come next, if what is around them says so."""
 
     @property
     def name(self) -> str:
@@ -49,12 +54,20 @@ class RecordMapper(Protocol):
         ...
 
 
+def _values(source: Source) -> Iterator[Value]:
+    return parquet.values(source) if parquet.is_parquet(source.path) else values(source)
+
+
+def _value_at(file: Path, offset: int) -> bytes:
+    return parquet.value_at(file, offset) if parquet.is_parquet(file) else value_at(file, offset)
+
+
 @dataclass(frozen=True)
 class Layout:
-    """How a file is cut into values, and a value into what it holds; JSON with the known wrappers by default."""
+    """How a file is cut into values, and a value into what it holds; by default JSON or Parquet with known wrappers."""
 
-    values: Callable[[Source], Iterator[Value]] = values
-    value_at: Callable[[Path, int], bytes] = value_at
+    values: Callable[[Source], Iterator[Value]] = _values
+    value_at: Callable[[Path, int], bytes] = _value_at
     unwrap: Callable[[bytes], list[bytes] | None] = unwrap
 
 
@@ -87,11 +100,24 @@ class Reader:
         """The records in a value, in order."""
         leaf = self._leaf(raw)
         parts = None
-        if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT) and depth:
+        if leaf.row is None and leaf.reason in (UNKNOWN, NOT_AN_OBJECT, NOT_JSON) and depth:
             parts = self.layout.unwrap(leaf.raw)
         if parts is None:
             yield leaf._replace(inside=inside)
             return
+        named = cluster_of(leaf.raw)
+        if named is not None:
+            self._name(named)
+        yield from self._parts(parts, depth)
+        if named is not None:
+            self._name(None)
+
+    def _name(self, cluster: str | None) -> None:
+        """Tell the mappers which cluster the next records are of."""
+        for mapper in self._mappers:
+            mapper.cluster = cluster
+
+    def _parts(self, parts: list[bytes], depth: int) -> Iterator[Leaf]:
         for part in parts:
             try:  # as the last one was, most are
                 row = self.current.row(part)

@@ -40,7 +40,7 @@ class ImportReport:
     files: int = 0
     """Files that gave at least one record."""
     ignored: int = 0
-    """Files in folders whose names are not those of logs (`.json`, `.jsonl`, `.ndjson`, `.log`, `.csv`, `.gz`)."""
+    """Files in folders whose names are not those of logs (`sources.SUFFIXES`)."""
     records: int = 0
     """Records found: events, further records of the same acts, and skipped ones."""
     events: int = 0

@@ -20,7 +20,7 @@ PIECE: Final = 1 << 18
 LIMIT: Final = 64 << 20
 """Longest single record or whole document (bytes) that is held in memory."""
 
-SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".gz")
+SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".gz", ".parquet")
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
 

@@ -32,7 +32,12 @@ _MARK: Final = re.compile(rb"[^\s,]")
 _TOKEN: Final = re.compile(rb'["{}\[\]]')
 _IN_STRING: Final = re.compile(rb'["\\]')
 _KEY: Final = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:', re.DOTALL)
-_WRAPPER: Final = re.compile(rb'"(?:Records|items|Events|events|entries|logEvents|value|resourceSpans)"\s*:\s*\[')
+_WRAPPER: Final = re.compile(
+    rb'"(?:Records|records|items|Events|events|entries|logEvents|value|hits|QueryResultRows|batches'
+    rb'|resource(?:Spans|Logs|_spans|_logs))"\s*:\s*\['
+)
+CONTAINER_LINE: Final = re.compile(rb"\S+ (?:stdout|stderr) ([PF])\S* (.*)", re.DOTALL)
+"""A line of a container runtime (CRI): all of what was written (F), or a part that the next line goes on with (P)."""
 _DELIVERED: Final = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')
 """How a file begins that CloudTrail delivers."""
 _JUNK: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[^\[\]{},\n]+')
@@ -61,12 +66,25 @@ def complete(raw: bytes) -> bool:
 
 
 def find_end(data: bytes) -> int:
-    """Where the JSON value that `data` begins with ends, or -1 if it does not end in `data`."""
+    """Where the JSON value, or the line, that `data` begins with ends, or -1 if it does not end in `data`."""
+    if data.lstrip()[:1] not in (b"{", b"["):
+        return _line_end(data)
     try:
         text = data.decode("latin-1")  # one character a byte: positions are offsets
         return _structure.raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))[1]
     except (ValueError, RecursionError):
         return -1
+
+
+def _line_end(data: bytes) -> int:
+    """Where the line that `data` begins with ends, with those that it goes on in."""
+    at = 0
+    while (end := data.find(b"\n", at)) >= 0:
+        found = CONTAINER_LINE.match(data, at, end)
+        if found is None or found[1] == b"F":
+            return end
+        at = end + 1
+    return -1
 
 
 def values(source: Source) -> Iterator[Value]:
@@ -90,8 +108,27 @@ def values(source: Source) -> Iterator[Value]:
         window = _Window(head, offset, pieces)
         if (records := _records(window)) is not None:
             return records
-        return _lines(chain((window.data,), pieces), offset) if _by_lines(head) else _document(window)
+        if not _by_lines(head):
+            return _document(window)
+        lines = _lines(chain((window.data,), pieces), offset)
+        return _joined(lines) if CONTAINER_LINE.match(head) else lines
     return iter(())
+
+
+def _joined(lines: Iterator[Value]) -> Iterator[Value]:
+    """Lines of a container runtime; those that go on in the next are one value."""
+    held: list[bytes] = []
+    begin: tuple[int, int | None] = 0, None
+    for offset, line, raw, problem in lines:
+        if not held:
+            begin = offset, line
+        held.append(raw)
+        found = CONTAINER_LINE.match(raw)
+        if found is None or found[1] == b"F" or sum(map(len, held)) > LIMIT:
+            yield *begin, b"\n".join(held), problem
+            held = []
+    if held:
+        yield *begin, b"\n".join(held), CUT_OFF
 
 
 def _by_lines(head: bytes) -> bool:
@@ -207,7 +244,7 @@ class _Window:
     def skip_value(self) -> bool:
         """Move behind the value at `at`, whatever its length; False if the stream ends first."""
         depth, state = 0, _OUTSIDE
-        if self.data[self.at : self.at + 1] not in (b"{", b"[", b'"'):
+        if self.data[self.at : self.at + 1] not in (b"{", b"["):
             scalar = _JUNK.match(self.data, self.at)
             self.at = scalar.end() if scalar else self.at + 1
             return True
