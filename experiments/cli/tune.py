@@ -22,7 +22,7 @@ OVERSPENT = 1.25
 def tune_detector(
     detector: Annotated[str, typer.Argument(help="A detector; parameters given here stay as they are.")],
     scenario: Annotated[str, typer.Argument(help="A scenario's name or file, a real log, or what `inject` wrote.")],
-    alert_budget: Annotated[str, typer.Option(help="False alarms that are accepted, e.g. 1/day.")] = "1/day",
+    budget: Annotated[str, typer.Option(help="False alarms that are accepted, e.g. 1/day.")] = "1/day",
     trials: Annotated[int, typer.Option(min=1, max=100_000, help="Parameter sets to try.")] = 40,
     worlds: Annotated[int, typer.Option(min=1, max=1_000, help="Worlds to tune on; as many others judge.")] = 4,
     held_out: Annotated[int | None, typer.Option(min=2, max=1_000, help="Worlds that judge.")] = None,
@@ -44,13 +44,11 @@ def tune_detector(
     """
     if is_log(scenario):
         place = out or RUNS / f"tune-{slug(detector)}-{slug(Path(scenario).absolute().name)}"
-        tune_on_log(
-            detector, Path(scenario), alert_budget, place, trials, learn, calibrate, format, mapping, as_json=as_json
-        )
+        tune_on_log(detector, Path(scenario), budget, place, trials, learn, calibrate, format, mapping, as_json=as_json)
         return
     from scopedrift.scenarios.loader import load, override
 
-    chosen = override(load(scenario), {"evaluation.alert_budget": alert_budget})
+    chosen = override(load(scenario), {"evaluation.alert_budget": budget})
     if find_spec("optuna") is None:
         raise UsageError("tuning needs Optuna: pip install 'scopedrift[tune]'")
     from scopedrift.experiments.running.tune import TuneError, tune
@@ -108,8 +106,8 @@ def tune_detector(
     rows = [[side, *(f"{sides[side][name]:.3g}" for name in names)] for side in ("tuned", "default")]
     columns = ["parameters", "f1", "recall", "precision", "false alarms a day"]
     print_table(f"{found.detector} on {judges} held-out worlds", columns, rows, right=columns[1:])
-    gain, budget = found.difference, found.scenario.evaluation.alert_budget
-    spent = float(sides["tuned"]["false_positives_per_day"]) / budget if budget else 0.0
+    gain, allowed = found.difference, found.scenario.evaluation.alert_budget
+    spent = float(sides["tuned"]["false_positives_per_day"]) / allowed if allowed else 0.0
     over = f" It spends {spent:.2g} times the budget of false alarms." if spent > OVERSPENT else ""
     sure = "better" if gain.low > 0 else "worse: keep the default" if gain.high < 0 else "no proof of a gain"
     print_paragraph(

@@ -45,7 +45,7 @@ def tune_on_log(
     try:
         per_day = parse_rate(budget)
     except ValueError as error:
-        raise UsageError(f"--alert-budget: {error}") from None
+        raise UsageError(f"--budget: {error}") from None
     world = _world(path, learn, calibrate, format, mapping).at_budget(per_day)
     if world.truth.incidents and find_spec("optuna") is None:
         raise UsageError("tuning needs Optuna: pip install 'scopedrift[tune]'")

@@ -123,11 +123,11 @@ def test_a_wrong_clock_is_no_part_of_a_log(log, wrong):
 def test_the_command_tunes_on_a_log_and_says_what_is_wrong(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = CliRunner().invoke
-    done = run(app, ["tune", "first-seen", str(SAMPLE), "--alert-budget", "1/day", "--out", "t", "--json"])
+    done = run(app, ["tune", "first-seen", str(SAMPLE), "--budget", "1/day", "--out", "t", "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["will_miss"] is None and Path(told["path"]).is_file()
-    assert run(app, ["tune", "first-seen", str(SAMPLE), "--alert-budget", "often"]).exit_code == 2
+    assert run(app, ["tune", "first-seen", str(SAMPLE), "--budget", "often"]).exit_code == 2
     assert run(app, ["tune", "first-seen", str(SAMPLE), "--learn", "0.9", "--calibrate", "0.9"]).exit_code == 2
     (tmp_path / "empty").mkdir()
     assert run(app, ["tune", "first-seen", "empty"]).exit_code == 2
