@@ -102,7 +102,8 @@ def _sections(data: ReportData, chosen: dict[str, Look], folder: Path) -> list[S
         for at, scenario in enumerate(drawn):
             own = data.only(scenario)
             suffix = f"--{at + 1}-{slug(scenario)}" if len(drawn) > 1 else ""
-            pictures = [_picture(d, suffix, folder) for draw in FIGURES if (d := draw(own, chosen)) is not None]
+            drawings = [draw(own, chosen) for draw in FIGURES.values()]
+            pictures = [_picture(drawing, suffix, folder) for drawing in drawings if drawing is not None]
             keys = time_line.informative(own)
             show, fold = max(2, TIME_LINES // len(drawn)), TIME_LINES_FOLDED // len(drawn)
             lines = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 
 DASH = "\N{EN DASH}"
 SMALL_NUMBERS = (
@@ -154,3 +155,10 @@ def listed(items: list[str], limit: int = 3) -> str:
 def capital(sentence: str) -> str:
     """Return `sentence` with its first letter in upper case and the rest as it was."""
     return sentence[:1].upper() + sentence[1:]
+
+
+def fact_texts(facts: Mapping[str, object]) -> dict[str, str]:
+    """What was run, as a report shows it: names with blanks, lists joined by commas."""
+    titles = {"version": "scopedrift", "alert_budget_per_day": "alert budget a day"}
+    texts = {name: ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact) for name, fact in facts.items()}
+    return {titles.get(name, name.replace("_", " ")): text for name, text in texts.items()}

@@ -27,7 +27,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
-from scopedrift.scenarios.documents import Problem, ScenarioError, closest, parse, read_text, shown
+from scopedrift.scenarios.documents import Problem, ScenarioError, closest, parse, read_text, shown, write
 from scopedrift.scenarios.durations import format_duration, parse_duration
 from scopedrift.scenarios.explain import validated
 from scopedrift.scenarios.fields import Factor, Flag, Model, Rate, Share, Size, Slug, Text, fail
@@ -172,12 +172,12 @@ def suites() -> dict[str, Traversable]:
     return {file.name.removesuffix(".yaml"): file for file in found if file.name.endswith(".yaml")}
 
 
-def load_suite(name_or_path: str) -> Plan:
-    """The suite of that name in the library, or in the YAML file at that path, with every variant validated.
+def load_suite(source: str | Path | Mapping[str, Any]) -> Plan:
+    """The suite of that name in the library, in the YAML file at that path, or in a mapping, with all its variants.
 
     Raises `ScenarioError` for anything that is wrong with it.
     """
-    label, text, folder = _find(name_or_path)
+    label, text, folder = _find(source)
     document = parse(text, label)
     suite = validated(Suite, document.value, document)
     variants = []
@@ -200,7 +200,11 @@ def _variant(suite: Suite, scenario: Scenario, changed: Mapping[str, Any]) -> Va
     return Variant(label, override(scenario, values) if values else scenario, changed)
 
 
-def _find(name_or_path: str) -> tuple[str, str, Path | None]:
+def _find(source: str | Path | Mapping[str, Any]) -> tuple[str, str, Path | None]:
+    """What messages call the suite, its text, and the folder that its paths start from."""
+    if isinstance(source, Mapping):
+        return "<mapping>", write(dict(source)), None
+    name_or_path = str(source)
     if name_or_path in (known := suites()):
         label = f"suites/{known[name_or_path].name}"
         return label, read_text(known[name_or_path], label), None

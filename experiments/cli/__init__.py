@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from scopedrift.experiments.cli.audit import audit_scenario
+from scopedrift.experiments.cli.audit import audit
 from scopedrift.experiments.cli.check import check
 from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
 from scopedrift.experiments.cli.export import export
@@ -30,8 +30,8 @@ from scopedrift.experiments.cli.run import run
 from scopedrift.experiments.cli.schema import schema
 from scopedrift.experiments.cli.score import score
 from scopedrift.experiments.cli.show import show
-from scopedrift.experiments.cli.simulate import simulate_log
-from scopedrift.experiments.cli.sweep import sweep_suite
+from scopedrift.experiments.cli.simulate import simulate
+from scopedrift.experiments.cli.sweep import sweep
 from scopedrift.experiments.cli.tune import tune_detector
 from scopedrift.experiments.cli.ui import ui
 
@@ -53,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run)
-app.command("simulate")(simulate_log)
+app.command("simulate")(simulate)
 app.command("score")(score)
 app.command("profile")(profile_log)
 app.command("inject")(inject_incidents)
@@ -62,10 +62,10 @@ app.command("list")(list_things)
 app.command("show")(show)
 app.command("schema")(schema)
 app.command("check")(check)
-app.command("audit")(audit_scenario)
+app.command("audit")(audit)
 app.command("realism")(realism)
 app.add_typer(new_app, name="new")
-app.command("sweep")(sweep_suite)
+app.command("sweep")(sweep)
 app.command("gate")(gate_suite)
 app.command("tune")(tune_detector)
 app.command("reproduce")(reproduce)

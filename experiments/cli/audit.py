@@ -9,7 +9,7 @@ import typer
 from scopedrift.experiments.cli.output import print_json, print_table, progress, remark
 
 
-def audit_scenario(
+def audit(
     scenario: Annotated[str, typer.Argument(help="A scenario's name or file, or a folder that `inject` wrote.")],
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="How many worlds: seeds 0 to N-1.")] = 4,
     detector: Annotated[
@@ -18,20 +18,18 @@ def audit_scenario(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Examine a scenario for the flaws that make benchmarks worthless; exit code 1 if a row fails."""
-    from scopedrift.experiments.audit import audit, audit_log
-    from scopedrift.experiments.cli.run import injected
+    from scopedrift.experiments.audit import audit as examine
+    from scopedrift.experiments.audit import audit_log
+    from scopedrift.experiments.running.selection import default_detectors
+    from scopedrift.worlds import World, scenario_or_world
 
-    world = injected(scenario, None)
-    if world:
-        name, seeds, rows = world.scenario.name, 1, audit_log(world)
+    chosen = scenario_or_world(scenario)
+    name = chosen.name
+    if isinstance(chosen, World):
+        seeds, rows = 1, audit_log(chosen.source)
     else:
-        from scopedrift.experiments.running.selection import default_detectors
-        from scopedrift.scenarios.loader import load
-
-        chosen = load(scenario)
-        name = chosen.name
         with progress(f"auditing {name}") as show:
-            rows = audit(chosen, detector or default_detectors(), range(seeds), show)
+            rows = examine(chosen, detector or default_detectors(), range(seeds), show)
     failed = [row for row in rows if not row.ok]
     if as_json:
         print_json({"scenario": name, "seeds": seeds, "ok": not failed, "rows": [vars(row) for row in rows]})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.output import (
     print_json,
     print_paragraph,
@@ -20,7 +21,6 @@ from scopedrift.experiments.cli.output import (
     records,
     remark,
 )
-from scopedrift.experiments.cli.results import failures
 from scopedrift.experiments.folders import RUNS, new_folder
 from scopedrift.experiments.progress import Progress
 
@@ -81,7 +81,6 @@ def reproduce(
 
 def _leaderboard(folder: Path, facts: Mapping[str, str], quick: bool, jobs: int) -> pd.DataFrame:
     """Sweep the suite, write its page, return the main table as text."""
-    from scopedrift.experiments.running.sweep import sweep
     from scopedrift.reports.leaderboard import write_leaderboard
     from scopedrift.reports.results import results_frame
     from scopedrift.reports.tables import normalise
@@ -92,8 +91,8 @@ def _leaderboard(folder: Path, facts: Mapping[str, str], quick: bool, jobs: int)
         plan = replace(plan, suite=plan.suite.model_copy(update={"seeds": QUICK_SEEDS}))
     name = f"{plan.suite.name}, version {plan.suite.version}"
     with progress(f"sweeping {plan.suite.name}") as show:
-        swept = sweep(plan, RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}", jobs=jobs, progress=show)
-    for problem in failures(swept.tables):
+        swept = sd.sweep(plan, RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}", jobs=jobs, progress=show)
+    for problem in swept.failures:
         remark(problem)
     about = {**facts, "suite": f"{name}, {plan.suite.seeds} worlds a scenario, digest {plan.digest[:16]}"}
     write_leaderboard(swept.tables, folder, title=f"Leaderboard: {plan.suite.name}", facts=about)

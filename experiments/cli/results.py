@@ -1,21 +1,23 @@
-"""Results as commands leave them: report, figures and tables in a folder, the main table and its words on the terminal,
-runs in MLflow."""
+"""Results on the terminal: the main table and its words, what rules did, and what went wrong."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from scopedrift.experiments.cli.output import as_texts, print_paragraph, print_table, records
+import typer
+
+from scopedrift.experiments.cli.output import print_paragraph, print_table, records, remark
+from scopedrift.experiments.folders import RUNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from scopedrift.experiments.tracking import Invocation
+    from scopedrift.results import Results
 
-MARKER: Final = "run.json"
 FINDINGS: Final = 3
 """Detectors that are described in words, best recall first; the report describes all."""
 COLUMNS: Final = (
@@ -23,34 +25,22 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def write_results(folder: Path, tables: Mapping[str, pd.DataFrame], title: str, facts: Mapping[str, Any]) -> None:
-    """Everything that stays: the report with its figures and tables, the tables as Parquet, and what was run."""
-    from scopedrift.reports import write_report
-
-    titles = {"version": "scopedrift", "alert_budget_per_day": "alert budget a day"}
-    meta = {titles.get(name, name.replace("_", " ")): text for name, text in as_texts(facts).items()}
-    write_report(tables, folder, title=title, meta=meta)
-    (folder / "tables").mkdir(exist_ok=True)
-    for name, table in tables.items():
-        table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
-    (folder / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-
-
-def print_results(tables: Mapping[str, pd.DataFrame], scenario: str, findings: int = FINDINGS) -> None:
-    """The main table and the summary in words, as in the report."""
-    from scopedrift.reports.results import HEADINGS, results
-    from scopedrift.reports.tables import normalise
-    from scopedrift.reports.words import summarise
-
-    data = normalise(tables)
-    rows = [[row.values[HEADINGS.index(name)].flat for name in COLUMNS] for row in results(data)]
-    print_table(f"{scenario}, with 95 % intervals", COLUMNS, rows, right=COLUMNS[1:])
-    print_rules(tables["rule_summary"])
-    words = summarise(data, scenario)
-    told = words.findings[:findings]
-    for text in (words.opening, *(finding.text for finding in told)):
+def print_results(results: Results) -> None:
+    """The main table of each scenario, and the summary of a single one in words, as in the report."""
+    rules = results.tables["rule_summary"]
+    found = results.table
+    several = found["Scenario"].nunique() > 1
+    for scenario, mine in found.groupby("Scenario", sort=False):
+        if several:
+            print(scenario)
+        print_table(f"{scenario}, with 95 % intervals", COLUMNS, mine[list(COLUMNS)].to_numpy().tolist(), COLUMNS[1:])
+        print_rules(rules[rules["scenario"] == scenario] if len(rules) else rules)
+        if several:
+            print()
+    words = [] if several else results.words
+    for text in words[: 1 + FINDINGS]:
         print_paragraph(text)
-    if told and len(words.findings) > len(told):
+    if len(words) > 1 + FINDINGS:
         print_paragraph("The report says the same of the others.")
 
 
@@ -72,38 +62,38 @@ def _rule_cells(row: Mapping[str, Any], counts: Iterable[str], told: bool) -> li
     noise = "" if row["noise_rank"] != row["noise_rank"] else f"{row['noise_rank']:.0f}"
     alone = [name for name in str(row.get("only") or "").split(", ") if name]
     caught = [f"{row['caught']} of {row['incidents']}", str(len(alone))] if told else []
-    remark = "" if row["status"] == "fires" else row["status"] + (f": {row['reason']}" if row["reason"] else "")
-    return [row["rule"], row["level"], *numbers, noise, *caught, remark]
+    status = "" if row["status"] == "fires" else row["status"] + (f": {row['reason']}" if row["reason"] else "")
+    return [row["rule"], row["level"], *numbers, noise, *caught, status]
 
 
-def track_results(
-    parent: Invocation,
-    tables: Mapping[str, pd.DataFrame],
-    folder: Path,
-    *,
-    params: Mapping[str, Any],
-    detectors: Mapping[str, Mapping[str, Any]],
-    each_cell: bool = False,
-) -> str:
-    """Write the results to MLflow; what went wrong, if it did: the results themselves are safe by now."""
+@contextmanager
+def tracked(wanted: bool, command: str, tags: Mapping[str, str]) -> Iterator[Invocation | None]:
+    """The MLflow run of a command, opened before anything is simulated; None if tracking is switched off."""
+    if not wanted:
+        yield None
+        return
+    from scopedrift.experiments.tracking import open_tracker
+
+    with open_tracker(RUNS).invocation(command, tags, {}) as parent:
+        yield parent
+
+
+def track_results(results: Results, parent: Invocation | None, saved: Path, *, each_cell: bool = False) -> list[str]:
+    """Write results that were saved to MLflow; what went wrong, if it did: the results themselves are safe by now."""
+    if parent is None:
+        return []
     from scopedrift.experiments.tracking import TrackingError
 
     try:
-        parent.log_results(tables, params=params, detectors=detectors, cells=each_cell)
-        parent.log_files([folder / "report.html", folder / MARKER])
-        parent.log_files(sorted((folder / "tables").glob("*.parquet")), "tables")
-        parent.log_files(sorted((folder / "figures").glob("*.svg")), "figures")
+        results.track(parent, saved=saved, each_cell=each_cell)
     except TrackingError as error:
-        return f"the results are kept, but {error}"
-    return ""
+        return [f"the results are kept, but {error}"]
+    return []
 
 
-def failures(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """One line for each cell that failed."""
-    cells = tables["cells"]
-    failed = cells[cells["status"] == "failed"].to_dict("records")
-    several = cells["scenario"].nunique() > 1
-    return [
-        f"{c['detector']} failed on {c['scenario'] + ', ' if several else ''}seed {c['seed']}: {c['reason']}"
-        for c in failed
-    ]
+def end(problems: Sequence[str]) -> None:
+    """Say what went wrong; exit code 1 if anything did."""
+    for problem in problems:
+        remark(problem)
+    if problems:
+        raise typer.Exit(1)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from scopedrift.experiments.cli.output import print_json, progress, records, remark
-from scopedrift.experiments.cli.results import MARKER, failures, print_results, track_results, write_results
-from scopedrift.experiments.errors import UsageError
-from scopedrift.experiments.folders import RUNS, new_folder, run_folder
-
-if TYPE_CHECKING:
-    from scopedrift.experiments.tracking import Invocation
-    from scopedrift.scenarios.schema import Scenario
-    from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
+import scopedrift as sd
+from scopedrift.experiments.cli.output import print_json, progress, records
+from scopedrift.experiments.cli.results import end, print_results, track_results, tracked
+from scopedrift.experiments.folders import new_folder, run_folder
 
 
 def run(
@@ -38,113 +31,29 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Run detectors over simulated worlds and report how precise, how costly and how early they are."""
-    world = injected(scenario, budget)
-    chosen: Any = world.scenario if world else _scenario(scenario, budget)
-    if world and ablate:
-        raise UsageError("--ablate is for scenarios: nothing but the log is known of a real platform")
-    from scopedrift.detectors.registry import reference
-    from scopedrift.experiments.running import run as running
-    from scopedrift.experiments.running.selection import default_detectors, log_only_detectors, resolve
+    from scopedrift.judging import taking_part
+    from scopedrift.results import MARKER
+    from scopedrift.worlds import World, at_budget, scenario_or_world
 
-    seeds = 1 if world else seeds
-    wanted = detector or (log_only_detectors() if world else default_detectors())
-    detectors = resolve(wanted)
-    started = datetime.now(UTC)
-    place = out or run_folder(chosen.name, started)
-    facts = _facts(chosen, seeds, list(detectors), started)
-    untracked = ""
-    with new_folder(place, MARKER) as folder, _tracked(track, chosen, facts) as parent:
+    chosen = at_budget(scenario_or_world(scenario), budget)
+    terms = chosen.scenario if isinstance(chosen, World) else chosen
+    detectors = taking_part(chosen, detector)
+    place = out or run_folder(chosen.name, datetime.now(UTC))
+    tags = {"scenario": chosen.name, "scenario_digest": terms.digest()}
+    with new_folder(place, MARKER) as folder, tracked(track, f"run {chosen.name}", tags) as parent:
         with progress(f"running {chosen.name}") as show:
-            tables = (
-                running.run_on_world(world, detectors, show)
-                if world
-                else running.run(chosen, detectors, range(seeds), show)
-            )
-            if ablate:
-                from scopedrift.experiments.running.ablation import ablation
-
-                tested = {name: d for name, d in detectors.items() if not reference(name)}
-                tables["ablation"] = ablation(chosen, tested, range(seeds), tables["cells"], show)
+            results = sd.run(chosen, detectors, seeds=seeds, ablate=ablate, progress=show)
             show(1.0, "writing the report")
-            write_results(folder, tables, chosen.name, facts)
-        if parent:
-            parameters = {name: each.parameters() for name, each in detectors.items()}
-            untracked = track_results(
-                parent, tables, folder, params=_terms(chosen), detectors=parameters, each_cell=track_cells
-            )
+            results.save(folder)
+        untracked = track_results(results, parent, folder, each_cell=track_cells)
+    report = str(place / "report.html")
     if as_json:
-        names = ("summary", "cells", "worlds", *(["rule_summary"] if len(tables["rule_summary"]) else []))
-        tables_as_records = {name: records(tables[name]) for name in names}
-        print_json({**facts, "path": str(place), "report": str(place / "report.html"), **tables_as_records})
+        names = ("summary", "cells", "worlds", *(["rule_summary"] if len(results.tables["rule_summary"]) else []))
+        tables = {name: records(results.tables[name]) for name in names}
+        print_json({**results.facts, "path": str(place), "report": report, **tables})
     else:
-        print_results(tables, chosen.name)
-        print(f"\nreport: {place / 'report.html'}")
-        if track and not untracked:
+        print_results(results)
+        print(f"\nreport: {report}")
+        if parent and not untracked:
             print("all runs so far: scopedrift ui")
-    problems = [*failures(tables), *([untracked] if untracked else [])]
-    for problem in problems:
-        remark(problem)
-    if problems:
-        raise typer.Exit(1)
-
-
-def _scenario(name: str, budget: str | None) -> Scenario:
-    from scopedrift.scenarios.loader import load, override
-
-    chosen = load(name)
-    return chosen if budget is None else override(chosen, {"evaluation.alert_budget": budget})
-
-
-def injected(path: str, budget: str | None) -> RealWorld | None:
-    """The real log with incidents that was saved at a path, or None if that is no folder of a log."""
-    from scopedrift.simulator.log.storage import MANIFEST
-
-    if not (Path(path) / MANIFEST).is_file():
-        return None
-    from scopedrift.scenarios.durations import parse_rate
-    from scopedrift.simulator.own_logs.world import load_world
-
-    world = load_world(Path(path))
-    try:
-        return world if budget is None else world.at_budget(parse_rate(budget))
-    except ValueError as error:
-        raise UsageError(f"--budget: {error}") from None
-
-
-def _facts(
-    scenario: Scenario | LogTimetable, seeds: int, detectors: Sequence[str], started: datetime
-) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    return {
-        "scenario": scenario.name,
-        "scenario_digest": scenario.digest(),
-        "seeds": seeds,
-        "detectors": list(detectors),
-        "alert_budget_per_day": scenario.evaluation.alert_budget,
-        "started": started.isoformat(timespec="seconds"),
-        "version": version("scopedrift"),
-    }
-
-
-def _tracked(
-    wanted: bool, scenario: Scenario | LogTimetable, facts: Mapping[str, Any]
-) -> AbstractContextManager[Invocation | None]:
-    """The parent run, opened before anything is simulated; nothing if tracking is switched off."""
-    if not wanted:
-        return nullcontext()
-    from scopedrift.experiments.tracking import open_tracker
-
-    tags = {"scenario": scenario.name, "scenario_digest": scenario.digest()}
-    params = {name: value for name, value in facts.items() if name not in ("version", "started")}
-    return open_tracker(RUNS).invocation(f"run {scenario.name}", tags, params)
-
-
-def _terms(scenario: Scenario | LogTimetable) -> dict[str, Any]:
-    return {
-        "version": scenario.version,
-        "scenario_digest": scenario.digest(),
-        "horizon_days": (scenario.end_us - scenario.start_us) / 86_400e6,
-        "alert_budget_per_day": scenario.evaluation.alert_budget,
-        "cooldown_s": scenario.evaluation.cooldown / 1e6,
-    }
+    end([*results.failures, *untracked])

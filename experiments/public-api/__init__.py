@@ -19,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scopedrift.detectors.base import Detector as Detector
     from scopedrift.detectors.loading import summaries as detectors
+    from scopedrift.judging import evaluate as evaluate
+    from scopedrift.judging import run as run
+    from scopedrift.judging import sweep as sweep
     from scopedrift.scenarios.loader import descriptions as scenarios
     from scopedrift.scenarios.loader import load as load_scenario
     from scopedrift.scenarios.schema import Scenario as Scenario
@@ -32,7 +35,10 @@ else:
         "EventBatch": "simulator.log.events:EventBatch",
         "Scenario": "scenarios.schema:Scenario",
         "load_scenario": "scenarios.loader:load",
+        "evaluate": "judging:evaluate",
+        "run": "judging:run",
         "simulate": "worlds:simulate",
+        "sweep": "judging:sweep",
     }
     """Where each name is; a name without a place is a package that can be called."""
 
@@ -64,7 +70,10 @@ __all__ = [
     "Scenario",
     "__version__",
     "detectors",
+    "evaluate",
     "load_scenario",
+    "run",
     "scenarios",
     "simulate",
+    "sweep",
 ]

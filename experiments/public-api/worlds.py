@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.worlds import make_world
 from scopedrift.reports.notebook import fragment
-from scopedrift.scenarios.loader import load
+from scopedrift.scenarios.durations import format_rate, parse_rate
+from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.engine import Simulation
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.storage import MANIFEST
 from scopedrift.simulator.log.truth_file import save_truth
-from scopedrift.simulator.own_logs.world import RealWorld, load_world
+from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld, load_world
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +61,14 @@ class World:
         return cls(load_world(Path(folder)))
 
     @property
+    def scenario(self) -> Scenario | LogTimetable:
+        """What was simulated; of a real log, its windows."""
+        return self.source.scenario
+
+    @property
     def name(self) -> str:
         """The name of the scenario, or of the log."""
-        return self.source.scenario.name
+        return self.scenario.name
 
     @property
     def seed(self) -> int:
@@ -176,6 +183,36 @@ def simulate(
         made = make_world(chosen, seed, progress, out=folder)
         save_truth(made.truth, folder)
     return World(replace(made, log=EventLog.load(Path(out))))
+
+
+def scenario_or_world(source: ScenarioLike | World) -> Scenario | World:
+    """What was given; of a folder that `inject` wrote, the world that it holds."""
+    if isinstance(source, str | Path) and (Path(source) / MANIFEST).is_file():
+        return World.load(source)
+    return source if isinstance(source, World) else scenario_of(source)
+
+
+@overload
+def at_budget(source: World, alert_budget: str | float | None) -> World: ...
+@overload
+def at_budget(source: Scenario | World, alert_budget: str | float | None) -> Scenario | World: ...
+def at_budget(source: Scenario | World, alert_budget: str | float | None) -> Scenario | World:
+    """The same, to be judged at another budget of false alarms: a text such as `3/week`, or a number a day.
+
+    Raises `UsageError` for anything else.
+    """
+    if alert_budget is None:
+        return source
+    try:
+        per_day = parse_rate(alert_budget if isinstance(alert_budget, str) else f"{alert_budget}/day")
+    except ValueError as error:
+        raise UsageError(f"alert budget: {error}") from None
+    if isinstance(source, Scenario):
+        return override(source, {"evaluation.alert_budget": format_rate(per_day)})
+    if isinstance(source.source, RealWorld):
+        return World(source.source.at_budget(per_day))
+    changed = override(source.source.scenario, {"evaluation.alert_budget": format_rate(per_day)})
+    return World(replace(source.source, scenario=changed))
 
 
 def scenario_of(source: ScenarioLike) -> Scenario:

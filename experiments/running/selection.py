@@ -5,7 +5,8 @@ The references stand beside every result, whether they were asked for or not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Final
 
 from scopedrift.detectors import loading, registry
@@ -28,12 +29,35 @@ def log_only_detectors() -> list[str]:
     return [name for name, info in found.items() if not info.reference and not info.needs]
 
 
-def resolve(specs: Sequence[str]) -> dict[str, Detector]:
-    """The detectors that `specs` ask for, and the references, by the names that results show.
+def resolve(wanted: Sequence[str | Detector] | Mapping[str, Detector]) -> dict[str, Detector]:
+    """The detectors that are wanted, by text or as they are, and the references, by the names that results show.
 
-    Raises `SpecError` for the first one that cannot be made.
+    Raises `SpecError` for the first one that cannot be made, or whose name is taken.
     """
-    return {label: detector for label, (_, detector) in _made(specs).items()}
+    if isinstance(wanted, Mapping):
+        return {**wanted, **{name: loading.load(name) for name in STANDARD_REFERENCES if name not in wanted}}
+    texts = [each for each in wanted if isinstance(each, str)]
+    found = {label: detector for label, (_, detector) in _made(texts).items()}
+    for each in wanted:
+        if not isinstance(each, str):
+            label, _ = labelled(each)
+            if found.setdefault(label, each) is not each:
+                raise SpecError(f"two detectors are called {label!r}: give one of them another `name`")
+    return found
+
+
+def labelled(wanted: str | Detector) -> tuple[str, Detector]:
+    """A detector, with the name that results show: that of its class, with the parameters that are not the defaults.
+
+    Raises `SpecError` if it cannot be made.
+    """
+    if isinstance(wanted, str):
+        detector = loading.load(wanted)
+        return label_of(wanted, detector), detector
+    defaults: dict[str, object] = {f.name: f.default for f in fields(wanted)} if is_dataclass(wanted) else {}
+    given = {name: value for name, value in wanted.parameters().items() if value != defaults.get(name)}
+    inside = ", ".join(f"{name}={value}" for name, value in given.items())
+    return f"{name_of(wanted)}({inside})" if inside else name_of(wanted), wanted
 
 
 def named(specs: Sequence[str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ def share_axis(axes: Axes) -> None:
 
 def dates(axes: Axes) -> None:
     """Label the horizontal axis with days, and hours where the days are few."""
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=4, maxticks=8))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=8))  # type: ignore[no-untyped-call]
     low, high = axes.get_xlim()
     form = "%d %b" if high - low > 4 else "%d %b\n%H:%M"
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _day(x, form)))

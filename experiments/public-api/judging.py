@@ -1,0 +1,222 @@
+"""Judging detectors: on one world, on the worlds of a scenario, over a suite."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from scopedrift.detectors.base import Detector
+from scopedrift.detectors.registry import reference
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.evaluation import evaluate as evaluation
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import tables
+from scopedrift.experiments.progress import Progress, part_of, silent
+from scopedrift.experiments.running import run as running
+from scopedrift.experiments.running import sweep as sweeping
+from scopedrift.experiments.running.ablation import ablation
+from scopedrift.experiments.running.selection import (
+    default_detectors,
+    labelled,
+    log_only_detectors,
+    resolve,
+)
+from scopedrift.results import Results
+from scopedrift.scenarios.schema import Scenario
+from scopedrift.scenarios.suite import Plan, load_suite
+from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
+from scopedrift.worlds import ScenarioLike, World, at_budget, scenario_or_world
+
+RUN_SHARE: Final = 0.3
+"""Of the work of a run with an ablation, for the progress bar (assumed)."""
+
+Detectors = str | Detector | Sequence[str | Detector] | Mapping[str, Detector]
+"""One detector or several: names, `module:Class`, `file.py:Class` (with parameters in parentheses), or objects; or
+objects by the names that results show."""
+
+
+def evaluate(
+    detector: str | Detector, world: World, *, alert_budget: str | float | None = None, withhold: Sequence[str] = ()
+) -> Results:
+    """Judge one detector on one world.
+
+    It learns on the baseline window, its threshold is set on the calibration window for the alert budget, and its
+    alerts of the test window are held against the truth, which it never sees.
+
+    Args:
+        detector: A name, `module:Class` or `file.py:Class`, with parameters in parentheses; or an object.
+        world: What `simulate` or `inject` returned.
+        alert_budget: False alarms that are accepted: a text such as `"3/week"`, or a number a day. By default the
+            scenario's.
+        withhold: Pieces of knowledge (`policy`, `inventory`, `calendar`, `task_context`) that it is not given.
+
+    Returns:
+        Results of one detector; `metrics` holds its numbers.
+
+    Raises:
+        SpecError: There is no such detector, or it was given wrong parameters.
+        DetectorError: The detector failed.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> world = sd.simulate("tiny", seed=1)
+        >>> found = sd.evaluate("first-seen", world)
+        >>> found.metrics["detected"], found.metrics["incidents"], round(found.metrics["recall"], 2)
+        (5.0, 6.0, 0.83)
+    """
+    source = at_budget(world, alert_budget).source
+    label, chosen = labelled(detector)
+    facts = _facts(source.scenario, [source.seed], [label])
+    found = evaluation.evaluate(chosen, source, name=label, withhold=withhold)
+    result = combine([tables(found, source)])
+    return Results(world.name, result, facts, _terms(source.scenario), _parameters({label: chosen}))
+
+
+def run(
+    scenario: ScenarioLike | World,
+    detectors: Detectors | None = None,
+    *,
+    seeds: int | Sequence[int] = 5,
+    alert_budget: str | float | None = None,
+    ablate: bool = False,
+    progress: Progress = silent,
+) -> Results:
+    """Run detectors over the worlds of a scenario, or over one world; `never`, `random`, `always`, `oracle` join in.
+
+    A detector that fails costs its own result only (`Results.failures`).
+
+    Args:
+        scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder that `inject` wrote.
+        detectors: One or several. By default all built-in ones that can run (on a log: those that need nothing else).
+        seeds: How many worlds (seeds 0 to N-1), or which. A world is taken as it is.
+        alert_budget: False alarms that are accepted: a text such as `"3/week"`, or a number a day. By default the
+            scenario's.
+        ablate: Also run without each piece of knowledge and without each stream, which takes far longer (table
+            `ablation`).
+        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+
+    Raises:
+        ScenarioError: The scenario does not exist, or something in it is wrong.
+        SpecError: There is no such detector, or it was given wrong parameters.
+        UsageError: Two detectors have the same name, or an ablation was asked for of a log.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> results = sd.run("tiny", "rate", seeds=[1], alert_budget="2/day")
+        >>> results.curve("rate")[["false_positives_per_day", "recall"]].shape[1]
+        2
+    """
+    chosen = at_budget(scenario_or_world(scenario), alert_budget)
+    found = taking_part(chosen, detectors)
+    if isinstance(chosen, World):
+        if ablate:
+            raise UsageError("an ablation needs a scenario, from which worlds without each piece are simulated")
+        facts = _facts(chosen.scenario, 1, list(found))
+        result = running.run_on_world(chosen.source, found, progress)
+        return Results(chosen.name, result, facts, _terms(chosen.scenario), _parameters(found))
+    facts = _facts(chosen, seeds, list(found))
+    worlds = range(seeds) if isinstance(seeds, int) else seeds
+    share = RUN_SHARE if ablate else 1.0
+    result = running.run(chosen, found, worlds, part_of(progress, 0.0, share))
+    if ablate:
+        tested = {name: each for name, each in found.items() if not reference(name)}
+        result["ablation"] = ablation(chosen, tested, worlds, result["cells"], part_of(progress, share, 1 - share))
+    return Results(chosen.name, result, facts, _terms(chosen), _parameters(found))
+
+
+def taking_part(on: Scenario | World, detectors: Detectors | None) -> dict[str, Detector]:
+    """The detectors that `run` takes, with the references, by the names that results show."""
+    if detectors is None:
+        real = isinstance(on, World) and isinstance(on.source, RealWorld)
+        return resolve(log_only_detectors() if real else default_detectors())
+    return resolve([detectors] if isinstance(detectors, str | Detector) else detectors)
+
+
+def sweep(
+    suite: str | Path | Mapping[str, Any] | Plan,
+    out: str | Path | None = None,
+    *,
+    detectors: Sequence[str] | None = None,
+    jobs: int = 1,
+    cluster: str | None = None,
+    progress: Progress = silent,
+) -> Results:
+    """Run a suite: scenarios, variations of them, seeds and detectors that belong together.
+
+    The results depend neither on `jobs` nor on how often the sweep was stopped and started again.
+
+    Args:
+        suite: A name in the library, the path of a suite file, or a mapping with what such a file would hold.
+        out: A folder that keeps finished cells, so that a sweep that was stopped goes on where it was. By default
+            nothing is kept.
+        detectors: Detectors instead of those of the suite, by name or file (workers must be able to find them).
+        jobs: Processes on this machine.
+        cluster: Address of a Dask scheduler to use instead, such as `tcp://host:8786`.
+        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+
+    Returns:
+        Results of all scenarios; `facts["run_now"]` counts the cells that were not finished before.
+
+    Raises:
+        ScenarioError: The suite does not exist, or something in it is wrong.
+        SpecError: There is no such detector, or it was given wrong parameters.
+        OSError: No scheduler answers at the address.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> suite = {"name": "sharing", "scenarios": ["tiny"], "seeds": 2, "detectors": ["rate"]}
+        >>> results = sd.sweep({**suite, "vary": {"identities.sharing": [0.0, 1.0]}})
+        >>> list(results.table["Scenario"].unique())
+        ['tiny (sharing=0.0)', 'tiny (sharing=1.0)']
+    """
+    plan = suite if isinstance(suite, Plan) else load_suite(suite)
+    plan = plan.with_detectors(detectors) if detectors else plan
+    found = resolve(plan.suite.detectors)
+    terms: dict[str, object] = {"suite": plan.suite.name, "suite_version": plan.suite.version}
+    facts = {
+        **terms,
+        "suite_digest": plan.digest,
+        "scenarios": [variant.label for variant in plan.variants],
+        "seeds": plan.suite.seeds,
+        "detectors": list(found),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
+        swept = sweeping.sweep(plan, Path(folder), jobs=jobs, address=cluster, progress=progress)
+    facts["run_now"] = swept.ran
+    return Results(plan.suite.name, swept.tables, facts, terms, _parameters(found))
+
+
+def _parameters(detectors: Mapping[str, Detector]) -> dict[str, dict[str, object]]:
+    return {name: each.parameters() for name, each in detectors.items()}
+
+
+def _terms(scenario: Scenario | LogTimetable) -> dict[str, object]:
+    """What holds for every world of a scenario or log."""
+    return {
+        "version": scenario.version,
+        "scenario_digest": scenario.digest(),
+        "horizon_days": (scenario.end_us - scenario.start_us) / 86_400e6,
+        "alert_budget_per_day": scenario.evaluation.alert_budget,
+        "cooldown_s": scenario.evaluation.cooldown / 1e6,
+    }
+
+
+def _facts(
+    scenario: Scenario | LogTimetable, seeds: int | Sequence[int], detectors: Sequence[str]
+) -> dict[str, object]:
+    """What is run, and when."""
+    return {
+        "scenario": scenario.name,
+        "scenario_digest": scenario.digest(),
+        "seeds": seeds if isinstance(seeds, int) else list(seeds),
+        "detectors": list(detectors),
+        "alert_budget_per_day": scenario.evaluation.alert_budget,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": version("scopedrift"),
+    }
