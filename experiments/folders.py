@@ -1,9 +1,21 @@
-"""Results appear whole or not at all: they are written beside their place and then renamed into it."""
+"""Result folders: they appear whole or not at all, and what a user keeps in them stays.
+
+A result is written into a hidden folder beside its place, which then takes the place in one atomic exchange
+(`renameat2` on Linux; two renames elsewhere).  A marker lists every file of the result.  Only a folder with such a
+marker is ours to replace; files that it does not list are the user's, and move into the new result.
+
+A process holds a lock on its hidden folder.  What a killed process left behind has none: the next call for the same
+place removes it, or puts an earlier result back.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import json
+import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +26,11 @@ from scopedrift.experiments.errors import UsageError
 
 RUNS: Final = Path("runs")
 """Where results go unless told otherwise, and where they are tracked."""
+MARKER: Final = ".scopedrift-folder.json"
+FORMAT: Final = "scopedrift-folder/1"
+UNFINISHED: Final = ".scopedrift-unfinished"
+"""Stands in a hidden folder while a result is being written."""
+log = logging.getLogger("scopedrift")
 
 
 def run_folder(name: str, started: datetime) -> Path:
@@ -22,31 +39,140 @@ def run_folder(name: str, started: datetime) -> Path:
 
 
 @contextmanager
-def new_folder(place: Path, marker: str) -> Iterator[Path]:
+def new_folder(place: Path, kind: str) -> Iterator[Path]:
     """A folder to write into, which becomes `place` when the block ends well and vanishes when it does not.
 
-    An earlier result at `place` (recognised by its file `marker`) or an empty folder is replaced.
-    Raises `UsageError` if anything else is there, before any work is done.
+    An empty folder, or an earlier result of the same `kind`, is replaced; a log line names files of the user that
+    were kept.  Raises `UsageError` if anything else is there, before any work is done.
     """
     place = place.absolute()
-    _refuse_foreign(place, marker)
+    _recover(place)
+    _refuse_foreign(place, kind)
     place.parent.mkdir(parents=True, exist_ok=True)
-    fresh, old = (place.with_name(f".{place.name}.{os.getpid()}.{part}") for part in ("part", "old"))
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    try:
-        yield fresh
-        _refuse_foreign(place, marker)
-        if place.exists():
-            place.rename(old)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
+    with _locked(fresh):
+        try:
+            _usual_permissions(fresh)
+            (fresh / UNFINISHED).touch()
+            yield fresh
+            _refuse_foreign(place, kind)
+            files = sorted(path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if not path.is_dir())
+            facts = {"format": FORMAT, "kind": kind, "files": [name for name in files if name != UNFINISHED]}
+            (fresh / MARKER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            (fresh / UNFINISHED).unlink()
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        _put(fresh, place)
+
+
+def _usual_permissions(folder: Path) -> None:
+    """Temporary folders are private; results have the permissions that a new folder would have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+
+
+def _put(fresh: Path, place: Path) -> None:
+    """Move a finished folder to its place, and retire what was there."""
+    if not place.exists():
         fresh.rename(place)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        return
+    with _locked(place):
+        if not _exchanged(fresh, place):
+            aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
+            place.rename(aside)
+            fresh.rename(place)
+            fresh = aside
+        _retire(fresh, place)
 
 
-def _refuse_foreign(place: Path, marker: str) -> None:
+def _exchanged(a: Path, b: Path) -> bool:
+    """Let two folders swap their names at once; false where the system cannot."""
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return swap is not None and swap(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
+
+
+def _retire(old: Path, place: Path) -> None:
+    """Remove what an earlier result lists; what it does not list moves into the new one."""
+    listed, kept = {*_listed(old), MARKER}, []
+    for root, folders, names in os.walk(old, topdown=False):
+        links = [name for name in folders if (Path(root) / name).is_symlink()]
+        for path in (Path(root) / name for name in [*names, *links]):
+            relative = path.relative_to(old)
+            if relative.as_posix() in listed:
+                path.unlink()
+                continue
+            target = place / relative
+            while target.exists() or target.is_symlink():
+                target = target.with_name(f"{target.name}.kept")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+            kept.append(target.relative_to(place).as_posix())
+        Path(root).rmdir()
+    if kept:
+        log.warning("%s: kept what scopedrift did not write there: %s", place, ", ".join(sorted(kept)))
+
+
+def _listed(folder: Path) -> list[str]:
+    """The files that the marker of a folder lists; none without a marker of ours."""
+    facts = _marker(folder)
+    files = facts.get("files")
+    return [str(name) for name in files] if isinstance(files, list) else []
+
+
+def _marker(folder: Path) -> dict[str, object]:
+    try:
+        facts = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else {}
+
+
+def _refuse_foreign(place: Path, kind: str) -> None:
     if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise UsageError(f"{place} is there and is not a folder: name another one")
-    if place.is_dir() and any(place.iterdir()) and not (place / marker).is_file():
-        raise UsageError(f"{place} holds other files, which are not overwritten: name another folder")
+        raise UsageError(f"{place} exists and is not a folder: name another place")
+    if not place.is_dir() or not any(place.iterdir()):
+        return
+    found = _marker(place).get("kind")
+    if found is None:
+        raise UsageError(f"{place} holds files that scopedrift did not write, and keeps them: name another folder")
+    if found != kind:
+        raise UsageError(f"{place} holds another kind of result ({found}, not {kind}): name another folder")
+
+
+def _recover(place: Path) -> None:
+    """Clean up after killed processes, and put back a result that one of them had moved aside."""
+    for left in sorted(place.parent.glob(f".{place.name}.*.part")) if place.parent.is_dir() else []:
+        with _locked(left, wait=False) as mine:
+            if not mine:
+                continue  # somebody is writing there now
+            if (left / UNFINISHED).exists() or not any(left.iterdir()):
+                shutil.rmtree(left)
+            elif not place.exists():
+                left.rename(place)
+            elif _marker(left) and _marker(place):
+                _retire(left, place)
+
+
+@contextmanager
+def _locked(folder: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a folder while the block runs; `False` if another process holds it."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: what is there may be in use
+        yield wait
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)

@@ -21,7 +21,6 @@ from typer.testing import CliRunner
 
 from scopedrift.experiments.cli import app, main
 from scopedrift.experiments.cli.output import print_json, print_table, printable
-from scopedrift.experiments.folders import new_folder
 from scopedrift.scenarios import catalogue
 
 CLI = [sys.executable, "-m", "scopedrift"]
@@ -405,21 +404,6 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "scenarios:\n"
     assert done.stderr == ""
-
-
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a", "mark") as folder:
-        (folder / "mark").write_text("half")
-        raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
-    for text in ("first", "second"):
-        with new_folder(tmp_path / "a", "mark") as folder:
-            (folder / "mark").write_text(text)
-        assert (tmp_path / "a" / "mark").read_text() == text
-    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a", "mark"):
-        raise ZeroDivisionError
-    assert (tmp_path / "a" / "mark").read_text() == "second", "a failure leaves the earlier result"
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_nothing_that_steers_a_terminal_is_printed(capsys):

@@ -55,4 +55,4 @@ def test_bad_input_leaves_nothing_behind(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     done = command("export", tmp_path / "log", "--format", "falco", "--out", tmp_path / "mine")
-    assert done.exit_code == 2 and "holds other files" in done.stderr
+    assert done.exit_code == 2 and "did not write" in done.stderr

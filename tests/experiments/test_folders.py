@@ -1,0 +1,181 @@
+"""Result folders: whole or not at all, and never at the cost of a user's file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from scopedrift.experiments import folders
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import MARKER, new_folder
+
+
+def write(place: Path, text: str = "result", kind: str = "run") -> None:
+    with new_folder(place, kind) as folder:
+        (folder / "tables").mkdir()
+        (folder / "tables" / "cells.csv").write_text(text)
+
+
+def files(place: Path) -> set[str]:
+    return {p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_symlink() or not p.is_dir()} - {MARKER}
+
+
+@pytest.fixture(params=["exchange", "two renames"], autouse=True)
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "two renames":
+        monkeypatch.setattr(folders, "_exchanged", lambda a, b: False)
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a", "run") as folder:
+        (folder / "half").write_text("half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    for text in ("first", "second"):
+        write(tmp_path / "a", text)
+        assert (tmp_path / "a" / "tables" / "cells.csv").read_text() == text
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a", "run"):
+        raise ZeroDivisionError
+    assert (tmp_path / "a" / "tables" / "cells.csv").read_text() == "second", "a failure leaves the earlier result"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_without_our_marker_is_refused_and_stays(tmp_path):
+    app = tmp_path / "app"
+    (app / "src").mkdir(parents=True)
+    (app / "manifest.json").write_text("{}")
+    (app / "run.json").write_text("{}")
+    (app / "src" / "app.js").write_text("precious")
+    with pytest.raises(UsageError, match="did not write"):
+        write(app)
+    assert files(app) == {"manifest.json", "run.json", "src/app.js"}
+
+
+@pytest.mark.parametrize("forged", ["{", "[]", '{"format": "other"}', '{"format": 1, "files": ["src/app.js"]}'])
+def test_a_marker_that_is_not_ours_protects(tmp_path, forged):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / MARKER).write_text(forged)
+    with pytest.raises(UsageError, match="did not write"):
+        write(tmp_path / "app")
+
+
+def test_another_kind_of_result_is_refused(tmp_path):
+    write(tmp_path / "a", kind="log")
+    with pytest.raises(UsageError, match="another kind of result"):
+        write(tmp_path / "a", kind="run")
+
+
+def test_files_of_the_user_move_into_the_new_result(tmp_path, caplog):
+    place = tmp_path / "a"
+    write(place, "first")
+    (place / "notes.md").write_text("mine")
+    (place / "tables" / "mine.csv").write_text("mine")
+    (place / "own").mkdir()
+    (place / "own" / "link").symlink_to(tmp_path)
+    write(place, "second")
+    assert files(place) == {"tables/cells.csv", "notes.md", "tables/mine.csv", "own/link"}
+    assert (place / "tables" / "cells.csv").read_text() == "second"
+    assert "notes.md" in caplog.text and "tables/mine.csv" in caplog.text
+    write(place, "third")
+    assert files(place) == {"tables/cells.csv", "notes.md", "tables/mine.csv", "own/link"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_users_file_with_the_name_of_a_new_one_is_kept_beside_it(tmp_path):
+    place = tmp_path / "a"
+    write(place)
+    (place / "report.html").write_text("mine")
+    with new_folder(place, "run") as folder:
+        (folder / "report.html").write_text("ours")
+    assert (place / "report.html").read_text() == "ours"
+    assert (place / "report.html.kept").read_text() == "mine"
+
+
+def test_a_hostile_list_of_files_reaches_nothing_outside(tmp_path):
+    outside, place = tmp_path / "thesis.tex", tmp_path / "a"
+    outside.write_text("years of work")
+    write(place)
+    facts = json.loads((place / MARKER).read_text())
+    facts["files"] += ["../thesis.tex", str(outside), "tables"]
+    (place / MARKER).write_text(json.dumps(facts))
+    write(place)
+    assert outside.read_text() == "years of work"
+
+
+def test_a_link_is_not_followed(tmp_path):
+    write(tmp_path / "a")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(UsageError, match="not a folder"):
+        write(tmp_path / "b")
+
+
+def killed(place: Path, during: str) -> None:
+    """Start a process that writes a result to `place` and kills itself at a point."""
+    script = textwrap.dedent(f"""
+        import os, signal
+        from pathlib import Path
+        from scopedrift.experiments import folders
+        def die(*_):
+            os.kill(os.getpid(), signal.SIGKILL)
+        {during}
+        with folders.new_folder(Path({str(place)!r}), "run") as folder:
+            (folder / "tables").mkdir()
+            (folder / "tables" / "cells.csv").write_text("killed")
+            if {during!r} == "pass":
+                die()
+    """)
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "during",
+    [
+        "pass",
+        "folders._put = die",
+        "folders._retire = die",
+        "folders._exchanged = lambda a, b: False; folders._retire = die",
+        "folders._exchanged = lambda a, b: False; Path.rename = die",
+    ],
+)
+def test_what_a_killed_process_left_is_cleaned_and_nothing_is_lost(tmp_path, during):
+    place = tmp_path / "a"
+    write(place, "first")
+    (place / "notes.md").write_text("mine")
+    killed(place, during)
+    write(place, "last")
+    assert files(place) == {"tables/cells.csv", "notes.md"}
+    assert (place / "tables" / "cells.csv").read_text() == "last"
+    assert (place / "notes.md").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_result_that_was_moved_aside_comes_back(tmp_path):
+    place = tmp_path / "a"
+    write(place, "first")
+    place.rename(tmp_path / ".a.killed.part")
+    with pytest.raises(ZeroDivisionError), new_folder(place, "run"):
+        raise ZeroDivisionError
+    assert (place / "tables" / "cells.csv").read_text() == "first"
+
+
+def test_the_hidden_folder_of_a_living_process_is_left_alone(tmp_path):
+    with new_folder(tmp_path / "a", "run") as folder:
+        (folder / "one").write_text("1")
+        write(tmp_path / "a", "second")
+        assert (folder / "one").is_file()
+    assert (tmp_path / "a" / "one").is_file()
+
+
+def test_results_can_be_read_by_whom_a_new_folder_could(tmp_path):
+    (tmp_path / "usual").mkdir()
+    write(tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert os.access(tmp_path / "a", os.R_OK | os.X_OK)
