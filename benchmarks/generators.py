@@ -27,8 +27,9 @@ from scopedrift.scenarios import Scenario, load_text
 from scopedrift.scenarios.catalogue import ActivitySpec, Distribution
 from scopedrift.simulator.engine import TICK, WINDOW
 from scopedrift.simulator.expansion.activities import Activity
+from scopedrift.simulator.expansion.arrival import ArrivalCodes
 from scopedrift.simulator.expansion.delivery import DELAY_SIGMA, Delivery
-from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder
+from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.expansion.rows import Holder, StageRow
 from scopedrift.simulator.log.event_log import Digest
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SECOND, Array, Vocabulary
@@ -96,7 +97,6 @@ def ours(given: Setting, out: Path) -> int:
     recorder = Recorder(world, Delivery(given.scenario, 1, world.operations))
     platform = Platform(world, recorder)
     running = [platform.env.process(_stages(platform, given, workload)) for workload in given.workloads]
-    recorder.prepare()
     vocabulary, digest, written = Vocabulary(), Digest(), 0
     codes = ArrivalCodes(world, lambda column, text: vocabulary[column].code(text))
     with LogWriter(out, vocabulary) as writer:
@@ -291,7 +291,7 @@ class _Tables:
         specs = given.scenario.telemetry
         streams = world.names["stream"].texts()
         self.delay = (np.array([max(specs[s].delay, 1) for s in streams])[:, None] * curve).astype(np.int64)
-        self.table = world.activities.tables().operation[given.activity.code]
+        self.table = world.activities.arrays().operation[given.activity.code]
         self.image = delivery.image
         denied, failed = everything.thresholds(given.scenario.errors)
         self.denied, self.failed = denied / 65536, failed / 65536

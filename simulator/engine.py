@@ -15,8 +15,10 @@ from typing import Final
 import numpy as np
 
 from scopedrift.scenarios import Scenario
+from scopedrift.simulator.expansion.arrival import ArrivalCodes
+from scopedrift.simulator.expansion.columns import Window
 from scopedrift.simulator.expansion.delivery import Delivery
-from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, Window
+from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.injection.schedule import start_injections
 from scopedrift.simulator.log.event_log import Digest, EventLog
@@ -85,7 +87,6 @@ def simulate(
     start_growth(platform)
     deployment = start_injections(platform, incidents, without, variants)
     platform.decide_by(deployment)
-    recorder.prepare()
     sink = _Disk(out, scenario, seed, world) if out is not None else _Memory(scenario, seed, world)
     with sink:
         now = scenario.start_us

@@ -36,7 +36,7 @@ class Activity:
 
 
 @dataclass(frozen=True)
-class Tables:
+class ActivityArrays:
     """All activities, as arrays by activity code."""
 
     operation: Array
@@ -83,7 +83,7 @@ class Operations:
         return (denied * 65536).astype(np.int64), (failed * 65536).astype(np.int64)
 
 
-class Activities:
+class ActivityTable:
     """The activities of a run; grows while the world is built, then is read as arrays."""
 
     def __init__(self, operations: Operations) -> None:
@@ -147,9 +147,9 @@ class Activities:
         """The activity that is one operation again and again."""
         return self._by_name[f"call/{operation.name}"]
 
-    def tables(self) -> Tables:
+    def arrays(self) -> ActivityArrays:
         """All of them, for look-up by activity code."""
-        return Tables(
+        return ActivityArrays(
             operation=np.array(self._tables, np.int16).reshape(-1, TABLE),
             steps=np.array(self._steps, np.int64),
             spread=np.array(self._spread, np.int8),

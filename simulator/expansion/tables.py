@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.simulator.expansion.activities import Activities, Operations
+from scopedrift.simulator.expansion.activities import ActivityTable, Operations
 from scopedrift.simulator.log.events import ACCESS, CODED, MISSING, OUTCOMES, STREAMS, Array, Names
 
 DATASET: Final = "dataset"
@@ -154,7 +154,7 @@ class Tables:
 
     def __init__(self, operations: Operations) -> None:
         self.operations = operations
-        self.activities = Activities(operations)
+        self.activities = ActivityTable(operations)
         self.names = {column: Names() for column in CODED}
         """The texts of each coded column, by code."""
         self.names["stream"] = Names(STREAMS)

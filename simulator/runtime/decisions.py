@@ -14,8 +14,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from scopedrift.scenarios.catalogue import ActivitySpec, Operation
-from scopedrift.simulator.expansion.expand import Recorder
 from scopedrift.simulator.expansion.numbers import DECISIONS
+from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.expansion.rows import DENIED, StageRow
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of

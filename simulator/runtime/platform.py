@@ -10,7 +10,7 @@ from typing import Any, Final
 import simpy
 
 from scopedrift.scenarios.catalogue import Operation
-from scopedrift.simulator.expansion.expand import Recorder
+from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.expansion.rows import NORMAL, OUTAGE, StageRow
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, Quantiles, key

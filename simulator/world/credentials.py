@@ -18,7 +18,7 @@ from typing import Final
 
 from scopedrift.scenarios import Scenario
 from scopedrift.scenarios.catalogue import ActivitySpec, PlatformData
-from scopedrift.simulator.expansion.activities import Activities, Activity
+from scopedrift.simulator.expansion.activities import Activity, ActivityTable
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING
 from scopedrift.simulator.randomness import Quantiles, key
 
@@ -52,7 +52,7 @@ class Terms:
 class Credentials:
     """Which credentials identities have, and what their holders repeat to keep them."""
 
-    def __init__(self, scenario: Scenario, seed: int, platform: PlatformData, activities: Activities) -> None:
+    def __init__(self, scenario: Scenario, seed: int, platform: PlatformData, activities: ActivityTable) -> None:
         self._scenario = scenario
         self._seed = seed
         self._kinds = platform.credentials

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scopedrift.simulator import engine
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.expansion.expand import Recorder
+from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES
 from scopedrift.simulator.log.storage import LogFormatError

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.catalogue import ActivitySpec
-from scopedrift.simulator.expansion.activities import Activities, Operations
+from scopedrift.simulator.expansion.activities import ActivityTable, Operations
 from scopedrift.simulator.log.events import ACCESS, STREAMS
 from scopedrift.simulator.randomness import TABLE
 
@@ -20,9 +20,9 @@ NAMES = [operation.name for operation in OPERATIONS.all]
 @settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(NAMES), st.floats(0.01, 100.0), min_size=1, max_size=8))
 def test_a_mix_gives_each_operation_its_share(mix):
-    activities = Activities(OPERATIONS)
+    activities = ActivityTable(OPERATIONS)
     activity = activities.add("a", ActivitySpec(mix=mix))
-    table = activities.tables().operation[activity.code]
+    table = activities.arrays().operation[activity.code]
     for name, weight in mix.items():
         share = (table == OPERATIONS.codes[name]).mean()
         assert abs(share - weight / sum(mix.values())) <= 1 / TABLE + 1e-9
@@ -32,22 +32,22 @@ def test_a_mix_gives_each_operation_its_share(mix):
 @settings(max_examples=40)
 @given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=10))
 def test_a_sequence_keeps_its_order(steps):
-    activities = Activities(OPERATIONS)
+    activities = ActivityTable(OPERATIONS)
     activity = activities.add("a", ActivitySpec(sequence=tuple(steps)))
-    table = activities.tables().operation[activity.code]
+    table = activities.arrays().operation[activity.code]
     assert [OPERATIONS.all[code].name for code in table[: len(steps)]] == steps
-    assert activity.steps == len(steps) == activities.tables().steps[activity.code]
+    assert activity.steps == len(steps) == activities.arrays().steps[activity.code]
 
 
 def test_an_activity_is_compiled_once():
-    activities = Activities(OPERATIONS)
+    activities = ActivityTable(OPERATIONS)
     first = activities.add("a", ActivitySpec(mix={NAMES[0]: 1}))
     assert activities.add("a", ActivitySpec(mix={NAMES[1]: 1})) is first is activities["a"] and "a" in activities
 
 
 def test_an_unknown_operation_is_refused_by_name():
     with pytest.raises(ValueError, match=r"activity a: unknown operations storage\.raed"):
-        Activities(OPERATIONS).add("a", ActivitySpec(sequence=("storage.raed",)))
+        ActivityTable(OPERATIONS).add("a", ActivitySpec(sequence=("storage.raed",)))
 
 
 def test_the_operations_are_those_of_the_catalogue():

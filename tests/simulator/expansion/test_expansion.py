@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from scopedrift.scenarios.catalogue import ActivitySpec
+from scopedrift.simulator.expansion.arrival import ArrivalCodes, arrival_order
 from scopedrift.simulator.expansion.delivery import Delivery
-from scopedrift.simulator.expansion.expand import ArrivalCodes, Recorder, arrival_order
 from scopedrift.simulator.expansion.numbers import NO_TASK
+from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.expansion.rows import DENIED, NORMAL, OUTAGE, Holder, StageRow
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, MINUTE, MISSING, SECOND, Vocabulary
 from scopedrift.simulator.workloads.family import module_of
@@ -210,7 +211,6 @@ def test_a_failed_call_is_made_again_on_the_same_resource(world, recorder):
     paced = world.activities.add(
         "test/paced mix", ActivitySpec(mix={"storage.read": 3, "analytics.query": 1}, spread="even")
     )
-    recorder.prepare()
     recorder.flush(None)
     emit(world, recorder, paced.name, duration=5000 * SECOND, events=5000, job=2)
     columns = by_time(recorder.flush(None))

@@ -10,7 +10,7 @@ import numpy as np
 from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.expansion.delivery import Delivery
-from scopedrift.simulator.expansion.expand import Recorder
+from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.workloads.family import module_of
