@@ -17,13 +17,12 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import Derived, column, segments, sorted_by, text
+from scopedrift.detectors.toolkit.columns import Derived, chunks, column, segments, sorted_by, text, threads
 from scopedrift.detectors.toolkit.counts import DecayingCounts
 from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.detectors.toolkit.steps import STEPS, WORDS, steps
 from scopedrift.simulator.log.events import DAY, MINUTE, Array, EventBatch, Names
 
-_CHUNK = 50_000
 _NEVER = -(1 << 60)
 _FLEET = 10.0  # tasks of all kinds that weigh against those of one kind (assumed)
 
@@ -47,8 +46,8 @@ class ChainCorrelation(Detector):
         window = round(self.window * MINUTE)
         self._threads = [_Threads(self.shrink, window), _Threads(self.shrink, window)]
         self._day = -1
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
         self._settle()
 
     def score(self, batch: EventBatch) -> Scores:
@@ -63,9 +62,9 @@ class ChainCorrelation(Detector):
         arrived, step, who = batch["arrived"][rows], step[rows], actor[rows].astype(np.int64)
         principal = who if behalf is None else np.where(behalf[rows] >= 0, behalf[rows], who)
         delegated = principal != who
-        task, kind = (column(batch, name) for name in ("task", "task_kind"))
+        kind = column(batch, "task_kind")
         kind = np.full(len(rows), -1) if kind is None else kind[rows]
-        thread = mix(0, who) if task is None else np.where(task[rows] >= 0, mix(1, task[rows]), mix(0, who))
+        thread = threads(batch)[rows]
         for start, stop, day in segments(arrived, DAY):
             if day != self._day:
                 if self._day >= 0:
@@ -93,8 +92,8 @@ class ChainCorrelation(Detector):
         return f"{acting}: {', '.join(held) or 'no step'} within {self.window:g} minutes, which is rare for it"
 
     def _settle(self) -> None:
-        for threads in self._threads:
-            threads.settle(0.5 ** (1.0 / self.half_life))
+        for each in self._threads:
+            each.settle(0.5 ** (1.0 / self.half_life))
 
 
 class _Threads:

@@ -16,14 +16,13 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import column, segments, texts
+from scopedrift.detectors.toolkit.columns import chunks, column, segments, texts
 from scopedrift.detectors.toolkit.memo import Facts, Memo
 from scopedrift.detectors.toolkit.prevalence import Prevalence
 from scopedrift.simulator.log.events import DAY, EventBatch
 from scopedrift.simulator.world.policy import ANY, Scope
 
 _FACTS = ("identity", "service", "access", "project", "registry", "outcome")
-_CHUNK = 50_000
 _ACCESS = {"read": 0.0, "auth": 0.03, "write": 0.05, "create": 0.07, "delete": 0.09, "admin": 0.11}
 
 
@@ -48,8 +47,8 @@ class DeclaredPolicy(Detector):
         self._users = Prevalence()
         self._memo = Memo(_FACTS, self._evaluate)
         self._day = -1
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
         self._settle()
 
     def score(self, batch: EventBatch) -> Scores:

@@ -17,11 +17,10 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.activities import ActivityBaselines, Running
-from scopedrift.detectors.toolkit.columns import column, segments, texts
+from scopedrift.detectors.toolkit.columns import chunks, column, segments, texts
 from scopedrift.detectors.toolkit.hashing import grown
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
-_CHUNK = 50_000
 _SHRINK, _FLOOR = 3.0, 0.7  # as `rate` has them
 _VOLUME = 0.5
 
@@ -51,8 +50,8 @@ class ActivityDrift(Detector):
         self._drift = np.zeros(0)
         self._since = np.zeros(0, np.int64)  # the hour of the statistic
         self._windows: dict[int, Any] = {}
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
 
     def score(self, batch: EventBatch) -> Scores:
         """The drift statistic of the event's activity; abstains on events without an identity."""

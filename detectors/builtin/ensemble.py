@@ -17,12 +17,11 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.loading import load
-from scopedrift.detectors.toolkit.columns import column, grouped, segments, sorted_by
+from scopedrift.detectors.toolkit.columns import chunks, column, grouped, segments, sorted_by, threads
 from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 _MEMBERS = "change-aware + declared-policy + task-context + sequence + rate"
-_CHUNK = 50_000
 _UNITS = 1e6  # a surprise is remembered in millionths, so that no rounding depends on batch cuts
 _TAIL = 0.01
 _MOST = 1e5  # surprise, of infinite scores too: sums of peaks are whole numbers
@@ -54,10 +53,7 @@ class Ensemble(Detector):
         held_out = history.slice(cut, len(history))
         for detector in self._inner:
             detector.fit(history.slice(0, cut), knowledge.limited(detector.needs))
-            parts = [
-                np.asarray(detector.score(history.slice(start, min(start + _CHUNK, len(history)))), np.float64)
-                for start in range(cut, len(history), _CHUNK)
-            ]
+            parts = [np.asarray(detector.score(part), np.float64) for part in chunks(held_out)]
             self._scales.append(_Surprise(_by_hour(held_out, np.concatenate([np.zeros(0), *parts]))))
 
     def score(self, batch: EventBatch) -> Scores:
@@ -100,9 +96,7 @@ class _Peaks:
 
     def follow(self, batch: EventBatch, surprises: Array) -> Array:
         """The peaks by each event, its own surprises (a row a member) included."""
-        identity, task = column(batch, "identity"), column(batch, "task")
-        thread = mix(0, np.zeros(len(batch), np.int64) if identity is None else identity)
-        thread = thread if task is None else np.where(task >= 0, mix(1, task), thread)
+        thread = threads(batch)
         values = np.rint(surprises * _UNITS).astype(np.int64)
         for start, stop, hour in segments(batch["arrived"], HOUR):
             if hour != self._hour:

@@ -17,14 +17,14 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
+from scopedrift.detectors.toolkit.columns import Derived, chunks, column, segments, texts
 from scopedrift.detectors.toolkit.hashing import HashTable, greater_half, grown, mix
 from scopedrift.detectors.toolkit.peers import container, stem
 from scopedrift.simulator.log.events import DAY, HOUR, Array, EventBatch
 
 KINDS = ("operation", "service", "project", "registry", "resource")
 _WORDS = ("the operation", "the service", "the project", "the registry", "the resources in")
-_PAIRS, _CACHE, _CHUNK = 4_000_000, 1_000_000, 100_000
+_PAIRS, _CACHE = 4_000_000, 1_000_000
 _EPOCHS = 8
 
 
@@ -60,8 +60,8 @@ class FirstSeen(Detector):
         self._events = np.zeros(0, np.int64)  # events and new things per identity
         self._novel = np.zeros(0, np.int64)
         self._rarely = np.zeros(0)  # surprise of anything new, up to the last full day
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
 
     def score(self, batch: EventBatch) -> Scores:
         """Bits of surprise; abstains on events without an identity."""

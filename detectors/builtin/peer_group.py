@@ -14,13 +14,12 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
+from scopedrift.detectors.toolkit.columns import Derived, chunks, column, segments, texts
 from scopedrift.detectors.toolkit.counts import DecayingCounts
 from scopedrift.detectors.toolkit.hashing import grown, mix
 from scopedrift.detectors.toolkit.peers import stem
 from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
-_CHUNK = 50_000
 _ACTION = ("service", "operation", "access")
 
 
@@ -47,8 +46,8 @@ class PeerGroup(Detector):
         self._users = DecayingCounts()  # identities with each (group, action), in each group, and the same for all
         self._bits = np.zeros(0)  # per row of `_days`, NaN until somebody asks for it today
         self._day = -1
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
         self._settle()
 
     def score(self, batch: EventBatch) -> Scores:

@@ -16,10 +16,9 @@ import numpy as np
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.activities import MEGABYTE, ActivityBaselines, Running
-from scopedrift.detectors.toolkit.columns import column, segments, texts
+from scopedrift.detectors.toolkit.columns import chunks, column, segments, texts
 from scopedrift.simulator.log.events import HOUR, EventBatch
 
-_CHUNK = 50_000
 _LEAST_TOLD = 0.05
 """Megabytes below which sizes are not worth a word."""
 
@@ -39,8 +38,8 @@ class Rate(Detector):
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Streams through the history, so that it ends in the state that scoring would have reached."""
         self._activities = ActivityBaselines(24.0 * self.half_life, self.shrink, self.floor)
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
 
     def score(self, batch: EventBatch) -> Scores:
         """Bits of surprise; abstains on events without an identity."""

@@ -14,13 +14,12 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import Derived, column, grouped, segments, texts
+from scopedrift.detectors.toolkit.columns import Derived, chunks, column, grouped, segments, texts, threads
 from scopedrift.detectors.toolkit.counts import DecayingCounts
 from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.detectors.toolkit.peers import stem
 from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
-_CHUNK = 50_000
 _BEGIN = 1 << 40
 """The operation "before" the first one of a task."""
 
@@ -45,8 +44,8 @@ class Sequence(Detector):
         self._wider = DecayingCounts()  # totals of an identity's steps, the same for its peers, and of all
         self._surprise = np.zeros(0)  # per row of `_steps`, NaN until somebody asks for it today
         self._day = -1
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
         self._settle()
 
     def score(self, batch: EventBatch) -> Scores:
@@ -55,11 +54,11 @@ class Sequence(Detector):
         if operation is None or not len(batch):
             return np.full(len(batch), np.nan)
         nobody = np.full(len(batch), -1, np.int32)
-        identity, task = column(batch, "identity"), column(batch, "task")
+        identity = column(batch, "identity")
         identity = nobody if identity is None else identity
         group = self._groups.codes(batch)
         group = nobody if group is None else group
-        thread = mix(0, identity) if task is None else np.where(task >= 0, mix(1, task), mix(0, identity))
+        thread = threads(batch)
         self._before = np.empty(len(batch), np.int64)
         scores = np.empty(len(batch))
         for start, stop, day in segments(batch["arrived"], DAY):

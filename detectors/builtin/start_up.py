@@ -14,7 +14,7 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import Derived, column, segments, texts
+from scopedrift.detectors.toolkit.columns import Derived, chunks, column, segments, texts
 from scopedrift.detectors.toolkit.counts import DecayingCounts
 from scopedrift.detectors.toolkit.hashing import mix
 from scopedrift.detectors.toolkit.peers import stem
@@ -22,7 +22,6 @@ from scopedrift.detectors.toolkit.steps import STEPS, WORDS, step_of, steps
 from scopedrift.detectors.toolkit.tasks import TaskStarts
 from scopedrift.simulator.log.events import DAY, HOUR, SECOND, Array, EventBatch
 
-_CHUNK = 50_000
 _EARLY = tuple(STEPS.index(step) for step in ("metadata", "token", "secret"))
 
 
@@ -43,8 +42,8 @@ class StartUp(Detector):
         self._tasks = TaskStarts()
         self._late = DecayingCounts()  # hours with each late (identity, operation), in peer group and fleet too
         self._day = -1
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
         self._late.settle()
 
     def score(self, batch: EventBatch) -> Scores:

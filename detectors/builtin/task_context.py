@@ -14,14 +14,13 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import segments, texts
+from scopedrift.detectors.toolkit.columns import chunks, segments, texts
 from scopedrift.detectors.toolkit.memo import Facts, Memo
 from scopedrift.detectors.toolkit.prevalence import Prevalence
 from scopedrift.simulator.log.events import DAY, EventBatch
 
 _FACTS = ("task_kind", "operation", "access", "outcome")
 _HABITS = ("task_kind", "operation", "identity", "outcome")
-_CHUNK = 50_000
 _ACCESS = {"read": 0.2, "auth": 0.5, "write": 0.4, "create": 0.5, "delete": 0.5, "admin": 0.7}
 
 
@@ -48,8 +47,8 @@ class TaskContext(Detector):
         self._today: set[Facts] = set()
         self._users = Prevalence()
         self._day = -1
-        for start in range(0, len(history), _CHUNK):
-            self.score(history.slice(start, start + _CHUNK))
+        for part in chunks(history):
+            self.score(part)
         self._settle()
 
     def score(self, batch: EventBatch) -> Scores:

@@ -1,10 +1,23 @@
-"""Activities: what an identity does (an operation) and where (a project), counted hour by hour.
+"""Baselines of activities: what an identity does (an operation) and where (a project), hour by hour.
 
 An identity as a whole is too coarse: a hundred calls drown in the thousands that a shared account makes in an hour.
-Each of its activities has a level of its own: the mean of the logarithm (to base 2) of its count in hours that
-have any, shrunk towards the fleet's level of that operation, and a little towards the level at this time of day; a
-spread likewise; and how many hours have any at all.  Memory fades with a half-life.  Levels settle when the hour of
-arrival changes, so that no score depends on how the stream was cut; a step is clipped: one burst does not teach.
+Each of its activities has a level of its own: the mean of the logarithm (to base 2) of its count in hours that have
+any, shrunk towards the fleet's level of that operation, and a little towards the level at this time of day; a spread
+likewise; and how many hours have any at all.  Memory fades with a half-life.  Levels settle when the hour of arrival
+changes, so that no score depends on how the stream was cut.  A step is clipped, so that one burst does not teach.
+
+>>> from scopedrift.detectors.conformance.sample import sample_log
+>>> from scopedrift.detectors.toolkit.activities import ActivityBaselines
+>>> from scopedrift.detectors.toolkit.columns import segments
+>>> from scopedrift.simulator.log.events import HOUR
+>>> batch = sample_log(600).batch(0, 600)
+>>> baselines = ActivityBaselines(half_life=24.0 * 14, shrink=3.0, floor=0.7)
+>>> for start, stop, hour in segments(batch["arrived"], HOUR):
+...     baselines.turn(hour)
+...     running = baselines.follow(batch, start, stop)
+>>> bits = baselines.above(running, volume=0.5)  # for each event of the last hour, in the order of `running.order`
+>>> bits.shape == (stop - start,), bool((bits >= 0).all())
+(True, True)
 """
 
 from __future__ import annotations
@@ -18,8 +31,10 @@ from scopedrift.detectors.toolkit.hashing import HashTable, greater_half, grown,
 from scopedrift.simulator.log.events import Array, EventBatch
 
 MEGABYTE = 1e6
-MOST_BYTES = 1 << 44  # that one call may count for: no absurd size may overflow a sum
+MOST_BYTES = 1 << 44
+"""Bytes that one call counts for at most: no absurd size may overflow a sum."""
 LIMIT = 1_000_000
+"""Activities that are remembered; `forget` drops the half that was shown least lately."""
 _DENSE = 23  # bits of the codes of an activity up to which they are looked up in an array
 _PARTS = 8  # of a day, each with a level of its own
 _SHIFT = 0.1  # share of an hour's surplus that moves the level of its part of the day (assumed)
@@ -52,10 +67,13 @@ class Running:
 
 
 class ActivityBaselines:
-    """What is known of each activity, and its counts in the hour so far; arrays have one entry an activity."""
+    """What is known of each activity, and its counts in the hour so far; arrays have one entry per activity (a row).
+
+    Call `turn` when the hour of arrival changes, then `follow` with the events of that hour, then `above`.
+    """
 
     def __init__(self, half_life: float, shrink: float, floor: float) -> None:
-        """Half-life in hours; `shrink` in active hours; `floor` is the least spread of the logarithm."""
+        """Half-life in hours; `shrink`: active hours that the fleet's level weighs; `floor`: least spread, in bits."""
         self._half_life, self._shrink, self._floor = half_life, shrink, floor**2
         self._table = HashTable()
         self._bits = [1, 1, 1]  # width of the codes of identity, operation and project
@@ -87,7 +105,10 @@ class ActivityBaselines:
         self.hour = hour
 
     def above(self, running: Running, volume: float) -> Array:
-        """How far each event's count (or bytes, weighing `volume`) is above the usual, in bits; in sorted order."""
+        """How far each event's count (or bytes, times `volume`) is above the usual, in bits of surprise, at least 0.
+
+        Float32, in the order of `running.order`.
+        """
         rows, lengths = running.rows, running.lengths
         above = self.events.above(running.count, self.level(rows), rows, lengths)
         if running.moved is not None and volume:
@@ -97,7 +118,7 @@ class ActivityBaselines:
         return np.asarray(np.maximum(above, np.float32(0.0), out=above))
 
     def so_far(self, rows: Array, volume: float) -> Array:
-        """The same for what the hour has shown of these rows so far."""
+        """The same for what the hour has shown of these rows so far, one value per row."""
         moved = self.bytes.so_far[rows] if volume else None
         return self.above(Running(rows, rows, np.ones(len(rows), np.int64), self.events.so_far[rows], moved), volume)
 
@@ -106,7 +127,7 @@ class ActivityBaselines:
         return np.asarray(self.events.level[rows] + self._shift[rows, self._part])
 
     def rarity(self, rows: Array) -> Array:
-        """In how few hours of the (fading) past the identity did this at all, in bits."""
+        """How rare the hours are in which the identity does this at all, in bits, over the (fading) past."""
         past = self._half_life / np.log(2.0) * (1.0 - 0.5 ** ((self.hour - self._first) / self._half_life))
         share = (np.minimum(self._hours[rows], past) + 1.0) / (past + _UNSEEN)
         return np.asarray(-np.log2(share.astype(np.float32)))
@@ -140,7 +161,10 @@ class ActivityBaselines:
         return Running(order, rows, lengths, count, moved)
 
     def forget(self) -> Array | None:
-        """If there are too many rows, drops the half that was shown least lately; gives a mask of those that stay."""
+        """Beyond `LIMIT` rows, drops the half that was shown least lately; gives a mask of those that stay.
+
+        `None` if all stay.
+        """
         size = len(self)
         if size <= LIMIT:
             return None

@@ -1,4 +1,16 @@
-"""Reading the columns of a batch as detectors need them: absent columns, derived codes, groups, segments."""
+"""Reading the columns of a batch as detectors need them: absent columns, texts, derived codes, groups, segments.
+
+A batch holds one read-only array per column, of shape `(len(batch),)`: codes of texts, ids, times in microseconds, or
+bytes; -1 stands for what a record lacks.
+
+>>> from scopedrift.detectors.conformance.sample import sample_log
+>>> from scopedrift.detectors.toolkit.columns import column, text
+>>> batch = sample_log(200).batch(0, 200)
+>>> column(batch, "operation").shape, column(batch, "no-such-column")
+((200,), None)
+>>> text(batch, "operation", 0)
+'GetObject'
+"""
 
 from __future__ import annotations
 
@@ -6,8 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from scopedrift.detectors.toolkit.hashing import grown
+from scopedrift.detectors.toolkit.hashing import grown, mix
 from scopedrift.simulator.log.events import MISSING, Array, EventBatch, Names
+
+CHUNK = 50_000
+"""Events that are looked at together where a history would take too much memory at once."""
 
 
 def column(batch: EventBatch, name: str) -> Array | None:
@@ -24,8 +39,8 @@ def texts_of(batch: EventBatch, name: str, rows: Array) -> list[str | None]:
     if codes is None:
         return [None] * len(rows)
     known, wanted = batch.names(name), codes[rows].tolist()
-    told = {code: None if code < 0 else known[code] for code in set(wanted)}
-    return [told[code] for code in wanted]
+    found = {code: None if code < 0 else known[code] for code in set(wanted)}
+    return [found[code] for code in wanted]
 
 
 def texts(batch: EventBatch, names: Sequence[str], rows: Array) -> list[tuple[str | None, ...]]:
@@ -35,13 +50,33 @@ def texts(batch: EventBatch, names: Sequence[str], rows: Array) -> list[tuple[st
 
 def text(batch: EventBatch, name: str, row: int) -> str | None:
     """The text of one coded value, or `None` if it is missing."""
-    return texts(batch, (name,), np.array([row]))[0][0]
+    return texts_of(batch, name, np.array([row]))[0]
+
+
+def chunks(batch: EventBatch) -> Iterator[EventBatch]:
+    """The batch in slices of at most `CHUNK` events, such as a history that a detector streams through."""
+    for start in range(0, len(batch), CHUNK):
+        yield batch.slice(start, start + CHUNK)
+
+
+def threads(batch: EventBatch) -> Array:
+    """What each event goes on from: a fingerprint of its task, or of its identity where it has no task."""
+    identity, task = column(batch, "identity"), column(batch, "task")
+    own = mix(0, np.full(len(batch), MISSING) if identity is None else identity)
+    return own if task is None else np.where(task >= 0, mix(1, task), own)
 
 
 class Derived:
     """Codes computed from the texts of a coded column, once for each distinct text.
 
     Several columns may share one `names`, so that equal texts get equal codes.
+
+    >>> from scopedrift.detectors.conformance.sample import sample_log
+    >>> from scopedrift.detectors.toolkit.peers import stem
+    >>> kinds = Derived("identity", stem)
+    >>> codes = kinds.codes(sample_log(200).batch(0, 200))
+    >>> codes.shape, kinds.names[int(codes[0])]
+    ((200,), 'agent')
     """
 
     def __init__(self, column: str, function: Callable[[str], str], names: Names | None = None) -> None:
@@ -74,7 +109,13 @@ class Derived:
 
 
 def segments(values: Array, unit: int) -> Iterator[tuple[int, int, int]]:
-    """Cuts rows in order of `values` where `values // unit` changes: (start, stop, values // unit)."""
+    """Cuts ascending values where `values // unit` changes, such as times of arrival at full hours.
+
+    Gives start, stop and `values // unit` of each segment.
+
+    >>> list(segments(np.array([0, 5, 9, 10, 31]), 10))
+    [(0, 3, 0), (3, 4, 1), (4, 5, 3)]
+    """
     start = 0
     while start < len(values):
         number = int(values[start]) // unit
@@ -89,6 +130,9 @@ def grouped(keys: Array) -> tuple[Array, Array, Array]:
     """Sorts rows by a small non-negative key (below 2^40), stably.
 
     Gives `order` (row numbers), `starts` (where each group begins in that order) and `lengths`.
+
+    >>> grouped(np.array([7, 2, 7, 2, 2]))
+    (array([1, 3, 4, 0, 2]), array([0, 3]), array([3, 2]))
     """
     bits = len(keys).bit_length()
     packed = (keys.astype(np.int64) << bits) | np.arange(len(keys))

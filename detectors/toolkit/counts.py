@@ -1,7 +1,21 @@
 """Counts that settle at fixed times, so that what is learned never depends on batch cuts.
 
-`of` reads what was counted up to the last `settle`; what came since waits.  Detectors settle when the hour or
-the day of arrival changes, which is a property of the stream and not of its batches.
+`of` reads what was counted up to the last `settle`; what came since waits.  Detectors settle when the hour or the day
+of arrival changes, which is a property of the stream and not of its batches.
+
+>>> import numpy as np
+>>> from scopedrift.detectors.toolkit.counts import DecayingCounts
+>>> from scopedrift.detectors.toolkit.hashing import mix
+>>> counts, keys = DecayingCounts(), mix(np.array([7, 7, 8]))
+>>> counts.add(counts.rows(keys))
+>>> counts.of(keys)  # nothing has settled yet
+array([0., 0., 0.])
+>>> _ = counts.settle()
+>>> counts.of(keys)
+array([2., 2., 1.])
+>>> _ = counts.settle(keep=0.5)  # a half-life passes
+>>> counts.of(keys)
+array([1. , 1. , 0.5])
 """
 
 from __future__ import annotations
@@ -12,10 +26,11 @@ from scopedrift.detectors.toolkit.hashing import HashTable, greater_half, grown,
 from scopedrift.simulator.log.events import Array
 
 LIMIT = 2_000_000
+"""Fingerprints that are remembered; beyond it, the half with the lowest counts is dropped."""
 
 
 class DecayingCounts:
-    """Settled and waiting counts per fingerprint."""
+    """Settled and waiting counts per fingerprint (`hashing.mix`), as arrays with one entry per row of `table`."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.table = HashTable()

@@ -1,4 +1,12 @@
-"""Rows of small integers repeat: each distinct row is judged once, and the answer remembered."""
+"""Rows of small integers repeat: each distinct row is judged once, and the answer remembered.
+
+>>> import numpy as np
+>>> from scopedrift.detectors.toolkit.distinct import Distinct
+>>> called = []
+>>> squares = Distinct(lambda rows: called.append(len(rows)) or (rows**2).sum(axis=1))
+>>> squares.answers(np.array([[1, 2], [3, 0], [1, 2]])), squares.answers(np.array([[3, 0]])), called
+(array([5, 9, 5]), array([9]), [2])
+"""
 
 from __future__ import annotations
 
@@ -50,14 +58,17 @@ class Remembered:
 
 
 class Distinct:
-    """A function of rows of integers from 0 to 31, called with each distinct row once."""
+    """A function of rows of integers from 0 to 31 (shape `(rows, columns)`), called with each distinct row once.
+
+    Beyond `most` distinct rows, every answer is forgotten.
+    """
 
     def __init__(self, judge: Callable[[Array], Array], most: int = 8_000) -> None:
         self._judge = judge
         self._remembered = Remembered(most)
 
     def answers(self, rows: Array) -> Array:
-        """The answer to each row."""
+        """The answer to each row: an array whose first axis is that of `rows`."""
         return self._remembered.answers(_keys(rows), lambda at: self._judge(rows[at]))
 
 

@@ -1,9 +1,18 @@
 """Hash tables over NumPy arrays: the vectorised memory of the built-in detectors.
 
-Several integer columns are packed into one 64-bit fingerprint (multilinear hashing with fixed odd
-multipliers: two different tuples share one with probability 2^-64).  A `HashTable` gives every fingerprint
-a dense row number, in order of first appearance, so that a detector keeps what it knows in plain arrays
-indexed by row.  Nothing depends on how a stream was cut into batches.
+Several integer columns are packed into one 64-bit fingerprint (multilinear hashing with fixed odd multipliers: two
+different tuples share one with probability 2^-64).  A `HashTable` gives every fingerprint a dense row number, in order
+of first appearance, so that a detector keeps what it knows in plain arrays indexed by row.  Nothing depends on how a
+stream was cut into batches.
+
+>>> import numpy as np
+>>> from scopedrift.detectors.toolkit.hashing import HashTable, mix
+>>> identity, operation = np.array([4, 4, 9]), np.array([1, 1, 1])
+>>> table = HashTable()
+>>> table.add(mix(identity, operation))  # the first two events are the same pair
+array([0, 0, 1], dtype=int32)
+>>> table.find(mix(np.array([9, 9]), np.array([1, 2])))
+array([ 1, -1], dtype=int32)
 """
 
 from __future__ import annotations
@@ -29,9 +38,10 @@ _OFFSET = np.int64(0x2545F4914F6CDD1D)
 
 
 def mix(*columns: Array | int) -> Array:
-    """The 64-bit fingerprint (int64) of each row of up to eight integer columns; at least one is an array.
+    """The 64-bit fingerprint of each row of up to eight integer columns, as int64 of the shape of a column.
 
-    Where one table holds fingerprints of several kinds, a constant that tells them apart comes first.
+    At least one column is an array.  Where one table holds fingerprints of several kinds, begin with a constant for
+    the kind.  Raises `TypeError` for other numbers of columns.
     """
     key: Array | None = None
     constant = int(_OFFSET)
@@ -48,7 +58,11 @@ def mix(*columns: Array | int) -> Array:
 
 
 def splitmix(keys: Array) -> Array:
-    """A well-mixed uint64 for each integer (the finaliser of SplitMix64)."""
+    """A well-mixed uint64 for each integer: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+
+    >>> int(splitmix(np.array([0]))[0]) == 0xE220A8397B1DCDAF
+    True
+    """
     z = np.array(keys).view(np.uint64) if keys.dtype == np.int64 else keys.astype(np.uint64)
     z = z + _MULTIPLIERS[:1].view(np.uint64)
     z ^= z >> np.uint64(30)
@@ -154,7 +168,11 @@ class HashTable:
 
 
 def grown(array: Array, size: int, fill: float = 0) -> Array:
-    """`array` if it has `size` entries, otherwise a longer copy (at least doubled) padded with `fill`."""
+    """`array` if it has `size` entries, otherwise a longer copy (at least doubled) padded with `fill`.
+
+    >>> len(grown(np.zeros(100), 101)), len(grown(np.zeros(100), 7))
+    (200, 100)
+    """
     if len(array) >= size:
         return array
     longer = np.full((max(size, 2 * len(array), 64), *array.shape[1:]), fill, array.dtype)
@@ -163,7 +181,11 @@ def grown(array: Array, size: int, fill: float = 0) -> Array:
 
 
 def greater_half(values: Array) -> Array:
-    """A mask of the half (at most) with the greatest values; of equal ones, those of later rows stay."""
+    """A mask of the half (at most) with the greatest values; of equal ones, those of later rows stay.
+
+    >>> greater_half(np.array([3, 1, 2, 2]))
+    array([ True, False, False,  True])
+    """
     mask = np.zeros(len(values), bool)
     mask[np.argsort(values, kind="stable")[(len(values) + 1) // 2 :]] = True
     return mask

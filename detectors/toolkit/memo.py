@@ -1,4 +1,12 @@
-"""What is computed once per distinct combination of texts, and remembered by the codes behind them."""
+"""What is computed once per distinct combination of texts, and remembered by the codes behind them.
+
+>>> from scopedrift.detectors.conformance.sample import sample_log
+>>> from scopedrift.detectors.toolkit.memo import Memo
+>>> writes = Memo(("access",), lambda facts: float(facts[0] in ("write", "create", "delete")))
+>>> values = writes.values(sample_log(200).batch(0, 200))
+>>> values.shape, sorted(set(values.tolist()))
+((200,), [0.0, 1.0])
+"""
 
 from __future__ import annotations
 
@@ -12,10 +20,14 @@ from scopedrift.detectors.toolkit.hashing import mix
 from scopedrift.simulator.log.events import DERIVED, Array, EventBatch
 
 Facts = tuple[str | None, ...]
+"""The texts of some columns of one event; `None` where missing."""
 
 
 class Memo:
-    """A function of the texts of some coded columns, called once for each combination that occurs."""
+    """A function of the texts of some coded columns, called once for each combination that occurs.
+
+    Beyond `limit` combinations, every value is forgotten.
+    """
 
     def __init__(self, columns: Sequence[str], function: Callable[[Facts], float], *, limit: int = 1_000_000) -> None:
         self.columns = tuple(columns)
@@ -28,7 +40,7 @@ class Memo:
         self._remembered.forget()
 
     def values(self, batch: EventBatch) -> Array:
-        """The function's value for each event."""
+        """The function's value for each event: float64 of shape `(len(batch),)`."""
         codes = [column(batch, name) for name in self._sources]
         key = mix(np.zeros(len(batch), np.int64), *(-1 if c is None else c for c in codes))
 

@@ -11,7 +11,8 @@ _SEPARATORS = re.compile(r"[-_.:@]+$|(?<=[-_.:@])[-_.:@]+")
 def stem(identity: str) -> str:
     """The kind that a name suggests: its last segment without numbers and ids, or the segment before.
 
-    `spiffe://acme.example/ns/vision/sa/trainer-17` gives `trainer`; `.../task/0b5e33f1c2` gives `task`.
+    >>> stem("spiffe://acme.example/ns/vision/sa/trainer-17"), stem("spiffe://acme.example/task/0b5e33f1c2")
+    ('trainer', 'task')
     """
     for segment in reversed(identity.split("/")):
         kind = _SEPARATORS.sub("", _VARIABLE.sub("", segment)).strip("-_.:@")
@@ -21,6 +22,10 @@ def stem(identity: str) -> str:
 
 
 def container(resource: str) -> str:
-    """What a resource lies in: its path without the last segment (a resource without a path is its own)."""
+    """What a resource lies in: its path without the last segment (a resource without a path is its own).
+
+    >>> container("s3://data/2026/01/part-0"), container("model-registry")
+    ('s3://data/2026/01', 'model-registry')
+    """
     head, slash, _ = resource.rstrip("/").rpartition("/")
     return head if slash and not head.endswith("/") else resource

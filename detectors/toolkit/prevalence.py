@@ -1,4 +1,14 @@
-"""Who does what at all: how few identities do a thing, in bits, up to the last full day."""
+"""Prevalence: how few identities do a thing at all, in bits, up to the last full day.
+
+>>> from scopedrift.detectors.toolkit.prevalence import Prevalence
+>>> prevalence = Prevalence()
+>>> for identity in range(7):
+...     prevalence.note(identity, "read storage")
+>>> prevalence.note(0, "create a role")
+>>> prevalence.settle()
+>>> round(prevalence.bits("read storage"), 2), round(prevalence.bits("create a role"), 2)
+(0.09, 2.42)
+"""
 
 from __future__ import annotations
 
@@ -8,7 +18,7 @@ from collections.abc import Hashable
 
 
 class Prevalence:
-    """Remembers which identities did which things; counts settle when `settle` is called."""
+    """Remembers which identities did which things; what was noted counts from the next `settle` on."""
 
     def __init__(self) -> None:
         self._met: set[tuple[Hashable, Hashable]] = set()
@@ -20,7 +30,7 @@ class Prevalence:
         self._met.add((thing, identity))
 
     def bits(self, thing: Hashable) -> float:
-        """Surprise that an identity does the thing."""
+        """How surprising it is that an identity does the thing: -log2 of the share of identities that do."""
         return -math.log2((self._users[thing] + 0.5) / (self._everyone + 1.0))
 
     def settle(self) -> None:

@@ -1,7 +1,18 @@
 """Hourly profiles: how much of each kind of thing a task has done since the full hour.
 
-Features are counts of what could be a step of an attack (`steps`), of changes, of denied calls, of operations and
-projects that this kind of task had not shown before today, and of all events, and the bytes moved.
+The features (`FEATURES`) count what could be a step of an attack (`steps`), changes, denied calls, operations and
+projects that this kind of task had not shown before today, and all events; the last is the bytes moved.
+
+>>> from scopedrift.detectors.conformance.sample import sample_log
+>>> from scopedrift.detectors.toolkit.columns import threads
+>>> from scopedrift.detectors.toolkit.hashing import mix
+>>> from scopedrift.detectors.toolkit.profiles import FEATURES, Profiles
+>>> batch = sample_log(200).batch(0, 200)
+>>> profiles = Profiles()
+>>> amounts = profiles.amounts(batch, kind=mix(batch["task_kind"]))
+>>> sums = profiles.follow(threads(batch), batch["arrived"], amounts)
+>>> amounts.shape == sums.shape == (len(FEATURES), 200), int(sums[FEATURES.index("events")].max()) > 1
+(True, True)
 """
 
 from __future__ import annotations
@@ -36,7 +47,7 @@ def _amounts() -> Array:
 
 
 _AMOUNTS: Final = _amounts()
-"""What an event adds to each feature, but for novelty and bytes."""
+"""What an event adds to each feature other than novelty and bytes."""
 
 
 class Profiles:
@@ -52,7 +63,10 @@ class Profiles:
         self._hour = -1
 
     def amounts(self, batch: EventBatch, kind: Array) -> Array:
-        """What each event adds to each feature (a row); `kind` is the fingerprint of the kind of its task."""
+        """What each event adds to each feature: int64 of shape `(len(FEATURES), len(batch))`.
+
+        `kind` is the fingerprint of the kind of each event's task.
+        """
         amounts = _AMOUNTS.take(self._traits.values(batch).astype(np.int64), axis=1)
         for feature, new in zip((_OPERATION, _PLACE), self._unfamiliar(batch, kind), strict=True):
             amounts[feature] = new
@@ -87,7 +101,10 @@ class Profiles:
         self._found = []
 
     def follow(self, window: Array, arrived: Array, amounts: Array) -> Array:
-        """For each event (a column): the sums of its window (a fingerprint) since the full hour, its own included."""
+        """The sums of each event's window since the full hour, the event included: the shape of `amounts`.
+
+        `window` holds fingerprints; `arrived` ascends, in microseconds.
+        """
         found = np.empty_like(amounts)
         for start, stop, hour in segments(arrived, HOUR):
             if hour != self._hour:

@@ -1,6 +1,12 @@
-"""What an operation is in an attack: minting a token, reading a secret, creating a job, and so on.
+"""What an operation could be in an attack: minting a token, reading a secret, creating a job, and so on.
 
-Told from the names of service, operation and access, as in the audit logs of AWS, Kubernetes and GCP.
+The names of service, operation and access say so, as they stand in the audit logs of AWS, Kubernetes and GCP.
+
+>>> from scopedrift.detectors.toolkit.steps import STEPS, step_of
+>>> STEPS[int(step_of(("secretsmanager", "GetSecretValue", "read")))]
+'secret'
+>>> step_of(("models", "InvokeModel", "read"))
+-1
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ WORDS: Final = (
     "discovery",
     "administration",
 )
-"""How a person calls each kind of step."""
+"""What a person calls each kind of step."""
 
 FACTS: Final = ("service", "operation", "access")
 
@@ -54,5 +60,5 @@ def step_of(facts: Facts) -> float:
 
 
 def steps() -> Memo:
-    """The step of each event, remembered by codes."""
+    """A `Memo` whose values are the step of each event: a position in `STEPS`, or -1."""
     return Memo(FACTS, step_of)

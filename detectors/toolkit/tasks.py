@@ -1,4 +1,14 @@
-"""What is remembered of each task for a while: one number, until the task has been idle for days."""
+"""When each task began, remembered until the task has been idle for days.
+
+Times are microseconds.
+
+>>> import numpy as np
+>>> from scopedrift.detectors.toolkit.tasks import TaskStarts
+>>> starts = TaskStarts()
+>>> task, time = np.array([5, 6, 5]), np.array([30, 40, 20])  # the third event is late
+>>> starts.follow(task, time, arrived=np.array([31, 41, 51]))
+array([30, 40, 20])
+"""
 
 from __future__ import annotations
 
@@ -9,7 +19,7 @@ from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.simulator.log.events import DAY, Array
 
 IDLE = 3 * DAY
-"""A task that was silent for so long begins anew."""
+"""A task that was silent for so long begins again."""
 _FAR = 1 << 62
 
 
@@ -52,7 +62,7 @@ class TaskStarts:
         return np.asarray(found)
 
     def forget(self, now: int) -> None:
-        """Drops tasks that would begin anew at any later arrival."""
+        """Drops tasks that would begin again at any later arrival."""
         size = len(self._table)
         keep = self._arrived[:size] >= now - IDLE
         if np.count_nonzero(keep) < 0.5 * size:

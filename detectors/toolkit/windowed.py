@@ -1,8 +1,24 @@
-"""Windowed features: how far above the usual a task's hour so far is, which outlier detectors and adapters judge.
+"""Windowed features: how far above the usual a task's hour so far is, for outlier detectors to judge.
 
 Each feature of `profiles` is compared with the usual hour of a task of this kind by this identity, in spreads of the
 logarithm, rounded to halves; what has little history leans on the fleet's.  Events without a task belong to the
-identity's own window.
+identity's own window.  A detector of such rows is a `WindowedDetector` with two methods::
+
+    class Highest(WindowedDetector):
+        def _learn(self, features, seed):  # (rows, len(FEATURES)) integers from 0 to HIGHEST
+            self.usual = features.max(axis=1).mean()
+
+        def _judge(self, features):  # a score for each row
+            return features.max(axis=1) - self.usual
+
+>>> from scopedrift.detectors.conformance.sample import sample_log
+>>> from scopedrift.detectors.toolkit.profiles import FEATURES
+>>> from scopedrift.detectors.toolkit.windowed import HIGHEST, Windowed
+>>> log, windowed = sample_log(1200), Windowed()
+>>> windowed.learn(log.batch(0, 800)).shape[1] == len(FEATURES)  # a row for each hour of each task
+True
+>>> int(windowed.features(log.batch(800, 1200)).max()) <= HIGHEST  # a row for each event of an identity
+True
 """
 
 from __future__ import annotations
@@ -11,17 +27,16 @@ import numpy as np
 
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.toolkit.columns import column, text
+from scopedrift.detectors.toolkit.columns import chunks, column, text, threads
 from scopedrift.detectors.toolkit.hashing import HashTable, mix
 from scopedrift.detectors.toolkit.profiles import FEATURES, Profiles
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
 
 HIGHEST = 31
-"""No feature is above it."""
+"""The highest value of a feature, in halves of a spread."""
 _LEAST_SPREAD = 0.5  # of the logarithm: an hour differs by a factor of 1.4 without anything having happened
 _SHRINK = 3.0  # hours of a kind's tasks that the fleet's level weighs (assumed)
 _WARM = 0.3  # share of the history in which too much is new to learn from it
-_CHUNK = 50_000
 
 
 class Windowed:
@@ -36,7 +51,10 @@ class Windowed:
         """The rows that `learn` gave, in the order in which their hours began: they come in that of fingerprints."""
 
     def learn(self, history: EventBatch) -> Array:
-        """Takes the usual hour of each kind; gives the features of the history."""
+        """Learns the usual hour of each kind; gives the features of the history.
+
+        Integers of shape `(hours of tasks, len(FEATURES))`, after the first days, in which too much is new.
+        """
         identity = column(history, "identity")
         if identity is None or not np.any(identity >= 0):
             return np.zeros((0, len(FEATURES)), np.int64)
@@ -62,7 +80,7 @@ class Windowed:
         return self._above(kind, np.ascontiguousarray(sums.T))
 
     def features(self, batch: EventBatch) -> Array:
-        """One row of small integers for each event that has an identity."""
+        """The features of each event that has an identity: integers from 0 to `HIGHEST`, a row per event."""
         identity = column(batch, "identity")
         if identity is None:
             return np.zeros((0, len(FEATURES)), np.int64)
@@ -89,8 +107,8 @@ class Windowed:
     def _hours(self, history: EventBatch) -> tuple[Array, Array, Array]:
         """Kind, sums and first event of each hour of each task of the history, when the first days are over."""
         windows, hours, kinds, sums, begins = [], [], [], [], []
-        for start in range(0, len(history), _CHUNK):
-            part = history.slice(start, start + _CHUNK)
+        start = 0
+        for part in chunks(history):
             rows = np.flatnonzero(part["identity"] >= 0)
             kind, window = _keys(part)
             hour = part["arrived"][rows] // HOUR
@@ -102,6 +120,7 @@ class Windowed:
             kinds.append(self._kinds.add(kind[rows[first]]))
             sums.append(total)
             begins.append(start + rows[first])
+            start += len(part)
         found, first, inverse = np.unique(np.concatenate(windows), return_index=True, return_inverse=True)
         total = np.zeros((len(found), len(FEATURES)))
         np.add.at(total, inverse, np.concatenate(sums))
@@ -112,14 +131,12 @@ class Windowed:
 
 def _keys(batch: EventBatch) -> tuple[Array, Array]:
     """For each event: its identity with the kind of its task, and its task (its identity if it has none)."""
-    who = batch["identity"]
-    task, kind = column(batch, "task"), column(batch, "task_kind")
-    window = mix(0, who) if task is None else np.where(task >= 0, mix(1, task), mix(0, who))
-    return mix(who, -1 if kind is None else kind), window
+    kind = column(batch, "task_kind")
+    return mix(batch["identity"], -1 if kind is None else kind), threads(batch)
 
 
 class WindowedDetector(Detector):
-    """What detectors of windowed features share: they say how rows of features are learned, and judged."""
+    """What detectors of windowed features share; each says how it learns rows of features, and judges them."""
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Learns the usual hours and the distribution of features."""
@@ -161,7 +178,10 @@ class WindowedDetector(Detector):
 
 
 def synthetic_outliers(each: int, rng: np.random.Generator) -> Array:
-    """Events that are high in one feature: without them no tree splits where the baseline never varied."""
+    """Rows that are high in one feature alone, `each` for every feature, drawn evenly from 1 to `HIGHEST`.
+
+    Without them, no tree splits where the baseline never varied.
+    """
     rows = np.zeros((len(FEATURES), each, len(FEATURES)), np.int64)
     for number in range(len(FEATURES)):
         rows[number, :, number] = rng.integers(1, HIGHEST + 1, each)
