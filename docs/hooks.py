@@ -16,6 +16,8 @@ def on_files(files: Files, config: Any) -> Files:
         ("suite", suite),
         ("catalogue", catalogue),
         ("records", records),
+        ("metrics", metrics),
+        ("tables", tables),
     ):
         files.append(File.generated(config, f"reference/{name}.md", content=make()))
     return files
@@ -233,3 +235,42 @@ def _activities() -> list[str]:
         for kind, each in activities().items()
     ]
     return ["## What an OCSF activity is\n", _table(["class", "", *ACCESS], rows)]
+
+
+def metrics() -> str:
+    """Every metric with its definition, formula, direction, pooling and source."""
+    from scopedrift.reports.metrics import METRICS
+
+    rows: list[list[object]] = [
+        [
+            f"`{metric.name}`",
+            metric.title,
+            metric.definition + (f" Formula: `{metric.formula}`." if metric.formula else ""),
+            metric.unit,
+            metric.better,
+            metric.pooling.value,
+            metric.source,
+        ]
+        for metric in METRICS.values()
+    ]
+    return (
+        "# Metrics\n\nEach is a number of one cell (a detector in one world), a column of the table `cells`."
+        " The table `summary` pools it over worlds and adds a 95 % interval in `_low` and `_high`."
+        " An *identity-slot* is what one identity does within one cooldown. Undefined values are NaN.\n\n"
+        + _table(["column", "title", "definition", "unit", "better", "over worlds", "source"], rows)
+    )
+
+
+def tables() -> str:
+    """Every result table with its columns."""
+    from scopedrift.reports.columns import TABLES
+
+    parts = [
+        "# Result tables\n\nWritten as Parquet and CSV into `tables/`."
+        " Times are in UTC, durations in seconds, rates per day."
+        " [Metrics](metrics.md) explains the numbers of `cells` and `summary`.\n"
+    ]
+    for name, columns in TABLES.items():
+        shown = ", ".join(f"`{column}`" + (f" ({kind})" if kind != "text" else "") for column, kind in columns.items())
+        parts.append(f"## {name}\n\n{shown}\n")
+    return "\n".join(parts)

@@ -6,7 +6,7 @@ range).  A row is a small named function over a `Subject`, the simulated worlds 
 says what it saw, what was expected and why it matters.
 """
 
-from scopedrift.experiments.audit.run import audit, audit_log
+from scopedrift.experiments.audit.runner import audit, audit_log
 from scopedrift.experiments.audit.subject import Row, Subject
 
 __all__ = ["Row", "Subject", "audit", "audit_log"]

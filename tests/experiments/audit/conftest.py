@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scopedrift.experiments.audit.run import combine, evaluate_safely, resolve, tables
+from scopedrift.experiments.audit.runner import combine, evaluate_safely, resolve, tables
 from scopedrift.experiments.audit.subject import Subject
 from scopedrift.scenarios.loader import load_text
 from scopedrift.simulator.engine import Simulation, simulate

@@ -11,7 +11,7 @@ import pytest
 
 from scopedrift.detectors.base import Detector, Scores
 from scopedrift.experiments.audit import Row, Subject, labels, leakage, look_alikes, placement, triviality, verdicts
-from scopedrift.experiments.audit.run import CHECKS
+from scopedrift.experiments.audit.runner import CHECKS
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch
 
