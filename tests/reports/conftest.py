@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scopedrift.reports import write_report
+from scopedrift.reports import report, write_report
 from scopedrift.reports.style import RC
 
 START = pd.Timestamp("2026-01-05", tz="UTC")
@@ -306,9 +306,18 @@ def page(tables: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def quick(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Embed fonts in PDF files the quick way: it is most of the time of a small report."""
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three time lines are enough, and fonts are embedded the quick way: both are most of the time of a report."""
     monkeypatch.setitem(RC, "pdf.fonttype", 3)
+    monkeypatch.setattr(report, "TIME_LINES", 2)
+    monkeypatch.setattr(report, "TIME_LINES_FOLDED", 1)
+
+
+@pytest.fixture
+def words(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is all that counts: what stands in its figures, but no PDF of them."""
+    drawn = report.render
+    monkeypatch.setattr(report, "render", lambda drawing, folder, *, pdf: drawn(drawing, folder, pdf=False))
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ def test_figures_are_files_too(page: Path) -> None:
     assert len(list(folder.glob("incident-*.svg"))) == TIME_LINES
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("few")
 def test_same_tables_same_bytes(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     small = make_world(seeds=1, detectors=("first-seen", "never"), each=1)
     for folder in ("a", "b"):
@@ -150,7 +150,7 @@ def test_same_tables_same_bytes(make_world: Callable[..., dict[str, pd.DataFrame
     assert [f for f in files if (tmp_path / "a" / f).read_bytes() != (tmp_path / "b" / f).read_bytes()] == []
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("few")
 def test_hostile_names_are_text(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     tables = make_world(seeds=1, detectors=("first-seen", "never"), each=1)
     for frame in tables.values():
@@ -173,7 +173,7 @@ def test_hostile_names_are_text(make_world: Callable[..., dict[str, pd.DataFrame
     assert {p.name for p in tmp_path.iterdir()} == {"out"}
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_no_table_and_empty_tables(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     for name, given in (
         ("none", {}),
@@ -184,7 +184,7 @@ def test_no_table_and_empty_tables(tables: dict[str, pd.DataFrame], tmp_path: Pa
         assert "There is no result to report." in text and "No incident." in text and "No alert." in text
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 @pytest.mark.parametrize("lost", ["cells", "summary", "incidents", "stages", "alerts", "curves", "changes"])
 def test_any_table_may_be_missing(
     make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path, lost: str
@@ -195,7 +195,7 @@ def test_any_table_may_be_missing(
     assert "first-seen" in text and "nan" not in text.lower().split()
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_numbers_may_be_missing(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     tables = make_world(seeds=2, detectors=("first-seen", "rate"), each=1)
     for frame in tables.values():
@@ -204,7 +204,7 @@ def test_numbers_may_be_missing(make_world: Callable[..., dict[str, pd.DataFrame
     assert " nan " not in Page(write_report(tables, tmp_path, title="t", meta={})).text
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_all_failed(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     cells = make_world(seeds=2, detectors=("rate",), each=1)["cells"][["scenario", "seed", "detector"]]
     text = Page(
@@ -213,7 +213,7 @@ def test_all_failed(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path
     assert "failed in all 2 runs and has no result (boom <b>)." in text
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("few")
 def test_several_scenarios(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     worlds = [make_world(scenario=s, seeds=1, detectors=("first-seen", "rate"), each=1) for s in ("one", "two")]
     both = {k: pd.concat([w[k] for w in worlds], ignore_index=True) for k in worlds[0]}
@@ -223,7 +223,7 @@ def test_several_scenarios(make_world: Callable[..., dict[str, pd.DataFrame]], t
     assert max(Counter(read.attributes("id")).values()) == 1
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_the_best_recall_that_is_shown_comes_first(
     make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path
 ) -> None:
@@ -235,7 +235,7 @@ def test_the_best_recall_that_is_shown_comes_first(
     assert 0 < text.index("rate catches") < text.index("first-seen catches")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_every_detector_has_its_alerts(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     tables = make_world(seeds=5, detectors=("first-seen",), each=4)
     assert len(tables["alerts"]) >= 10
@@ -248,7 +248,7 @@ def test_every_detector_has_its_alerts(make_world: Callable[..., dict[str, pd.Da
     assert {shown.count(f'<th scope="row">detector-{i:02}</th>') for i in range(13)} == {9}
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_many_detectors(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     tables = make_world(seeds=1, detectors=("first-seen",), each=1)
     for name in ("cells", "summary", "incidents", "alerts", "curves"):
@@ -258,6 +258,7 @@ def test_many_detectors(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_
     assert "5 more detectors" in Page(write_report(tables, tmp_path, title="t", meta={})).text
 
 
+@pytest.mark.usefixtures("words")
 def test_ablation_is_drawn_where_it_was_run(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     tables = make_world(seeds=1, detectors=("first-seen",), each=1)
     row = {"scenario": tables["cells"]["scenario"].iloc[0], "detector": "first-seen", "kind": "stream"}
@@ -269,7 +270,7 @@ def test_ablation_is_drawn_where_it_was_run(make_world: Callable[..., dict[str, 
     assert (tmp_path / "figures" / "ablation.svg").is_file()
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_only_the_first_findings_are_told_at_once(
     make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path
 ) -> None:
@@ -299,7 +300,7 @@ def test_alert_report(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     assert counts["alerts"].sum() == len(own) and counts["alerts"].is_monotonic_decreasing
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("words")
 def test_alert_report_without_alerts_or_identities(tmp_path: Path) -> None:
     assert (
         "No alert: nothing in this log"
