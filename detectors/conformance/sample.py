@@ -6,8 +6,6 @@ lack parts.  It is no scenario: it has no incidents and no truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
 
 from scopedrift.detectors.knowledge import Knowledge
@@ -42,41 +40,44 @@ def sample_log(events: int = 2400, *, identities: int = 24, days: float = 4.0, s
     order = np.argsort(arrived, kind="stable")
     who, time, arrived = who[order], time[order], arrived[order]
     kind = who % len(_KINDS)
-    menu = [[a for a, action in enumerate(_ACTIONS) if str(k) in action[4]] for k in range(len(_KINDS))]
-    pick = rng.random(events) ** 2
-    action = np.array([menu[k][int(u * len(menu[k]))] for k, u in zip(kind, pick, strict=True)])
+    menus = [[a for a, action in enumerate(_ACTIONS) if str(k) in action[4]] for k in range(len(_KINDS))]
+    sizes = np.array([len(menu) for menu in menus])
+    laid = np.array([menu + [-1] * (max(sizes) - len(menu)) for menu in menus])
+    action = laid[kind, (rng.random(events) ** 2 * sizes[kind]).astype(int)]
     stray = rng.random(events) < 0.01
     action[stray] = rng.integers(0, len(_ACTIONS), int(stray.sum()))
     project = np.where(rng.random(events) < 0.02, rng.integers(0, 4, events), who % 4)
     task = who * 1_000_003 + (time - START) // (20 * MINUTE)
-    names = [identity_name(i) for i in range(identities)]
+    data = (project * 5 + rng.integers(0, 5, events)) * 30 + rng.integers(0, 30, events)
+    registry = (rng.random(events) >= 0.03).astype(int)
+    image = np.where(np.isin(action, (6, 10)), registry * len(_KINDS) + kind, -1)
 
-    def told(texts: Sequence[str | None], share: float = 1.0) -> list[str | None]:
-        return [text if keep else None for text, keep in zip(texts, rng.random(events) < share, strict=True)]
+    def told(rows: Array, share: float) -> Array:
+        return np.where(rng.random(events) < share, rows, -1)
 
-    part = zip(project, rng.integers(0, 5, events), rng.integers(0, 30, events), strict=True)
-    registry = np.where(rng.random(events) < 0.03, "registry.other.example", "registry.acme.example")
-    texts: dict[str, Sequence[str | None]] = {
-        "stream": [_ACTIONS[a][3] for a in action],
-        "identity": told([names[i] for i in who], 0.995),
-        "credential_kind": ["x509-svid" if i % 3 else "jwt-svid" for i in who],
-        "workload": [f"{_KINDS[i % 4]}-{i // 8}" for i in who],
-        "task_kind": told([f"{_KINDS[k]}-task" for k in kind], 0.8),
-        "on_behalf_of": told([names[(i + 1) % identities] for i in who], 0.1),
-        "service": [_ACTIONS[a][0] for a in action],
-        "operation": [_ACTIONS[a][1] for a in action],
-        "access": [_ACTIONS[a][2] for a in action],
-        "resource": told([f"project-{p}/data-{u}/part-{v}" for p, u, v in part], 0.95),
-        "project": told([f"project-{p}" for p in project], 0.98),
-        "image": [
-            f"{r}/team/{_KINDS[k]}:{k}" if a in (6, 10) else None
-            for r, k, a in zip(registry, kind, action, strict=True)
-        ],
-        "source": [f"10.0.{i}.{u}" for i, u in zip(who, rng.integers(0, 9, events), strict=True)],
-        "outcome": ["denied" if u < 0.02 else "error" if u < 0.04 else "success" for u in rng.random(events)],
+    people = range(identities)
+    names = [identity_name(i) for i in people]
+    texts: dict[str, tuple[list[str], Array]] = {  # what may be said, and which of it each event says (-1: nothing)
+        "stream": ([a[3] for a in _ACTIONS], action),
+        "identity": (names, told(who, 0.995)),
+        "credential_kind": (["jwt-svid", "x509-svid", "x509-svid"], who % 3),
+        "workload": ([f"{_KINDS[i % 4]}-{i // 8}" for i in people], who),
+        "task_kind": ([f"{k}-task" for k in _KINDS], told(kind, 0.8)),
+        "on_behalf_of": (names, told((who + 1) % identities, 0.1)),
+        "service": ([a[0] for a in _ACTIONS], action),
+        "operation": ([a[1] for a in _ACTIONS], action),
+        "access": ([a[2] for a in _ACTIONS], action),
+        "resource": (
+            [f"project-{p}/data-{u}/part-{v}" for p in range(4) for u in range(5) for v in range(30)],
+            told(data, 0.95),
+        ),
+        "project": ([f"project-{p}" for p in range(4)], told(project, 0.98)),
+        "image": ([f"registry.{r}.example/team/{_KINDS[k]}:{k}" for r in ("other", "acme") for k in range(4)], image),
+        "source": ([f"10.0.{i}.{u}" for i in people for u in range(9)], who * 9 + rng.integers(0, 9, events)),
+        "outcome": (["denied", "error", "success"], np.digitize(rng.random(events), (0.02, 0.04))),
     }
     vocabulary = Vocabulary()
-    columns: dict[str, Array] = {name: encode(vocabulary, name, values) for name, values in texts.items()}
+    columns = {name: _codes(vocabulary, name, said, rows) for name, (said, rows) in texts.items()}
     columns |= {
         "time": time,
         "arrived": arrived,
@@ -109,10 +110,13 @@ def identity_name(number: int) -> str:
     return f"spiffe://acme.example/ns/project-{number % 4}/sa/{_KINDS[number % 4]}-{number}"
 
 
-def encode(vocabulary: Vocabulary, column: str, texts: Iterable[str | None]) -> Array:
-    """Codes of `texts` in order of first appearance; new ones are added to the vocabulary."""
-    names = vocabulary[column]
-    return np.array([-1 if text is None else names.code(text) for text in texts], DTYPES[column])
+def _codes(vocabulary: Vocabulary, column: str, texts: list[str], rows: Array) -> Array:
+    """The codes of these rows of `texts`, which become names in order of first appearance."""
+    found, first, where = np.unique(rows, return_index=True, return_inverse=True)
+    codes = np.empty(len(found), DTYPES[column])
+    for place in np.argsort(first):
+        codes[place] = -1 if found[place] < 0 else vocabulary[column].code(texts[found[place]])
+    return codes[where]
 
 
 def _shares(identities: int) -> Array:

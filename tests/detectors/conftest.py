@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors.base import Detector
-from scopedrift.detectors.conformance.sample import encode
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.event_log import EventLog
-from scopedrift.simulator.log.events import CODED, HOUR, OPAQUE, SECOND, EventBatch, Vocabulary
+from scopedrift.simulator.log.events import CODED, DTYPES, HOUR, OPAQUE, SECOND, EventBatch, Vocabulary
 
 START = 1_767_571_200 * SECOND  # 2026-01-05, a Monday
 
@@ -31,7 +30,9 @@ def build(events: Iterable[Mapping[str, Any]], **common: Any) -> EventLog:
     arrived = np.array([START + round(row["at"] * HOUR) for row in rows], np.int64)
     late = np.array([round(row.get("late", 0) * SECOND) for row in rows], np.int64)
     columns: dict[str, Any] = {"time": arrived - late, "arrived": arrived}
-    columns |= {n: encode(vocabulary, n, [row.get(n) for row in rows]) for n in CODED if n in given}
+    for name in (n for n in CODED if n in given):
+        texts, names = [row.get(name) for row in rows], vocabulary[name]
+        columns[name] = np.array([-1 if text is None else names.code(text) for text in texts], DTYPES[name])
     columns |= {n: np.array([row.get(n, -1) for row in rows], np.int64) for n in (*OPAQUE, "bytes") if n in given}
     return EventLog.from_columns(columns, vocabulary)
 
