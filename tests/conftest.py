@@ -1,12 +1,17 @@
-"""What keeps every test independent of the machine's speed: no deadlines, work that is counted, patience."""
+"""What every test may use: no deadlines, work that is counted, patience, and the command line in this process."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -41,6 +46,58 @@ def until(condition: Callable[[], Any], what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"waited in vain: {what}"
         time.sleep(0.02)
+
+
+class Done(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@cache
+def commands() -> Any:
+    """The command line, put together once: that takes longer than most commands."""
+    from typer.main import get_command
+
+    from scopedrift.experiments.cli import app
+
+    return get_command(app)
+
+
+def command(folder: Path, *arguments: object, **environment: str) -> Done:
+    from scopedrift.experiments import cli
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.chdir(folder)
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+            patch.delenv(name, raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(cli, "app", commands())
+        patch.setattr(signal, "signal", lambda *given: None)
+        patch.setattr(sys, "argv", ["scopedrift", *map(str, arguments)])
+        cli.main()
+    return Done(int(ended.value.code or 0), *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+
+@pytest.fixture(scope="session")
+def scopedrift_in() -> Callable[..., Done]:
+    """`scopedrift_in(folder, "run", ..., NAME="value")`: a command in a folder, in this process, without a terminal."""
+    return command
+
+
+@pytest.fixture
+def scopedrift(tmp_path: Path) -> Callable[..., Done]:
+    """`scopedrift("run", ..., NAME="value")`: a command in the test's folder."""
+    return partial(command, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,13 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from scopedrift.experiments.cli import app, main
 from scopedrift.experiments.cli.output import print_json, print_table, printable
 from scopedrift.scenarios import catalogue
 
@@ -45,34 +42,6 @@ class Broken(Detector):
     def score(self, batch):
         raise RuntimeError("it broke \\x1b[31m")
 '''
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Result]
-
-
-@pytest.fixture
-def scopedrift(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Runs a command in an empty folder, without a terminal."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(signal, "signal", lambda *given: None)
-
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["scopedrift", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Result(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture
@@ -329,12 +298,11 @@ def test_a_misspelt_key_is_named_with_its_line_and_a_suggestion(scopedrift, tmp_
     assert f"misspelt.yaml:{line}" in err and "'evaluation'" in err
 
 
-def test_an_unusable_tracking_store_is_told_before_anything_runs(scopedrift, tiny, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://x")
-    done = scopedrift("run", tiny, "--out", "result")
+def test_an_unusable_tracking_store_is_told_before_anything_runs(scopedrift, tiny, tmp_path):
+    done = scopedrift("run", tiny, "--out", "result", MLFLOW_TRACKING_URI="nonsense://x")
     assert done.code == 2
     assert "tracking store" in done.err
-    assert not Path("result").exists()
+    assert not (tmp_path / "result").exists()
 
 
 def test_a_technique_says_what_it_does_and_who_uses_it(scopedrift):
@@ -346,8 +314,8 @@ def test_a_technique_says_what_it_does_and_who_uses_it(scopedrift):
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.techniques()))
-def test_every_technique_is_shown(name):
-    assert CliRunner().invoke(app, ["show", name]).exit_code == 0
+def test_every_technique_is_shown(scopedrift, name):
+    assert scopedrift("show", name).code == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scopedrift.scenarios.documents import parse
 
 ROOT = Path(__file__).parents[2]
+Command = Callable[..., Any]
 SCENARIO = """
 name: tiny
 horizon: 4d
@@ -42,22 +45,24 @@ class Good(Detector):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, scopedrift_in: Command) -> Path:
     place = tmp_path_factory.mktemp("gate")
     (place / "tiny.yaml").write_text(SCENARIO)
     (place / "suite.yaml").write_text(SUITE)
     (place / "good.py").write_text(DETECTOR.format(blind="False"))
-    done = gate(place, "--update")
-    assert done.returncode == 0, done.stderr
+    done = scopedrift_in(place, "gate", "suite.yaml", "--baseline", "b.yaml", "--out", "out", "--update")
+    assert done.code == 0, done.err
     return place
 
 
-def gate(place: Path, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "scopedrift", "gate", "suite.yaml", "--baseline", "b.yaml"]
-    options = {"capture_output": True, "text": True, "cwd": place, "check": False}
-    return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        [*command, "--out", "out", *more], env={**os.environ, **environment}, **options
-    )
+@pytest.fixture
+def gate(folder: Path, scopedrift_in: Command) -> Command:
+    """`gate(more, ..., baseline=...)`: the command in that folder."""
+
+    def judged(*more: str, suite: str = "suite.yaml", baseline: str = "b.yaml", **environment: str) -> Any:
+        return scopedrift_in(folder, "gate", suite, "--baseline", baseline, "--out", "out", *more, **environment)
+
+    return judged
 
 
 def test_the_baseline_is_small_and_readable(folder: Path) -> None:
@@ -67,61 +72,64 @@ def test_the_baseline_is_small_and_readable(folder: Path) -> None:
     assert (folder / "b.yaml").stat().st_size < 4_000
 
 
-def test_the_same_detector_passes(folder: Path) -> None:
+def test_the_same_detector_passes(folder: Path, gate: Command) -> None:
     summary = folder / "summary.md"
-    done = gate(folder, "--junit", "j.xml", GITHUB_STEP_SUMMARY=str(summary))
-    assert done.returncode == 0 and "verdict: pass" in done.stdout, done.stdout + done.stderr
+    done = gate("--junit", "j.xml", GITHUB_STEP_SUMMARY=str(summary))
+    assert done.code == 0 and "verdict: pass" in done.out, done.out + done.err
     assert "gate tiny: pass" in summary.read_text()
     assert 'failures="0"' in (folder / "j.xml").read_text()
 
 
-def test_a_worse_detector_fails_with_exit_code_1(folder: Path) -> None:
+def test_a_worse_detector_fails_with_exit_code_1(folder: Path, gate: Command) -> None:
     worse = folder / "worse.py"
     worse.write_text(DETECTOR.format(blind="True"))
-    done = gate(folder, "--detector", "worse.py")
-    assert done.returncode == 1 and "verdict: regress" in done.stdout, done.stdout + done.stderr
-    assert "lost" in done.stdout
+    done = gate("--detector", "worse.py")
+    assert done.code == 1 and "verdict: regress" in done.out, done.out + done.err
+    assert "lost" in done.out
 
 
-def test_a_detector_that_raises_is_a_missing_result(folder: Path) -> None:
+def test_a_detector_that_raises_is_a_missing_result(folder: Path, gate: Command) -> None:
     (folder / "broken.py").write_text(DETECTOR.format(blind="1 / 0"))
-    done = gate(folder, "--detector", "broken.py")
-    assert done.returncode == 1 and "ZeroDivisionError" in done.stdout
+    done = gate("--detector", "broken.py")
+    assert done.code == 1 and "ZeroDivisionError" in done.out
 
 
-def test_bad_input_has_exit_code_2_and_what_cannot_be_compared_3(folder: Path) -> None:
+def test_bad_input_has_exit_code_2_and_what_cannot_be_compared_3(folder: Path, gate: Command) -> None:
     (folder / "other.yaml").write_text((folder / "b.yaml").read_text().replace("suite_version: 1", "suite_version: 2"))
-    command = [sys.executable, "-m", "scopedrift", "gate", "suite.yaml", "--out", "out", "--baseline"]
     for name, code, said in (
         ("none.yaml", 2, "none.yaml"),
         ("suite.yaml", 2, "expected a gate's baseline"),
         ("other.yaml", 2, "version 2"),
     ):
-        done = subprocess.run([*command, name], capture_output=True, text=True, cwd=folder, check=False)
-        assert done.returncode == code and said in done.stderr and "Traceback" not in done.stderr
+        done = gate(baseline=name)
+        assert done.code == code and said in done.err and "Traceback" not in done.err
+
+
+@pytest.fixture
+def moved(folder: Path) -> str:
+    """The name of a baseline that is of other worlds."""
     text = (folder / "b.yaml").read_text()
     worlds = next(line for line in text.splitlines() if line.startswith("worlds:"))
     (folder / "moved.yaml").write_text(text.replace(worlds, "worlds: abc"))
-    done = subprocess.run([*command, "moved.yaml"], capture_output=True, text=True, cwd=folder, check=False)
-    assert done.returncode == 3 and "--update" in done.stdout
+    return "moved.yaml"
 
 
-def test_what_an_earlier_gate_wrote_is_replaced_when_the_worlds_have_changed(folder: Path) -> None:
+def test_when_the_worlds_have_changed_the_exit_code_is_3_and_what_an_earlier_gate_wrote_is_replaced(
+    folder: Path, gate: Command, moved: str
+) -> None:
     (folder / "stale.xml").write_text("<testsuite failures='0' errors='0'/>")
-    done = gate(folder, "--junit", "stale.xml", "--baseline", "moved.yaml")
-    assert done.returncode == 3 and "--update" in done.stdout
+    done = gate("--junit", "stale.xml", baseline=moved)
+    assert done.code == 3 and "--update" in done.out
     assert 'errors="1"' in (folder / "stale.xml").read_text()
 
 
-def test_a_baseline_that_can_find_nothing_is_refused(folder: Path) -> None:
+def test_a_baseline_that_can_find_nothing_is_refused(folder: Path, gate: Command) -> None:
     (folder / "small.yaml").write_text(SUITE.replace("seeds: 8", "seeds: 2").replace("name: tiny", "name: small"))
-    command = [sys.executable, "-m", "scopedrift", "gate", "small.yaml", "--baseline", "small-b.yaml"]
-    options = {"capture_output": True, "text": True, "cwd": folder, "check": False}
-    done = subprocess.run([*command, "--update"], **options)
-    assert done.returncode == 2 and "even an unchanged detector would not pass" in done.stderr
+    done = gate("--update", suite="small.yaml", baseline="small-b.yaml")
+    assert done.code == 2 and "even an unchanged detector would not pass" in done.err
     assert not (folder / "small-b.yaml").exists()
-    done = subprocess.run([*command, "--update", "--allow-underpowered"], **options)
-    assert done.returncode == 0 and (folder / "small-b.yaml").is_file()
+    done = gate("--update", "--allow-underpowered", suite="small.yaml", baseline="small-b.yaml")
+    assert done.code == 0 and (folder / "small-b.yaml").is_file()
 
 
 def action_step(name: str) -> str:
@@ -166,7 +174,9 @@ def test_the_actions_install_step_needs_nothing_but_its_checkout(tmp_path: Path)
     assert told.returncode == 0 and "quick" in told.stdout
 
 
-def test_the_fixture_fails_on_a_regression_and_passes_otherwise(folder: Path) -> None:
+def test_the_fixture_fails_on_a_regression_and_passes_otherwise(
+    folder: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "worse.py").write_text(DETECTOR.format(blind="True"))
     (folder / "test_gate.py").write_text(
         textwrap.dedent("""
@@ -177,7 +187,7 @@ def test_the_fixture_fails_on_a_regression_and_passes_otherwise(folder: Path) ->
             scopedrift_gate("suite.yaml", "b.yaml", detectors=[name])
         """)
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_gate.py", "--rootdir", "."]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
-    assert "gate tiny: regress" in done.stdout
+    monkeypatch.chdir(folder)
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "test_gate.py", "--rootdir", ".")
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines("*gate tiny: regress*")

@@ -227,17 +227,11 @@ def test_a_cluster_by_its_address_loses_a_worker_and_nothing_else(
     same(swept, undisturbed)
 
 
-def test_no_scheduler_at_the_address_is_told(tmp_path: Path, patience: float) -> None:
+def test_no_scheduler_at_the_address_is_told(tmp_path: Path, scopedrift: Callable[..., Any]) -> None:
     suite(tmp_path)
-    done = subprocess.run(
-        _command(tmp_path, "--cluster", "tcp://127.0.0.1:9"),
-        capture_output=True,
-        text=True,
-        timeout=patience,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
+    done = scopedrift("sweep", "suite.yaml", "--out", "out", "--no-track", "--cluster", "tcp://127.0.0.1:9")
+    assert done.code == 2
+    assert "127.0.0.1:9" in done.err and "Traceback" not in done.err
 
 
 @pytest.mark.parametrize("name", sorted(suites()))
