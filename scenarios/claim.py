@@ -23,11 +23,11 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
-from scopedrift.scenarios.documents import Problem, ScenarioError, closest, parse, read_text, shown
+from scopedrift.scenarios.documents import Plain, Problem, ScenarioError, closest, parse, read_text, shown
 from scopedrift.scenarios.explain import validated
 from scopedrift.scenarios.fields import Model, Slug, Text
 from scopedrift.scenarios.loader import load, override
@@ -57,9 +57,9 @@ class Claim(Model):
     signals: tuple[Text, ...] = Field(min_length=1, description="Signals of the guidance, e.g. S8.")
     claim: Text = Field(description="What is claimed, in a sentence or two.")
     world: Text = Field(description="The scenario, by its name under claims/worlds.")
-    overrides: dict[str, Any] = Field(default={}, description="Values by dotted key that hold for every setting.")
+    overrides: Plain = Field(default={}, description="Values by dotted key that hold for every setting.")
     knob: Text = Field(description="What is turned, for the axis of the figure.")
-    settings: dict[str, dict[str, Any]] = Field(min_length=1, description="Values by dotted key, for each label.")
+    settings: dict[str, Plain] = Field(min_length=1, description="Values by dotted key, for each label.")
     seeds: Annotated[int, Strict(), Field(ge=2, le=1_000)] = Field(default=16, description="Worlds: seeds 0 to N-1.")
     detectors: tuple[Text, ...] = Field(min_length=1, description="Detectors, as on the command line.")
     measure: Measure = Field(description="What is measured.")

@@ -10,17 +10,19 @@ from __future__ import annotations
 import difflib
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 KeyPath = tuple[str | int, ...]
+Plain = dict[str, Any]
+"""A mapping of plain data, as YAML holds it: what a value is, only a model can say."""
 
 MAX_BYTES: Final = 1 << 20
 MAX_NODES: Final = 100_000
@@ -69,7 +71,7 @@ class ScenarioError(ValueError):
 class Document:
     """A mapping read from YAML, and where each of its keys stands."""
 
-    value: dict[str, Any]
+    value: Plain
     places: dict[KeyPath, Place] = field(default_factory=dict)
 
     def place(self, key: KeyPath) -> Place | None:
@@ -94,7 +96,7 @@ def key_text(key: Iterable[str | int]) -> str:
     return text
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as it may be shown in a message: on one line, and short."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -104,14 +106,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def closest(word: Any, known: Iterable[str]) -> str:
+def closest(word: object, known: Iterable[str]) -> str:
     """The known name that was probably meant, or nothing."""
     text, names = str(word)[:100].lower(), sorted(known)
     close = difflib.get_close_matches(text, names, n=1)
     return next(iter([*close, *(name for name in names if len(text) > 2 and text in name)]), "")
 
 
-def suggestion(word: Any, known: Iterable[str]) -> str:
+def suggestion(word: object, known: Iterable[str]) -> str:
     """`; did you mean 'training'?`, or what there is to choose from."""
     names = sorted(known)
     if guess := closest(word, names):
@@ -164,8 +166,7 @@ def parse(text: str, source: str, *, number_keys: bool = False) -> Document:
     if not isinstance(node, MappingNode):
         raise ScenarioError(Problem("expected a mapping (key: value) at the top of the file", (), top))
     reader = _Reader(source, number_keys)
-    value = reader.value(node, ())
-    return Document(value, reader.places)
+    return Document(reader.mapping(node, ()), reader.places)
 
 
 def _one_line(message: object) -> str:
@@ -184,7 +185,7 @@ class _Reader:
     def fail(self, message: str, key: KeyPath, node: Node) -> NoReturn:
         raise ScenarioError(Problem(message, key, Place(self.source, node.start_mark.line + 1)))
 
-    def value(self, node: Node, key: KeyPath) -> Any:
+    def value(self, node: Node, key: KeyPath) -> object:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             self.fail(f"holds more than {MAX_NODES:,} values once its aliases are written out", key[:3], node)
@@ -199,8 +200,8 @@ class _Reader:
             return self.scalar(node, key)
         self.fail(f"the tag {shown(str(node.tag))} is not allowed here; expected plain data", key, node)
 
-    def mapping(self, node: MappingNode, key: KeyPath) -> dict[str, Any]:
-        result: dict[Any, Any] = {}
+    def mapping(self, node: MappingNode, key: KeyPath) -> Plain:
+        result: dict[str | float, object] = {}
         for name, item in node.value:
             if name.tag == _TAG + "merge":
                 self.fail("merge keys (<<) are not supported; use `extends:`", key, name)
@@ -210,17 +211,18 @@ class _Reader:
                 self.fail(f"this key is given twice, first on line {first}", (*key, text), name)
             self.places[(*key, text)] = Place(self.source, name.start_mark.line + 1)
             result[word] = self.value(item, (*key, text))
-        return result
+        return cast(Plain, result)  # keys are texts unless numbers are allowed
 
     def key(self, node: Node, key: KeyPath) -> tuple[str | float, str]:
         """A key as it is kept, and as it stands in key paths."""
         kinds = ("str", "int", "float") if self.number_keys else ("str",)
         if not isinstance(node, ScalarNode) or str(node.tag).removeprefix(_TAG) not in kinds:
             self.fail(f"expected text as a key, not {shown(node.value)}", key, node)
-        word: str | float = self.scalar(node, key)
+        word = self.scalar(node, key)
+        assert word is not None
         return word, str(word)
 
-    def scalar(self, node: ScalarNode, key: KeyPath) -> Any:
+    def scalar(self, node: ScalarNode, key: KeyPath) -> str | float | None:
         kind = str(node.tag).removeprefix(_TAG)
         if kind in ("str", "timestamp"):
             return self.text(node, key)
@@ -247,7 +249,7 @@ class _Reader:
         return str(node.value)
 
 
-def write(value: dict[str, Any], indent: str = "") -> str:
+def write(value: Mapping[str, object], indent: str = "") -> str:
     """YAML text that `parse` reads back to an equal mapping: blocks outside, one line for what holds no others."""
     lines = []
     for key, item in value.items():
@@ -256,17 +258,17 @@ def write(value: dict[str, Any], indent: str = "") -> str:
             lines.append(f"{head} {_flow(item)}\n")
         elif isinstance(item, dict):
             lines.append(f"{head}\n{write(item, indent + '  ')}")
-        else:
+        elif isinstance(item, list):
             lines.append(f"{head}\n" + "".join(f"{indent}  - {_flow(each)}\n" for each in item))
     return "".join(lines) or f"{indent}{{}}\n"
 
 
-def _is_leaf(value: Any) -> bool:
+def _is_leaf(value: object) -> bool:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return not any(isinstance(item, dict | list) for item in inner)
 
 
-def _flow(value: Any) -> str:
+def _flow(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -274,7 +276,7 @@ def _flow(value: Any) -> str:
     return _scalar(value)
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     if not isinstance(value, str):
         return "null" if value is None else repr(value).lower()
     if _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:

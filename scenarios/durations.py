@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 UNITS: Final = {
     "us": 1,
@@ -39,7 +39,7 @@ RATE_PATTERN: Final = r"^[0-9]{1,18}(\.[0-9]{1,24})?([eE][-+]?[0-9]{1,3})?/(m|mi
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
 
 
-def parse_duration(value: Any) -> int:
+def parse_duration(value: object) -> int:
     """The microseconds that a text such as `90m` means.
 
     Raises `ValueError`, in words for the person who wrote it, for anything else.
@@ -68,15 +68,14 @@ def format_duration(us: int) -> str:
     return f"{us // UNITS[unit]}{unit}"
 
 
-def parse_rate(value: Any) -> float:
+def parse_rate(value: object) -> float:
     """How often a day a text such as `3/week` means.
 
     Raises `ValueError`, in words for the person who wrote it, for anything else.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"a rate needs a period, e.g. {_shown(value)}/day")
-    match = re.match(RATE_PATTERN, value) if isinstance(value, str) and not value.endswith("\n") else None
-    if match is None:
+    if not isinstance(value, str) or not re.match(RATE_PATTERN, value) or value.endswith("\n"):
         raise ValueError(f"expected a rate, e.g. 1/day, 3/week or 0.5/h, not {_shown(value)}")
     number, period = value.split("/")
     rate = float(number) * float(PERIODS[period])
@@ -90,6 +89,6 @@ def format_rate(per_day: float) -> str:
     return f"{per_day!r}".removesuffix(".0") + "/day"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

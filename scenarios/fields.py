@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -56,11 +56,13 @@ def fail(problems: Sequence[Problem]) -> NoReturn:
     )
 
 
-def _start(value: Any) -> datetime:
+def _start(value: object) -> datetime:
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"expected a date and time, e.g. 2026-01-05T00:00:00Z, not {shown(value)}") from None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime):
+        raise ValueError(f"expected a date and time, e.g. 2026-01-05T00:00:00Z, not {shown(value)}")
     if not 1971 <= moment.year <= 2200:
         raise ValueError(f"expected a year from 1971 to 2200, not {moment.year}")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

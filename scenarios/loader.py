@@ -21,6 +21,7 @@ from scopedrift.scenarios.documents import (
     Document,
     KeyPath,
     Place,
+    Plain,
     Problem,
     ScenarioError,
     closest,
@@ -75,7 +76,7 @@ def descriptions() -> dict[str, str]:
     return result
 
 
-def load(source: str | Path | Mapping[str, Any]) -> Scenario:
+def load(source: str | Path | Mapping[str, object]) -> Scenario:
     """Read a scenario: a name in the library, the path of a YAML file, or a mapping with what a file would hold.
 
     Args:
@@ -108,7 +109,7 @@ def load_text(text: str, *, source: str = "<text>", folder: Path | None = None) 
     return _read(_Source(source, text, folder))
 
 
-def override(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
+def override(scenario: Scenario, values: Mapping[str, object]) -> Scenario:
     """A copy with some values replaced, by dotted key: `{"identities.sharing": 0.5, "incidents.0.count": 3}`.
 
     Values are written as in a file (durations as text); `None` restores a default, `off` removes a family.
@@ -181,7 +182,7 @@ def _identity(source: _Source) -> str:
     return source.label if source.folder is None else str(Path(source.label).resolve())
 
 
-def _merge(value: dict[str, Any], places: dict[KeyPath, Place], child: Document, at: KeyPath) -> None:
+def _merge(value: Plain, places: dict[KeyPath, Place], child: Document, at: KeyPath) -> None:
     """Merge what `child` holds at the key `at` into `value`, and its places into `places`."""
     mine: Any = child.value
     for part in at:
@@ -207,7 +208,7 @@ def _move(places: dict[KeyPath, Place], fresh: Mapping[KeyPath, Place], path: Ke
     places.update((key, place) for key, place in fresh.items() if key[: len(path)] == path)
 
 
-def _assign(plain: dict[str, Any], dotted: str, value: Any) -> KeyPath:
+def _assign(plain: Plain, dotted: str, value: object) -> KeyPath:
     """Set one value in a scenario's plain data; the key path that it was set at."""
     path: KeyPath = ()
     inner: Any = plain
@@ -225,7 +226,7 @@ def _assign(plain: dict[str, Any], dotted: str, value: Any) -> KeyPath:
     return (*path, key)
 
 
-def _step(inner: Any, part: str, path: KeyPath, dotted: str, *, leaf: bool = False) -> str | int:
+def _step(inner: object, part: str, path: KeyPath, dotted: str, *, leaf: bool = False) -> str | int:
     """The key or position that `part` of an override names within `inner`, which it can be looked up with."""
     if isinstance(inner, list):
         positions = [str(i) for i in range(len(inner))]

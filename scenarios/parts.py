@@ -5,8 +5,8 @@ Changes and incidents take parameters from the catalogue, which are checked and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from collections.abc import Collection, Mapping
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     Field,
@@ -61,7 +61,7 @@ class Organisation(Model):
     )
 
 
-def _kind(value: Any) -> str | dict[str, float]:
+def _kind(value: object) -> str | dict[str, float]:
     """One kind of credential, or the share of identities that hold each kind."""
     if isinstance(value, str):
         if value not in CREDENTIALS:
@@ -163,7 +163,7 @@ class ChangeSpec(Model):
     at: Duration | None = Field(
         default=None, description="When, from the start of the horizon; a random time by default."
     )
-    parameters: dict[str, Any] = Field(
+    parameters: catalogue.Values = Field(
         default={}, alias="with", validate_default=True, description="Parameters of the kind."
     )
 
@@ -174,7 +174,7 @@ class ChangeSpec(Model):
 
     @field_validator("parameters", mode="before")
     @classmethod
-    def _resolved(cls, value: Any, info: ValidationInfo) -> Any:
+    def _resolved(cls, value: object, info: ValidationInfo) -> object:
         return _resolve(catalogue.changes().get(info.data.get("kind", "")), value)
 
     @model_validator(mode="after")
@@ -196,7 +196,7 @@ class ChangeSpec(Model):
         return catalogue.changes()[self.kind]
 
     @field_serializer("parameters", when_used="json")
-    def _parameters_text(self, value: dict[str, Any]) -> dict[str, Any]:
+    def _parameters_text(self, value: catalogue.Values) -> dict[str, object]:
         return self.entry.written(value)
 
 
@@ -214,7 +214,9 @@ class IncidentSpec(Model):
         default=None, description="When, from the start of the horizon; a random time by default."
     )
     victim: dict[str, str] | None = Field(default=None, description="Which identities may be hit: {family: NAME}.")
-    parameters: dict[str, Any] = Field(default={}, alias="with", validate_default=True, description="Parameters of it.")
+    parameters: catalogue.Values = Field(
+        default={}, alias="with", validate_default=True, description="Parameters of it."
+    )
 
     @field_validator("attack")
     @classmethod
@@ -236,7 +238,7 @@ class IncidentSpec(Model):
 
     @field_validator("parameters", mode="before")
     @classmethod
-    def _resolved(cls, value: Any, info: ValidationInfo) -> Any:
+    def _resolved(cls, value: object, info: ValidationInfo) -> object:
         attack, drift = info.data.get("attack"), info.data.get("drift")
         return _resolve(catalogue.chains().get(attack) if attack else catalogue.drifts().get(drift or ""), value)
 
@@ -264,7 +266,7 @@ class IncidentSpec(Model):
         return (catalogue.chains() if self.attack else catalogue.drifts())[self.template]
 
     @field_serializer("parameters", when_used="json")
-    def _parameters_text(self, value: dict[str, Any]) -> dict[str, Any]:
+    def _parameters_text(self, value: catalogue.Values) -> dict[str, object]:
         return self.entry.written(value)
 
 
@@ -300,13 +302,13 @@ class EvaluationSpec(Model):
     cooldown: Duration = Field(default=parse_duration("1h"), description="An alert covers its identity for this long.")
 
 
-def _one_of(value: str, what: str, known: Mapping[str, Any]) -> str:
+def _one_of(value: str, what: str, known: Collection[str]) -> str:
     if value not in known:
         raise ValueError(f"unknown {what} {shown(value)}{suggestion(value, known)}")
     return value
 
 
-def _resolve(entry: catalogue.Configurable | None, given: Any) -> Any:
+def _resolve(entry: catalogue.Configurable | None, given: object) -> object:
     """The parameters of `entry`, completed; unchanged where something else is wrong already."""
     if entry is None or not isinstance(given, dict):
         return given

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from scopedrift.scenarios import catalogue
-from scopedrift.scenarios.documents import Problem, ScenarioError, at, shown, suggestion, write
+from scopedrift.scenarios.documents import Plain, Problem, ScenarioError, at, shown, suggestion, write
 from scopedrift.scenarios.durations import DURATION_PATTERN, RATE_PATTERN, format_duration, format_rate
 from scopedrift.scenarios.fields import Factor, Length, Model, Share, Size, Slug, Start, Text, fail
 from scopedrift.scenarios.parts import (
@@ -40,7 +40,7 @@ from scopedrift.scenarios.parts import (
     WindowsSpec,
 )
 
-STREAM_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+STREAM_DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
     "cloud_audit": {"delay": "5m"},  # CloudTrail: about five minutes on average
     "kubernetes_audit": {"delay": "2s", "level": "Request"},  # within seconds (assumed: two)
     "runtime": {"delay": "1s"},  # assumed
@@ -54,7 +54,7 @@ _ONLY: Final = {"level": "kubernetes_audit", "data_events": "cloud_audit"}
 OFF: Final = ("off", False)
 
 
-def _resolve_workloads(value: Any) -> Any:
+def _resolve_workloads(value: object) -> object:
     if not isinstance(value, dict):
         return value
     known, problems, result = catalogue.families(), [], {}
@@ -74,7 +74,7 @@ def _resolve_workloads(value: Any) -> Any:
     return result
 
 
-def _complete_telemetry(value: Any) -> Any:
+def _complete_telemetry(value: object) -> object:
     if not isinstance(value, dict):
         return value
     problems = [
@@ -97,7 +97,7 @@ def _complete_telemetry(value: Any) -> Any:
     return streams
 
 
-def _describe_workloads(schema: dict[str, Any]) -> None:
+def _describe_workloads(schema: Plain) -> None:
     schema["properties"] = {
         name: {
             "description": entry.description,
@@ -115,7 +115,7 @@ def _describe_workloads(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
 
 
-def _describe_file(schema: dict[str, Any]) -> None:
+def _describe_file(schema: Plain) -> None:
     """What holds for a scenario file: it may extend another, which then gives what it leaves out."""
     _write_defaults(schema)
     required = schema.pop("required")
@@ -131,7 +131,7 @@ def _describe_file(schema: dict[str, Any]) -> None:
                 schema["$defs"][model]["properties"][key]["examples"] = sorted(entries)
 
 
-def _write_defaults(schema: Any) -> None:
+def _write_defaults(schema: object) -> None:
     """Give the defaults of durations and rates as they are written, not as they are kept."""
     if isinstance(schema, list):
         for item in schema:
@@ -180,7 +180,7 @@ class Scenario(Model):
     adaptive: Adaptive | None = Field(
         default=None, description="Lets the strongest incidents adapt to a detector; experiments only."
     )
-    workloads: Annotated[dict[str, dict[str, Any]], BeforeValidator(_resolve_workloads)] = Field(
+    workloads: Annotated[dict[str, catalogue.Values], BeforeValidator(_resolve_workloads)] = Field(
         default={},
         description="Workload families that run, and their parameters.",
         json_schema_extra=_describe_workloads,
@@ -196,7 +196,7 @@ class Scenario(Model):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _remember_given(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _remember_given(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         scenario = handler(data)
         if isinstance(data, dict):
             given = data.get("workloads", {})
@@ -251,7 +251,7 @@ class Scenario(Model):
         """Whether the scenario itself sets a family's parameter, rather than leaving the default."""
         return parameter in self._given.get(family, ())
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> Plain:
         """The scenario as plain data, as a file without `extends` holds it.
 
         Families list the parameters that the scenario sets; everything else is complete.
@@ -271,7 +271,7 @@ class Scenario(Model):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @field_serializer("workloads", when_used="json")
-    def _workloads_text(self, value: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    def _workloads_text(self, value: dict[str, catalogue.Values]) -> Plain:
         families = catalogue.families()
         return {
             name: {key: text for key, text in families[name].written(resolved).items() if self.is_given(name, key)}
@@ -279,7 +279,7 @@ class Scenario(Model):
         }
 
     @field_serializer("telemetry", when_used="json")
-    def _telemetry_text(self, value: dict[str, StreamSpec]) -> dict[str, Any]:
+    def _telemetry_text(self, value: dict[str, StreamSpec]) -> Plain:
         return {
             stream: spec.model_dump(mode="json", exclude={key for key, only in _ONLY.items() if only != stream})
             for stream, spec in value.items()

@@ -27,7 +27,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
-from scopedrift.scenarios.documents import Problem, ScenarioError, closest, parse, read_text, shown, write
+from scopedrift.scenarios.documents import Plain, Problem, ScenarioError, closest, parse, read_text, shown, write
 from scopedrift.scenarios.durations import format_duration, parse_duration
 from scopedrift.scenarios.explain import validated
 from scopedrift.scenarios.fields import Factor, Flag, Model, Rate, Share, Size, Slug, Text, fail
@@ -41,8 +41,8 @@ MAX_VARIANTS: Final = 10_000
 class Span(Model):
     """A range that a design covers."""
 
-    low: Any = Field(alias="from", description="Its lower end: a number or a duration.")
-    high: Any = Field(alias="to", description="Its upper end.")
+    low: str | float = Field(alias="from", description="Its lower end: a number or a duration.")
+    high: str | float = Field(alias="to", description="Its upper end.")
     log: Flag = Field(default=False, description="Whether points are spread evenly on the log scale.")
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class Span(Model):
         """Both ends as numbers (durations: microseconds); raises `ValueError` for anything else."""
         return self._number(self.low), self._number(self.high)
 
-    def at(self, share: float) -> Any:
+    def at(self, share: float) -> str | float:
         """The value at a share of the range, written as in a file."""
         low, high = self.ends
         value = low * (high / low) ** share if self.log else low + (high - low) * share
@@ -66,7 +66,7 @@ class Span(Model):
         return round(value) if isinstance(self.low, int) and isinstance(self.high, int) else float(f"{value:.6g}")
 
     @staticmethod
-    def _number(value: Any) -> float:
+    def _number(value: object) -> float:
         return float(value) if isinstance(value, int | float) else float(parse_duration(value))
 
 
@@ -91,7 +91,7 @@ class Suite(Model):
     version: Size = Field(default=1, description="Raised whenever results under this name would change.")
     description: Text = Field(default="", description="What the suite is for.")
     scenarios: tuple[Text, ...] = Field(min_length=1, description="Scenarios by name, or paths from the suite's file.")
-    overrides: dict[str, Any] = Field(default={}, description="Values by dotted key that hold for every scenario.")
+    overrides: Plain = Field(default={}, description="Values by dotted key that hold for every scenario.")
     vary: dict[str, list[Any] | Span] = Field(default={}, description="Values, or a range, by dotted key.")
     design: Literal["grid", "latin-hypercube", "sobol"] = Field(default="grid", description="How `vary` is covered.")
     points: Size = Field(default=16, description="Points of a design that is no grid.")
@@ -120,7 +120,7 @@ class Suite(Model):
             fail([Problem(f"makes {count:,} variants; expected at most {MAX_VARIANTS:,}", ("vary",))])
         return self
 
-    def combinations(self) -> list[dict[str, Any]]:
+    def combinations(self) -> list[Plain]:
         """What each variant changes, by dotted key."""
         if not self.vary:
             return [{}]
@@ -140,7 +140,7 @@ class Variant:
 
     label: str
     scenario: Scenario
-    changed: Mapping[str, Any]
+    changed: Plain
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def suites() -> dict[str, Traversable]:
     return {file.name.removesuffix(".yaml"): file for file in found if file.name.endswith(".yaml")}
 
 
-def load_suite(source: str | Path | Mapping[str, Any]) -> Plan:
+def load_suite(source: str | Path | Mapping[str, object]) -> Plan:
     """The suite of that name in the library, in the YAML file at that path, or in a mapping, with all its variants.
 
     Raises `ScenarioError` for anything that is wrong with it.
@@ -191,7 +191,7 @@ def load_suite(source: str | Path | Mapping[str, Any]) -> Plan:
     return Plan(suite, tuple(variants))
 
 
-def _variant(suite: Suite, scenario: Scenario, changed: Mapping[str, Any]) -> Variant:
+def _variant(suite: Suite, scenario: Scenario, changed: Plain) -> Variant:
     values = {**suite.overrides, **changed}
     if suite.alert_budget is not None:
         values["evaluation.alert_budget"] = f"{suite.alert_budget}/day"
@@ -200,7 +200,7 @@ def _variant(suite: Suite, scenario: Scenario, changed: Mapping[str, Any]) -> Va
     return Variant(label, override(scenario, values) if values else scenario, changed)
 
 
-def _find(source: str | Path | Mapping[str, Any]) -> tuple[str, str, Path | None]:
+def _find(source: str | Path | Mapping[str, object]) -> tuple[str, str, Path | None]:
     """What messages call the suite, its text, and the folder that its paths start from."""
     if isinstance(source, Mapping):
         return "<mapping>", write(dict(source)), None

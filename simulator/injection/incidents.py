@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Final, Generic
+from typing import Final, Generic
 
 import numpy as np
+import simpy
 
 from scopedrift.scenarios.catalogue import Pace, Stage
 from scopedrift.simulator.injection.attempt import Attempt, attempt
@@ -108,7 +109,7 @@ class _Course(Generic[Aim]):
                 break
         self.incident.end(self.backend.now, ended)
 
-    def _stage(self, stage: Stage, number: int) -> Generator[Any, Any, str]:
+    def _stage(self, stage: Stage, number: int) -> Generator[simpy.Event, object, str]:
         """One stage: try, log what comes of it; a refusal is tried elsewhere as often as the data say."""
         backend, technique, strength = self.backend, stage.technique, self.plan.strength
         truth = self._truth(number, stage)

@@ -11,10 +11,11 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from scopedrift.scenarios.documents import Plain
 from scopedrift.scenarios.parts import EvaluationSpec
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, Array
@@ -48,7 +49,7 @@ class LogTimetable:
         """SHA-256 (hexadecimal) of all of it."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> Plain:
         """As a file holds it; the terms of an evaluation are chosen later."""
         return {name: value for name, value in asdict(self).items() if name != "evaluation"}
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from scopedrift.scenarios import catalogue
-from scopedrift.scenarios.documents import write
+from scopedrift.scenarios.documents import Plain, write
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.own_logs.profile.kinds import Habits, habits
 from scopedrift.simulator.own_logs.profile.statistics import Columns, Statistics, days_of, statistics
@@ -40,7 +39,7 @@ class Profile:
         """How many identities there are of each kind."""
         return dict(Counter(each.kind for each in self.identities).most_common())
 
-    def plain(self, *, names: bool) -> dict[str, Any]:
+    def plain(self, *, names: bool) -> Plain:
         """As a file holds it."""
         people = [
             {**asdict(each), "name": each.name if names else f"identity-{i}"}

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from scopedrift.scenarios import Scenario, catalogue
-from scopedrift.scenarios.documents import write
+from scopedrift.scenarios.documents import Plain, write
 from scopedrift.scenarios.durations import format_duration
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate
@@ -45,14 +45,14 @@ class Compared:
     """One statistic of both."""
 
     name: str
-    original: Any
-    twin: Any
+    original: float | str
+    twin: float | str
     distance: float
     """The factor between two numbers (at least 1), or the share of a mix that differs (0 to 1)."""
     verdict: Verdict
 
 
-def twin(profile: Profile, name: str, progress: Progress | None = None) -> tuple[Scenario, dict[str, Any], Statistics]:
+def twin(profile: Profile, name: str, progress: Progress | None = None) -> tuple[Scenario, Plain, Statistics]:
     """The scenario, its file as plain data, and its statistics.
 
     These are of a time as long as the log (a week at most) and at the same time of day, without incidents and changes.
@@ -72,9 +72,9 @@ def twin(profile: Profile, name: str, progress: Progress | None = None) -> tuple
     return load_text(write(plain)), plain, found
 
 
-def _plain(profile: Profile, name: str) -> dict[str, Any]:
+def _plain(profile: Profile, name: str) -> Plain:
     counts = Counter(each.family for each in profile.identities)
-    streams: dict[str, dict[str, Any]] = {stream: {"enabled": stream in profile.delays_s} for stream in STREAMS}
+    streams: dict[str, Plain] = {stream: {"enabled": stream in profile.delays_s} for stream in STREAMS}
     for stream, delay in profile.delays_s.items():
         if stream in streams:
             streams[stream]["delay"] = format_duration(max(round(delay * 1e6), 0))
@@ -94,7 +94,7 @@ def _plain(profile: Profile, name: str) -> dict[str, Any]:
     }
 
 
-def _sized(family: str, identities: int) -> Any:
+def _sized(family: str, identities: int) -> Plain | str:
     """The family's size for about so many identities; off for none."""
     if not identities:
         return "off"
@@ -103,12 +103,12 @@ def _sized(family: str, identities: int) -> Any:
     return {known.size.parameter: max(round(identities / known.size.each(known.resolve({}))), 1)}
 
 
-def _measured(plain: Mapping[str, Any], profile: Profile) -> Statistics:
+def _measured(plain: Plain, profile: Profile) -> Statistics:
     """The statistics of the twin in a time like that of the log, after a day to settle."""
     length = min(round(profile.statistics["days"] * DAY), LONGEST)
     horizon = format_duration(2 * DAY + length)
     whole = {"horizon": horizon, "windows.baseline": "8h", "windows.calibration": "8h", "changes": [], "incidents": []}
-    scenario = override(load_text(write(dict(plain))), whole)
+    scenario = override(load_text(write(plain)), whole)
     begin = scenario.start_us + DAY + profile.first_us % DAY
     try:
         return statistics(simulate(scenario, 0).log, (begin, begin + length))
@@ -117,7 +117,7 @@ def _measured(plain: Mapping[str, Any], profile: Profile) -> Statistics:
         raise LogError(f"a twin of this log is idle for its whole {lasts}: the log is too short or too thin") from None
 
 
-def _correct(plain: dict[str, Any], factor: str, wanted: float, found: float) -> None:
+def _correct(plain: Plain, factor: str, wanted: float, found: float) -> None:
     low, high = FACTORS[factor]
     ratio = min(max(wanted / found, 0.05), 20.0) if found > 0 else 1.0
     plain[factor] = round(float(min(max(plain[factor] * ratio, low), high)), 3)
