@@ -166,7 +166,7 @@ def parse(text: str, source: str, *, number_keys: bool = False) -> Document:
     if not isinstance(node, MappingNode):
         raise ScenarioError(Problem("expected a mapping (key: value) at the top of the file", (), top))
     reader = _Reader(source, number_keys)
-    return Document(reader.mapping(node, ()), reader.places)
+    return Document(cast(Plain, reader.value(node, ())), reader.places)
 
 
 def _one_line(message: object) -> str:

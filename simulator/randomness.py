@@ -118,11 +118,11 @@ class Quantiles:
         self.table = list(table)
 
     @classmethod
-    def of(cls, spec: Distribution | float) -> Quantiles:
-        """The table of a distribution of the catalogue, or of a constant."""
+    def of(cls, spec: Distribution) -> Quantiles:
+        """The table of a distribution of the catalogue, except of one over a few values."""
         points = (np.arange(TABLE) + 0.5) / TABLE
-        if isinstance(spec, (int, float)):
-            return cls([float(spec)] * TABLE)
+        if spec.value is not None:
+            return cls([spec.value] * TABLE)
         if spec.median is None:
             anchors = sorted(spec.quantiles.items())
             logs = np.log([v for _, v in anchors])

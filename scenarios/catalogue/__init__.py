@@ -15,11 +15,11 @@ from typing import Final
 
 from scopedrift.scenarios.catalogue.changes import Burst, Change, Effect, Reach, Surge
 from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry, Kind, Pace
-from scopedrift.scenarios.catalogue.families import CREDENTIAL_STEP, Constant, Discrete, WorkloadFamily
+from scopedrift.scenarios.catalogue.families import CREDENTIAL_STEP, WorkloadFamily
 from scopedrift.scenarios.catalogue.incidents import Chain, Drift, Signal, Stage, Technique, Template
 from scopedrift.scenarios.catalogue.operations import Operation
 from scopedrift.scenarios.catalogue.parameters import Configurable, Parameter, Values
-from scopedrift.scenarios.catalogue.platform import CredentialLife, PlatformData, Week
+from scopedrift.scenarios.catalogue.platform import PlatformData, Surroundings, Week
 from scopedrift.scenarios.catalogue.reading import AnyEntry, read_entries, read_file, read_folder
 from scopedrift.scenarios.catalogue.selectors import NAMED, Targets
 
@@ -32,9 +32,6 @@ __all__ = [
     "Chain",
     "Change",
     "Configurable",
-    "Constant",
-    "CredentialLife",
-    "Discrete",
     "Distribution",
     "Drift",
     "Effect",
@@ -47,6 +44,7 @@ __all__ = [
     "Signal",
     "Stage",
     "Surge",
+    "Surroundings",
     "Targets",
     "Technique",
     "Template",

@@ -5,7 +5,7 @@ Units: durations are integer microseconds; a `Pace` keeps the bounds of a length
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Annotated, Final, Literal, Self
@@ -36,30 +36,24 @@ Words = Annotated[Text, AfterValidator(lambda text: " ".join(text.split()))]
 """Text for people; line breaks are blanks."""
 
 
-def check(name: str, kind: Kind, info: ValidationInfo) -> None:
-    """Raise `ValueError` if there is nothing of that name and kind, where files are read."""
-    if info.context is not None and name not in (known := info.context(kind)):
-        raise ValueError(f"unknown {kind} {shown(name)}{suggestion(name, known)}")
-
-
-def named(kind: Kind) -> AfterValidator:
-    """A check that a text is the name of something of that kind."""
-
-    def checked(name: str, info: ValidationInfo) -> str:
-        check(name, kind, info)
-        return name
-
-    return AfterValidator(checked)
-
-
-def _known_chain(entry: str, info: ValidationInfo) -> str:
-    for operation in entry.split(JOINT):
-        check(operation, "operation", info)
-    return entry
-
-
 JOINT: Final = " > "
 """What stands between the operations of a chain."""
+
+
+def named(kind: Kind, names: Callable[[str], Sequence[str]] = lambda text: (text,)) -> AfterValidator:
+    """A check that there are things of a kind with the `names` in a text, while files are read."""
+
+    def check(text: str, info: ValidationInfo) -> str:
+        if info.context is not None:
+            known: Collection[str] = info.context(kind)
+            for name in names(text):
+                if name not in known:
+                    raise ValueError(f"unknown {kind} {shown(name)}{suggestion(name, known)}")
+        return text
+
+    return AfterValidator(check)
+
+
 OperationName = Annotated[Text, named("operation")]
 FamilyName = Annotated[Text, named("family")]
 
@@ -86,7 +80,7 @@ class ActivitySpec(Model):
     """
 
     sequence: tuple[OperationName, ...] = ()
-    mix: dict[Annotated[Text, AfterValidator(_known_chain)], Positive] = Field(default={})
+    mix: dict[Annotated[Text, named("operation", lambda entry: entry.split(JOINT))], Positive] = Field(default={})
     spread: Literal["even", "uniform", "front"] | None = None
     """How its events lie in its time: paced, anywhere, or mostly at its start."""
     per_task: Count = 0
@@ -119,19 +113,27 @@ class ActivitySpec(Model):
 
 
 class Distribution(Model):
-    """Positive numbers: quantiles (probability -> value), or a log-normal by median and `p90` or `sigma`."""
+    """A number, in one of four forms: a single value, one of some values, quantiles, or a log-normal."""
 
+    value: float | None = None
+    values: tuple[float, ...] = ()
+    shares: tuple[Share, ...] = ()
+    """How likely each of `values` is."""
     quantiles: dict[Share, Positive] = Field(default={})
+    """Probability -> value."""
     median: Positive | None = None
+    """Of a log-normal, with its 90th percentile or the standard deviation of its logarithm."""
     p90: Positive | None = None
     sigma: Positive | None = None
     source: Words = ""
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        spread = (self.p90 is None) != (self.sigma is None)
-        if bool(self.quantiles) == (self.median is not None) or (self.median is not None) != spread:
-            raise ValueError("expected quantiles, or a median with p90 or sigma")
+        forms = self.model_fields_set - {"source"}
+        if forms not in ({"value"}, {"values", "shares"}, {"quantiles"}, {"median", "p90"}, {"median", "sigma"}):
+            raise ValueError("expected a value, values with shares, quantiles, or a median with p90 or sigma")
+        if len(self.values) != len(self.shares):
+            raise ValueError(f"expected as many shares as values, {len(self.values)}")
         return self
 
 

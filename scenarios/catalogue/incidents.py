@@ -77,9 +77,9 @@ class Technique(Entry):
 def _technique(value: object, info: ValidationInfo) -> Technique:
     assert info.context is not None, "stages are read with the techniques that there are"
     known: Mapping[str, Technique] = info.context("technique")
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"unknown technique {shown(value)}{suggestion(value, known)}")
-    return known[str(value)]
+    return known[value]
 
 
 class Stage(Model):

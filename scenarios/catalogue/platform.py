@@ -1,6 +1,7 @@
 """What all workloads share: credentials, the working week, ordinary outages, novelty, and what a project holds.
 
-Numbers are written with their source (`{value: 24, source: assumed}`); here they are plain numbers.
+`scenarios/data/platform.yaml` says what each number is.  They are written with their source there
+(`{value: 24, source: assumed}`), and are plain numbers here.
 """
 
 from __future__ import annotations
@@ -29,13 +30,9 @@ class CredentialKind(Model):
     """What a kind of credential is like."""
 
     ttl: Duration | None
-    """Time to live; none: it does not end."""
     flow: tuple[OperationName, ...]
-    """How one is obtained at start-up."""
     renewal: tuple[OperationName, ...]
-    """What is logged at half-life."""
     role: OperationName | None
-    """How its holder assumes its cloud role again and again, where that is a step of its own."""
     source: Words
 
     @property
@@ -44,29 +41,20 @@ class CredentialKind(Model):
         return (*self.flow, *self.renewal, *([self.role] if self.role else []))
 
 
-class Shares(Model):
-    """Which share of workloads takes each of some steps."""
-
+class _Shares(Model):
     shares: dict[OperationName, Share]
     source: Words
 
 
-class CredentialLife(Model):
-    """What workloads do to keep their credentials, and how old standing keys are."""
-
+class _CredentialLife(Model):
     role_minutes: Amount
-    """After so many minutes a role is assumed again."""
-    role: Shares
-    """Workloads that get their role from their node's metadata service instead."""
-    exchange: Shares
-    """Workloads that also hold a token of another service."""
+    role: _Shares
+    exchange: _Shares
     key_age_days: Distribution
     rotation_days: Number
 
 
-class Orphans(Model):
-    """What something forgotten does with the key of an off-boarded identity."""
-
+class _Orphans(Model):
     activity: ActivitySpec
     uses_per_week: Distribution
     calls: Distribution
@@ -80,63 +68,40 @@ class Week(Model):
     source: Words
 
 
-class Novelty(Model):
-    """How often a task also touches something new: floor + start / (1 + tasks so far / scale)."""
-
+class _Novelty(Model):
     floor: Fraction
     start: Fraction
     scale: Amount
     elsewhere: Fraction
-    """Share of these that lie in another project."""
     refused: Fraction
-    """Share of those that permissions refuse."""
 
 
-class DatasetGrowth(Model):
-    """How datasets get new parts and lose old ones, in one project."""
-
+class _Growth(Model):
     per_week: Amount
     parts: Number
-    """At most so many parts each time."""
 
 
-class DetourKind(Model):
-    """One kind of work outside what is declared."""
-
+class _DetourKind(Model):
     share: Share
     calls: Annotated[tuple[OperationName, ...], Field(min_length=1)]
 
 
-class Detours(Model):
-    """Benign work outside what is declared, and how declarations lag behind."""
-
+class _Detours(Model):
     per_week: Amount
-    """Detours of one workload."""
     elsewhere: Fraction
-    """Share that goes for another project's resources."""
     careless: Fraction
-    """Share that does not ask whether permissions allow it."""
     habit: Fraction
-    """Share that is done again about every day."""
     habit_days: Amount
-    """For so long on average."""
     stale_scopes: Fraction
-    """Share of identities whose published scope misses a grant that they use."""
     stale_tools: Fraction
-    """Share of the operations of a kind of task that its tool list misses."""
     never_stale: frozenset[Text]
-    """Services whose grants are never missing."""
-    kinds: dict[Text, DetourKind]
+    kinds: dict[Text, _DetourKind]
 
 
-class Outages(Model):
-    """Ordinary outages."""
-
+class _Outages(Model):
     per_week: Amount
     duration: Distribution
-    """Seconds."""
     restarted: Fraction
-    """Share of the workloads that start again when one ends."""
 
 
 class Surroundings(Model):
@@ -149,9 +114,7 @@ class Surroundings(Model):
     projects_per_account: Amount
     secrets_per_project: Number
     public_images: Fraction
-    """Share of workloads whose image comes from a public registry."""
     outside: Fraction
-    """Share of workloads that run elsewhere and call from the Internet."""
     base_images: tuple[Text, ...]
     public_registries: tuple[Text, ...]
 
@@ -160,11 +123,11 @@ class PlatformData(Entry):
     """All of `platform.yaml`."""
 
     credentials: dict[Text, CredentialKind]
-    credential_life: CredentialLife
-    orphans: Orphans
+    credential_life: _CredentialLife
+    orphans: _Orphans
     rhythm: dict[Text, Week]
-    novelty: Novelty
-    growth: DatasetGrowth
-    detours: Detours
-    outages: Outages
+    novelty: _Novelty
+    growth: _Growth
+    detours: _Detours
+    outages: _Outages
     world: Surroundings

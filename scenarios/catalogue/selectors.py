@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, ValidationInfo
-
-from scopedrift.scenarios.catalogue.entry import check, named
+from scopedrift.scenarios.catalogue.entry import named
 from scopedrift.scenarios.fields import Text, matching
 
 NAMED: Final = ("all-datasets", "drop")
 _PATTERN: Final = "|".join((*NAMED, "(own|adjacent)-[a-z0-9-]+"))
 
 
-def _known_slot(selector: str, info: ValidationInfo) -> str:
-    if selector not in NAMED:
-        check(selector.partition("-")[2], "slot", info)
-    return selector
-
-
 Selector = Annotated[
-    Text, matching(_PATTERN, f"own-SLOT, adjacent-SLOT, {' or '.join(NAMED)}"), AfterValidator(_known_slot)
+    Text,
+    matching(_PATTERN, f"own-SLOT, adjacent-SLOT, {' or '.join(NAMED)}"),
+    named("slot", lambda text: () if text in NAMED else (text.partition("-")[2],)),
 ]
 Targets = dict[Annotated[Text, named("slot")], Selector]
 """Slot -> selector; slots that are not listed use what the workload uses."""

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any, Protocol, TypeVar
 
 from scopedrift.scenarios import catalogue
-from scopedrift.scenarios.catalogue import ActivitySpec, Constant, Discrete, Distribution
+from scopedrift.scenarios.catalogue import ActivitySpec
 from scopedrift.scenarios.fields import Model
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import SECOND
@@ -76,11 +76,13 @@ class Family:
 
     def value(self, name: str) -> float:
         """A calibrated number."""
-        return self._data.calibrated(name, Constant).value
+        value = self._data.calibration[name].value
+        assert value is not None, f"{self.name}: the calibration {name} is not a single value"
+        return value
 
     def choice(self, name: str, u: float) -> float:
         """One of the values of a calibrated discrete distribution, at probability `u`."""
-        spec = self._data.calibrated(name, Discrete)
+        spec = self._data.calibration[name]
         edges = list(accumulate(spec.shares))
         return spec.values[min(bisect_right(edges, u * edges[-1]), len(edges) - 1)]
 
@@ -91,10 +93,7 @@ class Family:
     def distribution(self, name: str) -> Quantiles:
         """A calibrated distribution; a number is one of a single value."""
         if name not in self._distributions:
-            constant = isinstance(self._data.calibration.get(name), Constant)
-            self._distributions[name] = Quantiles.of(
-                self.value(name) if constant else self._data.calibrated(name, Distribution)
-            )
+            self._distributions[name] = Quantiles.of(self._data.calibration[name])
         return self._distributions[name]
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from faker import Faker
 
-from scopedrift.scenarios.catalogue.platform import Surroundings
+from scopedrift.scenarios.catalogue import Surroundings
 from scopedrift.simulator.expansion.tables import Tables
 from scopedrift.simulator.randomness import Quantiles, generator, key
 from scopedrift.simulator.world.workload import Project

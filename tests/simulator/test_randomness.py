@@ -93,8 +93,8 @@ POSITIVE = st.floats(1e-3, 1e6)
 
 @given(POSITIVE, st.floats(0.0, 1.0, exclude_max=True))
 def test_a_number_is_that_number_always(value, u):
-    assert Quantiles.of(value)(u) == value
-    assert Quantiles.of(value).mean() == pytest.approx(value)
+    assert Quantiles.of(Distribution(value=value))(u) == value
+    assert Quantiles.of(Distribution(value=value)).mean() == pytest.approx(value)
 
 
 @given(

@@ -153,10 +153,10 @@ def test_all_wrong_values_are_listed() -> None:
             "activities:\n  a: {mix: {a.read: 1, a.read > a.write: 2}}\n",
             "workloads/bad.yaml:2: activities.a: expected chains of one length, 1 as in the first",
         ),
-        ("calibration:\n  n: {value: 3}\n", "workloads/bad.yaml:2: calibration.n: expected a mapping with a source"),
+        ("calibration:\n  n: {value: 3}\n", "workloads/bad.yaml:2: calibration.n: expected a source, or"),
         (
             "calibration:\n  n: {median: 3, source: assumed}\n",
-            "workloads/bad.yaml:2: calibration.n: expected quantiles, or a median with p90 or sigma",
+            "workloads/bad.yaml:2: calibration.n: expected a value, values with shares, quantiles",
         ),
     ],
 )
@@ -177,6 +177,7 @@ CHAIN = "objective: theft\npublished: no\nvictims: {families: [training]}\nstage
     ("text", "message"),
     [
         (f"{CHAIN}  - {{name: a, technique: T2, impact: true}}", "5: stages[0].technique: unknown technique 'T2'"),
+        (f"{CHAIN}  - {{name: a, technique: [T1], impact: true}}", "5: stages[0].technique: unknown technique a list"),
         (f"{CHAIN}  - {{name: a, impact: true}}", "5: stages[0].technique: this key is missing"),
         (f"{CHAIN}  - {STAGE[:-1]}, wiat: hours}}", "5: stages[0].wiat: unknown key; did you mean 'wait'?"),
         (f"{CHAIN}  - {STAGE[:-1]}, wait: 3}}", "5: stages[0].wait: expected one of seconds, minutes"),
