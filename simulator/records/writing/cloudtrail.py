@@ -4,27 +4,33 @@ Who: an identity is a role, its task a session of the role (`workload-<task>`), 
 identity with a static key is a user.  Request parameters come from `cloudtrail.yaml`; S3 and the other services that
 list `resources` do so.  User agents are the workload's, error codes the service's.
 
-Kept by an import: service, operation, access, outcome, source (exactly); time (to the second); identity, credential,
-project, workload, on_behalf_of (one to one with other names); bytes (S3, the only service that records them).
-Renamed or narrowed: resource (by the request parameter that names it; calls on a whole account have none, calls on a
-bucket name no object, Athena's name no table), image (where a request has one: task definitions, Batch, training jobs).
+Kept by an import: service, operation, access, outcome, source (exactly); time (to the second); identity, project,
+workload, on_behalf_of (one to one with other names); credential (one key a credential and session, as AWS gives them
+out); bytes (S3, the only service that records them).
+Renamed or narrowed: the operations that CloudTrail calls otherwise (`names` in the data); who exchanges a token for a
+role (by the token's issuer and subject); resource (by the request parameter that names it; calls on a whole account
+have none, calls on a bucket name no object, Athena's name no table, unknown operations name nothing), image (where a
+request has one: task definitions, Batch, training jobs).
 Lost: arrived (a file is delivered, not a record), task_kind, whether a credential was an SVID or OAuth (all are
 sessions); of a static key also workload, task and on_behalf_of.  A record without a task gets the session's, one
 without an identity is a service's, one without an outcome a success.  Numbers of six digits and more in a workload's
-name are read as generated ones.  A credential that serves several tasks appears with several session names.
+name are read as generated ones.
 """
 
 from __future__ import annotations
 
+import re
+from base64 import b32encode, b64encode
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
 
 from scopedrift.simulator.log.events import HOUR, MINUTE, Event
 from scopedrift.simulator.records.data_files import load_data
-from scopedrift.simulator.records.json_paths import Json, Record
-from scopedrift.simulator.records.timestamps import iso_seconds
-from scopedrift.simulator.records.writing.naming import MEMO, REGION, Names, service_account, telling
+from scopedrift.simulator.records.json_paths import Json, Record, text
+from scopedrift.simulator.records.timestamps import EPOCH, iso_seconds
+from scopedrift.simulator.records.writing.naming import MEMO, Names, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
 _READ_AUTH: Final = ("Get", "AssumeRole", "BatchGet", "Decrypt")
@@ -32,6 +38,9 @@ _MAKES: Final = frozenset(
     {"CreateUser", "CreateAccessKey", "CreateRole", "AttachUserPolicy", "AttachRolePolicy", "CreateStack"}
 )
 """Operations whose request names something that the log does not."""
+_RETURNED: Final = "%b %d, %Y, %I:%M:%S %p"
+"""How CloudTrail writes the times that services return."""
+_PRIVATE: Final = re.compile(r"10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.")
 _SESSIONS: Final = 8_192
 """Sessions whose begin is remembered; then all are forgotten, which costs an export at most a wrong begin."""
 
@@ -56,10 +65,21 @@ class Shapes(msgspec.Struct, frozen=True):
 
     default: Service
     services: dict[str, Service]
+    names: dict[str, dict[str, str]]
+    messages: dict[str, str]
+    responses: dict[str, dict[str, dict[str, Any]]]
     data_events: dict[str, list[str]]
     arns: dict[str, Listed]
     operations: dict[str, dict[str, dict[str, Any]]]
     user_agents: list[str]
+
+
+def _federation(identity: str) -> tuple[str, str]:
+    """The provider and the subject that an identity has where its token is exchanged for a role."""
+    namespace, name = service_account(identity)
+    if namespace is None:
+        return "token.actions.githubusercontent.com", name
+    return f"oidc.{identity.removeprefix('spiffe://').partition('/')[0]}", f"system:serviceaccount:{namespace}:{name}"
 
 
 class CloudTrailWriter:
@@ -80,10 +100,10 @@ class CloudTrailWriter:
         return self._place[1]
 
     def _file(self, project: str | None, hours: int) -> str:
-        account, hour = self._names.account(project), iso_seconds(hours * HOUR)
+        account, hour, region = self._names.account(project), iso_seconds(hours * HOUR), self._names.region(project)
         unique = self._names.key_id("", account, hour)[:16]
         day, stamp = hour[:10].replace("-", "/"), hour[:16].replace("-", "").replace(":", "")
-        return f"AWSLogs/{account}/CloudTrail/{REGION}/{day}/{account}_CloudTrail_{REGION}_{stamp}Z_{unique}.json.gz"
+        return f"AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{stamp}Z_{unique}.json.gz"
 
     def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
@@ -97,37 +117,42 @@ class CloudTrailWriter:
             values["fresh"] = f"svc-{names.digest('fresh', event.identity, number).hex()[:6]}"
         shape = data.operations.get(service, {}).get(operation)
         known = shape is not None
-        parameters = fill(shape if known else {"resourceId": "{resource}"}, values)
+        parameters = fill(shape, values) if known else None
+        who = self._principal(event, role, session)
+        host = parameters.get("Host") if isinstance(parameters, dict) else None
         management = operation not in data.data_events.get(service, ())
         source = event.source
         internal = source is not None and source.endswith(".amazonaws.com")
-        error, message = self._error(event, number, settings, values)
+        error, message = self._error(event, number, settings, {"fresh": f"svc-{number}", **values}, who)
+        request = self._request(service, number)
+        agent = self._agent(event.workload or event.identity)
         record: dict[str, Json] = {
             "eventVersion": "1.09",
-            "userIdentity": self._principal(event, role, session),
+            "userIdentity": who,
             "eventTime": iso_seconds(event.time),
             "eventSource": f"{service}.amazonaws.com",
-            "eventName": operation,
-            "awsRegion": REGION,
+            "eventName": data.names.get(service, {}).get(operation, operation),
+            "awsRegion": values["region"],
             "sourceIPAddress": source,
-            "userAgent": source if internal else self._agent(event.workload or event.identity),
+            "userAgent": source if internal else f"[{agent}]" if service == "s3" else agent,
             "errorCode": error,
             "errorMessage": message,
             "requestParameters": parameters or None,
-            "responseElements": None,
-            "additionalEventData": self._additional(event, service),
-            "requestID": names.uuid("request", number),
+            "responseElements": None if error else self._returned(event, number, values, request, who),
+            "additionalEventData": self._additional(event, service, number),
+            "requestID": request,
             "eventID": names.uuid("event", number),
             "readOnly": event.access == "read" or (event.access == "auth" and operation.startswith(_READ_AUTH)),
             "resources": self._resources(service, operation, values) if known else None,
             "eventType": "AwsApiCall",
             "managementEvent": management,
             "recipientAccountId": values["account"],
+            "vpcEndpointId": self._endpoint(source, service, values),
             "eventCategory": "Management" if management else "Data",
             "tlsDetails": {
                 "tlsVersion": "TLSv1.3",
                 "cipherSuite": "TLS_AES_128_GCM_SHA256",
-                "clientProvidedHostHeader": f"{service}.{REGION}.amazonaws.com",
+                "clientProvidedHostHeader": host or f"{service}.{values['region']}.amazonaws.com",
             },
         }
         return {k: v for k, v in record.items() if v is not None or k in ("requestParameters", "responseElements")}
@@ -159,7 +184,15 @@ class CloudTrailWriter:
             }
             return who | ({"accessKeyId": names.key_id("AKIA", event.credential)} if event.credential else {})
         principal = names.key_id("AROA", name)
-        key = names.key_id("ASIA", event.credential) if event.credential else None
+        if event.operation == "AssumeRoleWithWebIdentity":
+            provider, subject = _federation(event.identity)
+            return {
+                "type": "WebIdentityUser",
+                "principalId": f"{provider}:sts.amazonaws.com:{subject}",
+                "userName": subject,
+                "identityProvider": provider,
+            }
+        key = names.key_id("ASIA", event.credential, session) if event.credential else None  # a key is one session
         began = self._begin(key or session, event.time)
         context = {
             "sessionIssuer": {
@@ -231,7 +264,7 @@ class CloudTrailWriter:
             "instance": f"i-0{names.digest('instance', resource).hex()[:16]}",
             "uuid": names.uuid("of", resource),
             "account": account,
-            "region": REGION,
+            "region": names.region(event.project),
         }
 
     def _resources(self, service: str, operation: str, values: dict[str, str | None]) -> list[Record] | None:
@@ -243,24 +276,62 @@ class CloudTrailWriter:
             arn = fill(one.arn, values) if one else None
             if one and arn:
                 whole = one.type == "AWS::S3::Object"
-                listed.append({"type": one.type, "ARN": arn} | ({} if whole else {"accountId": values["account"]}))
+                owner = str(arn).split(":")[4] or values["account"]
+                listed.append({"type": one.type, "ARN": arn} | ({} if whole else {"accountId": owner}))
         return listed or None
 
     def _error(
-        self, event: Event, number: int, settings: Service, values: dict[str, str | None]
+        self, event: Event, number: int, settings: Service, values: dict[str, str | None], who: Record
     ) -> tuple[str | None, str | None]:
         if event.outcome == "denied":
             action = f"{event.service}:{event.operation}"
             return settings.denied, (
-                f"User: {values['own_role']} is not authorized to perform: {action} "
+                f"User: {who.get('arn', values['own_role'])} is not authorized to perform: {action} "
                 f"because no identity-based policy allows the {action} action"
             )
         if event.outcome != "error":
             return None, None
         code = settings.errors[self._names.number("error", number) % len(settings.errors)]
-        return code, f"An error occurred ({code}) when calling the {event.operation} operation"
+        return code, str(fill(self._data.messages[code], {**values, "name": values["name"] or "-"}))
 
-    def _additional(self, event: Event, service: str) -> Record | None:
+    def _request(self, service: str, number: int) -> str:
+        """The id of a request: S3 has its own kind."""
+        if service != "s3":
+            return self._names.uuid("request", number)
+        return b32encode(self._names.digest("request", number)).decode()[:16]
+
+    def _returned(self, event: Event, number: int, values: dict[str, str | None], request: str, who: Record) -> Json:
+        """What a call that succeeded returned, as far as CloudTrail shows it."""
+        names = self._names
+        shape = self._data.responses.get(event.service or "", {}).get(event.operation or "")
+        if shape is None:
+            return None
+        role = values["role_arn"] or values["own_role"] or ""
+        assumed = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+        moment = EPOCH + timedelta(microseconds=event.time)
+        more = {
+            "request": request,
+            "issued": names.key_id("ASIA", "issued", number),
+            "expires": (moment + timedelta(hours=1)).strftime(_RETURNED),
+            "now": moment.strftime(_RETURNED),
+            "role_id": names.key_id("AROA", role),
+            "session_arn": f"{assumed}/{values['session']}",
+            "subject": text(who.get("userName")),
+            "provider": text(who.get("identityProvider")),
+            "user_id": names.key_id("AIDA", "fresh", number),
+            "key_id": names.key_id("AKIA", "fresh", number),
+            "new_role_id": names.key_id("AROA", "fresh", number),
+            "reservation": f"r-0{names.digest('reservation', number).hex()[:16]}",
+        }
+        return fill(shape, {**values, **more})
+
+    def _endpoint(self, source: str | None, service: str, values: dict[str, str | None]) -> str | None:
+        """The endpoint in the network of the caller, which a private address came through."""
+        if not _PRIVATE.match(source or ""):
+            return None
+        return f"vpce-0{self._names.digest('endpoint', values['account'], service).hex()[:16]}"
+
+    def _additional(self, event: Event, service: str, number: int) -> Record | None:
         if service != "s3":
             return None
         size = event.bytes or 0
@@ -270,6 +341,7 @@ class CloudTrailWriter:
             "CipherSuite": "TLS_AES_128_GCM_SHA256",
             "bytesTransferredIn": size if upload else 0,
             "AuthenticationMethod": "AuthHeader",
+            "x-amz-id-2": b64encode(b"".join(self._names.digest("id-2", number, part) for part in range(3))).decode(),
             "bytesTransferredOut": 0 if upload else size,
         }
 

@@ -18,7 +18,8 @@ from scopedrift.simulator.log.event_log import EventLog
 MEMO: Final = 4_096
 """Entries of a table of what repeats, after which it is emptied: bounds memory, costs a little time."""
 _VARIANTS: Final = "89ab"
-REGION: Final = "eu-west-1"
+REGIONS: Final = ("eu-west-1", "eu-west-1", "eu-west-1", "us-east-1", "us-west-2")
+"""Where projects are; the first is chosen by most (assumed)."""
 _PREFIXES: Final = ("endpoint", "queue", "features", "function", "key", "cluster", "namespace", "foundation-model")
 _SPIFFE: Final = re.compile(r"spiffe://[^/]+/ns/(?P<namespace>[^/]+)/sa/(?P<account>[^/]+)$")
 _OWNED: Final = re.compile(r"arn:aws:iam::(\d{12}):role/(.+)-workloads$")
@@ -75,6 +76,10 @@ class Names:
         """The number of the account that a project is."""
         known = self._names.get(("account", project or ""))
         return known or self._keep("account", project or "", self._account_number(project or ""))
+
+    def region(self, project: str | None) -> str:
+        """The region that a project is in."""
+        return REGIONS[self.number("region", project or "") % len(REGIONS)]
 
     def named(self, kind: str, text: str, base: str | None = None, limit: int = 64) -> str:
         """A name of letters, digits and `_.-` for a text, other than that of any other text of its kind.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import OUTCOMES
 from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.errors import LogError
@@ -49,13 +50,61 @@ def test_cloudtrail_ids_arns_and_parameters(record):
     assert re.fullmatch(r"\d{12}", account)
     assert who["arn"] == f"arn:aws:sts::{account}:assumed-role/vision-train/vision-train-6eb54b01740a97e2"
     assert who["sessionContext"]["sessionIssuer"]["arn"] == f"arn:aws:iam::{account}:role/vision-train"
-    assert UUID.fullmatch(found["eventID"]) and UUID.fullmatch(found["requestID"])
+    assert UUID.fullmatch(found["eventID"]) and re.fullmatch(r"[A-Z2-7]{16}", found["requestID"])
+    assert found["tlsDetails"]["clientProvidedHostHeader"] == found["requestParameters"]["Host"]
+    assert found["userAgent"][0] == "[" and len(found["additionalEventData"]["x-amz-id-2"]) == 64
+    assert re.fullmatch(r"vpce-0[0-9a-f]{16}", found["vpcEndpointId"]), "a private address is an endpoint's"
+    assert "vpcEndpointId" not in record("cloudtrail", source="198.51.100.7")
     assert (found["eventSource"], found["eventTime"]) == ("s3.amazonaws.com", "2026-01-05T00:00:00Z")
     assert found["requestParameters"]["bucketName"] == "acme-vision-data"
     assert found["requestParameters"]["key"] == "cars/part-0001"
     assert found["resources"][0]["ARN"] == "arn:aws:s3:::acme-vision-data/cars/part-0001"
     assert found["eventCategory"] == "Data" and found["managementEvent"] is False and found["readOnly"] is True
     assert who["sessionContext"]["attributes"]["creationDate"] < found["eventTime"]
+
+
+def test_a_temporary_key_is_one_session(record):
+    keys = {record("cloudtrail", task=task)["userIdentity"]["accessKeyId"] for task in (1, 2, 1)}
+    assert len(keys) == 2
+
+
+def test_a_token_is_exchanged_by_its_subject(record):
+    exchange = {"service": "sts", "operation": "AssumeRoleWithWebIdentity", "access": "auth"}
+    found = record("cloudtrail", **exchange, resource="arn:aws:iam::123456789012:role/vision-workloads")
+    who, told = found["userIdentity"], found["responseElements"]
+    assert who["type"] == "WebIdentityUser" and "accessKeyId" not in who
+    assert told["subjectFromWebIdentityToken"] == who["userName"] == "system:serviceaccount:vision:train"
+    assert re.fullmatch(r"ASIA[A-Z2-7]{16}", told["credentials"]["accessKeyId"])
+    assert told["assumedRoleUser"]["arn"].startswith("arn:aws:sts::123456789012:assumed-role/vision-workloads/")
+    assert record("cloudtrail", **exchange, outcome="denied")["responseElements"] is None
+
+
+def test_what_a_record_lists_agrees_with_itself(record):
+    role = "arn:aws:iam::123456789012:role/other-workloads"
+    (listed,) = record("cloudtrail", service="sts", operation="AssumeRole", access="auth", resource=role)["resources"]
+    assert listed["accountId"] == "123456789012"
+    found = record("cloudtrail", service="dynamodb", operation="GetItem", resource="store/x")
+    assert found["resources"][0]["ARN"].split(":")[3] == found["awsRegion"]
+
+
+def test_names_parameters_and_messages_are_those_of_aws(record):
+    found = record("cloudtrail", operation="ListObjectsV2")
+    assert (found["eventName"], found["eventCategory"]) == ("ListObjects", "Data")
+    assert "resourceId" not in found["requestParameters"]
+    code = {"service": "lambda", "operation": "UpdateFunctionCode", "access": "write", "resource": "function/x"}
+    assert record("cloudtrail", **code)["eventName"] == "UpdateFunctionCode20150331v2"
+    assert record("cloudtrail", service="neverheardof", operation="GetThing")["requestParameters"] is None
+    shapes = load_data("scopedrift.simulator.records.writing", "cloudtrail.yaml", Shapes)
+    for service in (shapes.default, *shapes.services.values()):
+        assert set(service.errors) <= set(shapes.messages)
+    assert "calling the" not in str(record("cloudtrail", outcome="error")["errorMessage"])
+
+
+def test_every_cloud_operation_of_the_catalogue_has_its_request():
+    shapes = load_data("scopedrift.simulator.records.writing", "cloudtrail.yaml", Shapes)
+    for each in catalogue.operations().values():
+        if each.stream == "cloud_audit":
+            assert each.operation in shapes.operations[each.service], f"{each.service}.{each.operation}"
 
 
 def test_a_static_key_is_a_users(record):
@@ -191,8 +240,8 @@ def test_an_export_is_repeatable_and_its_files_are_delivered_by_account_and_hour
     one, two = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.gz")} for n in "12")
     assert one == two
     assert all(content[4:8] == bytes(4) for content in one.values()), "no time of writing in the gzip header"
-    folder = r"AWSLogs/(\d{12})/CloudTrail/eu-west-1/2026/01/05/"
-    name = folder + r"\1_CloudTrail_eu-west-1_20260105T0[01]00Z_[A-Z2-7]{16}.json.gz"
+    folder = r"AWSLogs/(\d{12})/CloudTrail/[a-z0-9-]+/2026/01/05/"
+    name = folder + r"\1_CloudTrail_[a-z0-9-]+_20260105T0[01]00Z_[A-Z2-7]{16}.json.gz"
     assert all(re.fullmatch(name, Path(path).as_posix()) for path in one)
 
 
