@@ -33,6 +33,7 @@ from scopedrift.simulator.records.writing.exporter import RecordWriter
 from scopedrift.simulator.records.writing.naming import Names
 
 _RESOURCES: Final = ("s3://bucket/key", "arn:aws:iam::123456789012:role/a-workloads", "a/jobs/b", "db.table")
+_SOURCES: Final = ("192.0.2.1", "10.0.0.1")
 _SPECIMEN: Final[Mapping[str, Any]] = {
     "identity": "spiffe://example.org/ns/a/sa/b",
     "workload": "b",
@@ -40,7 +41,6 @@ _SPECIMEN: Final[Mapping[str, Any]] = {
     "on_behalf_of": "spiffe://example.org/ns/a/sa/c",
     "project": "a",
     "image": "registry.example.org/a/b:1",
-    "source": "192.0.2.1",
 }
 
 
@@ -119,7 +119,8 @@ class Sigma(Detector):
         return [
             hit
             for kind, writer in self._writers.get(event.stream, ())
-            for hit in self._judge.hits(kind, writer.record(event, _mark(event)))
+            if (record := writer.record(event, _mark(event))) is not None
+            for hit in self._judge.hits(kind, record)
         ]
 
 
@@ -142,7 +143,7 @@ def carried(format: str) -> frozenset[str]:
     for operation in Operations(catalogue.operations()).all:
         if operation.stream not in FORMATS[format].streams:
             continue
-        for resource, outcome, kind in product(_RESOURCES, OUTCOMES, ("oauth", "static-key")):
+        for resource, outcome, kind, source in product(_RESOURCES, OUTCOMES, ("oauth", "static-key"), _SOURCES):
             values = {
                 **_SPECIMEN,
                 "stream": operation.stream,
@@ -152,8 +153,9 @@ def carried(format: str) -> frozenset[str]:
                 "resource": resource,
                 "outcome": outcome,
                 "credential_kind": kind,
+                "source": source,
             }
-            found.update(paths(writer.record(_event(values), 0)))
+            found.update(paths(writer.record(_event(values), 0) or {}))
     return frozenset(found)
 
 

@@ -39,6 +39,7 @@ def export(
             "records": result.records,
             "files": len(result.files),
             "left_out": dict(result.left),
+            "without_counterpart": dict(result.foreign),
         }
         (folder / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     if as_json:
@@ -49,3 +50,6 @@ def export(
         others = [name for name, each in FORMATS.items() if each.written and stream in each.streams]
         hint = f": {' and '.join(others)} can carry them" if others else ""
         remark(f"left out {count:,} events of {stream}, which {format} does not record{hint}")
+    if result.foreign:
+        some = ", ".join(name for name, _ in result.foreign.most_common(5))
+        remark(f"left out {result.foreign.total():,} calls that {format} has no counterpart of: {some}")

@@ -52,7 +52,10 @@ def google_form(name: str) -> Form:
     texts |= {"resource": [RESOURCE], "project": ["p"], "outcome": ["success"], "identity": ["spiffe://x/ns/a/sa/b"]}
     numbers = {"time": [0], "arrived": [0], "credential": [-1], "task": [-1], "bytes": [-1]}
     event = Event({**numbers, **{column: [0] for column in texts}}, texts, 0)
-    fields = gcp.read(FORMATS["gcp"].writer(Names("form")).record(event, 0))
+    record = FORMATS["gcp"].writer(Names("form")).record(event, 0)
+    if record is None:
+        return own_form(name)
+    fields = gcp.read(record)
     assert fields is not None
     return Form(*(str(fields[column]) for column in ("service", "operation", "access")))
 

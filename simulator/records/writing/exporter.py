@@ -38,8 +38,8 @@ class RecordWriter(Protocol):
         """The path of the file that holds the event's record, within the export."""
         ...
 
-    def record(self, event: Event, number: int) -> Record:
-        """The record of the event at position `number` of the log."""
+    def record(self, event: Event, number: int) -> Record | None:
+        """The record of the event at position `number` of the log; None for what the platform does not have."""
         ...
 
 
@@ -51,6 +51,8 @@ class Exported:
     files: list[Path] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)
     """Events of other streams, by stream."""
+    foreign: Counter[str] = field(default_factory=Counter)
+    """Events that the platform has no counterpart of, by service and operation."""
 
 
 def export_log(log: EventLog, format: str, out: Path, progress: Progress | None = None) -> Exported:
@@ -69,8 +71,12 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
                     if event.arrived // DAY != day:
                         open_files.close()
                         day = event.arrived // DAY
-                    open_files.write(writing.file(event), writing.record(event, number))
-                    result.records += 1
+                    record = writing.record(event, number)
+                    if record is None:
+                        result.foreign[f"{event.service} {event.operation}"] += 1
+                    else:
+                        open_files.write(writing.file(event), record)
+                        result.records += 1
                 else:
                     result.left[event.stream or "no stream"] += 1
                 number += 1
@@ -79,6 +85,8 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     result.files = open_files.written
     if not result.records:
         held = ", ".join(f"{count} of {stream}" for stream, count in result.left.items()) or "none"
+        if result.foreign:
+            held += f", and {result.foreign.total()} calls that it has no counterpart of"
         raise LogError(f"{format} records carry {', '.join(sorted(kind.streams))}: the log's events are {held}")
     return result
 

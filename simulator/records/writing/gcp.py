@@ -20,12 +20,23 @@ from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
+from scopedrift.simulator.records.writing.kubernetes import KubernetesWriter
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
 PERMISSION_DENIED: Final = 7
 FAILED: Final = ((5, "NOT_FOUND"), (8, "RESOURCE_EXHAUSTED"), (3, "INVALID_ARGUMENT"), (13, "INTERNAL"))
-_DATA: Final = ("read", "write", "auth")
+CLUSTERS: Final = "k8s.io"
+"""The service that requests to clusters are made to."""
+LOCATION: Final = "europe-west1"
+DATA_SERVICES: Final = ("storage", "bigquery", "bigtable", "pubsub", "monitoring", "logging", "artifactregistry")
+"""Services whose writes are changes of data."""
+_BODIES: Final[dict[str, tuple[str, Json]]] = {
+    "aiplatform": ("customJob", {"jobSpec": {"workerPoolSpecs": [{"containerSpec": {"imageUri": "{image}"}}]}}),
+    "batch": ("job", {"taskGroups": [{"taskSpec": {"runnables": [{"container": {"imageUri": "{image}"}}]}}]}),
+    "run": ("service", {"template": {"containers": [{"image": "{image}"}]}}),
+}
+"""Where the request of a service has the image."""
 _AGENTS: Final = (
     "google-cloud-sdk gcloud/467.0.0 command/gcloud.storage.cp,gzip(gfe)",
     "gcloud-python/2.16.0 gl-python/3.11.8 grpc/1.62.1 gax/2.17.1,gzip(gfe)",
@@ -39,6 +50,8 @@ class GcpWriter:
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self._cluster = KubernetesWriter(names)
+        self._bodies: dict[str, tuple[str, Json]] = _BODIES
         self._methods = load_data(__package__, "gcp.yaml", dict[str, tuple[str, str, str]])
 
     def file(self, event: Event) -> str:
@@ -46,12 +59,16 @@ class GcpWriter:
         hour = iso_seconds(event.arrived // HOUR * HOUR)
         return f"cloudaudit.googleapis.com/{self._log(event)}/{hour[:10].replace('-', '/')}/{hour[11:13]}.jsonl.gz"
 
-    def record(self, event: Event, number: int) -> Record:
-        """The entry of the event at position `number`."""
+    def record(self, event: Event, number: int) -> Record | None:
+        """The entry of the event at position `number`; None for a call that Google Cloud does not have."""
         names = self._names
         project = names.label("project", event.project, limit=30) if event.project else "organisation"
         account = self._account(event.identity)
-        service, method, resource = self._method(event, project, account)
+        found = self._method(event, project, account)
+        if found is None:
+            return None
+        service, method, resource = found
+        cluster = service == CLUSTERS
         who: dict[str, Json] = {"principalEmail": account} if account else {}
         if event.credential and event.credential_kind == "static-key":
             key = names.digest("key", event.credential).hex() + names.digest("key 2", event.credential).hex()[:8]
@@ -71,9 +88,11 @@ class GcpWriter:
             "status": self._status(event, number),
         }
         if event.image:
-            spec = {"workerPoolSpecs": [{"containerSpec": {"imageUri": event.image}}]}
-            payload["request"] = {"customJob": {"jobSpec": spec}}
-        kind = "k8s_cluster" if service == "k8s.io" else "audited_resource"
+            payload["request"] = self._body(event, method)
+        labels: Record = {"project_id": project, "service": service, "method": method}
+        if cluster:
+            labels = {"project_id": project, "location": LOCATION, "cluster_name": "platform"}
+        kind = "k8s_cluster" if cluster else "audited_resource"
         log = self._log(event)
         entry: dict[str, Json] = {
             "insertId": names.digest("entry", number).hex()[:14],
@@ -81,7 +100,7 @@ class GcpWriter:
             "timestamp": iso_nanoseconds(event.time, names.number("below", number)),
             "receiveTimestamp": iso_nanoseconds(event.arrived, names.number("received", number)),
             "severity": "ERROR" if payload["status"] else "NOTICE" if log == "activity" else "INFO",
-            "resource": {"type": kind, "labels": {"project_id": project, "service": service, "method": method}},
+            "resource": {"type": kind, "labels": labels},
             "protoPayload": payload,
         }
         if event.task:
@@ -90,8 +109,21 @@ class GcpWriter:
             entry["labels"] = {"compute.googleapis.com/resource_name": event.workload}
         return entry
 
+    def _body(self, event: Event, method: str) -> Record | None:
+        """The request of a call that runs an image."""
+        if event.stream == "kubernetes_audit":
+            verb, _, what = (event.operation or "get").partition(" ")
+            return self._cluster.body(event, verb, self._cluster.object_ref(event, verb, what))
+        service = method.removeprefix("google.cloud.").partition(".")[0]
+        shape = self._bodies.get(service, self._bodies["aiplatform"])
+        return {key: value for key, value in [(shape[0], fill(shape[1], {"image": event.image}))]}
+
     def _log(self, event: Event) -> str:
-        return "data_access" if event.access in _DATA else "activity"
+        """Which of the two logs has the entry: reads and changes of data are apart from administration."""
+        if event.access == "read" or event.access == "auth":
+            return "data_access"
+        listed = self._methods.get(f"{event.service}.{event.operation}")
+        return "data_access" if listed and listed[0] in DATA_SERVICES and event.access != "admin" else "activity"
 
     def _account(self, identity: str | None) -> str | None:
         if identity is None:
@@ -101,21 +133,20 @@ class GcpWriter:
         account = self._names.label(f"account in {project}", identity, name, limit=40)
         return f"{account}@{project}.iam.gserviceaccount.com"
 
-    def _method(self, event: Event, project: str, account: str | None) -> tuple[str, str, str]:
-        """Service, method and resource name."""
+    def _method(self, event: Event, project: str, account: str | None) -> tuple[str, str, str] | None:
+        """Service, method and resource name; None for a call that Google Cloud does not have."""
         names, resource = self._names, event.resource
         name = names.named("resource", resource, telling(resource)) if resource else None
         if event.stream == "kubernetes_audit":
             verb, _, what = (event.operation or "get").partition(" ")
             kind = what.replace("/", ".") or "requests"
-            group = {None: "core", "rbac.authorization.k8s.io": "authorization.rbac"}.get(
-                GROUPS.get(what), GROUPS.get(what)
-            )
-            return "k8s.io", f"io.k8s.{group}.v1.{kind}.{verb}", f"{group}/v1/namespaces/{project}/{what}/{name or ''}"
+            group = (GROUPS.get(what.partition("/")[0]) or "core").removesuffix(".k8s.io")
+            group = {"rbac.authorization": "authorization.rbac"}.get(group, group)
+            return CLUSTERS, f"io.k8s.{group}.v1.{kind}.{verb}", f"{group}/v1/namespaces/{project}/{what}/{name or ''}"
         listed = self._methods.get(f"{event.service}.{event.operation}")
         if listed is None:
-            method = f"google.cloud.{event.service}.v1.{event.operation}"
-            return f"{event.service}.googleapis.com", method, f"projects/{project}/resources/{name or ''}"
+            own = event.operation is not None and "." in event.operation  # an entry of Google Cloud that was imported
+            return (f"{event.service}.googleapis.com", event.operation or "", resource or "") if own else None
         bucket, _, key = (resource or "").removeprefix("s3://").partition("/")
         values = {"project": project, "bucket": bucket, "key": key, "name": name or "", "account": account or ""}
         return f"{listed[0]}.googleapis.com", listed[1], str(fill(listed[2], values))

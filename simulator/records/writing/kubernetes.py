@@ -8,8 +8,8 @@ Kept by an import: time, operation, access (of a privileged pod: with its body),
 credential, workload, on_behalf_of, image (one to one, the image exactly); project (one to one; not of requests on the
 whole cluster); task (one to one).
 Renamed or narrowed: resource (`namespace/kind/name`: the same object under two kinds is two).
-Lost: arrived (an import takes the end of the request), task_kind, bytes, the kind of a credential other than X.509;
-a static key has no credential id.
+Lost: arrived (an import takes the end of the request), task_kind, bytes, the kind of a credential (a service account
+has tokens); a static key has no credential id.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from scopedrift.simulator.records.writing.naming import Names, service_account, 
 KINDS: Final = {"jobs": "Job", "cronjobs": "CronJob", "deployments": "Deployment", "daemonsets": "DaemonSet"}
 CLUSTER: Final = frozenset({"clusterroles", "clusterrolebindings", "nodes", "namespaces"})
 UNNAMED: Final = frozenset({"list", "watch", "deletecollection"})
-DENIED, FAILED = 403, (404, 409, 500)
+DENIED: Final = 403
+FAILED: Final = {"get": 404, "delete": 404, "create": 409, "update": 409, "patch": 409}
+"""How a request fails, by its verb; a list or a watch cannot miss or collide."""
+UNAVAILABLE: Final = (500, 503, 504)
 _LATENCY_US: Final = 40_000
 _AGENTS: Final = (
     "kubernetes-client/python/29.0.0 (linux) python/3.11.8",
@@ -51,8 +54,8 @@ class KubernetesWriter:
         names = self._names
         verb, _, what = (event.operation or "get").partition(" ")
         code = self._code(event, number, verb)
-        on = None if what.startswith("/") or not what else self._object(event, verb, what)
-        body = self._body(event, verb, on) if on and event.image else None
+        on = None if what.startswith("/") or not what else self.object_ref(event, verb, what)
+        body = self.body(event, verb, on) if on and event.image else None
         record: dict[str, Json] = {
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
@@ -65,13 +68,13 @@ class KubernetesWriter:
             "sourceIPs": [event.source] if event.source else None,
             "userAgent": _AGENTS[names.number("agent", event.workload or event.identity) % len(_AGENTS)],
             "objectRef": on,
-            "responseStatus": None if code is None else _status(code, what, on),
+            "responseStatus": None if code is None else _status(code, verb, what, on),
             "requestObject": body,
             "requestReceivedTimestamp": iso_microseconds(event.time),
             "stageTimestamp": iso_microseconds(event.time + 900 + names.number("latency", number) % _LATENCY_US),
             "annotations": {
                 "authorization.k8s.io/decision": "forbid" if code == DENIED else "allow",
-                "authorization.k8s.io/reason": "" if code == DENIED else "RBAC: allowed by RoleBinding",
+                "authorization.k8s.io/reason": "" if code == DENIED else self._reason(event, on),
             },
         }
         if event.on_behalf_of:
@@ -95,11 +98,7 @@ class KubernetesWriter:
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"] if namespace else []
         extra: dict[str, list[str]] = {}
         if event.credential and event.credential_kind != "static-key":
-            kind = "X509SHA256" if (event.credential_kind or "").startswith("x509") else "JTI"
-            value = names.uuid("credential", event.credential)
-            if kind == "X509SHA256":
-                value = "".join(names.digest(part, event.credential).hex() for part in ("certificate", "rest of it"))
-            extra["authentication.kubernetes.io/credential-id"] = [f"{kind}={value}"]
+            extra["authentication.kubernetes.io/credential-id"] = [f"JTI={names.uuid('credential', event.credential)}"]
         if event.workload:
             base = names.label("workload", event.workload, limit=40)
             mark = names.digest("pod", event.workload, event.task).hex()
@@ -109,7 +108,19 @@ class KubernetesWriter:
         user = {"username": username, "uid": names.uuid("user", identity), "groups": [*groups, "system:authenticated"]}
         return {**user, "extra": extra} if extra else user
 
-    def _object(self, event: Event, verb: str, what: str) -> dict[str, str]:
+    def _reason(self, event: Event, on: dict[str, str] | None) -> str:
+        """Which binding allowed the request, as the authoriser writes it."""
+        username = self._username(event.identity or "")
+        if not username.startswith("system:serviceaccount:"):
+            return f'RBAC: allowed by ClusterRoleBinding "{username}" of ClusterRole "edit" to User "{username}"'
+        namespace, name = username.split(":")[2:4]
+        where = (on or {}).get("namespace")
+        kind, scope = ("RoleBinding", f"{name}/{where}") if where else ("ClusterRoleBinding", name)
+        role = "Role" if where == namespace else "ClusterRole"
+        return f'RBAC: allowed by {kind} "{scope}" of {role} "{name}" to ServiceAccount "{name}/{namespace}"'
+
+    def object_ref(self, event: Event, verb: str, what: str) -> dict[str, str]:
+        """What a request is about, as `objectRef` says it."""
         kind, _, part = what.partition("/")
         group = GROUPS.get(kind)
         on: dict[str, str | None] = {"resource": kind}
@@ -122,7 +133,7 @@ class KubernetesWriter:
         on["subresource"] = part or None
         return {key: value for key, value in on.items() if value}
 
-    def _body(self, event: Event, verb: str, on: dict[str, str]) -> Record | None:
+    def body(self, event: Event, verb: str, on: dict[str, str]) -> Record | None:
         """The request's object, with the image in its pod template."""
         container: dict[str, Json] = {"name": "main", "image": event.image, "imagePullPolicy": "IfNotPresent"}
         pod: dict[str, Json] = {"containers": [container], "restartPolicy": "Always"}
@@ -147,14 +158,24 @@ class KubernetesWriter:
         if event.outcome == "denied":
             return DENIED
         if event.outcome == "error":
-            return FAILED[self._names.number("error", number) % len(FAILED)]
+            turn = self._names.number("error", number)
+            return FAILED.get(verb, UNAVAILABLE[0]) if turn % 4 else UNAVAILABLE[turn % len(UNAVAILABLE)]
         return 201 if verb == "create" else 200
 
 
-def _status(code: int, what: str, on: dict[str, str] | None) -> Record:
+_REASONS: Final = {
+    DENIED: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+
+
+def _status(code: int, verb: str, what: str, on: dict[str, str] | None) -> Record:
     if code < 400:
         return {"metadata": {}, "code": code}
-    reason = {DENIED: "Forbidden", 404: "NotFound", 409: "AlreadyExists"}.get(code, "InternalError")
+    reason = "AlreadyExists" if (code, verb) == (409, "create") else _REASONS.get(code, "InternalError")
     named = f'{what} "{on["name"]}"' if on and "name" in on else what
     return {"metadata": {}, "status": "Failure", "message": f"{named}: {reason}", "reason": reason, "code": code}
 

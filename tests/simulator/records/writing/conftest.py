@@ -85,9 +85,9 @@ def round_trip():
             frame = imported.log.frame()
         carried, writing = FORMATS[format].streams, FORMATS[format].writer(Names.of(log))
         pairs = [
-            (number, back[mark(writing.record(event, number))])
+            (number, back[mark(record)])
             for number, event in enumerate(log.batch(0, len(log)))
-            if event.stream in carried
+            if event.stream in carried and (record := writing.record(event, number)) is not None
         ]
         assert len(pairs) == len({at for _, at in pairs}) == len(frame)
         before, after = zip(*pairs, strict=True)

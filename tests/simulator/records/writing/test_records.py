@@ -7,6 +7,7 @@ import pytest
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.log.events import OUTCOMES
+from scopedrift.simulator.records.access import published
 from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.formats import FORMATS
@@ -16,6 +17,8 @@ from scopedrift.simulator.records.writing.exporter import export_log
 from scopedrift.simulator.records.writing.naming import Names, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
+UNLISTED = frozenset({"sts", "bigtable", "cloudquotas"})
+"""Services of Google Cloud whose discovery document has another name."""
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 METADATA = {
     "stream": "runtime", "service": "metadata", "operation": "GetRoleCredentials", "access": "auth",
@@ -166,8 +169,11 @@ def test_kubernetes_at_both_audit_levels(record):
     modest = record("kubernetes", **{**JOB, "access": "create"})["requestObject"]["spec"]["template"]["spec"]
     assert modest["containers"] == [{key: container[key] for key in container if key != "securityContext"}]
     assert "hostPID" not in modest
-    (certificate,) = found["user"]["extra"]["authentication.kubernetes.io/credential-id"]
-    assert re.fullmatch(r"X509SHA256=[0-9a-f]{64}", certificate)
+    (token,) = found["user"]["extra"]["authentication.kubernetes.io/credential-id"]
+    assert UUID.fullmatch(token.removeprefix("JTI=")), "a service account has tokens"
+    assert found["annotations"]["authorization.k8s.io/reason"] == (
+        'RBAC: allowed by RoleBinding "train/vision" of Role "train" to ServiceAccount "train/vision"'
+    )
     assert found["responseStatus"]["code"] == 201
     assert found["requestURI"] == "/apis/apps/v1/namespaces/vision/daemonsets"
     plain = record("kubernetes", **{**JOB, "image": None})
@@ -175,6 +181,46 @@ def test_kubernetes_at_both_audit_levels(record):
     denied = record("kubernetes", **{**JOB, "outcome": "denied"})
     assert denied["responseStatus"]["reason"] == "Forbidden"
     assert denied["annotations"]["authorization.k8s.io/decision"] == "forbid"
+
+
+def test_a_cluster_fails_requests_as_a_cluster_does(log_of):
+    verbs = {"get": {404}, "list": set(), "watch": set(), "create": {409}, "delete": {404}, "patch": {409}}
+    rows = [
+        {
+            "stream": "kubernetes_audit",
+            "service": "kubernetes",
+            "operation": f"{verb} pods",
+            "outcome": "error",
+            "task": at,
+        }
+        for verb in verbs
+        for at in range(40)
+    ]
+    log = log_of(*rows)
+    writer = FORMATS["kubernetes"].writer(Names.of(log))
+    for number, event in enumerate(log.batch(0, len(log))):
+        code = writer.record(event, number)["responseStatus"]["code"]
+        assert code >= 500 or code in verbs[event.operation.partition(" ")[0]], event.operation
+
+
+def test_requests_to_a_cluster_of_google_are_the_clusters(record):
+    found = record("gcp", **JOB)
+    assert found["protoPayload"]["methodName"] == "io.k8s.apps.v1.daemonsets.create"
+    assert found["protoPayload"]["request"]["kind"] == "DaemonSet"
+    assert set(found["resource"]["labels"]) == {"project_id", "location", "cluster_name"}
+    lease = {**JOB, "operation": "update leases", "access": "write", "image": None}
+    found = record("gcp", **lease)
+    assert found["protoPayload"]["methodName"] == "io.k8s.coordination.v1.leases.update"
+    assert found["logName"].endswith("%2Factivity")
+
+
+def test_google_cloud_has_no_calls_of_aws(log_of, tmp_path):
+    foreign = {"service": "bedrock", "operation": "PutUseCaseForModelAccess", "access": "admin"}
+    result = export_log(log_of({}, foreign), "gcp", tmp_path)
+    assert result.records == 1 and result.foreign == {"bedrock PutUseCaseForModelAccess": 1}
+    apis = load_data("scopedrift.simulator.records.writing", "gcp.yaml", dict[str, tuple[str, str, str]])
+    services = {service for service, _ in published("gcp")[1]}
+    assert {service for service, _, _ in apis.values()} <= services | UNLISTED
 
 
 REQUIRED = {
