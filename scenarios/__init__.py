@@ -1,4 +1,9 @@
-"""What to simulate: the scenario schema, its loader, the library and the catalogue (data).
+"""What to simulate: scenarios, suites and claims, and the catalogue of what they are made of.
+
+A scenario is a YAML file: `documents` reads it, `loader` resolves `extends`, `schema` and `parts` validate it, and
+`explain` says what is wrong.  `library`, `suites` and `claims` hold the shipped ones; `catalogue` reads `data` into
+typed models.  Nothing here simulates, and nothing of the other packages is imported.  Import from outside: what this
+module exports, `catalogue`, `schema`, `parts`, `suite`, `claim`, `durations` and `documents`.
 
 The package is also a function: `scopedrift.scenarios()` returns every library scenario's name and description.
 """
