@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -35,20 +35,21 @@ LISTED: Final = ", "
 """Between the names of incidents in one value of a table."""
 
 
-def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, Any]]:
+def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, object]]:
     """One row for each rule of the detector, on the test window."""
     if not evaluation.parts or evaluation.windows is None:
         return []
     test = evaluation.windows.test
     arrived = world.log.arrived[test.start : test.stop]
     identity = _identities(world.log, test.start, test.stop)
-    rows, caught = [], []
+    rows, caught, counts = [], [], []
     for part in apart(evaluation.parts):
         flags = _flags(part, test.start - evaluation.start, len(test))
         raised = alerts(arrived, identity, flags, 0.5, evaluation.cooldown_us)
         found = match(raised, world.truth, test, arrived=arrived, identity=identity, scores=flags)
         false = int(np.count_nonzero(found.false_alarm))
         caught.append([each.incident.id for each in found.detections if each.detected])
+        counts.append(false)
         rows.append(
             {
                 **_row(part, raised),
@@ -60,23 +61,23 @@ def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, Any]]:
             }
         )
     by = Counter(name for names in caught for name in names)
-    for row, names, rank in zip(rows, caught, noise([row["false_alarms"] for row in rows]), strict=True):
-        row |= {"only": LISTED.join(name for name in names if by[name] == 1), "noise_rank": rank}
-    return rows
+    return [
+        {**row, "only": LISTED.join(name for name in names if by[name] == 1), "noise_rank": rank}
+        for row, names, rank in zip(rows, caught, noise(counts), strict=True)
+    ]
 
 
-def untold_rules(parts: Sequence[Part], log: EventLog, cooldown_us: int = HOUR) -> list[dict[str, Any]]:
+def untold_rules(parts: Sequence[Part], log: EventLog, cooldown_us: int = HOUR) -> list[dict[str, object]]:
     """One row for each rule on a log without truth, as a whole: nothing says which alarms are true."""
     arrived, identity = log.arrived, _identities(log, 0, len(log))
     span = int(arrived[-1] - arrived[0])
     days = span / DAY if span >= cooldown_us else float("nan")  # too short to speak of days
-    rows = []
+    rows, counts = [], []
     for part in apart(parts):
         raised = alerts(arrived, identity, _flags(part, 0, len(log)), 0.5, cooldown_us)
         rows.append({**_row(part, raised), "alerts_per_day": len(raised) / days})
-    for row, rank in zip(rows, noise([row["alerts"] for row in rows]), strict=True):
-        row["noise_rank"] = rank
-    return rows
+        counts.append(len(raised))
+    return [{**row, "noise_rank": rank} for row, rank in zip(rows, noise(counts), strict=True)]
 
 
 def apart(parts: Sequence[Part]) -> list[Part]:
@@ -132,7 +133,7 @@ def pooled_rules(rules: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _row(part: Part, raised: Alerts) -> dict[str, Any]:
+def _row(part: Part, raised: Alerts) -> dict[str, object]:
     status = "blind" if part.blind and not len(part.matched) else "fires" if len(raised) else "silent"
     return {
         "rule": part.name,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from scopedrift.reports.claims import MEASURES, difference_words, settings, shown, value_words
+from scopedrift.reports.claim_words import MEASURES, difference_words, settings, shown, value_words
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import canvas, legend_below, share_axis
 from scopedrift.reports.style import GRID, INK, SURFACE, looks
@@ -14,7 +14,7 @@ from scopedrift.reports.text import capital, clean, listed, short
 
 
 def draw(rows: pd.DataFrame) -> Drawing:
-    """Draw the rows of one claim; see `reports.claims` for the columns."""
+    """Draw the rows of one claim; the table `claims` in `reports.columns` has them."""
     first = rows.iloc[0]
     figure = canvas(3.4)
     axes = figure.subplots()

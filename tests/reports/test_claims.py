@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from scopedrift.reports.claims import MEASURES, difference_words, overview, write_claims
+from scopedrift.reports.claim_words import MEASURES, difference_words
+from scopedrift.reports.claims import overview, write_claims
 
 
 def rows(measure: str = "recall", *, expect: str = "falls", verdict: str = "holds") -> pd.DataFrame:
