@@ -25,7 +25,7 @@ _IAM: Final = ("iam", "sts")
 
 
 @dataclass(frozen=True)
-class Actor:
+class ResolvedIdentity:
     """Who acted."""
 
     identity: str | None
@@ -55,13 +55,13 @@ def rules() -> Rules:
     return found
 
 
-def resolve(facts: Facts) -> Actor:
+def resolve(facts: Facts) -> ResolvedIdentity:
     """The identity behind the facts, and the person behind a session of a role."""
     known = {name: value for name, value in facts.items() if value}
     known.setdefault("partition", "aws")
     identity = next((name for rule in rules().identities if (name := _named(rule, known))), None)
     person = any(_holds(rule, known) is not None for rule in rules().people)
-    return Actor(identity, known.get("session") if person else None)
+    return ResolvedIdentity(identity, known.get("session") if person else None)
 
 
 def arn_facts(arn: str | None) -> dict[str, str | None]:

@@ -22,12 +22,15 @@ NONE: Final = (MISSING, 0)
 _WHOLE, _PART, _ADDENDUM, _ONLOOKER = range(4)
 _SAME: Final = 2
 """Bits of an act that say what kind of telling it is."""
-_HALF: Final = (1 << 31) - 1
+ID: Final = (1 << 63) - (1 << _SAME)
+"""The bits of a hash that make an act."""
+SAID: Final = (1 << 31) - 1
+"""The bits of a hash of what else a record says."""
 
 
 def whole(identifier: str | None, *said: object) -> Act:
     """A record that tells all of an act, and another one if it says anything else."""
-    return (_hashed(identifier, _WHOLE), hash(said) & _HALF) if identifier else NONE
+    return (_hashed(identifier, _WHOLE), hash(said) & SAID) if identifier else NONE
 
 
 def part(*identifiers: object) -> Act:
@@ -46,7 +49,7 @@ def onlooker(identifier: str) -> Act:
 
 
 def _hashed(value: object, kind: int) -> int:
-    return (hash(value) & ((1 << 63) - 1)) >> _SAME << _SAME | kind
+    return hash(value) & ID | kind
 
 
 def merge(columns: dict[str, Array], acts: Array, said: Array) -> Array | None:

@@ -23,6 +23,7 @@ from scopedrift.simulator.records.access import access_of
 from scopedrift.simulator.records.identities import arn_facts, resolve
 from scopedrift.simulator.records.json_paths import Json, Record, child, decoded, first_text, text
 from scopedrift.simulator.records.reading import acts
+from scopedrift.simulator.records.reading.acts import ID, SAID
 from scopedrift.simulator.records.reading.aws_requests import is_bucket, listed_target, narrowed
 from scopedrift.simulator.records.reading.images import image_in
 from scopedrift.simulator.records.reading.row_builder import MEMO, Packed, RowBuilder, opaque
@@ -150,28 +151,22 @@ class CloudTrailMapper:
         target = None if may_run or not listed else self._listed.get(listed)
         request = bytes(record.requestParameters)
         if target is None:  # the request says it
-            on = (request, listed, may_run)
-            target = self._targets.get(on)
+            target = self._targets.get((request, listed, may_run))
             if target is None:
-                target = self._target(on)
-        error = record.errorCode
-        if error is None and record.errorMessage is None and service != _SIGN_IN:
-            outcome = self._success
-        else:
-            outcome = self._outcome(error, record.errorMessage)
-            said = bytes(record.responseElements) + bytes(record.serviceEventDetails)
-            if service == _SIGN_IN and _FAILED.search(said):
-                outcome = self._codes["outcome"]["denied"]
+                target = self._target((request, listed, may_run))
+        plain = record.errorCode is None and record.errorMessage is None and service != _SIGN_IN
+        outcome = self._success if plain else self._outcome(record)
         if target[0] < 0 or actor[2]:
             self._unused.update(self._without_use(actor, target, request, listed))
         account = record.recipientAccountId
         extra = record.additionalEventData
         size = -1 if extra is None else _size(extra.bytesTransferredOut, extra.bytesTransferredIn)
         source = self._source[record.sourceIPAddress]
-        if record.addendum or record.sharedEventID:
-            act = self._shared(record)
-        else:
-            act = acts.whole(record.eventID, time, actor, action, source, outcome, request.translate(None, _SPACES))
+        if record.eventID is None or record.sharedEventID or record.addendum:
+            act, said = self._shared(record)
+        else:  # as `acts.whole` does
+            act = hash(record.eventID) & ID
+            said = hash((time, actor[0], action[0], source, outcome, request.translate(None, _SPACES))) & SAID
         return _ROW(
             time,
             time,
@@ -184,7 +179,8 @@ class CloudTrailMapper:
             source,
             outcome,
             size,
-            *act,
+            act,
+            said,
         )
 
     @staticmethod
@@ -254,8 +250,11 @@ class CloudTrailMapper:
         found = (self._resource[resource], self._image[image])
         return _remember(self._targets, on, found, len(raw) + len(listed))
 
-    def _outcome(self, error: str | int | None, message: str | None) -> int:
-        code = text(error)
+    def _outcome(self, record: CloudTrailRecord) -> int:
+        said = bytes(record.responseElements) + bytes(record.serviceEventDetails)
+        if record.eventSource == _SIGN_IN and _FAILED.search(said):
+            return self._codes["outcome"]["denied"]
+        code, message = text(record.errorCode), record.errorMessage
         known = self._outcomes.get((code, message if code is None else None))
         if known is None:
             found = self._codes["outcome"][outcomes.of_aws(code, message)]

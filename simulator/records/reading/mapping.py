@@ -38,7 +38,7 @@ from scopedrift.simulator.records.reading.field_mapper import Fields
 from scopedrift.simulator.records.timestamps import BAD_TIME, EPOCH, NO_TIME
 
 FIXED: Final = {"stream": STREAMS, "access": ACCESS, "outcome": OUTCOMES}
-"""Columns whose texts are given."""
+"""MappedColumns whose texts are given."""
 SCALES: Final = {
     "epoch_s": Decimal(1_000_000),
     "epoch_ms": Decimal(1_000),
@@ -133,7 +133,7 @@ Of = Annotated[Column, BeforeValidator(_as_column)]
 OfTime = Annotated[TimeColumn, BeforeValidator(_as_column)]
 
 
-class Columns(Model):
+class MappedColumns(Model):
     """Our columns, and where each comes from."""
 
     time: OfTime = Field(description="When it happened.")
@@ -181,7 +181,7 @@ class MappingFile(Model):
     delimiter: Text = Field(default=",", description="csv: what separates fields.")
     header: tuple[Text, ...] = Field(default=(), description="csv: names of the columns, if no header line has them.")
     where: dict[Text, Paths] = Field(default={}, description="Only records with this text, or one of a list, there.")
-    columns: Columns = Field(description="Where each of our columns comes from.")
+    columns: MappedColumns = Field(description="Where each of our columns comes from.")
 
     @model_validator(mode="after")
     def _cut(self) -> Self:
@@ -211,7 +211,7 @@ class MappingFile(Model):
 
     @cached_property
     def _texts(self) -> list[tuple[str, Column]]:
-        given = ((name, getattr(self.columns, name)) for name in Columns.model_fields)
+        given = ((name, getattr(self.columns, name)) for name in MappedColumns.model_fields)
         return [(name, column) for name, column in given if isinstance(column, Column)]
 
     def inside(self, record: Record) -> Sequence[Json] | None:
