@@ -30,18 +30,11 @@ def scopedrift_gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., N
         jobs: int = 1,
         allow: Collection[Word] = (),
     ) -> None:
-        from scopedrift.experiments.running.baseline import read_baseline
-        from scopedrift.experiments.running.gate import gate
-        from scopedrift.experiments.running.gate_output import summary
-        from scopedrift.scenarios.documents import read_text
-        from scopedrift.scenarios.suite import load_suite
+        import scopedrift as sd
 
-        plan = load_suite(suite)
-        if detectors is not None:
-            plan = plan.with_detectors(detectors)
-        before = read_baseline(read_text(Path(baseline), str(baseline)), str(baseline))
-        found = gate(plan, before, tmp_path_factory.mktemp("scopedrift-gate"), jobs=jobs)
-        if found.word != "pass" and found.word not in allow:
-            pytest.fail(summary(found, plan.suite.name), pytrace=False)
+        out = tmp_path_factory.mktemp("scopedrift-gate")
+        found = sd.gate(suite, baseline, detectors=detectors, out=out, jobs=jobs)
+        if not found.passed and found.word not in allow:
+            pytest.fail(found.markdown, pytrace=False)
 
     return judge_suite

@@ -19,11 +19,11 @@ from scopedrift.experiments.cli.audit import audit
 from scopedrift.experiments.cli.check import check
 from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
 from scopedrift.experiments.cli.export import export
-from scopedrift.experiments.cli.gate import gate_suite
-from scopedrift.experiments.cli.inject import inject_incidents
+from scopedrift.experiments.cli.gate import gate
+from scopedrift.experiments.cli.inject import inject
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
-from scopedrift.experiments.cli.profile import profile_log
+from scopedrift.experiments.cli.profile import profile
 from scopedrift.experiments.cli.realism import realism
 from scopedrift.experiments.cli.reproduce import reproduce
 from scopedrift.experiments.cli.run import run
@@ -32,7 +32,7 @@ from scopedrift.experiments.cli.score import score
 from scopedrift.experiments.cli.show import show
 from scopedrift.experiments.cli.simulate import simulate
 from scopedrift.experiments.cli.sweep import sweep
-from scopedrift.experiments.cli.tune import tune_detector
+from scopedrift.experiments.cli.tune import tune
 from scopedrift.experiments.cli.ui import ui
 
 
@@ -55,8 +55,8 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("simulate")(simulate)
 app.command("score")(score)
-app.command("profile")(profile_log)
-app.command("inject")(inject_incidents)
+app.command("profile")(profile)
+app.command("inject")(inject)
 app.command("export")(export)
 app.command("list")(list_things)
 app.command("show")(show)
@@ -66,8 +66,8 @@ app.command("audit")(audit)
 app.command("realism")(realism)
 app.add_typer(new_app, name="new")
 app.command("sweep")(sweep)
-app.command("gate")(gate_suite)
-app.command("tune")(tune_detector)
+app.command("gate")(gate)
+app.command("tune")(tune)
 app.command("reproduce")(reproduce)
 app.command("ui")(ui)
 

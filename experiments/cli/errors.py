@@ -20,6 +20,7 @@ _OURS: Final = (
     ("scopedrift.simulator.log.storage", "LogFormatError"),
     ("scopedrift.experiments.evaluation.guard", "DetectorError"),
     ("scopedrift.experiments.running.baseline", "BaselineError"),
+    ("scopedrift.experiments.running.search", "TuneError"),
     ("scopedrift.experiments.tracking", "TrackingError"),
 )
 """Errors that say what the caller did wrong: module and name (a module that was never imported raised nothing)."""

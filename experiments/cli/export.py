@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, progress, remark
-from scopedrift.experiments.folders import new_folder
 from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
-
-MARKER: Final = ".scopedrift-export.json"
-"""Hidden, so that whatever reads the folder takes it for no log."""
 
 
 def export(
@@ -23,27 +19,20 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Write a log as audit records that production rules can read; each format carries its own streams only."""
-    from scopedrift.experiments.running.logs import read_log
-    from scopedrift.simulator.records.writing.exporter import export_log
-
     carried = format_named(format).streams
     with progress(f"reading {log}") as show:
-        events, _ = read_log(log, progress=show)
-    with new_folder(out, MARKER) as folder, progress(f"writing {format}") as show:
-        result = export_log(events, format, folder, lambda done: show(done, ""))
-        facts = {
-            "log": str(log),
-            "digest": events.digest,
-            "format": format,
-            "streams": list(carried),
+        events = sd.read_log(log, progress=show)
+    with progress(f"writing {format}") as show:
+        result = sd.export(events, format, out, progress=show)
+    if as_json:
+        facts = {"log": str(log), "digest": events.log.digest, "format": format, "streams": list(carried)}
+        counts: dict[str, object] = {
             "records": result.records,
             "files": len(result.files),
             "left_out": dict(result.left),
-            "without_counterpart": dict(result.foreign),
         }
-        (folder / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    if as_json:
-        print_json({**facts, "path": str(out)})
+        counts["without_counterpart"] = dict(result.foreign)
+        print_json({**facts, **counts, "path": str(out)})
     else:
         print(f"wrote {result.records:,} records in {len(result.files):,} files to {out}")
     for stream, count in result.left.items():

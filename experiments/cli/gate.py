@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS
 
 if TYPE_CHECKING:
     from scopedrift.experiments.running.verdicts import Gate
 
 
-def gate_suite(
+def gate(
     suite: Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")],
     baseline: Annotated[Path, typer.Option(help="What the detectors achieved before (YAML).")],
     detector: Annotated[
@@ -35,40 +37,36 @@ def gate_suite(
     Exit code 0: pass. 1: regression. 2: bad input. 3: inconclusive or underpowered.
     """
     from scopedrift.experiments.running import gate_output
-    from scopedrift.experiments.running.baseline import read_baseline
-    from scopedrift.experiments.running.gate import gate, new_baseline
     from scopedrift.experiments.running.verdicts import Gate
     from scopedrift.reports.files import write_text
-    from scopedrift.scenarios.documents import read_text
     from scopedrift.scenarios.suite import load_suite
 
     plan = load_suite(suite)
-    if detector:
-        plan = plan.with_detectors(detector)
     name, place = plan.suite.name, out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
-    before = None if update else read_baseline(read_text(baseline, str(baseline)), str(baseline))
+    if not update and not baseline.is_file():
+        raise UsageError(f"{baseline}: there is no such baseline; --update writes one")
     if junit is not None:  # what an earlier gate left there must not look like the verdict of this one
         write_text(junit, gate_output.junit(Gate((), "the gate did not finish"), name))
+    renew: bool | Literal["underpowered"] = "underpowered" if update and allow_underpowered else update
     with progress(f"gating {name}") as show:
-        if before is None:
-            new, found = new_baseline(plan, place, allow_underpowered=allow_underpowered, jobs=jobs, progress=show)
-            write_text(baseline, new.text())
-        else:
-            found = gate(plan, before, place, jobs=jobs, progress=show)
+        found = sd.gate(plan, baseline, detectors=detector, update=renew, out=place, jobs=jobs, progress=show)
     if junit is not None:
-        write_text(junit, gate_output.junit(found, name))
-    if before is None:
-        _print_ability(found, baseline, plan.suite.gate.effect)
+        write_text(junit, found.junit)
+    if update:
+        _print_ability(found.gate, baseline, plan.suite.gate.effect)
         return
     if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(step_summary).open("a", encoding="utf-8") as file:
-            file.write(gate_output.summary(found, name))
+            file.write(found.markdown)
     if as_json:
-        print_json(gate_output.as_json(found, name))
+        print_json(gate_output.as_json(found.gate, name))
     else:
-        _print_verdicts(found, name)
-    if found.exit_code:
-        raise typer.Exit(found.exit_code)
+        if len(found.table):
+            columns = ["scenario", "detector", "verdict", "caught", "loss", "p", "power", "false alarms", "why"]
+            print_table(f"gate {name}", columns, found.table[columns].to_numpy().tolist())
+        print_paragraph(found.words)
+    if found.gate.exit_code:
+        raise typer.Exit(found.gate.exit_code)
 
 
 def _print_ability(able: Gate, baseline: Path, effect: float) -> None:
@@ -77,17 +75,3 @@ def _print_ability(able: Gate, baseline: Path, effect: float) -> None:
     columns = ["scenario", "detector", "caught", f"chance to find a loss of {effect:.0%}", "verdict if nothing changes"]
     print_table(f"baseline {baseline}", columns, rows)
     print(f"baseline: {baseline}")
-
-
-def _print_verdicts(found: Gate, suite: str) -> None:
-    from scopedrift.experiments.running.gate_output import percent
-
-    rows = [
-        [v.scenario, v.detector, v.word, f"{v.caught_before} to {v.caught} of {v.incidents}", percent(v.loss),
-         f"{v.p_recall:.2g}", f"{v.power:.0%}", f"{v.false_positives_before} to {v.false_positives}", v.reason]
-        for v in found.verdicts
-    ]  # fmt: skip
-    columns = ["scenario", "detector", "verdict", "caught", "loss", "p", "power", "false alarms", "why"]
-    if rows:
-        print_table(f"gate {suite}", columns, rows)
-    print_paragraph(f"verdict: {found.word}" + (f" ({found.problem})" if found.problem else ""))

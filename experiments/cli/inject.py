@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table
+import scopedrift as sd
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, records
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
 
 if TYPE_CHECKING:
-    from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
-    from scopedrift.simulator.log.truth import Incident
+    from scopedrift.injection import InjectedWorld
 
 
-def inject_incidents(
+def inject(
     path: LogPath,
     out: Annotated[Path, typer.Option(help="The folder to write the log and its truth into.")],
     attack: Annotated[list[str] | None, typer.Option(help="An attack chain; may be repeated.")] = None,
@@ -44,86 +43,56 @@ def inject_incidents(
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Put incidents and benign changes into the last part of a real log, for `scopedrift run DIR` to judge on."""
-    from scopedrift.reports.text import slug
     from scopedrift.simulator.log.storage import MANIFEST
     from scopedrift.simulator.log.truth_file import STORY
-    from scopedrift.simulator.own_logs.inject import inject
-    from scopedrift.simulator.own_logs.world import RealWorld, load_world
 
-    named = {"attack": attack, "drift": drift, "change": change}
-    wanted = [(what, name) for what, names in named.items() for name in names or []]
-    if not wanted:
+    named = {"attack": attack, "drift": drift}
+    wanted = [
+        {what: name, "count": count, "strength": strength} for what, names in named.items() for name in names or []
+    ]
+    changes = [kind for kind in change or [] for _ in range(count)]
+    if not wanted and not changes:
         raise UsageError(
             "nothing to inject: name an --attack, a --drift or a --change (`scopedrift list attacks` shows them)"
         )
-    if learn + calibrate > 0.99:
-        raise UsageError(f"--learn {learn:g} and --calibrate {calibrate:g} leave no events for a test part")
-    specs = [_spec(what, name, count, strength) for what, name in wanted]
+    again = (path / STORY).is_file()
+    if again and pseudonymise:
+        raise UsageError(f"{path} has incidents already, under old names: use --pseudonymise the first time")
     with new_folder(out, MANIFEST) as folder:
-        if (path / STORY).is_file():
-            if pseudonymise:
-                raise UsageError(f"{path} has incidents already, under old names: use --pseudonymise the first time")
-            before = load_world(path)
-        else:
-            name = slug("log" if pseudonymise else path.absolute().name.split(".")[0]) or "log"
-            before = RealWorld.of(name, open_log(path, format, mapping, pseudonymise, key), learn, calibrate)
-        world, told = inject(before, specs, seed=seed, identity=identity, new_calls=new_calls)
+        log = path if again else open_log(path, format, mapping, pseudonymise, key).split(learn, calibrate)
+        world = sd.inject(log, wanted, changes=changes, identity=identity, seed=seed, new_calls=new_calls)
         world.save(folder)
-    fresh = world.truth.incidents[len(before.truth.incidents) :]
-    calls: dict[str, set[str]] = {"like": set(), "new": set(), "absent": set(), "unseen": set()}
-    for call in told.calls:
-        shown = f"{call.shown} for {call.form.operation}" if call.how == "like" else call.shown
-        calls.setdefault(call.how, set()).add(shown)
-    calls["absent"] -= calls["new"]
-    facts = {
-        "events": len(world.log),
-        "background": len(before.log),
-        "injected": told.events,
-        "changes": len(world.truth.changes) - len(before.truth.changes),
-        "windows": world.scenario.plain(),
-        "digest": world.log.digest,
-        "path": str(out),
-    }
     if as_json:
-        print_json({**facts, "calls": calls, "incidents": [vars(incident) for incident in fresh]})
+        facts = {
+            "events": len(world),
+            "background": len(world.before.log),
+            "injected": world.told.events,
+            "changes": len(world.changes) - len(world.before.truth.changes),
+            "windows": world.source.scenario.plain(),
+            "digest": world.digest,
+            "path": str(out),
+        }
+        print_json({**facts, "calls": world.calls, "incidents": [vars(incident) for incident in world.fresh]})
         return
-    _print(facts, fresh, calls)
+    _print(world)
+    print(f"\nwrote {out}")
 
 
-def _spec(what: str, name: str, count: int, strength: float) -> IncidentSpec | ChangeSpec:
-    from pydantic import ValidationError
-
-    from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
-
-    try:
-        if what == "change":
-            return ChangeSpec.model_validate({"kind": name, "count": count})
-        return IncidentSpec.model_validate({what: name, "count": count, "strength": strength})
-    except ValidationError as error:
-        raise UsageError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
-
-
-def _print(facts: dict[str, Any], incidents: Sequence[Incident], calls: dict[str, set[str]]) -> None:
-    import pandas as pd
-
+def _print(world: InjectedWorld) -> None:
     rows = [
         [
-            incident.id,
-            f"{pd.Timestamp(incident.first_observable_at, unit='us'):%Y-%m-%d %H:%M:%S}",
-            incident.end_reason,
-            sum(stage.outcome == "success" for stage in incident.stages),
-            incident.identity,
+            incident["id"],
+            f"{incident['first_observable_at']:%Y-%m-%d %H:%M:%S}",
+            incident["end_reason"],
+            sum(stage.outcome == "success" for stage in found.stages),
+            incident["identity"],
         ]
-        for incident in incidents
+        for incident, found in zip(records(world.added), world.fresh, strict=True)
     ]
     if rows:
         print_table("", ["incident", "first event", "ended", "stages", "identity"], rows, right=["stages"])
-    changes = f" for {facts['changes']} benign changes, too" if facts["changes"] else ""
-    print_paragraph(
-        f"{facts['injected']:,} events injected{changes}, among {facts['background']:,}, which are unchanged. What"
-        " the identities are permitted is not in a log: a call fails only if the log shows it refused to that identity,"
-        " never granted."
-    )
+    print_paragraph(world.words)
+    calls = world.calls
     for what, names in (
         ("Calls of the catalogue that this log has in another form", calls["like"]),
         ("Calls that nobody in this log makes, which gives them away", calls["new"]),
@@ -132,4 +101,3 @@ def _print(facts: dict[str, Any], incidents: Sequence[Incident], calls: dict[str
     ):
         if names:
             print_paragraph(f"{what}: {', '.join(sorted(names))}.")
-    print(f"\nwrote {facts['path']}")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.output import progress, remark
 from scopedrift.experiments.errors import UsageError
 from scopedrift.simulator.records.formats import names_of
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.log.event_log import EventLog
+    from scopedrift.logs import Log
 
 LogPath = Annotated[Path, typer.Argument(help="A log file or folder (JSON, JSON lines, gzip), or a saved log.")]
 Format = Annotated[
@@ -24,32 +25,22 @@ Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace name
 Key = Annotated[str | None, typer.Option(help="The key of --pseudonymise. By default a new one, which is shown.")]
 
 
-def open_log(path: Path, format: str | None, mapping: Path | None, pseudonymise: bool, key: str | None) -> EventLog:
-    """The log at a path, under other names if asked for; remarks on stderr tell how it went.
+def open_log(
+    path: Path, format: str | None, mapping: Path | None, pseudonymise: bool = False, key: str | None = None
+) -> Log:
+    """The log at a path, under other names if asked for; stderr says how reading it went, and a key that was made.
 
     Raises `UsageError` for a key that would not be used.
     """
-    from scopedrift.experiments.running.logs import read_log
-
-    refuse_idle_key(pseudonymise, key)
-    with progress(f"reading {path}") as show:
-        log, imported = read_log(path, format=format, mapping=mapping, progress=show)
-    for line in imported.report.summary() if imported else []:
-        remark(line)
-    return renamed(log, key) if pseudonymise else log
-
-
-def refuse_idle_key(pseudonymise: bool, key: str | None) -> None:
-    """Raises `UsageError` for a key that would not be used."""
     if key is not None and not (pseudonymise and key):
         raise UsageError("--key is for --pseudonymise, and is not empty")
-
-
-def renamed(log: EventLog, key: str | None) -> EventLog:
-    """The log under other names; a key that is not given is made, and told on stderr."""
-    from scopedrift.simulator.own_logs.pseudonyms import pseudonymised
-
+    with progress(f"reading {path}") as show:
+        log = sd.read_log(path, format=format, mapping=mapping, progress=show)
+    if not pseudonymise:
+        for line in log.report.summary() if log.report else []:
+            remark(line)
+        return log
     if key is None:
         key = secrets.token_hex(16)
         remark(f"names are replaced under the key {key}: keep it to get the same names again")
-    return pseudonymised(log, key)
+    return log.pseudonymised(key)

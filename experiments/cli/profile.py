@@ -19,7 +19,7 @@ SHOWN: Final = 20
 """Identities that are listed; the file has all."""
 
 
-def profile_log(
+def profile(
     path: LogPath,
     out: Annotated[Path | None, typer.Option(help="A file for the profile (YAML).")] = None,
     twin: Annotated[Path | None, typer.Option(help="A file for a scenario that simulates the like (YAML).")] = None,
@@ -38,7 +38,7 @@ def profile_log(
     for file in (out, twin):
         if file is not None and (file.suffix not in (".yaml", ".yml") or file.is_dir()):
             raise UsageError(f"{file}: expected the name of a YAML file")
-    found = learn(open_log(path, format, mapping, pseudonymise, key))
+    found = learn(open_log(path, format, mapping, pseudonymise, key).log)
     if out is not None:
         _write(out, found.text(names=keep_names))
     rows = _twin(found, twin, keep_names) if twin is not None else []

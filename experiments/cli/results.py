@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -78,14 +77,14 @@ def tracked(wanted: bool, command: str, tags: Mapping[str, str]) -> Iterator[Inv
         yield parent
 
 
-def track_results(results: Results, parent: Invocation | None, saved: Path, *, each_cell: bool = False) -> list[str]:
-    """Write results that were saved to MLflow; what went wrong, if it did: the results themselves are safe by now."""
+def untracked(track: Callable[[Invocation], None], parent: Invocation | None) -> list[str]:
+    """Call the `track` of some results; what went wrong, if it did: the results themselves are safe by now."""
     if parent is None:
         return []
     from scopedrift.experiments.tracking import TrackingError
 
     try:
-        results.track(parent, saved=saved, each_cell=each_cell)
+        track(parent)
     except TrackingError as error:
         return [f"the results are kept, but {error}"]
     return []

@@ -10,7 +10,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, progress, records
-from scopedrift.experiments.cli.results import end, print_results, track_results, tracked
+from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import new_folder, run_folder
 
 
@@ -45,7 +45,7 @@ def run(
             results = sd.run(chosen, detectors, seeds=seeds, ablate=ablate, progress=show)
             show(1.0, "writing the report")
             results.save(folder)
-        untracked = track_results(results, parent, folder, each_cell=track_cells)
+        problems = untracked(lambda run: results.track(run, saved=folder, each_cell=track_cells), parent)
     report = str(place / "report.html")
     if as_json:
         names = ("summary", "cells", "worlds", *(["rule_summary"] if len(results.tables["rule_summary"]) else []))
@@ -54,6 +54,6 @@ def run(
     else:
         print_results(results)
         print(f"\nreport: {report}")
-        if parent and not untracked:
+        if parent and not problems:
             print("all runs so far: scopedrift ui")
-    end([*results.failures, *untracked])
+    end([*results.failures, *problems])

@@ -9,7 +9,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, print_paragraph, progress, records
-from scopedrift.experiments.cli.results import end, print_results, track_results, tracked
+from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import RUNS
 
 
@@ -35,7 +35,7 @@ def sweep(
             results = sd.sweep(plan, place, jobs=jobs, cluster=cluster, progress=show)
             show(1.0, "writing the report")
             report = results.save(place / "results")
-        untracked = track_results(results, parent, report.parent)
+        problems = untracked(lambda run: results.track(run, saved=report.parent), parent)
     if as_json:
         tables = {name: records(results.tables[name]) for name in ("summary", "cells", "worlds")}
         print_json({**results.facts, "path": str(place), "report": str(report), **tables})
@@ -43,4 +43,4 @@ def sweep(
         print_results(results)
         print_paragraph(f"{len(results.cells):,} cells, {results.facts['run_now']:,} of them run now")
         print(f"report: {report}")
-    end([*results.failures, *untracked])
+    end([*results.failures, *problems])

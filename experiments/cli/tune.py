@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
-from scopedrift.experiments.cli.own_logs import Format, MappingFile
-from scopedrift.experiments.cli.tune_log import is_log, tune_on_log
-from scopedrift.experiments.errors import UsageError
+import scopedrift as sd
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+from scopedrift.experiments.cli.own_logs import Format, MappingFile, open_log
+from scopedrift.experiments.cli.results import end, tracked, untracked
 from scopedrift.experiments.folders import RUNS
-from scopedrift.reports.text import slug
 
-OVERSPENT = 1.25
-"""Times the budget from which a result says what it spends."""
+if TYPE_CHECKING:
+    from scopedrift.tuning import Tuning
 
 
-def tune_detector(
+def tune(
     detector: Annotated[str, typer.Argument(help="A detector; parameters given here stay as they are.")],
     scenario: Annotated[str, typer.Argument(help="A scenario's name or file, a real log, or what `inject` wrote.")],
     budget: Annotated[str, typer.Option(help="False alarms that are accepted, e.g. 1/day.")] = "1/day",
@@ -42,78 +40,39 @@ def tune_detector(
 
     On a real log, the threshold is set on one part and judged on a later one.
     """
+    from scopedrift.reports.text import slug
+    from scopedrift.tuning import is_log
+    from scopedrift.worlds import at_budget, saved_world, scenario_of
+
     if is_log(scenario):
+        saved = saved_world(scenario)
+        world = saved or open_log(Path(scenario), format, mapping).split(learn, calibrate)
         place = out or RUNS / f"tune-{slug(detector)}-{slug(Path(scenario).absolute().name)}"
-        tune_on_log(detector, Path(scenario), budget, place, trials, learn, calibrate, format, mapping, as_json=as_json)
+        with progress(f"tuning {detector}") as show:
+            found = sd.tune(detector, world, place, alert_budget=budget, trials=trials, progress=show)
+        _print(found, found.save(place), "the held-out part", as_json=as_json)
         return
-    from scopedrift.scenarios.loader import load, override
-
-    chosen = override(load(scenario), {"evaluation.alert_budget": budget})
-    if find_spec("optuna") is None:
-        raise UsageError("tuning needs Optuna: pip install 'scopedrift[tune]'")
-    from scopedrift.experiments.running.tune import TuneError, tune
-    from scopedrift.experiments.tracking import TrackingError, open_tracker
-    from scopedrift.reports.drawing import render
-    from scopedrift.reports.figures import tuning
-    from scopedrift.reports.files import write_text
-    from scopedrift.reports.style import matplotlib_settings
-
-    place = out or RUNS / f"tune-{slug(detector)}-{chosen.name}"
-    place.mkdir(parents=True, exist_ok=True)
-    tracker = open_tracker(RUNS) if track else None
+    chosen = at_budget(scenario_of(scenario), budget)
     judges = held_out if held_out is not None else max(worlds, 2)
-    with progress(f"tuning {detector}") as show:
-        try:
-            found = tune(
-                detector,
-                chosen,
-                place,
-                trials=trials,
-                tuning=range(worlds),
-                held_out=range(worlds, worlds + judges),
-                progress=show,
-            )
-        except TuneError as error:
-            raise UsageError(str(error)) from None
-    deploy = write_text(place / "detector.yaml", found.text())
-    with matplotlib_settings():
-        render(tuning.draw([trial.value for trial in found.trials], found.detector), place)
-    if tracker:
-        tags = {"scenario": chosen.name, "detector": found.detector}
-        try:
-            with tracker.invocation(f"tune {detector}", tags, dict(found.parameters)) as parent:
-                parent.log_steps({"tuning/f1_within_budget": [trial.value for trial in found.trials]})
-                parent.log_files([deploy, place / "tuning.svg"])
-        except TrackingError as error:
-            remark(f"the result is kept, but {error}")
-    sides = {str(row["detector"]): row for row in records(found.held_out["summary"])}
-    names = ("f1", "recall", "precision", "false_positives_per_day")
+    place = out or RUNS / f"tune-{slug(detector)}-{chosen.name}"
+    tags = {"scenario": chosen.name, "detector": detector}
+    with tracked(track, f"tune {detector}", tags) as parent:
+        with progress(f"tuning {detector}") as show:
+            split = (worlds, judges)
+            found = sd.tune(detector, chosen, place, alert_budget=budget, trials=trials, worlds=split, progress=show)
+        problems = untracked(found.track, parent)
+    _print(found, found.save(place), f"{judges} held-out worlds", as_json=as_json)
+    end(problems)
+
+
+def _print(found: Tuning, deploy: Path, judged: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {
-                "detector": found.detector,
-                "parameters": found.parameters,
-                "threshold": vars(found.threshold),
-                "expected_alerts_per_day": vars(found.alerts_per_day),
-                "will_miss": found.missed,
-                "difference": vars(found.difference),
-                "held_out": {side: {name: row[name] for name in names} for side, row in sides.items()},
-                "trials": [vars(trial) for trial in found.trials],
-                "path": str(deploy),
-            }
-        )
+        print_json({**found.facts, "path": str(deploy)})
         return
-    rows = [[side, *(f"{sides[side][name]:.3g}" for name in names)] for side in ("tuned", "default")]
-    columns = ["parameters", "f1", "recall", "precision", "false alarms a day"]
-    print_table(f"{found.detector} on {judges} held-out worlds", columns, rows, right=columns[1:])
-    gain, allowed = found.difference, found.scenario.evaluation.alert_budget
-    spent = float(sides["tuned"]["false_positives_per_day"]) / allowed if allowed else 0.0
-    over = f" It spends {spent:.2g} times the budget of false alarms." if spent > OVERSPENT else ""
-    sure = "better" if gain.low > 0 else "worse: keep the default" if gain.high < 0 else "no proof of a gain"
-    print_paragraph(
-        f"f1 {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) against the default: {sure}.{over}"
-        f" Expected alerts: {found.alerts_per_day.estimate:.2g} a day for {found.identities} identities."
-    )
-    if found.missed:
-        print_paragraph("It will miss: " + "; ".join(f"{kind} ({what})" for kind, what in found.missed.items()))
+    table = found.table
+    rows = [[f"{v:.3g}" if isinstance(v, float) else v for v in row] for row in table.to_numpy().tolist()]
+    columns = [name.replace("_", " ") for name in table.columns]
+    print_table(f"{found.detector} on {judged}", columns, rows, right=columns[1:])
+    for text in found.words:
+        print_paragraph(text)
     print(f"\nto deploy: {deploy}")

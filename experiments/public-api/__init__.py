@@ -17,15 +17,21 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from scopedrift.alerts import score as score
     from scopedrift.detectors.base import Detector as Detector
     from scopedrift.detectors.loading import summaries as detectors
+    from scopedrift.gating import gate as gate
+    from scopedrift.injection import inject as inject
     from scopedrift.judging import evaluate as evaluate
     from scopedrift.judging import run as run
     from scopedrift.judging import sweep as sweep
+    from scopedrift.logs import export as export
+    from scopedrift.logs import read_log as read_log
     from scopedrift.scenarios.loader import descriptions as scenarios
     from scopedrift.scenarios.loader import load as load_scenario
     from scopedrift.scenarios.schema import Scenario as Scenario
     from scopedrift.simulator.log.events import EventBatch as EventBatch
+    from scopedrift.tuning import tune as tune
     from scopedrift.worlds import simulate as simulate
 
     __version__: str
@@ -36,9 +42,15 @@ else:
         "Scenario": "scenarios.schema:Scenario",
         "load_scenario": "scenarios.loader:load",
         "evaluate": "judging:evaluate",
+        "export": "logs:export",
+        "gate": "gating:gate",
+        "inject": "injection:inject",
+        "read_log": "logs:read_log",
         "run": "judging:run",
+        "score": "alerts:score",
         "simulate": "worlds:simulate",
         "sweep": "judging:sweep",
+        "tune": "tuning:tune",
     }
     """Where each name is; a name without a place is a package that can be called."""
 
@@ -71,9 +83,15 @@ __all__ = [
     "__version__",
     "detectors",
     "evaluate",
+    "export",
+    "gate",
+    "inject",
     "load_scenario",
+    "read_log",
     "run",
     "scenarios",
+    "score",
     "simulate",
     "sweep",
+    "tune",
 ]

@@ -20,7 +20,7 @@ from scopedrift.simulator.engine import Simulation
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.storage import MANIFEST
 from scopedrift.simulator.log.truth_file import save_truth
-from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld, load_world
+from scopedrift.simulator.own_logs.world import KEY, LogTimetable, RealWorld, load_world
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,6 +183,12 @@ def simulate(
         made = make_world(chosen, seed, progress, out=folder)
         save_truth(made.truth, folder)
     return World(replace(made, log=EventLog.load(Path(out))))
+
+
+def saved_world(folder: str | Path) -> World | None:
+    """The world that `inject` wrote into a folder; None if it holds anything else."""
+    made = (Path(folder) / MANIFEST).is_file() and KEY in EventLog.load(Path(folder)).manifest
+    return World.load(folder) if made else None
 
 
 def scenario_or_world(source: ScenarioLike | World) -> Scenario | World:

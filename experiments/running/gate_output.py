@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from scopedrift.experiments.evaluation.noninferiority import Loss
 from scopedrift.experiments.running.verdicts import Gate, Verdict
 from scopedrift.reports.files import markdown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def junit(gate: Gate, suite: str) -> str:
@@ -61,13 +65,10 @@ def _without_nan(items: list[tuple[str, object]]) -> dict[str, object]:
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in items}
 
 
-def summary(gate: Gate, suite: str) -> str:
-    """Markdown for a pull request: the verdict first, then a table."""
+def table(gate: Gate) -> pd.DataFrame:
+    """One row for each verdict, as text."""
     import pandas as pd
 
-    title = f"scopedrift gate {suite}: {gate.word}"
-    if gate.problem:
-        return f"**{title}**\n\n{gate.problem}\n"
     rows = [
         {
             "scenario": v.scenario,
@@ -83,4 +84,12 @@ def summary(gate: Gate, suite: str) -> str:
         }
         for v in gate.verdicts
     ]
-    return markdown(pd.DataFrame(rows), title)
+    return pd.DataFrame(rows)
+
+
+def summary(gate: Gate, suite: str) -> str:
+    """Markdown for a pull request: the verdict first, then a table."""
+    title = f"scopedrift gate {suite}: {gate.word}"
+    if gate.problem:
+        return f"**{title}**\n\n{gate.problem}\n"
+    return markdown(table(gate), title)

@@ -26,6 +26,7 @@ from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, th
 from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores, guarded, name_of, storable
 from scopedrift.experiments.evaluation.rules import untold_rules
 from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running.selection import labelled
 from scopedrift.reports.columns import TABLES
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
@@ -56,7 +57,7 @@ class ScoredLog:
 
 def score(
     log: EventLog,
-    specs: Sequence[str],
+    wanted: Sequence[str | Detector],
     *,
     fit: float = 0.5,
     top: int = 20,
@@ -71,7 +72,7 @@ def score(
     """
     import pandas as pd
 
-    detectors = {spec: loading.load(spec) for spec in specs}
+    detectors = dict((each, loading.load(each)) if isinstance(each, str) else labelled(each) for each in wanted)
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
     found, failed, rules, silent, unjudged = [], {}, [], [], 0

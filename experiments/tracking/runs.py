@@ -81,6 +81,11 @@ class Invocation:
                 runs[scenario, detector] = self._log_detector(row, mine, {**(params or {}), **own}, cells)
         return runs
 
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log parameters of the parent run."""
+        with explained("write to"):
+            entries.log(self.tracker.client, self.run_id, params=params)
+
     def log_steps(self, metrics: Mapping[str, Sequence[float]]) -> None:
         """Log series of numbers as stepped metrics of the parent run; NaN is left out."""
         rows = [(name, v, step) for name, values in metrics.items() for step, v in enumerate(values) if v == v]

@@ -1,0 +1,119 @@
+"""Gating: has a detector become worse than a stored baseline, by more than luck?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running import gate as gating
+from scopedrift.experiments.running import gate_output
+from scopedrift.experiments.running.baseline import read_baseline
+from scopedrift.experiments.running.verdicts import Gate, Word
+from scopedrift.reports.files import write_text
+from scopedrift.reports.notebook import fragment
+from scopedrift.scenarios.documents import read_text
+from scopedrift.scenarios.suite import Plan, load_suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GateResult:
+    """The verdict of a gate.
+
+    Attributes:
+        suite: The name of the suite.
+        gate: The whole result: a verdict for each scenario and detector, and over all.
+    """
+
+    suite: str
+    gate: Gate
+
+    @property
+    def word(self) -> Word:
+        """`pass`, `regress`, `inconclusive` or `underpowered`."""
+        return self.gate.word
+
+    @property
+    def passed(self) -> bool:
+        """Whether a loss that matters is excluded."""
+        return self.word == "pass"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each scenario and detector, and one over all: the verdict, what it rests on, and why."""
+        return gate_output.table(self.gate)
+
+    @property
+    def junit(self) -> str:
+        """JUnit XML: one test case for each verdict."""
+        return gate_output.junit(self.gate, self.suite)
+
+    @property
+    def markdown(self) -> str:
+        """Markdown for a pull request: the verdict first, then the table."""
+        return gate_output.summary(self.gate, self.suite)
+
+    @property
+    def words(self) -> str:
+        """The verdict of the whole, in a line."""
+        return f"verdict: {self.word}" + (f" ({self.gate.problem})" if self.gate.problem else "")
+
+    def __repr__(self) -> str:
+        return f"{self.words}\n\n{self.table.to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        return fragment([self.words], {"": self.table})
+
+
+def gate(
+    suite: str | Path | Mapping[str, Any] | Plan,
+    baseline: str | Path,
+    *,
+    detectors: Sequence[str] | None = None,
+    update: bool | Literal["underpowered"] = False,
+    out: str | Path | None = None,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> GateResult:
+    """Hold detectors against what they achieved before, world by world.
+
+    Args:
+        suite: A name in the library, the path of a suite file, or a mapping with what such a file would hold.
+        baseline: The file (YAML) that holds what the detectors achieved before.
+        detectors: Detectors instead of those of the suite, by name or file.
+        update: Write what they achieve now into `baseline`, and return what the gate would say of an unchanged
+            detector. A baseline that not even such a one passes is refused, unless this is `"underpowered"`.
+        out: A folder that keeps finished cells, which are not run again. By default nothing is kept.
+        jobs: Processes on this machine.
+        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+
+    Raises:
+        BaselineError: The baseline is of another suite, or cannot be written.
+        ScenarioError: The suite or the baseline does not exist, or something in it is wrong.
+        SpecError: There is no such detector, or it was given wrong parameters.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> suite = {"name": "mine", "scenarios": ["tiny"], "seeds": 2, "detectors": ["rate"]}
+        >>> before = sd.gate(suite, "baseline.yaml", update="underpowered")
+        >>> sd.gate(suite, "baseline.yaml").word  # two worlds cannot tell
+        'underpowered'
+    """
+    plan = suite if isinstance(suite, Plan) else load_suite(suite)
+    plan = plan.with_detectors(detectors) if detectors else plan
+    place = Path(baseline)
+    before = None if update else read_baseline(read_text(place, str(place)), str(place))
+    with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
+        if before is not None:
+            return GateResult(plan.suite.name, gating.gate(plan, before, Path(folder), jobs=jobs, progress=progress))
+        unproven = update == "underpowered"
+        new, able = gating.new_baseline(plan, Path(folder), allow_underpowered=unproven, jobs=jobs, progress=progress)
+    write_text(place, new.text())
+    return GateResult(plan.suite.name, able)

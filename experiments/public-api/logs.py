@@ -1,0 +1,182 @@
+"""Logs without ground truth: real audit records, or what `simulate` wrote."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import new_folder
+from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.running import logs
+from scopedrift.reports.notebook import fragment
+from scopedrift.reports.text import slug
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.own_logs.pseudonyms import pseudonymised
+from scopedrift.simulator.own_logs.world import RealWorld
+from scopedrift.simulator.records.formats import format_named
+from scopedrift.simulator.records.writing.exporter import Exported, export_log
+from scopedrift.worlds import World
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from scopedrift.simulator.records.reading.importer import Imported
+    from scopedrift.simulator.records.reading.report import ImportReport
+
+EXPORT: Final = ".scopedrift-export.json"
+"""The file by which an export is known; hidden, so that whatever reads the folder takes it for no log."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Log:
+    """Events without ground truth, in order of arrival; `len(log)` is their number.
+
+    Attributes:
+        name: What results call it.
+        log: The events as detectors are given them: `log.batches()` yields `EventBatch`es.
+        imported: Of audit records, the way back to each: `imported.original(position)`.
+        anonymous: Whether its names were replaced (`pseudonymised`); then nothing that quotes its records is shown.
+    """
+
+    name: str
+    log: EventLog
+    imported: Imported | None = None
+    anonymous: bool = False
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row for each event, in order of arrival: text as categories, UTC timestamps, NaN where missing."""
+        return self.log.frame()
+
+    @property
+    def report(self) -> ImportReport | None:
+        """What an import read, what it could not read, and why; None if nothing was imported or it quotes names."""
+        return self.imported.report if self.imported and not self.anonymous else None
+
+    def arrow(self) -> pa.Table:
+        """The events as an Arrow table."""
+        return self.log.arrow()
+
+    def pseudonymised(self, key: str) -> Log:
+        """The same log with names of people, workloads and things replaced by a keyed hash, each always by the same."""
+        return replace(self, name="log", log=pseudonymised(self.log, key), anonymous=True)
+
+    def split(self, learn: float = 0.5, calibrate: float = 0.2) -> World:
+        """The log as a world without incidents, for `inject` and `tune`.
+
+        Args:
+            learn: Share of the events that detectors learn from.
+            calibrate: Share of the events that then sets the threshold. What is left is the test part.
+
+        Raises:
+            UsageError: Nothing would be left.
+            LogError: One of the parts would be empty, or a few wrong clocks would stretch one beyond all measure.
+        """
+        if not 0 < learn < learn + calibrate <= 0.99:
+            raise UsageError(f"to learn from {learn:g} and calibrate on {calibrate:g} leaves no events for a test part")
+        return World(RealWorld.of(slug(self.name.split(".")[0]) or "log", self.log, learn, calibrate))
+
+    @property
+    def words(self) -> list[str]:
+        """What it is, and how the import went, line by line."""
+        return [f"{self.name}: {len(self):,} events.", *(self.report.summary() if self.report else [])]
+
+    def __len__(self) -> int:
+        return len(self.log)
+
+    def __repr__(self) -> str:
+        return f"<Log {' '.join(self.words)}>"
+
+    def _repr_html_(self) -> str:
+        return fragment(self.words, {"First events": self.log.batch(0, 5).frame()})
+
+
+def read_log(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    mapping: str | Path | None = None,
+    progress: Progress = silent,
+) -> Log:
+    """Read a log: audit records, or a folder that `simulate` or `inject` wrote.
+
+    Files are JSON, JSON lines or CSV, packed or not; folders are read with all that they hold. A record that cannot be
+    read is counted by its reason (`Log.report`), never dropped in silence. Nothing leaves the machine.
+
+    Args:
+        path: A file or folder.
+        format: What the records are, such as `cloudtrail` or `kubernetes`. By default each is recognised.
+        mapping: A mapping file (YAML) that describes any other JSON, or CSV.
+        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+
+    Raises:
+        LogError: There is no event in it, or the format or mapping makes no sense.
+        LogFormatError: A folder that `simulate` or `inject` wrote is damaged.
+        OSError: The path cannot be read.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> out = sd.simulate("tiny", seed=0, out="world")
+        >>> log = sd.read_log("world")
+        >>> len(log) == len(out), log.events["stream"].unique().tolist()
+        (True, ['runtime', 'issuance', 'cloud_audit', 'kubernetes_audit'])
+    """
+    place = Path(path)
+    given = Path(mapping) if mapping is not None else None
+    log, imported = logs.read_log(place, format=format, mapping=given, progress=progress)
+    return Log(place.absolute().name, log, imported)
+
+
+def log_of(source: Log | World | str | Path, progress: Progress = silent) -> Log:
+    """The log that was given, that of a world, or the one at a path."""
+    if isinstance(source, World):
+        return Log(source.name, source.log)
+    return source if isinstance(source, Log) else read_log(source, progress=progress)
+
+
+def export(log: Log | World | str | Path, format: str, out: str | Path, *, progress: Progress = silent) -> Exported:
+    """Write a log as audit records, as a platform would have written them, for rules and parsers of your own.
+
+    Each format carries its own streams only; events of others are counted, not squeezed in.
+
+    Args:
+        log: What `read_log` or `simulate` returned, or a path.
+        format: Such as `cloudtrail`, `kubernetes` or `ocsf` (`scopedrift export --help` lists all).
+        out: The folder to write into, which appears whole or not at all.
+        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+
+    Returns:
+        How many records and files were written, and how many events of each stream were left out.
+
+    Raises:
+        LogError: There is no such format, or it carries no event of the log.
+        UsageError: `out` holds something else.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> world = sd.simulate("tiny", seed=0)
+        >>> written = sd.export(world, "cloudtrail", "trail")
+        >>> written.records == len(sd.read_log("trail"))
+        True
+    """
+    streams = format_named(format).streams
+    events = log_of(log, progress).log
+    with new_folder(Path(out), EXPORT) as folder:
+        result = export_log(events, format, folder, lambda done: progress(done, f"writing {format}"))
+        facts = {
+            "log": str(log) if isinstance(log, str | Path) else log.name,
+            "digest": events.digest,
+            "format": format,
+            "streams": list(streams),
+            "records": result.records,
+            "files": len(result.files),
+            "left_out": dict(result.left),
+            "without_counterpart": dict(result.foreign),
+        }
+        (folder / EXPORT).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return replace(result, files=[Path(out) / file.relative_to(folder) for file in result.files])
