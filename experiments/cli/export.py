@@ -25,14 +25,11 @@ def export(
     with progress(f"writing {format}") as show:
         result = sd.export(events, format, out, progress=show)
     if as_json:
-        facts = {"log": str(log), "digest": events.log.digest, "format": format, "streams": list(carried)}
-        counts: dict[str, object] = {
-            "records": result.records,
-            "files": len(result.files),
-            "left_out": dict(result.left),
-        }
-        counts["without_counterpart"] = dict(result.foreign)
-        print_json({**facts, **counts, "path": str(out)})
+        facts: dict[str, object] = {"log": str(log), "digest": events.log.digest, "format": format}
+        facts["streams"] = list(carried)
+        left = {"left_out": dict(result.left), "without_counterpart": dict(result.foreign)}
+        facts |= {"records": result.records, "files": len(result.files), **left, "path": str(out)}
+        print_json(facts)
     else:
         print(f"wrote {result.records:,} records in {len(result.files):,} files to {out}")
     for stream, count in result.left.items():

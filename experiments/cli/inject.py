@@ -61,7 +61,7 @@ def inject(
     with new_folder(out, MANIFEST) as folder:
         log = path if again else open_log(path, format, mapping, pseudonymise, key).split(learn, calibrate)
         world = sd.inject(log, wanted, changes=changes, identity=identity, seed=seed, new_calls=new_calls)
-        world.save(folder)
+        world.write(folder)
     if as_json:
         facts = {
             "events": len(world),

@@ -44,7 +44,7 @@ def run(
         with progress(f"running {chosen.name}") as show:
             results = sd.run(chosen, detectors, seeds=seeds, ablate=ablate, progress=show)
             show(1.0, "writing the report")
-            results.save(folder)
+            results.write(folder)
         problems = untracked(lambda run: results.track(run, saved=folder, each_cell=track_cells), parent)
     report = str(place / "report.html")
     if as_json:

@@ -168,15 +168,19 @@ class Results:
         Raises:
             UsageError: The folder holds something else.
         """
+        with new_folder(Path(folder), MARKER) as place:
+            self.write(place)
+        return Path(folder) / "report.html"
+
+    def write(self, folder: Path) -> None:
+        """Write what `save` writes into a folder that is there already."""
         from scopedrift.reports import write_report
 
-        with new_folder(Path(folder), MARKER) as place:
-            write_report(self.tables, place, title=self.name, meta=fact_texts(self.facts))
-            (place / "tables").mkdir(exist_ok=True)
-            for name, table in self.tables.items():
-                table.to_parquet(place / "tables" / f"{name}.parquet", index=False)
-            (place / MARKER).write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
-        return Path(folder) / "report.html"
+        write_report(self.tables, folder, title=self.name, meta=fact_texts(self.facts))
+        (folder / "tables").mkdir(exist_ok=True)
+        for name, table in self.tables.items():
+            table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
+        (folder / MARKER).write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
 
     def track(
         self, to: str | Path | Invocation = RUNS, *, saved: str | Path | None = None, each_cell: bool = False

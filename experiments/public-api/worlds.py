@@ -123,12 +123,16 @@ class World:
             UsageError: The folder holds something else.
         """
         with new_folder(Path(folder), MANIFEST) as place:
-            if isinstance(self.source, RealWorld):
-                self.source.save(place)
-            else:
-                self.log.save(place)
-                save_truth(self.source.truth, place)
+            self.write(place)
         return Path(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write what `save` writes into a folder that is there already."""
+        if isinstance(self.source, RealWorld):
+            self.source.save(folder)
+        else:
+            self.log.save(folder)
+            save_truth(self.source.truth, folder)
 
     @property
     def words(self) -> str:
