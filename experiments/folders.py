@@ -46,6 +46,9 @@ def new_folder(place: Path, kind: str) -> Iterator[Path]:
     were kept.  Raises `UsageError` if anything else is there, before any work is done.
     """
     place = place.absolute()
+    if (place / UNFINISHED).is_file():  # within a folder that is hidden still
+        yield place
+        return
     _recover(place)
     _refuse_foreign(place, kind)
     place.parent.mkdir(parents=True, exist_ok=True)

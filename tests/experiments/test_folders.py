@@ -174,6 +174,14 @@ def test_the_hidden_folder_of_a_living_process_is_left_alone(tmp_path):
     assert (tmp_path / "a" / "one").is_file()
 
 
+def test_a_result_within_a_result_that_is_being_written_appears_with_it(tmp_path):
+    with new_folder(tmp_path / "a", "run") as folder:
+        with new_folder(folder, "log") as inner:
+            (inner / "one").write_text("1")
+        assert not (tmp_path / "a").exists()
+    assert files(tmp_path / "a") == {"one"}
+
+
 def test_results_can_be_read_by_whom_a_new_folder_could(tmp_path):
     (tmp_path / "usual").mkdir()
     write(tmp_path / "a")
