@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import simpy
 
@@ -48,7 +48,8 @@ class StageCalls:
     """Code of the incident log."""
     number: int
     """Number of these calls within the incident: each number has draws of its own."""
-    refused: bool = False
+    how: Literal["made", "refused", "primed"] = "made"
+    """Whether all are refused, or nobody is to notice them: outages spare those that prime the baseline."""
 
 
 class Foothold(Protocol):
@@ -99,11 +100,12 @@ class Backend(Protocol[Aim]):
     def habit(self) -> tuple[float, float] | None:
         """Events and length of what the victim did last, to be like it; `None` if nothing is known."""
 
-    def log(self, calls: StageCalls, aim: Aim) -> None:
-        """Record calls that begin now."""
+    def log(self, calls: StageCalls, aim: Aim) -> int:
+        """Record calls that begin now; how long they take."""
 
     def perform(self, calls: StageCalls, aim: Aim) -> Process:
         """Record calls that begin now, and wait until they are over."""
+        yield self.wait(self.log(calls, aim))
 
     def gain(self, what: str, ahead: Sequence[Technique]) -> None:
         """What a successful technique yields; `ahead` are the techniques that it is for."""

@@ -37,14 +37,6 @@ class OpenIncident:
         """The stage is over."""
         self.stages[-1] = replace(self.stages[-1], ended_at=now, outcome=outcome)
 
-    def reach(self, now: int) -> None:
-        """Its objective's stage begins."""
-        self.record = replace(self.record, impact_at=now)
-
-    def end(self, now: int, reason: str) -> None:
-        """The incident is over."""
-        self.record = replace(self.record, ended_at=now, end_reason=reason)
-
 
 class IncidentLog:
     """Hands out truth codes, collects the truth, and keeps it apart from the events."""

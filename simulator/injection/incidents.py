@@ -12,7 +12,7 @@ and, above one half, begins in the baseline window so that detectors learn the i
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic
 
 import numpy as np
@@ -66,7 +66,7 @@ def play(backend: Backend[Aim], plan: IncidentPlan, incidents: IncidentLog, rng:
         identity=victim.identity,
         workload=victim.workload,
         family=victim.family,
-        strength=plan.strength,
+        strength=plan.spec.strength,
         intent_at=backend.now,
         time_scale=plan.tempo.scale * plan.tempo.squeeze,
     )
@@ -107,11 +107,11 @@ class _Course(Generic[Aim]):
             if result == "expired" or (result == "denied" and stage.vital):
                 ended = result
                 break
-        self.incident.end(self.backend.now, ended)
+        self.incident.record = replace(self.incident.record, ended_at=backend.now, end_reason=ended)
 
     def _stage(self, stage: Stage, number: int) -> Generator[simpy.Event, object, str]:
         """One stage: try, log what comes of it; a refusal is tried elsewhere as often as the data say."""
-        backend, technique, strength = self.backend, stage.technique, self.plan.strength
+        backend, technique, strength = self.backend, stage.technique, self.plan.spec.strength
         truth = self._truth(number, stage)
         if technique.image == "foreign":
             backend.fetch_image()
@@ -124,10 +124,10 @@ class _Course(Generic[Aim]):
             at = STAGE_NUMBERS * number + RETRY_NUMBERS * retry
             if tried.refused:
                 lasts, count = round(REFUSAL * self.rng.random()), ATTEMPTS * len(tried.refused)
-                backend.log(StageCalls(technique, tried.refused, count, lasts, truth, at, refused=True), tried.aim)
+                backend.log(StageCalls(technique, tried.refused, count, lasts, truth, at, "refused"), tried.aim)
             if tried.succeeds:
                 if stage.impact:
-                    self.incident.reach(backend.now)
+                    self.incident.record = replace(self.incident.record, impact_at=backend.now)
                 yield from self._act(stage, tried, truth, at + 1)
                 if technique.yields:
                     backend.gain(technique.yields, self.plan.techniques(number))
@@ -143,7 +143,7 @@ class _Course(Generic[Aim]):
         """Do what is allowed, in one go or in portions that each hide in a task of the victim."""
         if not tried.made:
             return
-        backend, technique, strength = self.backend, stage.technique, self.plan.strength
+        backend, technique, strength = self.backend, stage.technique, self.plan.spec.strength
         lasts = self._draw(stage.pace)
         count, lasts = self._volume(stage, lasts)
         ordered = bool(technique.activity.sequence)
@@ -159,7 +159,7 @@ class _Course(Generic[Aim]):
 
     def _volume(self, stage: Stage, lasts: int) -> tuple[int, int]:
         """Events and microseconds of a stage: between the technique's and those that the victim is used to."""
-        weights, strength = stage.technique.activity.weights, self.plan.strength
+        weights, strength = stage.technique.activity.weights, self.plan.spec.strength
         shown = sum(weight for call, weight in weights.items() if self.backend.shows(call)) / sum(weights.values())
         own = max(between(*stage.events, self.rng) * shown, 1.0)
         habit = self.backend.habit()
@@ -177,21 +177,21 @@ class _Course(Generic[Aim]):
         stage = next((each for each in plan.stages if each.impact), plan.stages[-1])
         technique, truth = stage.technique, self._truth(MISSING, stage)
         least, most = PRIMERS
-        times = least + round((most - least) * patience(plan.strength))
+        times = least + round((most - least) * patience(plan.spec.strength))
         gap = (until - backend.now) / times
         for time in range(times):
             yield backend.wait(max(round(gap * (PAUSES[0] + PAUSES[1] * rng.random())), 1))
             yield from backend.wait_for_cover(technique)
             if backend.now >= until:
                 return
-            tried = attempt(backend, technique, stage.aims, plan.strength, rng)
+            tried = attempt(backend, technique, stage.aims, plan.spec.strength, rng)
             if tried.made:
                 count = int(rng.integers(*PRIMED))
                 if technique.activity.sequence:
                     count = max(count, len(tried.made))
                 at = STAGE_NUMBERS * (len(plan.stages) + time)
                 lasts = round(PRIMING * rng.random())
-                backend.log(StageCalls(technique, tried.made, count, lasts, truth, at), tried.aim)
+                backend.log(StageCalls(technique, tried.made, count, lasts, truth, at, "primed"), tried.aim)
 
     def _truth(self, number: int, stage: Stage) -> int:
         """The truth code of a stage's events."""

@@ -40,25 +40,15 @@ class IncidentPlan:
     """When it begins to prime the baseline; -1: it does not."""
 
     @property
-    def template(self) -> Template:
-        """Its chain or drift."""
-        return self.spec.entry
-
-    @property
-    def strength(self) -> float:
-        """From smash and grab (0) to stealth (1)."""
-        return self.spec.strength
-
-    @property
     def surveyed(self) -> int:
         """How many possible victims are compared."""
         least, most = SURVEYED
-        return least + round(self.strength * (most - least))
+        return least + round(self.spec.strength * (most - least))
 
     @property
     def outside(self) -> float:
         """The chance that a stolen credential is used from elsewhere."""
-        return OUTSIDE * (1.0 - self.strength)
+        return OUTSIDE * (1.0 - self.spec.strength)
 
     def techniques(self, after: int = -1) -> list[Technique]:
         """The technique of each stage after that number."""

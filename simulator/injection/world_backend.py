@@ -37,6 +37,7 @@ LOOK: Final = (MINUTE / 4, 4 * MINUTE)
 """How often it looks whether there is one: between these (assumed)."""
 FAMILIAR: Final = 0.5
 """Chance at strength 0 that a foreign image is one that others in the organisation use; 1 at strength 1 (assumed)."""
+OUTCOMES: Final = {"refused": DENIED, "primed": NORMAL}
 IMAGE_VERSIONS: Final = 40
 """Minor versions that an image may have (assumed)."""
 
@@ -66,7 +67,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
     def find_victim(self) -> Victim:
         """A workload of the wished families that has run; raises `ValueError` if nothing has run yet."""
         spec = self._plan.spec
-        families = (spec.victim["family"],) if spec.victim else self._plan.template.victims.families
+        families = (spec.victim["family"],) if spec.victim else self._plan.spec.entry.victims.families
         active = [w for w in self._world.workloads.values() if w.recent is not None]
         everybody = [w for w in active if not w.identity.orphaned]
         candidates = [w for w in active if w.family in families] or everybody
@@ -80,13 +81,15 @@ class WorldBackend(Backend[Mapping[str, int]]):
         """The most useful of some that are surveyed."""
         draws = self._rng.random(self._plan.surveyed).tolist()
         surveyed = [candidates[int(u * len(candidates))] for u in draws]
-        return max(surveyed, key=lambda each: use(self._world, each, techniques, self._plan.strength))
+        return max(surveyed, key=lambda each: use(self._world, each, techniques, self._plan.spec.strength))
 
     def take_foothold(self) -> Process:
         """Inside the victim, with its credential from elsewhere, or as another workload under its identity."""
-        template, victim = self._plan.template, self.hold.workload
-        if template.foothold == "credential":
-            yield from self._wait_for_credential(victim)
+        template, victim = self._plan.spec.entry, self.hold.workload
+        if template.foothold == "credential":  # wait until it holds one that works: what is stolen is what it uses
+            until = self.now + PATIENCE
+            while not victim.holds_credential(self.now) and self.now < until:
+                yield self.wait(MINUTE)
         if template.foothold == "copy":
             others = [w for w in self._world.workloads.values() if w.recent and w.identity is not victim.identity]
             other = others[int(self._rng.random() * len(others))] if others else victim
@@ -99,16 +102,10 @@ class WorldBackend(Backend[Mapping[str, int]]):
             if self._rng.random() < self._plan.outside:
                 self.hold.actor = replace(self.hold.actor, sources=self._world.external)
 
-    def _wait_for_credential(self, victim: Workload) -> Process:
-        """Wait until the victim holds a credential that works: what is stolen is what it uses."""
-        until = self.now + PATIENCE
-        while not victim.holds_credential(self.now) and self.now < until:
-            yield self.wait(MINUTE)
-
     def wait_for_cover(self, technique: Technique) -> Process:
         """With a chance of the strength: wait for a task of the victim that does such things anyway."""
         world, hold = self._world, self.hold
-        if self._rng.random() < self._plan.strength and hold.expires < 0:
+        if self._rng.random() < self._plan.spec.strength and hold.expires < 0:
             seen, until = hold.workload.recent, self.now + COVER
             fits = {world.code("task_kind", kind): fit(world, kind, [technique]) for kind in hold.workload.actors}
             best = max(fits.values(), default=0.0)
@@ -178,7 +175,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         owner = world.projects[int(rng.random() * len(world.projects))]
         image = known.base_images[int(rng.random() * len(known.base_images))]
         public = [f"{registry}/{owner.name}/{image}" for registry in known.public_registries if registry != own]
-        familiar = FAMILIAR + (1.0 - FAMILIAR) * self._plan.strength
+        familiar = FAMILIAR + (1.0 - FAMILIAR) * self._plan.spec.strength
         pick = used if used and rng.random() < familiar else public
         self.hold.image = f"{pick[int(rng.random() * len(pick))]}:1.{int(rng.integers(0, IMAGE_VERSIONS))}.0"
 
@@ -189,16 +186,11 @@ class WorldBackend(Backend[Mapping[str, int]]):
         gpus = calls.technique.gpus
         if gpus:
             yield self._platform.gpus.request(gpus, URGENT)
-        self._emit(calls, aim, self._platform.outcome())
-        yield self.wait(calls.lasts)
+        yield from super().perform(calls, aim)
         if gpus:
             self._platform.gpus.release(gpus)
 
-    def log(self, calls: StageCalls, aim: Mapping[str, int]) -> None:
-        """Log calls that nothing is held for."""
-        self._emit(calls, aim, DENIED if calls.refused else NORMAL)
-
-    def _emit(self, calls: StageCalls, aim: Mapping[str, int], outcome: int) -> None:
+    def log(self, calls: StageCalls, aim: Mapping[str, int]) -> int:
         """Log calls as the foothold's actor, aimed at pools, with the foreign image once it runs one."""
         world, hold, platform = self._world, self.hold, self._platform
         actor = hold.actor
@@ -220,9 +212,10 @@ class WorldBackend(Backend[Mapping[str, int]]):
                 duration=max(calls.lasts, 1),
                 events=calls.count,
                 epoch=hold.epoch,
-                outcome=outcome,
+                outcome=self._platform.outcome() if calls.how == "made" else OUTCOMES[calls.how],
             )
         )
+        return calls.lasts
 
     def _activity(self, calls: StageCalls) -> Activity:
         ordered = bool(calls.technique.activity.sequence)
@@ -260,7 +253,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         if reach(world, other, ahead) <= reach(world, hold.workload, ahead) and hold.expires < 0:
             return
         moved = WorldFoothold.within(world, other, hold.key, inside=False)
-        if self._rng.random() >= self._plan.strength:
+        if self._rng.random() >= self._plan.spec.strength:
             moved.actor = replace(moved.actor, sources=hold.actor.sources)
         moved.image = hold.image
         moved.steal(self.now)

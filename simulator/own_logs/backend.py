@@ -101,7 +101,7 @@ class LogBackend(Backend[Targets]):
     def take_foothold(self) -> Process:
         """In the victim's own place, with its credential elsewhere, or as another workload under its identity."""
         yield from ()
-        foothold, rng = self._plan.template.foothold, self._rng
+        foothold, rng = self._plan.spec.entry.foothold, self._rng
         others = [code for code in actors.victims(self._background) if code != self.hold.identity]
         if foothold in ("workload", "task") or not others:
             return
@@ -142,20 +142,13 @@ class LogBackend(Backend[Targets]):
 
     # --- what it logs and gains
 
-    def log(self, calls: StageCalls, aim: Targets) -> None:
-        """Make the events of calls."""
-        self._made(calls, aim)
-
-    def perform(self, calls: StageCalls, aim: Targets) -> Process:
-        """Make the events of calls, and wait for the last of them."""
-        yield self.wait(self._made(calls, aim) - self.now)
-
-    def _made(self, calls: StageCalls, aim: Targets) -> int:
+    def log(self, calls: StageCalls, aim: Targets) -> int:
+        """Make the events of calls; how long until the last of them."""
         names = listed(calls.weights, bool(calls.technique.activity.sequence), calls.count, self._rng)
         times = moments(self._background, self.hold, self.now, len(names), calls.lasts, self._rng)
-        columns = events(self._setting, self.hold, names, times, aim, calls.refused, self._rng)
+        columns = events(self._setting, self.hold, names, times, aim, calls.how == "refused", self._rng)
         self.blocks.append((columns, calls.truth))
-        return int(times[-1])
+        return int(times[-1]) - self.now
 
     def gain(self, what: str, ahead: Sequence[Technique]) -> None:
         """Another identity's credential, if it is of more use; what permissions would allow, a log cannot say."""
@@ -166,6 +159,6 @@ class LogBackend(Backend[Targets]):
         if actors.use(self._setting, other, ahead) <= actors.use(self._setting, self.hold.identity, ahead):
             return
         before, self.hold = self.hold, LogFoothold.of(self._background, other)
-        if self._rng.random() >= self._plan.strength:
+        if self._rng.random() >= self._plan.spec.strength:
             self.hold.place, self.hold.source = before.place, before.source
         self.hold.image = before.image

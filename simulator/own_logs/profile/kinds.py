@@ -27,12 +27,16 @@ FAMILIES: Final[Mapping[str, str]] = {
     "short task": "serverless",
 }
 """The workload family that stands for each kind in a twin, if none resembles it."""
+AGENT: Final = 0.2
+"""Share of events in the stream of agents from which an identity is one (assumed)."""
 VARIED: Final = 1.5
-"""Different operations for the square root of the number of events, above which nobody's program does them all."""
+"""Operations by the square root of the number of events, above which no program does them all (assumed)."""
 REGULAR: Final = 0.5
-"""Coefficient of variation of gaps below which something runs by the clock."""
+"""Coefficient of variation of gaps below which something runs by the clock (assumed)."""
+STEADY: Final = 0.7
+"""Share of the hours of a day or more in which a service acts (assumed)."""
 LONG: Final = 50
-"""Events of a mean burst from which it is a job and no task."""
+"""Events of a mean burst from which it is a job and not a task (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +115,12 @@ def _kind(name: str, events: int, operations: int, gaps: Array, active: float, b
         return "provider service"
     if events < ENOUGH:
         return "rare"
-    if agent > 0.2:
+    if agent > AGENT:
         return "agent"
     if gaps.any() and gaps.std() / gaps.mean() < REGULAR:
         return "timed"
     if operations / events**0.5 > VARIED:
         return "explorer"
-    if active >= 0.7 and gaps.sum() >= DAY:
+    if active >= STEADY and gaps.sum() >= DAY:
         return "steady service"
     return "long job" if burst >= LONG else "short task"

@@ -30,7 +30,9 @@ ROUNDS: Final = 3
 LONGEST: Final = 7 * DAY
 """Of longer logs' twins so much is simulated to compare."""
 FACTORS: Final = {"load": (0.01, 50.0), "errors": (0.01, 10.0), "novelty": (0.0, 10.0)}
-"""Between what the corrections stay."""
+"""Between what the corrections stay (assumed)."""
+STEP: Final = 20.0
+"""No correction is by a larger factor (assumed)."""
 ALIKE: Final = 1.5
 """Numbers within this factor of each other are called alike (assumed)."""
 NEAR: Final = 0.2
@@ -119,7 +121,7 @@ def _measured(plain: Plain, profile: Profile) -> Statistics:
 
 def _correct(plain: Plain, factor: str, wanted: float, found: float) -> None:
     low, high = FACTORS[factor]
-    ratio = min(max(wanted / found, 0.05), 20.0) if found > 0 else 1.0
+    ratio = min(max(wanted / found, 1.0 / STEP), STEP) if found > 0 else 1.0
     plain[factor] = round(float(min(max(plain[factor] * ratio, low), high)), 3)
 
 

@@ -76,12 +76,9 @@ class Stub(Backend[Targets]):
     def habit(self) -> None:
         return None
 
-    def log(self, calls: StageCalls, aim: Targets) -> None:
+    def log(self, calls: StageCalls, aim: Targets) -> int:
         self.logged.append(calls)
-
-    def perform(self, calls: StageCalls, aim: Targets) -> Process:
-        self.log(calls, aim)
-        yield self.wait(calls.lasts)
+        return calls.lasts
 
 
 def played(given: dict[str, str], strength: float, seed: int, backend: Stub) -> Incident:
@@ -127,7 +124,7 @@ def test_an_incident_that_nothing_refuses_is_completed(given: dict[str, str], st
     incident = played(given, strength, seed, backend)
     assert incident.end_reason == "completed" and incident.in_entitlement and incident.impact_at >= 0
     assert {stage.outcome for stage in incident.stages} <= {"success", "skipped"}
-    assert not any(calls.refused for calls in backend.logged)
+    assert {calls.how for calls in backend.logged} == {"made"}
     assert len({calls.number for calls in backend.logged}) == len(backend.logged), "each has draws of its own"
 
 
@@ -136,7 +133,7 @@ def test_refusals_are_logged_and_end_what_they_must(given: dict[str, str], stren
     backend = Stub(refused=catalogue.operations())
     incident = played(given, strength, seed, backend)
     assert incident.end_reason == "denied" and incident.impact_at < 0
-    assert all(calls.refused and calls.count == ATTEMPTS * len(calls.weights) for calls in backend.logged)
+    assert all(calls.how == "refused" and calls.count == ATTEMPTS * len(calls.weights) for calls in backend.logged)
     tried = [stage for stage in incident.stages if stage.outcome != "skipped"]
     assert tried and all(stage.outcome == "denied" for stage in tried)
 
