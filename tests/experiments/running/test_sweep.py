@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,9 +62,15 @@ def same(left: Swept, right: Swept) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Swept, Path]:
+    """A sweep in one process, and its folder."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    return sweep(plan(folder), folder / "out")
+    return sweep(plan(folder), folder / "out"), folder / "out"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished: tuple[Swept, Path]) -> Swept:
+    return finished[0]
 
 
 def test_a_sweep_gives_what_runs_give(undisturbed: Swept, tmp_path: Path) -> None:
@@ -82,12 +89,12 @@ def test_packing_keeps_tables_to_the_last_bit(undisturbed: Swept) -> None:
         pd.testing.assert_frame_equal(table, tables[name], check_exact=True, check_dtype=len(table) > 0)
 
 
-def test_finished_cells_are_not_run_again(undisturbed: Swept, tmp_path: Path) -> None:
-    first = sweep(plan(tmp_path), tmp_path / "out")
+def test_finished_cells_are_not_run_again(finished: tuple[Swept, Path], tmp_path: Path) -> None:
+    first, folder = finished
+    shutil.copytree(folder, tmp_path / "out")
     again = sweep(plan(tmp_path), tmp_path / "out")
     assert (first.ran, again.ran) == (24, 0)
     same(first, again)
-    same(first, undisturbed)
     wider = sweep(plan(tmp_path, SUITE.replace("seeds: 2", "seeds: 3")), tmp_path / "out")
     assert (wider.cells, wider.ran) == (36, 12)
 
@@ -141,7 +148,8 @@ def test_a_world_waits_until_a_worker_is_free(monkeypatch: pytest.MonkeyPatch) -
     assert waiting[0] == len(tasks) - 1
 
 
-def test_a_detector_that_kills_its_worker_is_set_aside(tmp_path: Path) -> None:
+def test_a_detector_that_kills_its_worker_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "DEATHS", 1)  # each costs the start of another process
     (tmp_path / "fatal.py").write_text(FATAL)
     text = SUITE.replace("first-seen, rate", f"first-seen, {tmp_path / 'fatal.py'}")
     text = text.replace("seeds: 2", "seeds: 1").replace("[0.0, 1.0]", "[0.0]")
