@@ -230,7 +230,7 @@ def test_what_waits_in_memory_does_not_grow_with_the_horizon(scenario_of, monkey
     def watched(recorder, watermark):
         held = recorder.count
         window = flush(recorder, watermark)
-        waiting = 0 if recorder._pending is None else len(recorder._pending.row)
+        waiting = 0 if recorder._waiting is None else len(recorder._waiting.row)
         peaks.append(held + waiting)
         return window
 

@@ -33,9 +33,10 @@ def tiny() -> Callable[..., Simulation]:
 
 @pytest.fixture(scope="session")
 def events(tiny: Callable[..., Simulation]) -> Callable[..., pd.DataFrame]:
-    """The events of such a world, in order of their time."""
+    """The events of such a world, with plain texts, in order of their time."""
 
     def frame(*args: Any, **families: dict[str, Any]) -> pd.DataFrame:
-        return tiny(*args, **families).log.frame().sort_values("time", kind="stable", ignore_index=True)
+        log = tiny(*args, **families).log
+        return log.batch(0, len(log)).frame().sort_values("time", kind="stable", ignore_index=True)
 
     return frame
