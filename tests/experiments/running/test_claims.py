@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
+import shutil
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluation.statistics import Interval
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables
@@ -22,6 +23,7 @@ from scopedrift.experiments.running.claims import (
     HOLDS,
     OPEN,
     ClaimError,
+    Finding,
     examine,
     judge,
     paired,
@@ -31,7 +33,16 @@ from scopedrift.experiments.running.claims import (
 from scopedrift.reports.columns import TABLES
 from scopedrift.scenarios.claim import Claim, load_claims
 
+Command = Callable[..., Any]
 REACH, TTL = "excess-privilege-reach", "short-ttl-stops-chains"
+TINY = """
+name: tiny
+horizon: 3d
+windows: {baseline: 1d, calibration: 1d}
+organisation: {projects: 2}
+workloads: {inference: {services: 3}, serverless: {functions: 4}}
+incidents: [{attack: rogue-job, count: 2}]
+"""
 
 
 def interval(low: float, high: float) -> Interval:
@@ -134,12 +145,18 @@ def test_a_failed_cell_is_no_finding() -> None:
         judge(claim, tables)
 
 
-def test_a_claim_is_examined_and_finished_cells_are_kept(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Claim, Finding, Path]:
+    """A claim of few worlds, what was found, and the folder of its cells."""
+    folder = tmp_path_factory.mktemp("claim")
     (claim,) = load_claims(REACH)
-    claim = claim.quick().model_copy(update={"seeds": 2})
-    first = examine(claim, tmp_path)
+    return claim.quick(), examine(claim.quick(), folder), folder
+
+
+def test_a_claim_is_examined_and_finished_cells_are_kept(examined: tuple[Claim, Finding, Path]) -> None:
+    claim, first, folder = examined
     told: list[float] = []
-    assert examine(claim, tmp_path, progress=lambda done, what: told.append(done)) == first
+    assert examine(claim, folder, progress=lambda done, what: told.append(done)) == first
     assert told == []
     frame = table([first])
     assert list(frame.columns) == list(TABLES["claims"])
@@ -147,34 +164,39 @@ def test_a_claim_is_examined_and_finished_cells_are_kept(tmp_path: Path) -> None
     assert first.points[-1].value.estimate > first.points[0].value.estimate
 
 
-def test_reproduce_writes_page_table_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["reproduce", REACH, "--quick", "--out", "found"])
-    assert result.exit_code == 0, result.output
-    assert "Excess privilege lets attacks reach their goal" in result.stdout
-    assert {file.name for file in Path("found").iterdir()} == {"run.json", "claims"}
-    assert {file.name for file in Path("found/claims").iterdir()} == {"claims.md", "claims.csv", f"{REACH}.svg"}
-    assert f"`scopedrift reproduce {REACH} --quick`" in Path("found/claims/claims.md").read_text()
+def test_reproduce_writes_page_table_and_figure(
+    tmp_path: Path, scopedrift: Command, examined: tuple[Claim, Finding, Path]
+) -> None:
+    shutil.copytree(examined[2], tmp_path / "runs" / "reproduce")
+    done = scopedrift("reproduce", REACH, "--quick", "--out", "found")
+    assert done.code == 0, done.err
+    assert "Excess privilege lets attacks reach their goal" in done.out
+    found = tmp_path / "found"
+    assert {file.name for file in found.iterdir() if file.name[0] != "."} == {"run.json", "claims"}
+    assert {file.name for file in (found / "claims").iterdir()} == {"claims.md", "claims.csv", f"{REACH}.svg"}
+    assert f"`scopedrift reproduce {REACH} --quick`" in (found / "claims/claims.md").read_text()
 
 
-def test_reproduce_makes_the_leaderboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules["scopedrift.experiments.cli.reproduce"].__dict__, "QUICK_SEEDS", 2)
-    result = CliRunner().invoke(app, ["reproduce", "leaderboard", "--quick", "--out", "found"])
-    assert result.exit_code == 0, result.output
-    assert "first-seen" in result.stdout
-    page = Path("found/leaderboard/leaderboard.md").read_text()
-    assert "2 worlds a scenario" in page
+def test_reproduce_makes_the_leaderboard(tmp_path: Path, scopedrift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "suite.yaml").write_text("{name: small, scenarios: [tiny.yaml], detectors: [first-seen]}")
+    command = import_module("scopedrift.experiments.cli.reproduce")
+    monkeypatch.setattr(command, "QUICK_SUITE", str(tmp_path / "suite.yaml"))
+    done = scopedrift("reproduce", "leaderboard", "--quick", "--out", "found")
+    assert done.code == 0, done.err
+    assert "first-seen" in done.out
+    board = tmp_path / "found" / "leaderboard"
+    page = (board / "leaderboard.md").read_text()
+    assert "3 worlds a scenario" in page
     for figure in re.findall(r"\]\((.+?\.svg)\)", page):
-        assert (Path("found/leaderboard") / figure).exists()
-    rows = pd.read_csv("found/leaderboard/results.csv").set_index("Detector")
+        assert (board / figure).exists()
+    rows = pd.read_csv(board / "results.csv").set_index("Detector")
     assert rows.loc["oracle", "Recall"] == "100 %"
     assert rows.loc["never", "Recall"] == "0 %"
 
 
-def test_reproduce_answers_an_unknown_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["reproduce", "excess-privilege-reech"])
-    assert result.exit_code == 2
-    assert "did you mean 'excess-privilege-reach'" in result.output
-    assert not Path("runs").exists()
+def test_reproduce_answers_an_unknown_claim(tmp_path: Path, scopedrift: Command) -> None:
+    done = scopedrift("reproduce", "excess-privilege-reech")
+    assert done.code == 2
+    assert "did you mean 'excess-privilege-reach'" in done.err
+    assert not (tmp_path / "runs").exists()
