@@ -18,7 +18,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import simpy
@@ -84,7 +84,7 @@ def setting(events: int, per_stage: int) -> Setting:
         own = {slot: [f"{slot}/{name}/{k}" for k in range(4)] for slot in ("output", "queue", "store")}
         workloads.append(
             world.add_workload(
-                "work", name, project, activities=[activity], kinds=[KIND], pools=own, parameters={}
+                "work", name, project, activities=[activity], kinds=[KIND], pools=own
             )
         )  # fmt: skip
     tasks = max(round(events / WORKLOADS / per_stage), 1)
@@ -118,11 +118,15 @@ def ours(given: Setting, out: Path) -> int:
     return written
 
 
+class _Draws(NamedTuple):
+    gap: float
+
+
 def _stages(platform: Platform, given: Setting, workload: Workload) -> Process:
-    draws = Draws(1, workload.name, width=1)
+    draws = Draws(1, workload.name, of=_Draws)
     activity, actor, duration = given.activity.code, workload.actors[KIND], given.mean_gap // 2
     for job in range(given.tasks):
-        yield platform.wait((duration if job else 1) + round(draws.row()[0] * given.mean_gap))
+        yield platform.wait((duration if job else 1) + round(draws.row().gap * given.mean_gap))
         now, session = platform.now, workload.session(job)
         platform.emit(
             StageRow(

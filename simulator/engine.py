@@ -29,7 +29,7 @@ from scopedrift.simulator.runtime.detours import wander
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.workloads import orphans
-from scopedrift.simulator.workloads.family import module_of
+from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import Deployment
 from scopedrift.simulator.world.sizes import sizes
@@ -72,7 +72,7 @@ def simulate(
     Raises `ValueError` if there is no incident of the name `without`.
     """
     world = World(scenario, seed)
-    starts = [start for name, given in sizes(scenario).items() for start in module_of(name).build(world, given)]
+    starts = [start for name, given in sizes(scenario).items() for start in build_family(world, name, given)]
     starts += orphans.build(world)
     incidents = IncidentLog(scenario.end_us)
     delivery = Delivery(scenario, seed, world.operations)

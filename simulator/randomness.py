@@ -15,9 +15,10 @@ The hash is the SplitMix64 finaliser (Steele, Lea and Flood, OOPSLA 2014).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from statistics import NormalDist
-from typing import Final
+from typing import Final, Generic, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
@@ -82,27 +83,62 @@ def generator(seed: int, *names: object) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key(seed, *names)))
 
 
-class Draws:
+Row = TypeVar("Row", bound=tuple[object, ...])
+
+
+class Draws(Generic[Row]):
     """Rows of uniform numbers in [0, 1) for one process: row *j* is the same whenever it is taken.
+
+    A row is a named tuple, so that each draw has a name.  A field is a `float`, or a named tuple (or a tuple type) of
+    several:
+
+    >>> from typing import NamedTuple
+    >>> class Visit(NamedTuple):
+    ...     gap: float
+    ...     length: float
+    >>> draws = Draws(7, "visits", of=Visit)
+    >>> first = draws.row()
+    >>> first == Draws(7, "visits", of=Visit).row() and 0.0 <= first.gap < 1.0
+    True
 
     `block` rows are held in advance, as an array: there is one for each of tens of thousands of workloads.
     """
 
-    __slots__ = ("_at", "_generator", "_rows")
+    __slots__ = ("_at", "_generator", "_groups", "_make", "_rows")
 
-    def __init__(self, seed: int, *names: object, width: int, block: int = 8) -> None:
+    def __init__(self, seed: int, *names: object, of: type[Row], block: int = 8) -> None:
+        width, self._groups = _layout(of)
+        self._make: Callable[[list[object]], Row] = of._make  # type: ignore[attr-defined]  # it is a named tuple
         self._generator = generator(seed, *names)
         self._rows = np.empty((block, width))
         self._at = block
 
-    def row(self) -> list[float]:
+    def row(self) -> Row:
         """The next row."""
         if self._at == len(self._rows):
             self._generator.random(out=self._rows)
             self._at = 0
         self._at += 1
-        row: list[float] = self._rows[self._at - 1].tolist()
-        return row
+        values: list[object] = self._rows[self._at - 1].tolist()
+        for at, size, make in self._groups:
+            values[at : at + size] = (make(values[at : at + size]),)
+        return self._make(values)
+
+
+_Group = tuple[int, int, Callable[[list[object]], tuple[object, ...]]]
+"""Which field of a row it is, how many draws it has, and what makes it of them."""
+
+
+@cache
+def _layout(of: type[tuple[object, ...]]) -> tuple[int, tuple[_Group, ...]]:
+    """How many draws a row of a type has, and its groups."""
+    width, groups = 0, []
+    for at, kind in enumerate(get_type_hints(of).values()):
+        size = 1 if kind is float else len(getattr(kind, "_fields", get_args(kind)))
+        if kind is not float:
+            groups.append((at, size, getattr(kind, "_make", tuple)))
+        width += size
+    return width, tuple(groups)
 
 
 class Quantiles:

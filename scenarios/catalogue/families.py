@@ -56,6 +56,10 @@ class WorkloadFamily(Configurable):
     kinds: dict[Text, JsonValue] = Field(default={})
     """Kinds of task, or of member; what there is to say of one is the family's own (see `kinds_as`)."""
 
+    def parameters_as(self, model: type[AnyModel], given: Mapping[str, object]) -> AnyModel:
+        """What a scenario sets, as the family's module takes it; raises `ScenarioError` if they do not agree."""
+        return validated(model, given, self._document, ("parameters",))
+
     def kinds_as(self, model: type[AnyModel]) -> dict[str, AnyModel]:
         """The family's kinds, each as its module's own model; raises `ScenarioError` for what does not fit it."""
         return {name: validated(model, spec, self._document, ("kinds", name)) for name, spec in self.kinds.items()}

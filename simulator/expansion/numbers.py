@@ -13,7 +13,7 @@ from typing import Final
 
 
 @dataclass(frozen=True)
-class Range:
+class NumberRange:
     """The numbers from `first` up to, but without, `end`."""
 
     what: str
@@ -30,21 +30,21 @@ class Range:
         return self.first + offset
 
 
-TASK_STAGES: Final = Range("stages of a task", 0, 50_000)
-INCIDENT_STAGES: Final = Range("stages of an incident that hides in a task", TASK_STAGES.end, 1_000_000)
-RENEWALS: Final = Range("renewals of a task's credentials", INCIDENT_STAGES.end, 1 << 40)
-DECISIONS: Final = Range("decisions of the policy on the stages of a task", RENEWALS.end, 1 << 62)
+TASK_STAGES: Final = NumberRange("stages of a task", 0, 50_000)
+INCIDENT_STAGES: Final = NumberRange("stages of an incident that hides in a task", TASK_STAGES.end, 1_000_000)
+RENEWALS: Final = NumberRange("renewals of a task's credentials", INCIDENT_STAGES.end, 1 << 40)
+DECISIONS: Final = NumberRange("decisions of the policy on the stages of a task", RENEWALS.end, 1 << 62)
 STAGES: Final = (TASK_STAGES, INCIDENT_STAGES, RENEWALS, DECISIONS)
 
-UNRECORDED_TASKS: Final = Range("tasks that no record names", -(1 << 62), -1)
+UNRECORDED_TASKS: Final = NumberRange("tasks that no record names", -(1 << 62), -1)
 NO_TASK: Final = -1
 """The task number of what belongs to no task."""
-FAMILY_TASKS: Final = Range("tasks of a workload family, which divides them as it likes", 0, 1 << 33)
-CHANGE_TASKS: Final = Range("tasks of benign changes", FAMILY_TASKS.end, 1 << 62)
+FAMILY_TASKS: Final = NumberRange("tasks of a workload family, which divides them as it likes", 0, 1 << 33)
+CHANGE_TASKS: Final = NumberRange("tasks of benign changes", FAMILY_TASKS.end, 1 << 62)
 TASKS: Final = (UNRECORDED_TASKS, FAMILY_TASKS, CHANGE_TASKS)
 
 
-def check_apart(ranges: tuple[Range, ...]) -> None:
+def check_apart(ranges: tuple[NumberRange, ...]) -> None:
     """Raise `ValueError` if two of the ranges overlap."""
     for one, other in pairwise(sorted(ranges, key=lambda each: each.first)):
         if one.end > other.first:

@@ -13,22 +13,37 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
-from math import log
-from typing import Final
+from typing import Final, NamedTuple
 
 from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.randomness import Draws
-from scopedrift.simulator.runtime.platform import Platform, Process
+from scopedrift.simulator.runtime.platform import Platform, Process, exponential
 from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Detour, Workload
 
-WIDTH: Final = 8
 SPAN: Final = 40 * SECOND
 """A detour takes this long for each of its calls (assumed)."""
+
+
+class Choice(NamedTuple):
+    """The draws that choose a detour."""
+
+    project: float
+    elsewhere: float
+    careless: float
+    kind: float
+    times: float
+
+
+class _Draws(NamedTuple):
+    gap: float
+    choice: Choice
+    habit: float
+    rhythm: float
 
 
 def wander(platform: Platform, workload: Workload) -> Process:
@@ -36,20 +51,20 @@ def wander(platform: Platform, workload: Workload) -> Process:
     world = platform.world
     spec = world.platform.detours
     rate = spec.per_week * world.scenario.novelty
-    draws = Draws(world.seed, "detours", workload.name, width=WIDTH, block=4)
+    draws = Draws(world.seed, "detours", workload.name, of=_Draws, block=4)
     while rate > 0:
         row = draws.row()
-        gap = world.rhythms["working"].wait(platform.now, -log(1.0 - row[0]) * WEEK / rate)
+        gap = world.rhythm("working").wait(platform.now, exponential(row.gap) * WEEK / rate)
         yield platform.wait(gap)
-        workload.detour = choose(world, workload, row[1:6])
-        if row[6] < spec.habit:
-            platform.env.process(_again(platform, workload, workload.detour, row[7]))
+        workload.detour = choose(world, workload, row.choice)
+        if row.habit < spec.habit:
+            platform.env.process(_again(platform, workload, workload.detour, row.rhythm))
 
 
 def _again(platform: Platform, workload: Workload, detour: Detour, u: float) -> Process:
     """A habit: the same, about daily, until it is given up."""
     lasts = platform.world.platform.detours.habit_days
-    until = platform.now + round(-log(1.0 - u) * lasts * DAY)
+    until = platform.now + round(exponential(u) * lasts * DAY)
     while True:
         yield platform.wait(round(DAY * (0.6 + 0.8 * u)))
         if platform.now > until:
@@ -58,14 +73,14 @@ def _again(platform: Platform, workload: Workload, detour: Detour, u: float) -> 
         u = (u + 0.618034) % 1.0
 
 
-def choose(world: World, workload: Workload, u: list[float]) -> Detour:
+def choose(world: World, workload: Workload, draws: Choice) -> Detour:
     """What a workload's next detour is: one that its entitlement allows, or (seldom) whatever comes to mind."""
     spec = world.platform.detours
-    project = world.projects[int(u[0] * len(world.projects))] if u[1] < spec.elsewhere else None
+    project = world.projects[int(draws.project * len(world.projects))] if draws.elsewhere < spec.elsewhere else None
     where = workload.project if project is None else project
     kinds = [_calls(world, kind.calls) for kind in spec.kinds.values()]
     shares = [kind.share for kind in spec.kinds.values()]
-    if u[2] >= spec.careless:
+    if draws.careless >= spec.careless:
         entitled = world.entitlements.of(workload.identity)
         shares = [
             share * all(o.service in UNGUARDED or allows(entitled, o.service, o.access, where.name) for o in calls)
@@ -74,7 +89,7 @@ def choose(world: World, workload: Workload, u: list[float]) -> Detour:
         if not any(shares):
             return Detour(kinds[0][:1], 1, None)
     edges = list(accumulate(shares))
-    return Detour(kinds[bisect_right(edges, u[3] * edges[-1])], 1 + int(3.0 * u[4]), project)
+    return Detour(kinds[bisect_right(edges, draws.kind * edges[-1])], 1 + int(3.0 * draws.times), project)
 
 
 def _calls(world: World, names: Iterable[str]) -> tuple[Operation, ...]:

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import log
+from typing import NamedTuple
 
 from scopedrift.simulator.expansion.tables import DATASET
 from scopedrift.simulator.randomness import Draws
-from scopedrift.simulator.runtime.platform import Platform, Process
+from scopedrift.simulator.runtime.platform import Platform, Process, exponential
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Project, Workload
+
+
+class _Draws(NamedTuple):
+    gap: float
+    dataset: float
+    parts: float
 
 
 def start_growth(platform: Platform) -> None:
@@ -32,15 +38,15 @@ def _grow(platform: Platform, project: Project, users: Sequence[Workload]) -> Pr
     world = platform.world
     spec = world.platform.growth
     rate = spec.per_week * world.scenario.novelty
-    draws = Draws(world.seed, "growth", project.name, width=3, block=8)
+    draws = Draws(world.seed, "growth", project.name, of=_Draws)
     parts = 0
     while rate > 0:
         row = draws.row()
-        yield platform.wait(world.rhythms["releases"].wait(platform.now, -log(1.0 - row[0]) * WEEK / rate))
-        place = int(row[1] * len(project.datasets))
+        yield platform.wait(world.rhythm("releases").wait(platform.now, exponential(row.gap) * WEEK / rate))
+        place = int(row.dataset * len(project.datasets))
         old = project.datasets[place]
         items = world.pools.items(old)
-        more = 1 + int(row[2] * spec.parts)
+        more = 1 + int(row.parts * spec.parts)
         stem = world.names["resource"][items[0]].rpartition("/part-")[0]
         fresh = [world.resource(f"{stem}/part-{5000 + parts + k:04d}", project.name) for k in range(more)]
         parts += more

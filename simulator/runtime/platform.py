@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Generator, Iterable
 from math import log
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import simpy
 
@@ -28,6 +28,11 @@ URGENT, USUAL, IDLE = 0, 1, 2
 """Priorities in the GPU queue."""
 BACKFILL: Final = 8
 """How many waiting requests behind the first are tried when it does not fit (assumed)."""
+
+
+class _Outage(NamedTuple):
+    gap: float
+    length: float
 
 
 def exponential(u: float) -> float:
@@ -82,7 +87,7 @@ class GpuPool:
             heapq.heappush(self._waiting, request)
 
 
-class Novelty:
+class NoveltyRate:
     """How often a task also touches something that its workload has not used: at a falling rate (Heaps-like)."""
 
     def __init__(self, world: World) -> None:
@@ -109,7 +114,7 @@ class Platform:
         self._recorder = recorder
         policy = world.scenario.platform.policy
         self._decisions = None if policy == "off" else DecisionPoint(world, recorder, policy)
-        self.novelty = Novelty(world)
+        self.novelty = NoveltyRate(world)
         self._outage_until = 0
 
     @property
@@ -152,7 +157,7 @@ class Platform:
 
     def arrival(self, rhythm: str, mean_gap: float, u: float) -> int:
         """Microseconds to the next arrival of a Poisson process that follows a rhythm."""
-        return self.world.rhythms[rhythm].wait(self.now, exponential(u) * mean_gap / self.world.scenario.load)
+        return self.world.rhythm(rhythm).wait(self.now, exponential(u) * mean_gap / self.world.scenario.load)
 
     def outcome(self) -> int:
         """How calls end now: as usual, or as in an outage."""
@@ -163,12 +168,12 @@ class Platform:
         spec = self.world.platform.outages
         rate = spec.per_week * self.world.scenario.errors
         length = Quantiles.of(spec.duration)
-        draws = Draws(self.world.seed, "outages", width=2)
+        draws = Draws(self.world.seed, "outages", of=_Outage)
         number = 0
         while rate > 0:
             row = draws.row()
-            yield self.wait(round(exponential(row[0]) * WEEK / rate))
-            lasts = round(length(row[1])) * SECOND
+            yield self.wait(round(exponential(row.gap) * WEEK / rate))
+            lasts = round(length(row.length)) * SECOND
             self._outage_until = self.now + lasts
             yield self.wait(lasts)
             for workload in self.world.workloads.values():

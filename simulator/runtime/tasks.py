@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -19,14 +18,23 @@ from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.sessions import NEXT_START
 from scopedrift.simulator.world.workload import Detour, Project, Workload
 
-EXPLORE_DRAWS: Final = 5
 SLACK: Final = 15 * SECOND
 """A session is kept for so long after the stages that use it: one that waits for it may end late (assumed)."""
 SHORT: Final = 10 * SECOND
 """Stages shorter than this have no room for a detour."""
 
 
-class Held(NamedTuple):
+class Exploration(NamedTuple):
+    """The draws that decide whether a task also touches something new, and what."""
+
+    chance: float
+    elsewhere: float
+    project: float
+    dataset: float
+    amount: float
+
+
+class BorrowedSession(NamedTuple):
     """A credential session that somebody else obtained."""
 
     session: int
@@ -45,7 +53,7 @@ class Task:
         workload: Workload,
         kind: str,
         number: int,
-        session: int | Held | None = None,
+        session: int | BorrowedSession | None = None,
         *,
         behalf: int = MISSING,
         context: bool = True,
@@ -58,10 +66,10 @@ class Task:
         """
         self._platform = platform
         self._stage = 0
-        self._held = isinstance(session, Held)
+        self._held = isinstance(session, BorrowedSession)
         self.workload = workload
         self.number = number
-        if isinstance(session, Held):
+        if isinstance(session, BorrowedSession):
             own, anchor = session
         else:
             own, anchor = workload.session(number + 1 if session is None else session), platform.now
@@ -203,27 +211,27 @@ class Task:
         self._platform.emit(row)
         self._stage += 1
 
-    def explore(self, activity: Activity, draws: Sequence[float], tasks: int | None = None, within: int = HOUR) -> None:
-        """Now and then, also touch something new to the workload; `draws` are `EXPLORE_DRAWS` uniforms.
+    def explore(self, activity: Activity, draws: Exploration, tasks: int | None = None, within: int = HOUR) -> None:
+        """Now and then, also touch something new to the workload.
 
         `tasks` is how many tasks the workload has behind it (default: this task's number); it is over `within`
         microseconds.
         """
         novelty = self._platform.novelty
-        if draws[0] >= novelty.chance(self.number if tasks is None else tasks):
+        if draws.chance >= novelty.chance(self.number if tasks is None else tasks):
             return
         world, identity, project = self._platform.world, self.workload.identity, self.workload.project
         refused = False
-        if draws[1] < novelty.elsewhere:
+        if draws.elsewhere < novelty.elsewhere:
             # mostly where permissions reach, else anywhere: and where they do not, it is refused
             within_reach = {
                 g.project for g in world.entitlements.of(identity) if (g.service, g.access) == ("s3", "read")
             }
             known = [p for p in world.projects if p.name in within_reach]
-            choice = known if known and draws[4] >= novelty.refused else world.projects
-            project = choice[int(draws[2] * len(choice))]
+            choice = known if known and draws.amount >= novelty.refused else world.projects
+            project = choice[int(draws.project * len(choice))]
             refused = project.name not in within_reach
-        items = world.pools.items(project.datasets[int(draws[3] * len(project.datasets))])
-        few = world.pools.add(items[: 1 + int(draws[4] * min(len(items), 6))])
-        duration = min((20 + round(300 * draws[4])) * SECOND, within)
-        self.log(activity, duration, 1 + round(6 * draws[3]), outcome=DENIED if refused else None, data=few)
+        items = world.pools.items(project.datasets[int(draws.dataset * len(project.datasets))])
+        few = world.pools.add(items[: 1 + int(draws.amount * min(len(items), 6))])
+        duration = min((20 + round(300 * draws.amount)) * SECOND, within)
+        self.log(activity, duration, 1 + round(6 * draws.dataset), outcome=DENIED if refused else None, data=few)

@@ -8,11 +8,11 @@ need an approval, and now and then a session legitimately uses a tool outside it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import simpy
 
@@ -20,20 +20,34 @@ from scopedrift.scenarios.fields import Flag, Model, Share, Text
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
-from scopedrift.simulator.runtime.tasks import Task
+from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "agents"
+Answer = Generator[simpy.Event, Any, bool]
+"""A process that returns whether a person says yes."""
 TURN: Final = 3
 """Events of one turn: model, tool, effect."""
 SUB_TASKS: Final = 1 << 30
 """Task numbers from here on are parts that other agents handed over."""
-WIDTH: Final = 21
 
 
-class Kind(Model):
+class Parameters(Model):
+    """What a scenario sets."""
+
+    agents: int
+    sessions_per_day: float
+    users: int
+    delegated: float
+    sub_agents: float
+    detours: float
+    approvals: float
+    sandboxes: int
+
+
+class TaskKind(Model):
     """One kind of task."""
 
     share: Share
@@ -43,32 +57,81 @@ class Kind(Model):
     """Whether that needs a person's approval."""
 
 
-@dataclass(frozen=True)
+class _Approval(NamedTuple):
+    """One question to a person."""
+
+    pause: float
+    granted: float
+
+
+class _Detour(NamedTuple):
+    """Work with the tools of another kind of task."""
+
+    asks: float
+    pause: float
+    granted: float
+    kind: float
+    calls: float
+
+
+class _SessionDraws(NamedTuple):
+    """One session of an agent."""
+
+    gap: float
+    person: float
+    delegated: float
+    kind: float
+    start_up: float
+    explore: Exploration
+    calls: float
+    takes_detour: float
+    detour: _Detour
+    ends: float
+    approval: _Approval
+    unused: float
+
+
+class _RequestDraws(NamedTuple):
+    """One request of a session, and the part of it that another agent does."""
+
+    calls: float
+    step: float
+    sub_agent: float
+    gap: float
+    """Until the next request; of a part, how its start-up goes."""
+    other: float
+    part_kind: float
+    part_calls: float
+
+
+@dataclass
 class _Fleet:
     """The agents of one platform."""
 
     family: Family
-    agents: list[Workload]
-    parameters: Mapping[str, Any]
-    sandboxes: simpy.Resource
+    kinds: Mapping[str, TaskKind]
+    parameters: Parameters
+    agents: list[Workload] = field(default_factory=list)
+    sandboxes: simpy.Resource = field(init=False)
+    """What sessions wait for, once the platform runs."""
 
 
-def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+def build(world: World, parameters: Parameters) -> Iterator[Start]:
     """Make `agents` agents, each for one kind of task and sometimes a second; yield the process of the platform."""
     family = Family(world, NAME)
-    kinds = family.kinds(Kind)
+    kinds = family.kinds(TaskKind)
     start_up = family.start_up(world.scenario.identities.credential.kind)
     common = [start_up, *(family.activity(each) for each in ("plan", "delegate", "approval", "explore"))]
     for kind, spec in kinds.items():
         world.allow_tools(kind, [*common, family.activity(kind), family.activity(spec.ends)])
-    agents = []
-    for number in range(parameters["agents"]):
+    fleet = _Fleet(family, kinds, parameters)
+    for number in range(parameters.agents):
         project = world.home(NAME, number)
         name = f"agent-{number:04d}"
         bucket = f"s3://{world.company}-{project.name}"
         own = sorted({_kind(kinds, evenly(world.seed, number, NAME, trait)) for trait in ("kind", "second kind")})
         listed = [family.activity(each) for kind in own for each in (kind, kinds[kind].ends)]
-        agents.append(
+        fleet.agents.append(
             world.add_workload(
                 NAME,
                 name,
@@ -81,76 +144,75 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
                     "model": [f"{bucket}-models/{name}"],
                     "repository": world.some(project.pools["repository"], 2, "repositories", name),
                 },
-                parameters=parameters,
             )
         )
-    yield partial(_platform, family=family, agents=agents, parameters=parameters)
+    yield partial(_platform, fleet=fleet)
 
 
-def _kind(kinds: Mapping[str, Kind], u: float) -> str:
+def _kind(kinds: Mapping[str, TaskKind], u: float) -> str:
     edges = list(accumulate(spec.share for spec in kinds.values()))
     return next(kind for kind, edge in zip(kinds, edges, strict=True) if u * edges[-1] <= edge)
 
 
-def _platform(platform: Platform, family: Family, agents: list[Workload], parameters: Mapping[str, Any]) -> Process:
-    fleet = _Fleet(family, agents, parameters, simpy.Resource(platform.env, parameters["sandboxes"]))
-    for number in range(len(agents)):
+def _platform(platform: Platform, fleet: _Fleet) -> Process:
+    fleet.sandboxes = simpy.Resource(platform.env, fleet.parameters.sandboxes)
+    for number in range(len(fleet.agents)):
         platform.env.process(_agent(platform, fleet, number))
     yield platform.wait(0)
 
 
 def _agent(platform: Platform, fleet: _Fleet, number: int) -> Process:
     """Sessions arrive in working hours."""
-    agent, rate = fleet.agents[number], fleet.parameters["sessions_per_day"]
-    draws = Draws(platform.world.seed, NAME, agent.name, width=WIDTH)
-    users = range(fleet.parameters["users"])
+    agent, rate = fleet.agents[number], fleet.parameters.sessions_per_day
+    draws = Draws(platform.world.seed, NAME, agent.name, of=_SessionDraws)
+    users = range(fleet.parameters.users)
     people = [platform.world.code("on_behalf_of", f"user/{agent.name}-{k:02d}") for k in users]
     session = 0
     while rate > 0:
         row = draws.row()
-        yield platform.wait(max(round(platform.arrival("working", DAY / rate, row[0]) / agent.load), 1))
-        person = people[int(row[1] * row[1] * len(people))]
-        behalf = person if row[2] < fleet.parameters["delegated"] else MISSING
+        yield platform.wait(max(round(platform.arrival("working", DAY / rate, row.gap) / agent.load), 1))
+        person = people[int(row.person * row.person * len(people))]
+        behalf = person if row.delegated < fleet.parameters.delegated else MISSING
         platform.env.process(_session(platform, fleet, number, session, row, behalf))
         session += 1
 
 
-def _session(platform: Platform, fleet: _Fleet, number: int, session: int, row: list[float], behalf: int) -> Process:
+def _session(platform: Platform, fleet: _Fleet, number: int, session: int, row: _SessionDraws, behalf: int) -> Process:
     """One task: requests with pauses between them, until the session's calls are made; then its result."""
     world, family, agent = platform.world, fleet.family, fleet.agents[number]
-    draws = Draws(world.seed, NAME, agent.name, session, width=7, block=8)
-    kind = list(agent.actors)[int(row[3] * len(agent.actors))]
-    ends = family.kinds(Kind)[kind]
+    draws = Draws(world.seed, NAME, agent.name, session, of=_RequestDraws)
+    kind = list(agent.actors)[int(row.kind * len(agent.actors))]
+    ends = fleet.kinds[kind]
     held = None
     if world.scenario.platform.contention:
         held = fleet.sandboxes.request()
         yield held
     task = Task(platform, agent, kind, session, behalf=behalf)
-    yield platform.wait(task.start_up(family.start_up(agent.identity.credential_kind), row[4]))
+    yield platform.wait(task.start_up(family.start_up(agent.identity.credential_kind), row.start_up))
     task.log(family.activity("plan"), 4 * SECOND, 2)
-    task.explore(family.activity("explore"), row[5:10])
-    left = min(round(family.distribution("session_calls")(row[10])), round(family.value("most_calls")))
-    detour = row[11] < fleet.parameters["detours"] * world.scenario.novelty
+    task.explore(family.activity("explore"), row.explore)
+    left = min(round(family.distribution("session_calls")(row.calls)), round(family.value("most_calls")))
+    detour = row.takes_detour < fleet.parameters.detours * world.scenario.novelty
     while left > 0:
-        u = draws.row()
-        turns = min(max(round(family.distribution("request_calls")(u[0])), 1), left)
-        lasts = family.seconds("step_s", u[1]) * turns
+        request = draws.row()
+        turns = min(max(round(family.distribution("request_calls")(request.calls)), 1), left)
+        lasts = family.seconds("step_s", request.step) * turns
         task.log(family.activity(kind), lasts, turns * TURN)
-        if u[2] < fleet.parameters["sub_agents"] and len(fleet.agents) > 1:
+        if request.sub_agent < fleet.parameters.sub_agents and len(fleet.agents) > 1:
             task.log(family.activity("delegate"), SECOND, 1)
-            _hand_over(platform, fleet, number, session, left, u)
+            _hand_over(platform, fleet, number, session, left, request)
         task.renew(platform.now + lasts)
         yield platform.wait(lasts)
         left -= turns
         if detour:
-            yield from _detour(platform, fleet, task, kind, row[12:17])
+            yield from _detour(platform, fleet, task, kind, row.detour)
             detour = False
         if left > 0:
-            pause = family.seconds("human_gap_s", u[3])
+            pause = family.seconds("human_gap_s", request.gap)
             task.renew(platform.now + pause)
             yield platform.wait(pause)
-    if row[17] < family.value("ends"):
-        granted = not ends.approved or (yield from _approval(platform, family, task, row[18:20]))
+    if row.ends < family.value("ends"):
+        granted = not ends.approved or (yield from _approval(platform, family, task, row.approval))
         if granted:
             activity = family.activity(ends.ends)
             task.log(activity, 20 * SECOND, activity.steps)
@@ -159,40 +221,43 @@ def _session(platform: Platform, fleet: _Fleet, number: int, session: int, row: 
         fleet.sandboxes.release(held)
 
 
-def _approval(platform: Platform, family: Family, task: Task, u: Sequence[float]) -> Any:
+def _approval(platform: Platform, family: Family, task: Task, draws: _Approval) -> Answer:
     """Ask a person, wait for the answer; returns whether it is yes."""
     task.log(family.activity("approval"), SECOND, 1)
-    pause = family.seconds("approval_s", u[0])
+    pause = family.seconds("approval_s", draws.pause)
     task.renew(platform.now + pause)
     yield platform.wait(pause)
-    return u[1] < family.value("granted")
+    return draws.granted < family.value("granted")
 
 
-def _detour(platform: Platform, fleet: _Fleet, task: Task, kind: str, u: Sequence[float]) -> Any:
+def _detour(platform: Platform, fleet: _Fleet, task: Task, kind: str, draws: _Detour) -> Process:
     """A few turns with the tools of another kind of task, with a person's approval or without."""
-    if u[0] < fleet.parameters["approvals"] and not (yield from _approval(platform, fleet.family, task, u[1:3])):
-        return
-    others = [each for each in fleet.family.kinds(Kind) if each != kind]
-    activity = fleet.family.activity(others[int(u[3] * len(others))])
-    for operation in activity.operations[: 2 + int(3 * u[4])]:
-        task.attempt(operation, 30 * SECOND, 1 + int(3 * u[4]))
+    if draws.asks < fleet.parameters.approvals:
+        granted = yield from _approval(platform, fleet.family, task, _Approval(draws.pause, draws.granted))
+        if not granted:
+            return
+    others = [each for each in fleet.kinds if each != kind]
+    activity = fleet.family.activity(others[int(draws.kind * len(others))])
+    more = int(3 * draws.calls)
+    for operation in activity.operations[: 2 + more]:
+        task.attempt(operation, 30 * SECOND, 1 + more)
     yield platform.wait(30 * SECOND)
 
 
-def _hand_over(platform: Platform, fleet: _Fleet, number: int, session: int, left: int, u: list[float]) -> None:
+def _hand_over(platform: Platform, fleet: _Fleet, number: int, session: int, left: int, draws: _RequestDraws) -> None:
     """Another agent does a part, on behalf of this one."""
-    other = (number + 1 + int(u[4] * (len(fleet.agents) - 1))) % len(fleet.agents)
+    other = (number + 1 + int(draws.other * (len(fleet.agents) - 1))) % len(fleet.agents)
     job = SUB_TASKS + (number << 20) + session * 1024 + left % 1024
-    platform.env.process(_part(platform, fleet, fleet.agents[other], job, fleet.agents[number], u))
+    platform.env.process(_part(platform, fleet, fleet.agents[other], job, fleet.agents[number], draws))
 
 
-def _part(platform: Platform, fleet: _Fleet, agent: Workload, job: int, by: Workload, u: list[float]) -> Process:
+def _part(platform: Platform, fleet: _Fleet, agent: Workload, job: int, by: Workload, draws: _RequestDraws) -> Process:
     family = fleet.family
-    kind = list(agent.actors)[int(u[5] * len(agent.actors))]
+    kind = list(agent.actors)[int(draws.part_kind * len(agent.actors))]
     task = Task(platform, agent, kind, job, behalf=platform.world.code("on_behalf_of", by.identity.name))
-    yield platform.wait(task.start_up(family.start_up(agent.identity.credential_kind), u[3]))
-    turns = max(round(family.distribution("request_calls")(u[6])), 1)
-    lasts = min(family.seconds("step_s", u[1]) * turns, 30 * MINUTE)
+    yield platform.wait(task.start_up(family.start_up(agent.identity.credential_kind), draws.gap))
+    turns = max(round(family.distribution("request_calls")(draws.part_calls)), 1)
+    lasts = min(family.seconds("step_s", draws.step) * turns, 30 * MINUTE)
     task.log(family.activity(kind), lasts, turns * TURN)
     task.renew(platform.now + lasts)
     yield platform.wait(lasts)

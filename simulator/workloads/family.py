@@ -1,17 +1,17 @@
 """A workload family's data: its activities compiled, its distributions tabulated.
 
 A family is one module under `simulator/workloads/` and one YAML file under `scenarios/data/workloads/` of the
-same name.  The module's `build(world, parameters)` makes the workloads and yields what to run; the YAML holds
-parameters, activities and calibration, each number with its source.
+same name.  The YAML holds parameters, activities and calibration, each number with its source.  The module has a model
+`Parameters` of what a scenario sets, and `build(world, parameters)`, which makes the workloads and yields what to run.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from itertools import accumulate
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.catalogue import ActivitySpec
@@ -25,14 +25,6 @@ from scopedrift.simulator.world.organisation import World
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
-class FamilyModule(Protocol):
-    """What a module under `simulator/workloads/` offers."""
-
-    def build(self, world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
-        """Make the family's workloads; yield the processes that drive them."""
-        ...
-
-
 class Family:
     """The data of one family, ready to use."""
 
@@ -41,6 +33,7 @@ class Family:
         self._world = world
         self._data = catalogue.families()[name]
         self._distributions: dict[str, Quantiles] = {}
+        self._start_ups: dict[tuple[str, str], Activity] = {}
         self._activities = {
             activity: world.activities.add(f"{name}/{activity}", spec)
             for activity, spec in self._data.activities.items()
@@ -59,16 +52,16 @@ class Family:
 
         For kinds with their shares: all that the flow of any kind does, to be declared.
         """
-        key = f"{self.name}/{name}@"
         kind = credential_kind if isinstance(credential_kind, str) else "any"
-        if key + kind not in self._world.activities:
+        if (name, kind) not in self._start_ups:
             flows = {each: spec.flow for each, spec in self._world.platform.credentials.items()}
             flows["any"] = tuple(dict.fromkeys(step for flow in flows.values() for step in flow))
             for each, flow in flows.items():
                 own = self._data.flows[name]
                 steps = tuple(s for item in own for s in (flow if item == catalogue.CREDENTIAL_STEP else [item]))
-                self._world.activities.add(key + each, ActivitySpec(sequence=steps))
-        return self._world.activities[key + kind]
+                activity = self._world.activities.add(f"{self.name}/{name}@{each}", ActivitySpec(sequence=steps))
+                self._start_ups[name, each] = activity
+        return self._start_ups[name, kind]
 
     def kinds(self, model: type[AnyModel]) -> dict[str, AnyModel]:
         """Its kinds of task, or of member, each as a model of the family's module."""
@@ -97,7 +90,11 @@ class Family:
         return self._distributions[name]
 
 
-def module_of(name: str) -> FamilyModule:
-    """The module that drives a family."""
-    module: FamilyModule = import_module(f"scopedrift.simulator.workloads.{name}")
-    return module
+def build_family(world: World, name: str, given: Mapping[str, object]) -> list[Start]:
+    """Make the workloads of a family with the parameters that are given; returns the processes that drive them.
+
+    Raises `ScenarioError` if the family's module and its file do not agree on the parameters.
+    """
+    module = import_module(f"{__package__}.{name}")
+    parameters: Model = catalogue.families()[name].parameters_as(module.Parameters, given)
+    return list(module.build(world, parameters))

@@ -8,16 +8,16 @@ for by the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from scopedrift.scenarios.fields import Duration, Length, Model, Size, Text
 from scopedrift.simulator.log.events import HOUR
 from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
-from scopedrift.simulator.runtime.tasks import Task
+from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.rhythm import WEEK
@@ -30,10 +30,17 @@ CREDENTIALS: Final = ("role", "audience", "metadata")
 """Slots that stay those of its own project wherever a service acts."""
 LEAST: Final = 6
 """Services that reach beyond their project serve at least so many, if there are (assumed)."""
-WIDTH: Final = 10
 
 
-class Kind(Model):
+class Parameters(Model):
+    """What a scenario sets."""
+
+    services: int
+    jitter: float
+    missed: float
+
+
+class ServiceKind(Model):
     """One kind of service."""
 
     every: Length
@@ -47,12 +54,45 @@ class Kind(Model):
     """The activity of a run."""
 
 
-def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+class _Draws(NamedTuple):
+    """One run of a service; the first row begins its time-table."""
+
+    begins: float
+    crash: float
+    missed: float
+    start_up: float
+    length: float
+    calls: float
+    jitter: float
+    project: float
+    dataset: float
+    amount: float
+
+    @property
+    def explore(self) -> Exploration:
+        """What it explores hangs together with its calls and its jitter, which share two of its draws."""
+        return Exploration(self.calls, self.jitter, self.project, self.dataset, self.amount)
+
+
+@dataclass(frozen=True)
+class _Service:
+    """One service, as its process sees it."""
+
+    family: Family
+    workload: Workload
+    name: str
+    """Its kind."""
+    kind: ServiceKind
+    served: list[Project]
+    parameters: Parameters
+
+
+def build(world: World, parameters: Parameters) -> Iterator[Start]:
     """Make `services` services, kind after kind; yield one process for each."""
     family = Family(world, NAME)
-    kinds = family.kinds(Kind)
+    kinds = family.kinds(ServiceKind)
     start_up = family.start_up(world.scenario.identities.credential.kind)
-    for number in range(parameters["services"]):
+    for number in range(parameters.services):
         kind = list(kinds)[number % len(kinds)]
         project = world.home(NAME, number)
         name = f"{kind}-{number // len(kinds):03d}"
@@ -64,17 +104,16 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
             activities=[runs, family.activity("explore"), start_up],
             kinds=[kind],
             pools=_pools(world, project, name),
-            parameters=parameters,
         )
         world.allow_tools(kind, [runs, family.activity("explore"), start_up])
-        served = _served(world, number, -(-parameters["services"] // len(kinds)), kinds[kind].reach, project)
+        served = _served(world, number, -(-parameters.services // len(kinds)), kinds[kind].reach, project)
         own = world.actors[service.actors[kind]]
         for each in served:
             pools = {**each.pools, **_pools(world, each, name)}
             pools |= {slot: own.pools[slot] for slot in CREDENTIALS}
             world.declare(service, runs, pools)
             service.actors[each.name] = world.actors.add(replace(own, pools={**own.pools, **pools}))
-        yield partial(_service, family=family, service=service, kind=kind, served=served)
+        yield partial(_run, service=_Service(family, service, kind, kinds[kind], served, parameters))
 
 
 def _served(world: World, number: int, alike: int, reach: str, own: Project) -> list[Project]:
@@ -99,32 +138,30 @@ def _pools(world: World, project: Project, name: str) -> dict[str, int]:
     }
 
 
-def _service(platform: Platform, family: Family, service: Workload, kind: str, served: list[Project]) -> Process:
-    world, spec = platform.world, family.kinds(Kind)[kind]
-    draws = Draws(world.seed, NAME, service.name, width=WIDTH)
-    every, activity = spec.every, family.activity(spec.runs)
-    row = draws.row()
-    jitter = service.parameters["jitter"]
+def _run(platform: Platform, service: _Service) -> Process:
+    """Run by the clock; a run that is missed is made up for by the next."""
+    world, family, workload, kind = platform.world, service.family, service.workload, service.kind
+    draws = Draws(world.seed, NAME, workload.name, of=_Draws)
+    every, activity = kind.every, family.activity(kind.runs)
     crash = family.value("restarts_per_week") * every / WEEK
-    base = platform.now + spec.at + round(row[0] * min(every, HOUR))
+    base = platform.now + kind.at + round(draws.row().begins * min(every, HOUR))
     yield platform.wait(base - platform.now)
     run, session, began = 0, 0, platform.now
-    restarts = service.restarts - 1  # it starts now
+    restarts = workload.restarts - 1  # it starts now
     while True:
         row = draws.row()
-        begins = restarts != service.restarts or row[1] < crash
+        begins = restarts != workload.restarts or row.crash < crash
         if begins:
-            restarts, session, began = service.restarts, session + 1, platform.now
-        if begins or row[2] >= service.parameters["missed"]:
+            restarts, session, began = workload.restarts, session + 1, platform.now
+        if begins or row.missed >= service.parameters.missed:
             if begins:
-                start = Task(platform, service, kind, STARTS + session, session=session)
-                start.start_up(family.start_up(service.identity.credential_kind), row[3])
-            task = Task(platform, service, served[run % len(served)].name, run, session=session)
+                start = Task(platform, workload, service.name, STARTS + session, session=session)
+                start.start_up(family.start_up(workload.identity.credential_kind), row.start_up)
+            task = Task(platform, workload, service.served[run % len(service.served)].name, run, session=session)
             task.anchor = began
-            task.log(
-                activity, round(spec.lasts * (0.6 + 0.4 * row[4])), max(round(spec.calls * (0.7 + 0.6 * row[5])), 1)
-            )
-            task.explore(family.activity("explore"), row[5:10])
+            calls = max(round(kind.calls * (0.7 + 0.6 * row.calls)), 1)
+            task.log(activity, round(kind.lasts * (0.6 + 0.4 * row.length)), calls)
+            task.explore(family.activity("explore"), row.explore)
         run += 1
-        planned = base + run * every + round(jitter * min(every, HOUR) * (2.0 * row[6] - 1.0))
-        yield platform.wait(max(planned - platform.now, 1))
+        off = service.parameters.jitter * min(every, HOUR) * (2.0 * row.jitter - 1.0)
+        yield platform.wait(max(base + run * every + round(off) - platform.now, 1))

@@ -7,14 +7,15 @@ Its batch jobs run beside it under the same identity: bursts of storage reads th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final, NamedTuple
 
+from scopedrift.scenarios.fields import Model
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import IDLE, Platform, Process, Start
-from scopedrift.simulator.runtime.tasks import Task
+from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.rhythm import WEEK
@@ -31,10 +32,44 @@ REQUEST_EVENTS: Final = 3
 """Events that one request leaves (`per_task` of the activity)."""
 
 
-def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+class Parameters(Model):
+    """What a scenario sets."""
+
+    services: int
+    requests_per_hour: float
+    releases_per_week: float
+    batches_per_day: float
+
+
+class _WindowDraws(NamedTuple):
+    """One window of a service."""
+
+    release: float
+    crash: float
+    start_up: float
+    refresh: float
+    refreshed: float
+    explore: Exploration
+    burst: float
+    fraction: float
+    unused: float
+
+
+class _BatchDraws(NamedTuple):
+    """One batch job."""
+
+    gap: float
+    start_up: float
+    length: float
+    dataset: float
+    explore: Exploration
+    unused: float
+
+
+def build(world: World, parameters: Parameters) -> Iterator[Start]:
     """Make `services` services; yield one process for each."""
     family = Family(world, NAME)
-    for number in range(parameters["services"]):
+    for number in range(parameters.services):
         project = world.home(NAME, number)
         name = f"service-{number:04d}"
         bucket = f"s3://{world.company}-{project.name}"
@@ -52,7 +87,6 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
                 "endpoint": [f"endpoint/{project.name}-{name}"],
                 "store": [f"features/{project.name}-{k}" for k in range(number % 3 + 1)],
             },
-            parameters=parameters,
         )
         world.allow_tools("request", [family.activity("serve")])
         batch = [family.activity(each) for each in ("batch", "load_model", "explore")]
@@ -62,20 +96,18 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
         yield partial(_batches, family=family, workload=workload, parameters=parameters)
 
 
-def _service(
-    platform: Platform, family: Family, workload: Workload, number: int, parameters: Mapping[str, Any]
-) -> Process:
+def _service(platform: Platform, family: Family, workload: Workload, number: int, parameters: Parameters) -> Process:
     seed = platform.world.seed
-    draws = Draws(seed, NAME, workload.name, width=13)
+    draws = Draws(seed, NAME, workload.name, of=_WindowDraws)
     rank = evenly(seed, number, NAME, "skew")
     skew = family.distribution("skew")(rank)
-    per_window = parameters["requests_per_hour"] * skew * platform.world.scenario.load * WINDOW / HOUR
-    rhythm = platform.world.rhythms["customers"]
-    clump = max(round(family.distribution("clump")(_spread(rank, parameters["services"]))), 1)
+    per_window = parameters.requests_per_hour * skew * platform.world.scenario.load * WINDOW / HOUR
+    rhythm = platform.world.rhythm("customers")
+    clump = max(round(family.distribution("clump")(_spread(rank, parameters.services))), 1)
     span = family.seconds("request_s", evenly(seed, number, NAME, "request"))
     chance = {
         "crash": family.value("crashes_per_week") * WINDOW / WEEK,
-        "release": parameters["releases_per_week"] * WINDOW / WEEK,
+        "release": parameters.releases_per_week * WINDOW / WEEK,
         "refresh": WINDOW / HOUR / family.value("refresh_h"),
     }
     started, release, request, restarts = 0, 1, 0, workload.restarts
@@ -83,7 +115,7 @@ def _service(
     window = 0
     while True:
         row = draws.row()
-        if row[0] < chance["release"] * platform.world.rhythms["releases"].at(platform.now):
+        if row.release < chance["release"] * platform.world.rhythm("releases").at(platform.now):
             release += 1
             image = workload.image.rsplit(":", 1)[0]
             set_image(platform.world, workload, f"{image}:1.{release}.{started % 7}")
@@ -91,20 +123,20 @@ def _service(
             released.anchor = task.anchor if task else platform.now
             released.log(family.activity("release"), MINUTE, 5)
             task = None
-        if task is None or row[1] < chance["crash"] or restarts != workload.restarts:
+        if task is None or row.crash < chance["crash"] or restarts != workload.restarts:
             restarts = workload.restarts
             started += 1
             task = Task(platform, workload, "service", window, session=started)
-            platform.env.process(_start(platform, family, workload, task, row[2]))
+            platform.env.process(_start(platform, family, workload, task, row.start_up))
         else:
             task.renew(platform.now + WINDOW)
-        if task.number != window and row[3] < chance["refresh"]:
+        if task.number != window and row.refresh < chance["refresh"]:
             again = Task(platform, workload, "service", window, session=started)
             again.anchor = task.anchor
-            again.log(family.activity("refresh"), 3 * MINUTE, 3 + round(8 * row[4]))
-            again.explore(family.activity("explore"), row[5:10])
-        demand = per_window * rhythm.at(platform.now) * family.distribution("burst")(row[10]) * workload.load
-        requests = int(demand) + (row[11] < demand % 1.0)
+            again.log(family.activity("refresh"), 3 * MINUTE, 3 + round(8 * row.refreshed))
+            again.explore(family.activity("explore"), row.explore)
+        demand = per_window * rhythm.at(platform.now) * family.distribution("burst")(row.burst) * workload.load
+        requests = int(demand) + (row.fraction < demand % 1.0)
         if requests:
             served = Task(platform, workload, "request", request, session=started)
             served.anchor = task.anchor
@@ -127,27 +159,27 @@ def _start(platform: Platform, family: Family, workload: Workload, task: Task, u
     task.log(family.activity("load_model"), 40 * SECOND, 3)
 
 
-def _batches(platform: Platform, family: Family, workload: Workload, parameters: Mapping[str, Any]) -> Process:
+def _batches(platform: Platform, family: Family, workload: Workload, parameters: Parameters) -> Process:
     """Batch jobs: now and then, at low priority, a dataset of the project is scored."""
-    rate = parameters["batches_per_day"]
-    draws = Draws(platform.world.seed, NAME, workload.name, "batch", width=10)
+    rate = parameters.batches_per_day
+    draws = Draws(platform.world.seed, NAME, workload.name, "batch", of=_BatchDraws)
     job = 0
     while rate > 0:
         row = draws.row()
-        yield platform.wait(platform.arrival("flat", DAY / rate, row[0]))
+        yield platform.wait(platform.arrival("flat", DAY / rate, row.gap))
         platform.env.process(_batch(platform, family, workload, job, row))
         job += 1
 
 
-def _batch(platform: Platform, family: Family, workload: Workload, job: int, row: list[float]) -> Process:
+def _batch(platform: Platform, family: Family, workload: Workload, job: int, row: _BatchDraws) -> Process:
     yield platform.gpus.request(1, IDLE)
     task = Task(platform, workload, "batch", BATCHES + job)
-    yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), row[1]))
+    yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), row.start_up))
     task.log(family.activity("load_model"), 40 * SECOND, 3)
-    length = family.seconds("batch_s", row[2])
+    length = family.seconds("batch_s", row.length)
     reads = min(max(round(length / SECOND * family.value("batch_reads_per_s")), 5), MAX_READS)
     datasets = workload.project.datasets
-    task.log(family.activity("batch"), length, reads, data=datasets[int(row[3] * row[3] * len(datasets))])
-    task.explore(family.activity("explore"), row[4:9], job)
+    task.log(family.activity("batch"), length, reads, data=datasets[int(row.dataset * row.dataset * len(datasets))])
+    task.explore(family.activity("explore"), row.explore, job)
     yield platform.wait(length)
     platform.gpus.release(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from scopedrift.scenarios.catalogue import ORPHANED
 from scopedrift.simulator.expansion.activities import Activity
@@ -25,6 +25,12 @@ from scopedrift.simulator.world.workload import Workload
 NAME: Final = ORPHANED
 
 
+class _Draws(NamedTuple):
+    gap: float
+    length: float
+    calls: float
+
+
 def build(world: World) -> Iterator[Start]:
     """Leave behind the scenario's share of orphaned identities; yield one process for each."""
     data = world.platform.orphans
@@ -35,7 +41,7 @@ def build(world: World) -> Iterator[Start]:
         project = world.home(NAME, number)
         identity = world.add_identity(name, project, kind=STANDING, orphaned=True)
         workload = world.add_workload(
-            NAME, name, project, activities=[activity], kinds=["script"], pools={}, parameters={}, identity=identity
+            NAME, name, project, activities=[activity], kinds=["script"], pools={}, identity=identity
         )
         per_week = rate(key(world.seed, "uses", name) / 2.0**64)
         yield partial(_script, workload=workload, activity=activity, gap=WEEK / per_week, calls=calls)
@@ -43,11 +49,11 @@ def build(world: World) -> Iterator[Start]:
 
 def _script(platform: Platform, workload: Workload, activity: Activity, gap: float, calls: Quantiles) -> Process:
     """What nobody switched off."""
-    draws = Draws(platform.world.seed, NAME, workload.name, width=3)
+    draws = Draws(platform.world.seed, NAME, workload.name, of=_Draws)
     number = 0
     while True:
         row = draws.row()
-        yield platform.wait(max(round(exponential(row[0]) * gap), MINUTE))
+        yield platform.wait(max(round(exponential(row.gap) * gap), MINUTE))
         task = Task(platform, workload, "script", number)
-        task.log(activity, round((0.2 + row[1]) * MINUTE), round(calls(row[2])))
+        task.log(activity, round((0.2 + row.length) * MINUTE), round(calls(row.calls)))
         number += 1

@@ -10,16 +10,17 @@ thief.  What is delivered twice is looked up and found done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
-from typing import Any, Final
+from typing import Final, NamedTuple
 
+from scopedrift.scenarios.fields import Model
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start, exponential
-from scopedrift.simulator.runtime.tasks import Task
+from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.workload import Workload
@@ -38,6 +39,44 @@ CALLED: Final = 1 << 30
 """Task numbers from here on are invocations by a parent; from twice that, cold starts that belong to none."""
 
 
+class Parameters(Model):
+    """What a scenario sets."""
+
+    functions: int
+    most_per_day: float
+    fan_out: float
+    concurrency: int
+
+
+class _CallDraws(NamedTuple):
+    """One invocation of a rare function."""
+
+    begins: float
+    start_up: float
+    length: float
+    calls: float
+    explore: Exploration
+    degree: float
+    retried: float
+    retry_gap: float
+    gap: float
+    fans_out: float
+
+
+class _WindowDraws(NamedTuple):
+    """One window of a busy function."""
+
+    burst: float
+    """In the first row: when its windows begin."""
+    invocations: tuple[float, float, float]
+    """Their sum is nearly normal."""
+    start_up: float
+    explore: Exploration
+    fans_out: float
+    degree: float
+    retried: float
+
+
 @dataclass
 class _Function:
     """One function, as its process and its callers see it."""
@@ -51,6 +90,8 @@ class _Function:
     """Coefficient of variation of the gaps between its invocations."""
     usual: int
     """How long an invocation takes (microseconds)."""
+    limit: int
+    """Invocations at once, at most."""
     last: int = -DAY
     """When it was last active."""
     started: int = 0
@@ -74,22 +115,17 @@ class _Function:
         """Whether a clock invokes it."""
         return self.gap_cv < REGULAR
 
-    @property
-    def limit(self) -> int:
-        """Invocations at once, at most."""
-        return int(self.workload.parameters["concurrency"])
 
-
-def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+def build(world: World, parameters: Parameters) -> Iterator[Start]:
     """Make `functions` functions; yield one process for each."""
     family = Family(world, NAME)
     functions: list[_Function] = []
-    for number in range(parameters["functions"]):
+    for number in range(parameters.functions):
         project = world.home(NAME, number)
         name = f"function-{number:05d}"
         bucket = f"s3://{world.company}-{project.name}"
         start_up = family.start_up(world.scenario.identities.credential.kind)
-        parent = number > 0 and evenly(world.seed, number, NAME, "fan-out") < parameters["fan_out"]
+        parent = number > 0 and evenly(world.seed, number, NAME, "fan-out") < parameters.fan_out
         listed = ("invoke", "redeliver", "explore", *(("fan_out",) if parent else ()))
         activities = [family.activity(each) for each in listed]
         children = [world.home(NAME, child).name + f"-{child:05d}" for child in _children(number)]
@@ -105,18 +141,18 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
                 "function": [f"function/{child}" for child in children],
                 "store": [f"features/{project.name}-{number % 5}"],
             },
-            parameters=parameters,
         )
         world.allow_tools("invocation", [*activities, start_up])
         trigger = int(family.choice("trigger", evenly(world.seed, number, NAME, "trigger")))
         per_day = family.distribution("per_day")(evenly(world.seed, number, NAME, "per-day"))
-        per_day = min(per_day, parameters["most_per_day"]) * world.scenario.load
+        per_day = min(per_day, parameters.most_per_day) * world.scenario.load
         bursts = evenly(world.seed, number, NAME, "gaps")
         timers = family.value("timers")
         bursts = bursts * timers if trigger == TIMER else timers + bursts * (1.0 - timers)
         gap_cv = family.distribution("gap_cv")(bursts)
         usual = family.seconds("duration_s", evenly(world.seed, number, NAME, "length"))
-        functions.append(_Function(workload, number, trigger, parent, per_day, gap_cv, usual))
+        limit = parameters.concurrency
+        functions.append(_Function(workload, number, trigger, parent, per_day, gap_cv, usual, limit))
     for function in functions:
         run = _busy if function.busy else _rare
         yield partial(run, family=family, function=function, functions=functions)
@@ -130,9 +166,9 @@ def _children(number: int) -> list[int]:
 def _rare(platform: Platform, family: Family, function: _Function, functions: Sequence[_Function]) -> Process:
     """One task an invocation; cold when the last one is longer ago than the platform keeps it warm."""
     workload = function.workload
-    draws = Draws(platform.world.seed, NAME, workload.name, width=14)
+    draws = Draws(platform.world.seed, NAME, workload.name, of=_CallDraws)
     gap = DAY / function.per_day
-    yield platform.wait(round(draws.row()[0] * gap))
+    yield platform.wait(round(draws.row().begins * gap))
     number = 0
     while True:
         row = draws.row()
@@ -140,22 +176,22 @@ def _rare(platform: Platform, family: Family, function: _Function, functions: Se
         cold = _is_cold(platform, family, function)
         task = Task(platform, workload, "invocation", number, session=function.started)
         if cold:
-            yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), row[1]))
+            yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), row.start_up))
             function.anchor = task.anchor
         else:
             task.anchor = function.anchor
-        length = max(round(function.usual * family.distribution("variation")(row[2])), 1)
-        task.log(family.activity("invoke"), length, 1 + int(INVOCATION_EVENTS * row[3]))
-        task.explore(family.activity("explore"), row[4:9], within=length)
-        if function.parent and row[13] < family.value("fan_outs_per_day") / function.per_day:
-            _fan_out(platform, family, function, functions, task, row[9])
+        length = max(round(function.usual * family.distribution("variation")(row.length)), 1)
+        task.log(family.activity("invoke"), length, 1 + int(INVOCATION_EVENTS * row.calls))
+        task.explore(family.activity("explore"), row.explore, within=length)
+        if function.parent and row.fans_out < family.value("fan_outs_per_day") / function.per_day:
+            _fan_out(platform, family, function, functions, task, row.degree)
         yield platform.wait(length)
         function.last = platform.now
         number += 1
-        if row[10] < family.value("retried"):
-            yield platform.wait(round(exponential(row[11]) * 30 * SECOND) + SECOND)
+        if row.retried < family.value("retried"):
+            yield platform.wait(round(exponential(row.retry_gap) * 30 * SECOND) + SECOND)
             task.log(family.activity("redeliver"), SECOND, REDELIVERY_EVENTS)
-        yield platform.wait(max(_pause(platform, family, function, gap, row[12]) - (platform.now - begun), 1))
+        yield platform.wait(max(_pause(platform, family, function, gap, row.gap) - (platform.now - begun), 1))
 
 
 def _pause(platform: Platform, family: Family, function: _Function, gap: float, u: float) -> int:
@@ -173,7 +209,7 @@ def _pause(platform: Platform, family: Family, function: _Function, gap: float, 
         if u < follows:
             return min(family.seconds("follow_s", u / follows), round(gap))
         work = gap / (1.0 - follows) * exponential((u - follows) / (1.0 - follows))
-    return platform.world.rhythms[rhythm].wait(platform.now, work)
+    return platform.world.rhythm(rhythm).wait(platform.now, work)
 
 
 def _is_cold(platform: Platform, family: Family, function: _Function) -> bool:
@@ -187,37 +223,38 @@ def _is_cold(platform: Platform, family: Family, function: _Function) -> bool:
 def _busy(platform: Platform, family: Family, function: _Function, functions: Sequence[_Function]) -> Process:
     """One stage a window; the number of warm instances follows the load, and each new one starts cold."""
     workload = function.workload
-    draws = Draws(platform.world.seed, NAME, workload.name, width=13)
-    rhythm = platform.world.rhythms["customers" if function.trigger == HTTP else "working"]
+    draws = Draws(platform.world.seed, NAME, workload.name, of=_WindowDraws)
+    rhythm = platform.world.rhythm("customers" if function.trigger == HTTP else "working")
     length = function.usual / SECOND
     clump = max(round((function.gap_cv**2 + 1.0) / 2.0), 1)  # groups of m have a variation of sqrt(2 m - 1)
     most = max(int(function.limit * WINDOW / (length * SECOND)), 1)
     fans_out = family.value("fan_outs_per_day") * WINDOW / DAY
     number = 0
     function.anchor = platform.now
-    yield platform.wait(round(draws.row()[0] * WINDOW))
+    yield platform.wait(round(draws.row().burst * WINDOW))
     while True:
         row = draws.row()
-        burst = family.distribution("burst")(row[0]) if function.gap_cv > 1.0 else 1.0
+        burst = family.distribution("burst")(row.burst) if function.gap_cv > 1.0 else 1.0
         mean = function.per_day * WINDOW / DAY * rhythm.at(platform.now) * burst * workload.load
-        wanted = max(round(mean + sqrt(mean) * (row[1] + row[2] + row[3] - 1.5) * 2.0), 0) + function.waiting
+        one, two, three = row.invocations
+        wanted = max(round(mean + sqrt(mean) * (one + two + three - 1.5) * 2.0), 0) + function.waiting
         invocations = min(wanted, most)
         function.waiting = wanted - invocations
         needed = (
             min(max(round(invocations * length * SECOND / WINDOW * 3) + 1, 1), function.limit) if invocations else 0
         )
-        _grow(platform, family, function, needed, row[4])
+        _grow(platform, family, function, needed, row.start_up)
         function.warm = needed
         if invocations:
             task = Task(platform, workload, "invocation", number, session=function.started)
             task.anchor = function.anchor
             span = max(round(length * SECOND), 1)
             task.log(family.activity("invoke"), WINDOW, invocations * INVOCATION_EVENTS, span=span, clump=clump)
-            task.explore(family.activity("explore"), row[5:10], within=span)
-            twice = round(invocations * family.value("retried") + row[12] - 0.5)
+            task.explore(family.activity("explore"), row.explore, within=span)
+            twice = round(invocations * family.value("retried") + row.retried - 0.5)
             task.log(family.activity("redeliver"), WINDOW, twice * REDELIVERY_EVENTS)
-            if function.parent and row[10] < fans_out:
-                _fan_out(platform, family, function, functions, task, row[11])
+            if function.parent and row.fans_out < fans_out:
+                _fan_out(platform, family, function, functions, task, row.degree)
             number += invocations
         yield platform.wait(WINDOW)
 

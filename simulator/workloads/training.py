@@ -8,19 +8,26 @@ trials at once, which give way to whoever waits with a higher priority.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import simpy
+
+from scopedrift.scenarios.fields import Model
+from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import DAY, HOUR, MINUTE, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import IDLE, URGENT, USUAL, Platform, Process, Start
-from scopedrift.simulator.runtime.tasks import Task
+from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "training"
+Job = Generator[simpy.Event, Any, bool]
+"""A process that returns whether it completed."""
 ROLES: Final = {
     "prepare": ("submit", "prepare", "explore"),
     "train": ("submit", "gang", "watch", "read", "checkpoint", "resume", "finish", "cancel", "explore"),
@@ -38,13 +45,74 @@ TRIALS: Final = 128
 NEIGHBOURS: Final = 64
 """Pipelines whose runs together are even in size: a power of two (see `randomness.evenly`)."""
 MAX_READS: Final = 4_000
-WIDTH: Final = 24
 
 
-def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
+class Parameters(Model):
+    """What a scenario sets."""
+
+    pipelines: int
+    runs_per_day: float
+    stage_identities: bool
+    searches: float
+
+
+class _TrainDraws(NamedTuple):
+    """One training job."""
+
+    gpus: float
+    length: float
+    ends: float
+    retried: float
+    start_up: float
+    stopped: float
+
+
+class _RunDraws(NamedTuple):
+    """One run of a pipeline."""
+
+    gap: float
+    start_up: float
+    prepare: float
+    explore: Exploration
+    unused: tuple[float, float, float, float]
+    train: tuple[float, float, float, float]
+    """Of each job of its training, all but how large and how long it is."""
+    next_start: float
+    """Of evaluation, and of deployment."""
+    evaluate: float
+    explore_evaluation: Exploration
+    deployed: float
+
+
+class _MonitorDraws(NamedTuple):
+    """One look at what was deployed."""
+
+    length: float
+    calls: float
+    explore: Exploration
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """One pipeline, as its runs see it."""
+
+    family: Family
+    number: int
+    parts: Mapping[str, Workload]
+    """Its stages by role."""
+    parameters: Parameters
+    sizes: Counter[tuple[float, bool]] = field(default_factory=Counter)
+    """How many of its runs had which size."""
+
+    def flow(self, role: str) -> Activity:
+        """How a stage starts up."""
+        return self.family.start_up(self.parts[role].identity.credential_kind)
+
+
+def build(world: World, parameters: Parameters) -> Iterator[Start]:
     """Make `pipelines` pipelines; yield one process for each."""
     family = Family(world, NAME)
-    for number in range(parameters["pipelines"]):
+    for number in range(parameters.pipelines):
         name = f"pipeline-{number:04d}"
         project = world.home(NAME, number)
         shared: Workload | None = None
@@ -67,103 +135,100 @@ def build(world: World, parameters: Mapping[str, Any]) -> Iterator[Start]:
                     "endpoint": [f"endpoint/{project.name}-{name}"],
                     "store": [f"features/{project.name}-{number % 3}"],
                 },
-                parameters=parameters,
-                identity=None if parameters["stage_identities"] or shared is None else shared.identity,
+                identity=None if parameters.stage_identities or shared is None else shared.identity,
             )
             world.allow_tools(role, [*activities, start_up])
             shared = shared or workload
             parts[role] = workload
-        yield partial(_pipeline, family=family, number=number, parts=parts, parameters=parameters)
+        yield partial(_runs, pipeline=_Pipeline(family, number, parts, parameters))
 
 
-def _pipeline(
-    platform: Platform, family: Family, number: int, parts: Mapping[str, Workload], parameters: Mapping[str, Any]
-) -> Process:
+def _runs(platform: Platform, pipeline: _Pipeline) -> Process:
     """Runs arrive in working hours, each as a process of its own."""
-    rate = parameters["runs_per_day"]
-    draws = Draws(platform.world.seed, NAME, parts["train"].name, width=WIDTH)
-    run, sizes = 0, Counter[tuple[float, bool]]()
+    rate, train = pipeline.parameters.runs_per_day, pipeline.parts["train"]
+    draws = Draws(platform.world.seed, NAME, train.name, of=_RunDraws)
+    run = 0
     while rate > 0:
         row = draws.row()
-        gap = platform.arrival("working", DAY / rate, row[0]) / parts["train"].load
+        gap = platform.arrival("working", DAY / rate, row.gap) / train.load
         yield platform.wait(max(round(gap), 1))
-        platform.env.process(_run(platform, family, parts, parameters, number, run, row, sizes))
+        platform.env.process(_run(platform, pipeline, run, row))
         run += 1
 
 
-def _run(
-    platform: Platform,
-    family: Family,
-    parts: Mapping[str, Workload],
-    parameters: Mapping[str, Any],
-    number: int,
-    run: int,
-    row: list[float],
-    sizes: Counter[tuple[float, bool]],
-) -> Process:
-    flow = {role: family.start_up(part.identity.credential_kind) for role, part in parts.items()}
+def _run(platform: Platform, pipeline: _Pipeline, run: int, row: _RunDraws) -> Process:
+    """One run: prepare, train, and if that works out evaluate, register and deploy."""
+    family, parts = pipeline.family, pipeline.parts
     task = Task(platform, parts["prepare"], "prepare", run)
-    yield platform.wait(task.start_up(flow["prepare"], row[1]))
-    length = family.seconds("prepare_s", row[2])
+    yield platform.wait(task.start_up(pipeline.flow("prepare"), row.start_up))
+    length = family.seconds("prepare_s", row.prepare)
     task.log(family.activity("prepare"), length, _reads(length, family))
-    task.explore(family.activity("explore"), row[3:8])
+    task.explore(family.activity("explore"), row.explore)
     task.renew(platform.now + length)
     yield platform.wait(length)
-    # how large a run is, is even over the runs of neighbouring pipelines: one giant more or less would make another
-    # week; it depends on this pipeline's runs alone
-    seed, (group, place) = platform.world.seed, divmod(number, NEIGHBOURS)
-    search, gpus = (evenly(seed, run * NEIGHBOURS + place, NAME, each, group) for each in ("search", "gpus"))
-    size = (family.choice("gpus", gpus), search < parameters["searches"])
-    longer = evenly(seed, sizes[size] * NEIGHBOURS + place, NAME, "length", group, *size)
-    sizes[size] += 1
-    trials = 1
-    if search < parameters["searches"]:
-        trials = min(round(family.distribution("trials")(search / parameters["searches"])), TRIALS)
-    jobs = []
-    for trial in range(trials):
-        # a search reuses the run's draws, shifted: its trials differ and its length does not touch other runs
-        shifted = [(u + trial * 0.381966) % 1.0 for u in (gpus, longer, *row[12:16])]
-        job = _train(platform, family, parts["train"], run * TRIALS + trial, shifted, trials)
-        jobs.append(platform.env.process(job))
+    jobs = [platform.env.process(job) for job in _jobs(platform, pipeline, run, row)]
     yield platform.env.all_of(jobs)
     if not any(job.value for job in jobs):
         return
     task = Task(platform, parts["evaluate"], "evaluate", run)
     yield platform.gpus.request(1, USUAL)
-    yield platform.wait(task.start_up(flow["evaluate"], row[16]))
-    length = family.seconds("evaluate_s", row[17])
+    yield platform.wait(task.start_up(pipeline.flow("evaluate"), row.next_start))
+    length = family.seconds("evaluate_s", row.evaluate)
     task.log(family.activity("evaluate"), length, _reads(length, family) + 4)
-    task.explore(family.activity("explore"), row[18:23])
+    task.explore(family.activity("explore"), row.explore_evaluation)
     yield platform.wait(length)
     platform.gpus.release(1)
     task.log(family.activity("register"), 5 * SECOND, 4)
-    if row[23] < family.value("deployed"):
+    if row.deployed < family.value("deployed"):
         task = Task(platform, parts["deploy"], "deploy", run)
-        yield platform.wait(task.start_up(flow["deploy"], row[16]))
+        yield platform.wait(task.start_up(pipeline.flow("deploy"), row.next_start))
         task.log(family.activity("deploy"), 2 * MINUTE, 6)
         yield platform.wait(2 * MINUTE)
-        platform.env.process(_monitor(platform, family, parts["monitor"], run))
+        platform.env.process(_monitor(platform, pipeline, run))
 
 
-def _monitor(platform: Platform, family: Family, workload: Workload, run: int) -> Process:
+def _jobs(platform: Platform, pipeline: _Pipeline, run: int, row: _RunDraws) -> Iterator[Job]:
+    """The training jobs of a run: one, or the trials of a search.
+
+    How large a run is, is even over the runs of neighbouring pipelines: one giant more or less would make another
+    week.  It depends on this pipeline's runs alone.
+    """
+    family, searches = pipeline.family, pipeline.parameters.searches
+    seed, (group, place) = platform.world.seed, divmod(pipeline.number, NEIGHBOURS)
+    search, gpus = (evenly(seed, run * NEIGHBOURS + place, NAME, each, group) for each in ("search", "gpus"))
+    size = (family.choice("gpus", gpus), search < searches)
+    length = evenly(seed, pipeline.sizes[size] * NEIGHBOURS + place, NAME, "length", group, *size)
+    pipeline.sizes[size] += 1
+    trials = 1
+    if search < searches:
+        trials = min(round(family.distribution("trials")(search / searches)), TRIALS)
+    for trial in range(trials):
+        # a search reuses the run's draws, shifted: its trials differ and its length does not touch other runs
+        shifted = _TrainDraws._make((u + trial * 0.381966) % 1.0 for u in (gpus, length, *row.train))
+        yield _train(platform, pipeline, run * TRIALS + trial, shifted, trials)
+
+
+def _monitor(platform: Platform, pipeline: _Pipeline, run: int) -> Process:
     """Watch what was deployed, at a fixed interval for a few days; a later deployment is watched beside it."""
-    draws = Draws(platform.world.seed, NAME, workload.name, run, width=7, block=8)
+    family, workload = pipeline.family, pipeline.parts["monitor"]
+    draws = Draws(platform.world.seed, NAME, workload.name, run, of=_MonitorDraws)
     every = round(family.value("monitor_every_min") * MINUTE)
     until = platform.now + round(family.value("monitor_days") * DAY)
     task = Task(platform, workload, "monitor", run)
-    yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), draws.row()[0]))
+    yield platform.wait(task.start_up(pipeline.flow("monitor"), draws.row().length))
     while platform.now < until:
         row = draws.row()
-        task.log(family.activity("monitor"), round((1.0 + 3.0 * row[0]) * MINUTE), 6 + round(12 * row[1]))
-        task.explore(family.activity("explore"), row[2:7], run * 10)
+        task.log(family.activity("monitor"), round((1.0 + 3.0 * row.length) * MINUTE), 6 + round(12 * row.calls))
+        task.explore(family.activity("explore"), row.explore, run * 10)
         task.renew(min(platform.now + every, until))
         yield platform.wait(every)
 
 
-def _train(platform: Platform, family: Family, workload: Workload, job: int, u: list[float], trials: int) -> Any:
+def _train(platform: Platform, pipeline: _Pipeline, job: int, draws: _TrainDraws, trials: int) -> Job:
     """One training job: queue for GPUs, start, read between checkpoints; returns whether it completed."""
-    gpus = int(family.choice("gpus", u[0]))
-    length = family.seconds("duration_s", u[1])
+    family, workload = pipeline.family, pipeline.parts["train"]
+    gpus = int(family.choice("gpus", draws.gpus))
+    length = family.seconds("duration_s", draws.length)
     if trials > 1:
         length = max(round(length * family.value("trial_length")), SECOND)
     length = min(length, round(family.value("most_gpu_h") * HOUR / gpus))
@@ -171,16 +236,16 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
     share = (gpus - 1) / 63.0
     unfinished = family.value("failed") + family.value("cancelled")
     unfinished += (family.value("large_unfinished") - unfinished) * share
-    failed = u[2] < family.value("failed")
-    cancelled = not failed and u[2] < unfinished
-    runs = 2 if failed and u[3] < family.value("retried") else 1
+    failed = draws.ends < family.value("failed")
+    cancelled = not failed and draws.ends < unfinished
+    runs = 2 if failed and draws.retried < family.value("retried") else 1
     priority = URGENT if gpus >= LARGE else IDLE if trials > 1 else USUAL
     task = Task(platform, workload, "train", job)
     task.log(family.activity("submit"), 10 * SECOND, 3)
     yield platform.wait(10 * SECOND)  # the session is open by then
     task.log(family.activity("gang"), 10 * SECOND, gpus)
     for attempt in range(runs):
-        spent = length if not (failed and attempt == 0) and not cancelled else max(int(length * u[5]), SECOND)
+        spent = length if not (failed and attempt == 0) and not cancelled else max(int(length * draws.stopped), SECOND)
         most = 4 * CHECKPOINTS if priority == IDLE else CHECKPOINTS
         stretches = min(max(spent // (10 * MINUTE), 1), most)
         stretch = spent // stretches
@@ -189,7 +254,7 @@ def _train(platform: Platform, family: Family, workload: Workload, job: int, u: 
             if not holds:
                 yield platform.gpus.request(gpus, priority)
                 holds = True
-                yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), u[4]))
+                yield platform.wait(task.start_up(pipeline.flow("train"), draws.start_up))
                 if attempt or done:
                     task.log(family.activity("resume"), 30 * SECOND, 2)
             task.log(family.activity("read"), stretch, _reads(stretch, family))

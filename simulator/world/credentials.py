@@ -39,7 +39,7 @@ class Cycle:
 
 
 @dataclass(frozen=True)
-class Terms:
+class CredentialTerms:
     """What an identity authenticates with."""
 
     kind: str
@@ -59,13 +59,13 @@ class Credentials:
         self._life = platform.credential_life
         self._activities = activities
 
-    def terms(self, identity: str, kind: str | None = None) -> Terms:
+    def terms(self, identity: str, kind: str | None = None) -> CredentialTerms:
         """The credential of an identity: of a `kind`, or one by the scenario's shares."""
         kind = kind or self._kind(identity)
         ttl = self._kinds[kind].ttl
         if kind == STANDING or ttl is None:
             return self._standing_key(identity)
-        return Terms(kind, self._scenario.identities.credential.ttl or ttl)
+        return CredentialTerms(kind, self._scenario.identities.credential.ttl or ttl)
 
     def _kind(self, identity: str) -> str:
         shares = self._scenario.identities.credential.shares
@@ -73,11 +73,13 @@ class Credentials:
         u = key(self._seed, "credential kind", identity) / 2.0**64 * edges[-1]
         return list(shares)[bisect_right(edges[:-1], u)]
 
-    def _standing_key(self, identity: str) -> Terms:
+    def _standing_key(self, identity: str) -> CredentialTerms:
         """A key of some age when the simulation starts; a young one is under a rotation policy, an old one is not."""
         days = Quantiles.of(self._life.key_age_days)(key(self._seed, "key age", identity) / 2.0**64)
         period = self._life.rotation_days
-        return Terms(STANDING, period * DAY if days < period else 0, self._scenario.start_us - round(days * DAY))
+        return CredentialTerms(
+            STANDING, period * DAY if days < period else 0, self._scenario.start_us - round(days * DAY)
+        )
 
     def cycles(self, workload: str, kind: str, half_life: int) -> tuple[Cycle, ...]:
         """What a workload that holds a kind of credential repeats; the renewal of the credential comes first."""

@@ -7,9 +7,10 @@ Names are registered in per-column lists (the world's codes); a log renumbers th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.scenarios import Scenario, catalogue
+from scopedrift.scenarios.documents import Problem, ScenarioError
 from scopedrift.simulator.expansion.activities import Activity, Operations
 from scopedrift.simulator.expansion.tables import Actor, Tables
 from scopedrift.simulator.log.events import MISSING, registry_of
@@ -36,7 +37,7 @@ class World(Tables):
         self.scenario = scenario
         self.seed = seed
         self.platform = catalogue.platform()
-        self.rhythms = {name: Rhythm(spec) for name, spec in self.platform.rhythm.items()}
+        self._rhythms = {name: Rhythm(spec) for name, spec in self.platform.rhythm.items()}
         self.identities: dict[str, Identity] = {}
         self.workloads: dict[str, Workload] = {}
         self.calendar: list[CalendarEntry] = []
@@ -58,6 +59,15 @@ class World(Tables):
             if o.service in ACCOUNT_SERVICES and o.access in ("auth", "read")
         }
         self.entitlements = Entitlements(seed, scenario.identities, self, names)
+
+    def rhythm(self, name: str) -> Rhythm:
+        """A rhythm of the week, by its name in `platform.yaml`.
+
+        Raises `ScenarioError` that lists those that there are.
+        """
+        if name not in self._rhythms:
+            raise ScenarioError(Problem(f"unknown rhythm {name!r}: expected one of {', '.join(self._rhythms)}"))
+        return self._rhythms[name]
 
     def home(self, *name: object) -> Project:
         """The project that a new workload belongs to, by its name."""
@@ -86,7 +96,6 @@ class World(Tables):
         activities: Iterable[Activity],
         kinds: Sequence[str],
         pools: Mapping[str, Sequence[str] | int],
-        parameters: Mapping[str, Any],
         identity: Identity | None = None,
     ) -> Workload:
         """Make a workload, its identity (its own or, by the sharing knob, its project's) and declared scope.
@@ -106,7 +115,6 @@ class World(Tables):
             identity=identity,
             image=image,
             actors={},
-            parameters=parameters,
             sessions=Sessions(repeated),
         )
         identity.workloads.append(name)

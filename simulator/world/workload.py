@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.world.identities import Identity
@@ -49,7 +48,6 @@ class Workload:
     image: str
     actors: dict[str, int]
     """Task kind -> actor number."""
-    parameters: Mapping[str, Any]
     sessions: Sessions
     """Its credential sessions."""
     load: float = 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,18 +69,48 @@ def test_the_bits_of_the_hash_are_even_and_neighbours_unrelated():
     assert len(np.unique(hashed)) == len(hashed)
 
 
+class Flat(NamedTuple):
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+
+class Pair(NamedTuple):
+    left: float
+    right: float
+
+
+class Grouped(NamedTuple):
+    a: float
+    pair: Pair
+    d: float
+    rest: tuple[float, float]
+
+
 @settings(max_examples=30)
-@given(st.integers(1, 5), st.integers(1, 40), st.integers(0, 300))
-def test_row_j_of_a_process_is_the_same_however_many_are_read_at_once(width, block, number):
-    one = Draws(5, "training", "pipeline", width=width, block=block)
-    other = Draws(5, "training", "pipeline", width=width, block=7)
-    noise = Draws(5, "training", "another", width=width)
+@given(st.integers(1, 40), st.integers(0, 300))
+def test_row_j_of_a_process_is_the_same_however_many_are_read_at_once(block, number):
+    one = Draws(5, "training", "pipeline", of=Flat, block=block)
+    other = Draws(5, "training", "pipeline", of=Flat, block=7)
+    noise = Draws(5, "training", "another", of=Flat)
     for _ in range(number + 1):
         row = one.row()
         noise.row()  # what others draw meanwhile changes nothing
     for _ in range(number + 1):
         same = other.row()
-    assert row == same and len(row) == width and all(0.0 <= u < 1.0 for u in row)
+    assert row == same and all(0.0 <= u < 1.0 for u in row)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32), st.integers(1, 30))
+def test_a_group_of_draws_has_those_that_its_place_in_the_row_has(seed, number):
+    flat, grouped = Draws(seed, "a", of=Flat), Draws(seed, "a", of=Grouped)
+    for _ in range(number):
+        first, second, third, fourth, fifth, sixth = flat.row()
+        assert grouped.row() == Grouped(first, Pair(second, third), fourth, (fifth, sixth))
 
 
 def test_generators_of_different_names_differ():

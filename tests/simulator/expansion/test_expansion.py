@@ -17,7 +17,7 @@ from scopedrift.simulator.expansion.numbers import NO_TASK
 from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.expansion.rows import DENIED, NORMAL, OUTAGE, Holder, StageRow
 from scopedrift.simulator.log.events import CODED, COLUMNS, HOUR, MINUTE, MISSING, SECOND, Vocabulary
-from scopedrift.simulator.workloads.family import module_of
+from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.organisation import World
 
 START = 1_767_571_200_000_000
@@ -28,7 +28,7 @@ AT_ONCE = "{cloud_audit: {delay: 0s}}"
 def world(scenario_of):
     scenario = scenario_of(workloads="{serverless: {functions: 3}}", incidents="[]", changes="[]", telemetry=AT_ONCE)
     world = World(scenario, 3)
-    list(module_of("serverless").build(world, scenario.workloads["serverless"]))
+    build_family(world, "serverless", scenario.workloads["serverless"])
     world.activities.add(
         "test/walk", ActivitySpec(sequence=["metadata.identity", "secrets.get", "storage.read", "job.create"])
     )

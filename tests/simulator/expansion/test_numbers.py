@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scopedrift.simulator.expansion.numbers import NO_TASK, STAGES, TASKS, Range, check_apart
+from scopedrift.simulator.expansion.numbers import NO_TASK, STAGES, TASKS, NumberRange, check_apart
 
-ranges = st.tuples(st.integers(-50, 50), st.integers(1, 20)).map(lambda at: Range("some", at[0], at[0] + at[1]))
+ranges = st.tuples(st.integers(-50, 50), st.integers(1, 20)).map(lambda at: NumberRange("some", at[0], at[0] + at[1]))
 
 
 @pytest.mark.parametrize("group", [STAGES, TASKS])

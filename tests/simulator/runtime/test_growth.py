@@ -13,7 +13,7 @@ from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
-from scopedrift.simulator.workloads.family import module_of
+from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.organisation import World
 
 WORLD = {
@@ -55,7 +55,7 @@ def test_old_parts_go_and_the_users_of_a_dataset_follow_it():
     scenario = loader.load_text(json.dumps({**WORLD, "novelty": 1.0}))
     world = World(scenario, 2)
     for name, given in scenario.workloads.items():
-        list(module_of(name).build(world, given))
+        build_family(world, name, given)
     platform = Platform(world, Recorder(world, Delivery(scenario, 2, world.operations)))
     before = {project.name: [set(world.pools.items(d)) for d in project.datasets] for project in world.projects}
     start_growth(platform)

@@ -82,7 +82,7 @@ def test_the_number_of_sandboxes_limits_sessions_at_once(events):
     free = events({**QUIET, "platform": {"contention": False}}, agents=few)
 
     def starts(log):
-        return log[log.operation == "plan"].groupby("task").time.min()
+        return log[log.operation == "plan"].groupby(log.task.astype(str)).time.min()
 
     both = starts(waiting).index.intersection(starts(free).index)
     assert len(both) > 10

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from scopedrift.scenarios import catalogue, loader
+from scopedrift.scenarios.documents import ScenarioError
 from scopedrift.simulator.engine import simulate
-from scopedrift.simulator.workloads.family import module_of
 
 FAMILIES = {
-    "training": {"pipelines": 2},
-    "inference": {"services": 2, "requests_per_hour": 2.0},
-    "serverless": {"functions": 5, "most_per_day": 40.0},
-    "runners": {"tenants": 5},
-    "evaluation": {"suites": 2},
-    "housekeeping": {"services": 4},
-    "agents": {"agents": 2, "sessions_per_day": 2.0},
+    name: {each: min(family.parameters[each].default, 4) for each in (family.size.parameter, *family.size.along)}
+    for name, family in catalogue.families().items()
 }
+"""Every family of the catalogue, small."""
 GUIDE = Path(__file__).parents[3] / "docs" / "add-a-workload-family.md"
 TINY = {"name": "cut", "horizon": "3d", "windows": {"baseline": "1d", "calibration": "1d"}}
 APART = {"platform": {"contention": False}, "identities": {"sharing": 0.0, "orphaned": 0.0}}
@@ -35,10 +33,6 @@ def prints(log: pd.DataFrame) -> pd.Series:
 @pytest.fixture(scope="module")
 def together(events) -> pd.DataFrame:
     return events(APART, **FAMILIES)
-
-
-def test_every_family_of_the_catalogue_is_tested_here():
-    assert set(FAMILIES) == set(catalogue.families())
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -56,7 +50,7 @@ def test_the_log_of_all_families_does_not_depend_on_the_window():
     assert whole.log.digest == cut.log.digest
 
 
-@pytest.mark.parametrize("added", ["agents", "runners", "training"])
+@pytest.mark.parametrize("added", FAMILIES)
 def test_without_contention_adding_a_family_changes_no_event_of_the_others(events, together, added):
     others = {name: given for name, given in FAMILIES.items() if name != added}
     alone = events(APART, **others)
@@ -76,32 +70,51 @@ def test_every_number_of_a_family_names_its_source_or_says_assumed(name):
             assert parameter.source, f"{name}: {parameter.name}"
 
 
-def test_a_family_is_added_with_the_two_files_of_the_guide(tmp_path, monkeypatch):
-    """The guide's YAML and module, as printed, in folders of their own."""
+@pytest.fixture
+def guide(tmp_path, monkeypatch) -> Callable[..., str]:
+    """The guide's YAML and module, as printed, in folders of their own; returns a scenario that has the family."""
     blocks = GUIDE.read_text(encoding="utf-8").split("```")[1::2]
     files = {block.partition("\n")[0]: block.partition("\n")[2] for block in blocks}
-    data = tmp_path / "data"
-    for source in catalogue.root().rglob("*.yaml"):
-        target = data / source.relative_to(catalogue.root())
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(source.read_bytes())
-    (data / "workloads" / "mirrors.yaml").write_text(files["yaml"], encoding="utf-8")
-    modules = tmp_path / "modules"
-    modules.mkdir()
-    (modules / "mirrors.py").write_text(files["python"], encoding="utf-8")
-    monkeypatch.setattr(catalogue, "root", lambda: data)
-    package = sys.modules[module_of("agents").__name__.rpartition(".")[0]]
-    monkeypatch.setattr(package, "__path__", [*package.__path__, str(modules)])
-    monkeypatch.delitem(sys.modules, f"{package.__name__}.mirrors", raising=False)
-    text = {
-        "name": "with-mirrors",
-        "horizon": "3d",
-        "windows": {"baseline": "1d", "calibration": "1d"},
-        "workloads": {"mirrors": {"mirrors": 2}},
-    }
-    world = simulate(loader.load_text(json.dumps(text)), 1)
-    log = world.log.frame()
+
+    def add(replaced: str = "", by: str = "") -> str:
+        data = tmp_path / "data"
+        for source in catalogue.root().rglob("*.yaml"):
+            target = data / source.relative_to(catalogue.root())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+        (data / "workloads" / "mirrors.yaml").write_text(files["yaml"], encoding="utf-8")
+        modules = tmp_path / "modules"
+        modules.mkdir()
+        (modules / "mirrors.py").write_text(files["python"].replace(replaced, by), encoding="utf-8")
+        monkeypatch.setattr(catalogue, "root", lambda: data)
+        package = import_module("scopedrift.simulator.workloads")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(modules)])
+        monkeypatch.delitem(sys.modules, f"{package.__name__}.mirrors", raising=False)
+        return json.dumps({**TINY, "workloads": {"mirrors": {"mirrors": 2}}})
+
+    return add
+
+
+def test_a_family_is_added_with_the_two_files_of_the_guide(guide):
+    log = simulate(loader.load_text(guide()), 1).log.frame()
     assert set(log.task_kind.dropna()) == {"mirror"}
     assert log.identity.nunique() == 2
     assert {"CopyObject", "GetObject"} <= set(log.operation)
     assert (log.groupby("task").operation.first() != "CopyObject").all()
+
+
+def test_a_rhythm_that_does_not_exist_is_answered_with_those_that_do(guide):
+    scenario = loader.load_text(guide('"flat"', '"office"'))
+    with pytest.raises(ScenarioError, match=r"unknown rhythm 'office': expected one of working, customers, .*flat"):
+        simulate(scenario, 1)
+
+
+def test_parameters_that_file_and_module_do_not_share_are_named(guide):
+    scenario = loader.load_text(guide("copies_per_day: float", "copies_per_week: float"))
+    with pytest.raises(ScenarioError, match=r"mirrors\.yaml.*copies_per_(day|week)"):
+        simulate(scenario, 1)
+
+
+def test_the_guide_names_every_rhythm():
+    text = GUIDE.read_text(encoding="utf-8")
+    assert not [name for name in catalogue.platform().rhythm if f"| `{name}` |" not in text]

@@ -9,7 +9,7 @@ import pytest
 def spans(log: pd.DataFrame) -> pd.DataFrame:
     """First and last event of each job, but for the upkeep of its credential."""
     work = log[log.task.notna() & ~log.service.isin(["spire", "oauth", "metadata", "sts"])]
-    return work.groupby("task").time.agg(["min", "max"])
+    return work.groupby(work.task.astype(str)).time.agg(["min", "max"])
 
 
 def most_at_once(jobs: pd.DataFrame) -> int:

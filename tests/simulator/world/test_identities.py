@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.scenarios import load_text
+from scopedrift.scenarios import catalogue, load_text
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.workloads import orphans
-from scopedrift.simulator.workloads.family import module_of
+from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.credentials import STANDING
 from scopedrift.simulator.world.declarations import declared
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.sizes import sizes
 
 FAMILIES = "{training: {pipelines: 2}, inference: {services: 5}, serverless: {functions: 9}, runners: {}, agents: {}}"
-EVERYTHING = "{training: {}, inference: {}, serverless: {}, runners: {}, agents: {}, evaluation: {}, housekeeping: {}}"
+EVERYTHING = "{" + ", ".join(f"{name}: {{}}" for name in catalogue.families()) + "}"
 
 
 def build(seed: int, *, workloads: str = FAMILIES, **sections: str) -> World:
@@ -27,7 +27,7 @@ def build(seed: int, *, workloads: str = FAMILIES, **sections: str) -> World:
     scenario = load_text("name: built\n" + "".join(f"{name}: {value}\n" for name, value in sections.items()))
     world = World(scenario, seed)
     for family, parameters in sizes(scenario).items():
-        list(module_of(family).build(world, parameters))
+        build_family(world, family, parameters)
     list(orphans.build(world))
     return world
 
