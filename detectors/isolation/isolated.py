@@ -15,6 +15,7 @@ an `IsolationError`, and cost one cell.  Its answers are numbers and texts, and 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pickle
@@ -186,6 +187,9 @@ def _resolved(spec: str) -> tuple[str, list[str]]:
 def _readable() -> list[str]:
     """What every detector may read: the system, Python, what is installed, this package."""
     packages = [str(place.resolve()) for part in _PARTS for place in places(part)]
+    front = importlib.util.find_spec("scopedrift")
+    if front is not None and front.origin:  # its names alone: what they lead to stays out of reach
+        packages.append(str(Path(front.origin).resolve()))
     installed = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
     libraries = [entry for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
     return [*_SYSTEM, *_OURSELVES, *_DEVICES, sys.prefix, sys.base_prefix, *installed, *libraries, *packages]
