@@ -45,7 +45,7 @@ ON_REQUEST: Final[Mapping[str, str]] = {
         "pyod": "adapters.pyod:Pyod",
         "sklearn": "adapters.sklearn:Sklearn",
         "agentnorm": "adapters.agentnorm:Agentnorm",
-        "sigma": "adapters.sigma:Sigma",
+        "sigma": "adapters.sigma.detector:Sigma",
         "program": "adapters.program:Program",
         "http": "adapters.http:Http",
         "isolated": "isolation.isolated:Isolated",

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors.adapters._extras import library
+from scopedrift.detectors.adapters.libraries import library
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import column, texts_of

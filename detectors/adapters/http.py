@@ -3,9 +3,9 @@
     scopedrift run core-week --detector 'http(url=http://127.0.0.1:8080/score)'
 
 Request: `{"run": "5f...", "seed": 7, "phase": "fit" or "score", "events": [...]}`, of at most `size` events in order of
-arrival; `_json` says what an event is.  Response: `{"scores": [...]}`, an answer for each event.  A service that learns
-keeps its state by `run`: each fit has another one, and begins with the history in phase `fit`, whose scores are not
-looked at.
+arrival; `event_json` says what an event is.  Response: `{"scores": [...]}`, an answer for each event.  A service that
+learns keeps its state by `run`: each fit has another one, and begins with the history in phase `fit`, whose scores are
+not looked at.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from scopedrift.detectors.adapters._json import encoded, judged
+from scopedrift.detectors.adapters.event_json import encoded, judged
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.isolation.abstentions import Abstentions
 from scopedrift.detectors.knowledge import Knowledge

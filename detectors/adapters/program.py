@@ -3,8 +3,8 @@
     scopedrift run core-week --detector 'program(command=node score.js)'
 
 The program reads one event a line from its standard input and answers each with one line on its standard output
-(`_json` says what they look like).  It must neither wait for more input before it answers, nor keep answers back.  A
-line too many would shift all answers after it: it is an error.  The events of the history come first, so that it can
+(`event_json` says what they look like).  It must neither wait for more input before it answers, nor keep answers back.
+A line too many would shift all answers after it: it is an error.  The events of the history come first, so that it can
 learn; what it answers to them is dropped.  `SCOPEDRIFT_SEED` in its environment is the seed.
 
 A program that dies or falls silent is started again, shown the history again, and asked the same batch again; what it
@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors.adapters._json import encoded, judged
+from scopedrift.detectors.adapters.event_json import encoded, judged
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.isolation.abstentions import Abstentions
 from scopedrift.detectors.isolation.child import Child, ChildError

@@ -2,7 +2,7 @@
 
     scopedrift run core-week --detector 'pyod(model=KNN, options={"n_neighbors": 20})'
 
-How rows are made, sampled and judged: `_models`.
+How rows are made, sampled and judged: `row_models`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
-from scopedrift.detectors.adapters._extras import library, made, unknown
-from scopedrift.detectors.adapters._models import RowModel
+from scopedrift.detectors.adapters.libraries import library, made, unknown
+from scopedrift.detectors.adapters.row_models import RowModel
 from scopedrift.detectors.base import param
 from scopedrift.simulator.log.events import Array
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors.adapters._extras import library, made, unknown
+from scopedrift.detectors.adapters.libraries import library, made, unknown
 from scopedrift.detectors.base import param
 from scopedrift.detectors.toolkit.distinct import Distinct
 from scopedrift.detectors.toolkit.profiles import FEATURES

@@ -3,7 +3,7 @@
     scopedrift run core-week --detector 'sklearn(model=neighbors.LocalOutlierFactor, options={"n_neighbors": 50})'
 
 An estimator needs `fit(X)` and `score_samples(X)` or `decision_function(X)`, of which a low value means abnormal.
-How rows are made, sampled and judged: `_models`.
+How rows are made, sampled and judged: `row_models`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scopedrift.detectors.adapters._extras import made
-from scopedrift.detectors.adapters._models import RowModel
+from scopedrift.detectors.adapters.libraries import made
+from scopedrift.detectors.adapters.row_models import RowModel
 from scopedrift.detectors.base import param
 from scopedrift.simulator.log.events import Array
 

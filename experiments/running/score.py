@@ -107,11 +107,11 @@ def score(
 
 def _over_records(spec: str, detector: Detector, records: Imported | None) -> Detector:
     """A detector of rules as one that judges the records themselves; any other as it is."""
-    from scopedrift.detectors.adapters.sigma import Sigma
+    from scopedrift.detectors.adapters.sigma.detector import Sigma
 
     if records is None or not isinstance(detector, Sigma):
         return detector
-    from scopedrift.detectors.adapters.sigma_records import OnRecords, judge
+    from scopedrift.detectors.adapters.sigma.records import OnRecords, judge
 
     with guarded(spec, "reading its rules and the records"):
         return OnRecords(judge(detector.path(), records))

@@ -13,7 +13,7 @@ pytest.importorskip("sigma")
 
 from typer.testing import CliRunner
 
-from scopedrift.detectors.adapters.sigma_records import judge
+from scopedrift.detectors.adapters.sigma.records import judge
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.loading import load
 from scopedrift.experiments.cli import app

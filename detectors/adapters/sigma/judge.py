@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit, Key, Memory
-from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, found, text
+from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit, Key, Memory
+from scopedrift.detectors.adapters.sigma.rules import Rule, Ruleset, found, text
 from scopedrift.detectors.base import Part
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from scopedrift.detectors.adapters.sigma_rules import Rule
+    from scopedrift.detectors.adapters.sigma.rules import Rule
 
 KINDS: Final = ("event_count", "value_count", "temporal", "temporal_ordered")
 RISING: Final = ("GTE", "GT", "EQ")

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("sigma")
 
 from scopedrift.detectors import Knowledge, loading
-from scopedrift.detectors.adapters.sigma import Sigma, carried
-from scopedrift.detectors.adapters.sigma_judge import blind
-from scopedrift.detectors.adapters.sigma_rules import load_rules, paths
+from scopedrift.detectors.adapters.sigma.detector import Sigma, carried
+from scopedrift.detectors.adapters.sigma.judge import blind
+from scopedrift.detectors.adapters.sigma.rules import load_rules, paths
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate

@@ -11,10 +11,10 @@ pytest.importorskip("sigma")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopedrift.detectors.adapters import sigma_correlations
-from scopedrift.detectors.adapters.sigma_correlations import Memory
-from scopedrift.detectors.adapters.sigma_judge import Judge, blind
-from scopedrift.detectors.adapters.sigma_rules import load_rules
+from scopedrift.detectors.adapters.sigma import correlations
+from scopedrift.detectors.adapters.sigma.correlations import Memory
+from scopedrift.detectors.adapters.sigma.judge import Judge, blind
+from scopedrift.detectors.adapters.sigma.rules import load_rules
 
 SECOND = 1_000_000
 BASE = """
@@ -225,7 +225,7 @@ def test_a_clock_that_is_ahead_does_not_silence_its_group(tmp_path, correlation)
 
 @pytest.mark.parametrize(("correlation", "most"), [(COUNT, 4), (VALUES, 3), (ORDERED, 50)])
 def test_a_group_remembers_what_its_condition_needs_and_no_more(tmp_path, monkeypatch, correlation, most):
-    monkeypatch.setattr(sigma_correlations, "HELD", 50)
+    monkeypatch.setattr(correlations, "HELD", 50)
     (each,) = ruleset(tmp_path, correlation).correlations
     memory = Memory(each)
     for number in range(500):
@@ -235,7 +235,7 @@ def test_a_group_remembers_what_its_condition_needs_and_no_more(tmp_path, monkey
 
 
 def test_of_too_many_groups_the_one_that_rested_longest_is_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr(sigma_correlations, "GROUPS", 3)
+    monkeypatch.setattr(correlations, "GROUPS", 3)
     rules = ruleset(tmp_path, COUNT)
     first = [*at(0, 1, user="x"), *at(2, user="y"), *at(3, user="z"), *at(4, user="x")]
     assert fired(rules, first) == [False, False, False, False, True]

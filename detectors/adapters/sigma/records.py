@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit
-from scopedrift.detectors.adapters.sigma_judge import Judge, blind, key, unread
-from scopedrift.detectors.adapters.sigma_rules import Rule, Ruleset, load_rules, paths
+from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit
+from scopedrift.detectors.adapters.sigma.judge import Judge, blind, key, unread
+from scopedrift.detectors.adapters.sigma.rules import Rule, Ruleset, load_rules, paths
 from scopedrift.detectors.base import Detector, Part, Scores
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch

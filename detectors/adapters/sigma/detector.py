@@ -5,7 +5,7 @@
 Each event is written as the record of its platform (`simulator.records.writing`) and judged by the rules for that
 kind of record; its score is the highest level among those that match.  Rules that could never fire, because records
 of their kind do not carry what they test, are *blind*: told apart from rules that stay silent.  Records of a real log
-are judged as they are (`sigma_records`).
+are judged as they are (`records`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from scopedrift.detectors.adapters.sigma_correlations import Correlation, Hit
-from scopedrift.detectors.adapters.sigma_judge import Judge, blind, key, unread
-from scopedrift.detectors.adapters.sigma_rules import Rule, load_rules, paths
+from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit
+from scopedrift.detectors.adapters.sigma.judge import Judge, blind, key, unread
+from scopedrift.detectors.adapters.sigma.rules import Rule, load_rules, paths
 from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue

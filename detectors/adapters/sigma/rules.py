@@ -4,7 +4,7 @@ A rule is for one kind of record (its log source); `matches` judges one record, 
 without regard to case, as Sigma asks; a list in a record matches if one of its elements does.  `blind_to` says which
 fields keep a rule from ever firing where records carry only some fields: the condition is evaluated with every test of
 a missing field false and every other test open.  What pySigma cannot read is told, not dropped; correlations of rules
-are beside this module (`sigma_correlations`).
+are in `correlations`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
-from scopedrift.detectors.adapters._extras import library
-from scopedrift.detectors.adapters.sigma_correlations import Correlation, correlation
+from scopedrift.detectors.adapters.libraries import library
+from scopedrift.detectors.adapters.sigma.correlations import Correlation, correlation
 
 FORMATS: Final[Mapping[tuple[str | None, str | None], str]] = {
     ("aws", "cloudtrail"): "cloudtrail",
