@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,12 @@ import numpy.typing as npt
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch
 
+_Value = TypeVar("_Value")
 Scores = Sequence[float] | npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchRange:
     """Where a tuner may search for a parameter's value (bounds included)."""
 
     low: float
@@ -30,11 +31,12 @@ class Range:
 
 
 def param(
-    default: Any, low: float | None = None, high: float | None = None, *, log: bool = False, doc: str = ""
-) -> Any:
+    default: _Value, low: float | None = None, high: float | None = None, *, log: bool = False, doc: str = ""
+) -> _Value:
     """A dataclass field for a detector's parameter, with the range that a tuner may search."""
-    span = None if low is None or high is None else Range(low, high, log)
-    return field(default=default, metadata={"range": span, "doc": doc})
+    span = None if low is None or high is None else SearchRange(low, high, log)
+    declared: _Value = field(default=default, metadata={"range": span, "doc": doc})
+    return declared
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,6 @@ class Detector:
         """Its rules with what each matched since `fit`, for a detector that is made of rules; asked at the end."""
         return ()
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         """The parameters by name, as they were given."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init} if is_dataclass(self) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 
-from scopedrift.detectors.base import Detector, Range
+from scopedrift.detectors.base import Detector, SearchRange
 from scopedrift.detectors.registry import reference
 
 
@@ -17,7 +17,7 @@ class ParameterInfo:
     type: str
     default: object
     """`None` also where the parameter must be given."""
-    range: Range | None
+    range: SearchRange | None
     doc: str
 
 

@@ -66,9 +66,9 @@ class Agentnorm(Detector):
         chosen = np.random.default_rng(knowledge.seed).random(len(history)) * len(history) < self.episodes
         episodes = []
         for first in range(0, len(history), _BATCH):
-            for row, episode in self._followed(history.slice(first, first + _BATCH)):
+            for row, task in self._followed(history.slice(first, first + _BATCH)):
                 if chosen[first + row]:
-                    episodes.append(replace(episode, calls=list(episode.calls)))  # as it stands now
+                    episodes.append(replace(task.episode, calls=list(task.episode.calls)))  # as it stands now
         self._monitor = self._monitors.fit(episodes, budget=self.budget) if episodes else None
         limits = self._monitor.thresholds if self._monitor else {}
         self._limits = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
@@ -82,8 +82,8 @@ class Agentnorm(Detector):
         names = list(self._limits)
         rows: list[int] = []
         values: list[float] = []
-        for row, episode in self._followed(batch):
-            verdict = self._monitor.score(episode)
+        for row, task in self._followed(batch):
+            verdict = self._monitor.score(task.episode)
             rows.append(row)
             values.extend(map(verdict.scores.__getitem__, names))
             if verdict.flagged:
@@ -103,8 +103,8 @@ class Agentnorm(Detector):
         beyond[~np.isfinite(values)] = np.nan
         return np.asarray(np.fmax.reduce(beyond, axis=1, initial=np.nan))
 
-    def _followed(self, batch: EventBatch) -> Iterator[tuple[int, Any]]:
-        """Rows that have a task, and its episode up to the row's call."""
+    def _followed(self, batch: EventBatch) -> Iterator[tuple[int, _Task]]:
+        """Rows that have a task, and the task up to the row's call."""
         tasks = column(batch, "task")
         rows = np.flatnonzero(tasks >= 0) if tasks is not None else np.zeros(0, np.int64)
         if tasks is None or not len(rows):
@@ -131,7 +131,7 @@ class Agentnorm(Detector):
             calls.append(tool_call(operation or "", task.count, {}, ok, "", 0, moved, 0, "", project or "", _THEN))
             if len(calls) > most:
                 del calls[0]
-            yield row, task.episode
+            yield row, task
 
     def _forget(self, events: int, now: int) -> None:
         """Drops tasks that would begin anew, once in a while."""

@@ -8,7 +8,6 @@ is a number (higher is more suspicious), null to abstain, or `{"score": 3.5, "re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,7 +22,7 @@ def encoded(batch: EventBatch) -> list[bytes]:
     return [encode(dict(zip(names, row, strict=True))) for row in zip(*(_values(batch, n) for n in names), strict=True)]
 
 
-def judged(answers: Sequence[Any], events: int) -> tuple[Array, dict[int, str]]:
+def judged(answers: Sequence[object], events: int) -> tuple[Array, dict[int, str]]:
     """Scores, and by row the reasons that were given.
 
     Raises `ValueError` for what is no answer.
@@ -45,7 +44,7 @@ def judged(answers: Sequence[Any], events: int) -> tuple[Array, dict[int, str]]:
     return scores, reasons
 
 
-def _values(batch: EventBatch, name: str) -> list[Any]:
+def _values(batch: EventBatch, name: str) -> list[object]:
     values = batch.columns[name]
     if name in CODED:
         codes, which = np.unique(values, return_inverse=True)

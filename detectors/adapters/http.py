@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from threading import Thread
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -82,7 +82,7 @@ class Http(Detector):
             raise ValueError(f'{self.url} answered {str(said)[:100]!r}: expected {{"scores": [...]}}')
         return judged(answers, len(batch))
 
-    def _asked(self, phase: str, batch: EventBatch) -> Any:
+    def _asked(self, phase: str, batch: EventBatch) -> object:
         head = json.dumps({"run": self._run, "seed": self._seed, "phase": phase})[:-1].encode()
         body = head + b', "events": [' + b",".join(encoded(batch)) + b"]}"
         until = time.monotonic() + self.timeout

@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import TypeVar
+
+_Model = TypeVar("_Model")
 
 
-def library(module: str, what: str, extra: str) -> Any:
+def library(module: str, what: str, extra: str) -> ModuleType:
     """The module, imported.
 
     Raises `ImportError` with one message if the library that it belongs to is not installed.
@@ -29,7 +32,7 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> ValueError:
     return ValueError(f"there is no {kind} {name!r}: {f'did you mean {close[0]}?' if close else ', '.join(names)}")
 
 
-def made(model: Any, options: Mapping[str, Any] | None, **wanted: Any) -> Any:
+def made(model: Callable[..., _Model], options: Mapping[str, object] | None, **wanted: object) -> _Model:
     """An instance of `model` with the user's `options`, and of `wanted` those arguments that it takes.
 
     Raises `ValueError` if it does not take the options.
@@ -39,4 +42,4 @@ def made(model: Any, options: Mapping[str, Any] | None, **wanted: Any) -> Any:
     try:
         return model(**given)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{model.__name__} does not take the options {options}: {error}") from error
+        raise ValueError(f"{getattr(model, '__name__', model)} does not take the options {options}: {error}") from error

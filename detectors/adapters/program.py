@@ -19,7 +19,7 @@ import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class Program(Detector):
             raise RuntimeError(f"{self.command} {error}{after}") from error
         self._left -= 1
 
-    def _answers(self, batch: EventBatch) -> list[Any]:
+    def _answers(self, batch: EventBatch) -> list[object]:
         size = len(batch)
         if not size:
             return []
@@ -129,7 +129,7 @@ class Program(Detector):
             f"{self.command} answered more than the {self._given} events it was given: expected a line for each"
         )
 
-    def _value(self, line: str) -> Any:
+    def _value(self, line: str) -> object:
         try:
             return json.loads(line)
         except ValueError:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from scopedrift.detectors.adapters.libraries import library, made, unknown
-from scopedrift.detectors.adapters.row_models import RowModel
+from scopedrift.detectors.adapters.row_models import Estimator, RowModel
 from scopedrift.detectors.base import param
 from scopedrift.simulator.log.events import Array
 
@@ -30,15 +31,14 @@ class Pyod(RowModel):
         self._class = _model(self.model)
         self._made(0)
 
-    def _made(self, seed: int) -> Any:
+    def _made(self, seed: int) -> Estimator:
         return made(self._class, self.options, random_state=seed % (1 << 32))
 
-    def _scores(self, fitted: Any, rows: Array) -> Array:
-        scores: Array = fitted.decision_function(rows)
-        return scores
+    def _scores(self, fitted: Estimator, rows: Array) -> Array:
+        return fitted.decision_function(rows)
 
 
-def _model(name: str) -> Any:
+def _model(name: str) -> Callable[..., Estimator]:
     """The class of that name: PyOD's modules are named like their classes, but for case and underscores."""
     models = library("pyod.models", "PyOD", "pyod")
     base = library("pyod.models.base", "PyOD", "pyod").BaseDetector
@@ -49,5 +49,5 @@ def _model(name: str) -> Any:
         for label, item in vars(module).items():
             own = inspect.isclass(item) and issubclass(item, base) and item.__module__ == module.__name__
             if own and label.lower() == name.lower():
-                return item
+                return cast("Callable[..., Estimator]", item)
     raise unknown(name, "model of PyOD", modules)

@@ -48,7 +48,7 @@ class River(WindowedDetector):
         made(self._class, self.options, seed=0)
 
     def _learn(self, features: Array, seed: int) -> None:
-        self._river = made(self._class, self.options, seed=seed)
+        self._river: Any = made(self._class, self.options, seed=seed)
         self._distinct = Distinct(self._told, _TOLD)
         self._judge(features[self._windowed.by_time[-self.sample :]])
 
@@ -79,7 +79,7 @@ class River(WindowedDetector):
         return np.fromiter(events, object, len(events))
 
 
-def _model(name: str) -> tuple[Any, bool]:
+def _model(name: str) -> tuple[type, bool]:
     """The class of that name, and whether it judges a target."""
     anomaly = library("river.anomaly", "River", "river")
     base = library("river.base", "River", "river")

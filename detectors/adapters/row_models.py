@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 
@@ -22,6 +22,18 @@ from scopedrift.simulator.log.events import Array
 _ALONE: Final = 500
 """Rows that a model which is asked about one row at a time is fitted on: each answer costs as much as all of them."""
 _PROBE: Final = 24
+
+
+class Estimator(Protocol):
+    """A model that is fitted on rows of numbers, as libraries have them: of shape `(rows, features)`."""
+
+    def fit(self, rows: Array, /) -> Self:
+        """Learn the rows."""
+        ...
+
+    def decision_function(self, rows: Array, /) -> Array:
+        """How each row scores."""
+        ...
 
 
 @dataclass
@@ -38,10 +50,10 @@ class RowModel(WindowedDetector):
         doc="for each feature: share of made-up rows high in it alone, which trees need to split on it",
     )
 
-    def _made(self, seed: int) -> Any:
+    def _made(self, seed: int) -> Estimator:
         raise NotImplementedError
 
-    def _scores(self, fitted: Any, rows: Array) -> Array:
+    def _scores(self, fitted: Estimator, rows: Array) -> Array:
         raise NotImplementedError
 
     def _learn(self, features: Array, seed: int) -> None:

@@ -9,11 +9,12 @@ How rows are made, sampled and judged: `row_models`.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.detectors.adapters.libraries import made
-from scopedrift.detectors.adapters.row_models import RowModel
+from scopedrift.detectors.adapters.row_models import Estimator, RowModel
 from scopedrift.detectors.base import param
 from scopedrift.simulator.log.events import Array
 
@@ -34,16 +35,16 @@ class Sklearn(RowModel):
         if not hasattr(estimator, "fit") or not any(hasattr(estimator, method) for method in _METHODS):
             raise ValueError(f"{self.model} has no fit with {' or '.join(_METHODS)}: expected an outlier detector")
 
-    def _made(self, seed: int) -> Any:
+    def _made(self, seed: int) -> Estimator:
         return made(self._class, self.options, random_state=seed % (1 << 32), novelty=True)
 
-    def _scores(self, fitted: Any, rows: Array) -> Array:
+    def _scores(self, fitted: Estimator, rows: Array) -> Array:
         method = next(method for method in _METHODS if hasattr(fitted, method))
         normal: Array = getattr(fitted, method)(rows)
         return -normal
 
 
-def _estimator(name: str) -> Any:
+def _estimator(name: str) -> Callable[..., Estimator]:
     module, _, label = name.rpartition(".")
     tried = [f"sklearn.{module}" if module else "sklearn", *([module] if module else [])]
     for place in tried:

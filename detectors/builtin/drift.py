@@ -10,7 +10,7 @@ statistic, the hour so far being its latest step: however small each step is, ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from scopedrift.detectors.toolkit.activities import ActivityBaselines, Running
 from scopedrift.detectors.toolkit.columns import chunks, column, segments, texts
 from scopedrift.detectors.toolkit.hashing import grown
 from scopedrift.simulator.log.events import HOUR, Array, EventBatch
+
+if TYPE_CHECKING:
+    from river.drift import ADWIN
 
 _SHRINK, _FLOOR = 3.0, 0.7  # as `rate` has them
 _VOLUME = 0.5
@@ -49,7 +52,7 @@ class ActivityDrift(Detector):
         self._activities = ActivityBaselines(24.0 * self.half_life, _SHRINK, _FLOOR)
         self._drift = np.zeros(0)
         self._since = np.zeros(0, np.int64)  # the hour of the statistic
-        self._windows: dict[int, Any] = {}
+        self._windows: dict[int, ADWIN] = {}
         for part in chunks(history):
             self.score(part)
 
@@ -124,13 +127,13 @@ class ActivityDrift(Detector):
             if window is None:
                 window = self._windows[row] = _adwin()(delta=self.delta)
             before = window.estimation
-            window.update(float(deviation[i]))
+            window.update(float(deviation[i]))  # type: ignore[no-untyped-call]
             if window.drift_detected:
                 change[i] = max(window.estimation - before, 0.0)
         return change
 
 
-def _adwin() -> Any:
+def _adwin() -> type[ADWIN]:
     try:
         from river.drift import ADWIN
     except ImportError as error:

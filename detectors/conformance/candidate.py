@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def _read(batch: EventBatch) -> int:
     return known
 
 
-def as_scores(scores: Any) -> Array:
+def as_scores(scores: object) -> Array:
     """Scores as an array; raises `TypeError` if they are no numbers."""
     array = np.asarray(scores)
     if array.dtype.kind not in "fiub":

@@ -15,11 +15,11 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import Field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors.base import Detector, Range
+from scopedrift.detectors.base import Detector, Scores, SearchRange
 from scopedrift.detectors.conformance.candidate import (
     MAX_COST,
     Candidate,
@@ -58,7 +58,7 @@ def _because(why: str) -> Callable[[Check], Check]:
     return register
 
 
-def _ranges(cls: type[Detector]) -> Iterator[tuple[str, Range, Any]]:
+def _ranges(cls: type[Detector]) -> Iterator[tuple[str, SearchRange, object]]:
     """Name, range and default of each parameter that has a range."""
     for parameter in describe(cls).parameters:
         if parameter.range is not None:
@@ -69,7 +69,7 @@ def _same(one: Array, other: Array) -> bool:
     return one.dtype == other.dtype and np.array_equal(one, other)
 
 
-def _on_sample(detector: Detector) -> Any:
+def _on_sample(detector: Detector) -> Scores:
     """Scores of a small made-up log that is the same everywhere."""
     log = sample_log(600)
     detector.fit(log.batch(0, 300), sample_knowledge().limited(detector.needs))
@@ -102,7 +102,7 @@ def has_typed_parameters(candidate: Candidate) -> str:
     for name, span, default in _ranges(type(detector)):
         if not span.low < span.high or (span.log and span.low <= 0):
             return f"{name} has the range {span.low:g} to {span.high:g}: expected low < high, above 0 if logarithmic"
-        if not span.low <= default <= span.high:
+        if not isinstance(default, (int, float)) or not span.low <= default <= span.high:
             return f"{name} is {default!r} unless given: expected a value from {span.low:g} to {span.high:g}"
     return ""
 

@@ -14,10 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
+from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.log.truth import Truth
 
 _FILES = re.compile(r"truth.*|(incidents?|labels?)\b.*\.(parquet|json|csv|npy|arrow|feather)", re.IGNORECASE)
@@ -51,7 +52,7 @@ class Watch:
         os.chdir(self._home)
         self._folder.cleanup()
 
-    def _plant(self, folder: Path, label: Any) -> None:
+    def _plant(self, folder: Path, label: Array) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -65,7 +66,7 @@ class Watch:
 class _Bait(Truth):
     """A truth that tells on whoever reads it."""
 
-    def __getattribute__(self, name: str) -> Any:
+    def __getattribute__(self, name: str) -> object:
         if name in ("event", "label", "incident", "stage", "incidents", "labels", "incident_of"):
             watch = object.__getattribute__(self, "__dict__").get("watch")
             if watch in _open:
@@ -73,7 +74,7 @@ class _Bait(Truth):
         return object.__getattribute__(self, name)
 
 
-def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+def _hook(event: str, arguments: tuple[object, ...]) -> None:
     if not _open:
         return
     if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):

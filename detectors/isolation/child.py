@@ -20,7 +20,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 _CHUNK: Final = 1 << 16
 _CHATTER: Final = 1 << 20
@@ -156,7 +156,7 @@ class Child:
         return ChildError(f"{how}{limit}{f': {said[-1][:300]}' if said else ''}")
 
 
-def _ended(process: subprocess.Popen[Any], errors: IO[bytes], guard: subprocess.Popen[Any] | None = None) -> None:
+def _ended(process: subprocess.Popen[bytes], errors: IO[bytes], guard: subprocess.Popen[bytes] | None = None) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # children may have outlived it in its group
         os.killpg(process.pid, signal.SIGKILL)
     if guard is not None:  # before its charge's number may be another's

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import numpy as np
 
@@ -19,7 +19,7 @@ _LENGTHS: Final = struct.Struct("<QQ")
 SIZE: Final = _LENGTHS.size
 
 
-def framed(header: Mapping[str, Any], *parts: bytes | memoryview) -> list[bytes | memoryview]:
+def framed(header: Mapping[str, object], *parts: bytes | memoryview) -> list[bytes | memoryview]:
     """What to write, one after the other."""
     text = json.dumps(header).encode()
     return [_LENGTHS.pack(len(text), sum(map(len, parts))), text, *parts]
@@ -36,13 +36,23 @@ def lengths(start: bytes | bytearray) -> tuple[int, int]:
     return int(header), int(body)
 
 
+class BatchHeader(TypedDict):
+    """What a header says of a batch."""
+
+    events: int
+    columns: list[str]
+    seen: dict[str, int]
+    names: dict[str, list[str]]
+    """Those that its receiver does not have yet."""
+
+
 class Sender:
     """Turns batches into frames; a name is sent once."""
 
     def __init__(self) -> None:
         self._sent = dict.fromkeys(CODED, 0)
 
-    def framed(self, batch: EventBatch, *parts: bytes, **header: Any) -> list[bytes | memoryview]:
+    def framed(self, batch: EventBatch, *parts: bytes, **header: object) -> list[bytes | memoryview]:
         """The frame of a batch; `parts` follow its columns."""
         seen, new = {}, {}
         for name in CODED:
@@ -61,7 +71,7 @@ class Receiver:
     def __init__(self) -> None:
         self._vocabulary = Vocabulary()
 
-    def batch(self, header: Mapping[str, Any], body: bytes) -> EventBatch:
+    def batch(self, header: BatchHeader, body: bytes) -> EventBatch:
         """The batch that was sent."""
         for name, texts in header["names"].items():
             for text in texts:

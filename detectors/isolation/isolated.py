@@ -23,9 +23,10 @@ import re
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -39,7 +40,7 @@ from scopedrift.detectors.sources import places, places_of_target
 from scopedrift.detectors.spec import parse
 from scopedrift.simulator.log.events import EventBatch
 
-_PARTS: Final = ("scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
+_PARTS: Final = ("scopedrift", "scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
 _SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/sys")
 _OURSELVES: Final = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems")
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -132,10 +133,15 @@ class _Process:
             environment={**environment, "HOME": home, "TMPDIR": home},
         )
         header, _ = self.ask([], max(terms.fit_timeout, _START), "load")
-        self.needs = frozenset(map(str, header["needs"]))
-        self.confined = bool(header["confined"])
+        needs = header.get("needs")
+        if not isinstance(needs, list):
+            raise IsolationError(f"its process says that it needs {needs!r}: expected a list")
+        self.needs = frozenset(map(str, needs))
+        self.confined = bool(header.get("confined"))
 
-    def ask(self, frame: Any, timeout: float, what: str, expected: int = 0) -> tuple[dict[str, Any], bytes]:
+    def ask(
+        self, frame: Iterable[bytes | memoryview], timeout: float, what: str, expected: int = 0
+    ) -> tuple[dict[str, object], bytes]:
         """Header and bytes of the answer.
 
         Raises `IsolationError`.

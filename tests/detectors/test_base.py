@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from scopedrift.detectors import Detector, Knowledge, param
-from scopedrift.detectors.base import Range
+from scopedrift.detectors.base import SearchRange
 from scopedrift.detectors.conformance.sample import sample_knowledge
 from scopedrift.detectors.knowledge import KINDS
 from scopedrift.simulator.world.policy import Deployment
@@ -30,7 +30,7 @@ class Plain(Detector):
 
 def test_fields_are_parameters_with_a_range_and_a_meaning() -> None:
     weight, mode = fields(Tuned)
-    assert weight.metadata == {"range": Range(0.1, 10.0, log=True), "doc": "a weight"}
+    assert weight.metadata == {"range": SearchRange(0.1, 10.0, log=True), "doc": "a weight"}
     assert mode.metadata["range"] is None
     assert Tuned(weight=3.0).parameters() == {"weight": 3.0, "mode": "fast"}
 

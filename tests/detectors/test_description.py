@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scopedrift.detectors import Detector
-from scopedrift.detectors.base import Range
+from scopedrift.detectors.base import SearchRange
 from scopedrift.detectors.description import DetectorInfo, describe
 from scopedrift.detectors.loading import available, find, load
 from scopedrift.detectors.registry import BUILTIN, REFERENCES, reference
@@ -46,5 +46,5 @@ def test_descriptions_come_from_the_class() -> None:
         needs = frozenset({"policy"})
 
     assert describe(Mine) == DetectorInfo("Mine", "Looks for something.", frozenset({"policy"}), False, ())
-    (window, *_), span = describe(find("chain-correlation")).parameters, Range(5.0, 1440.0, True)
+    (window, *_), span = describe(find("chain-correlation")).parameters, SearchRange(5.0, 1440.0, True)
     assert (window.name, window.type, window.default, window.range) == ("window", "float", 60.0, span)

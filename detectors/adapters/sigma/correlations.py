@@ -19,10 +19,13 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scopedrift.detectors.adapters.sigma.conditions import field_name
+from scopedrift.detectors.adapters.sigma.rules import LEVELS, CompiledRule, level_of
 
 if TYPE_CHECKING:
-    from scopedrift.detectors.adapters.sigma.rules import Rule
+    from sigma.correlations import SigmaCorrelationRule
 
 KINDS: Final = ("event_count", "value_count", "temporal", "temporal_ordered")
 RISING: Final = ("GTE", "GT", "EQ")
@@ -43,12 +46,11 @@ class Correlation:
     title: str
     file: Path
     level: str
-    score: float
     kind: str
-    rules: tuple[Rule, ...]
-    groups: Mapping[Rule, tuple[str, ...]]
+    rules: tuple[CompiledRule, ...]
+    groups: Mapping[CompiledRule, tuple[str, ...]]
     """For each rule: the fields of its records that say to which group a match belongs."""
-    counted: Mapping[Rule, tuple[str, ...]]
+    counted: Mapping[CompiledRule, tuple[str, ...]]
     """For each rule: the fields whose values are counted (`value_count`)."""
     span_us: int
     op: str
@@ -59,7 +61,12 @@ class Correlation:
     """Why it is not evaluated; empty if it is."""
     id: str = ""
 
-    def blind_to(self, blind: Mapping[Any, str], carried: Mapping[str, Iterable[str]]) -> str:
+    @property
+    def score(self) -> float:
+        """What its level says, 0 to 1."""
+        return LEVELS[self.level]
+
+    def blind_to(self, blind: Mapping[CompiledRule | Correlation, str], carried: Mapping[str, Iterable[str]]) -> str:
         """Why it could never fire, its rules being blind or lacking fields to group by; empty if it can.
 
         `carried` are the fields of records, by format.
@@ -81,7 +88,7 @@ class Correlation:
 class Hit(NamedTuple):
     """A rule that matched a record, with what its correlations need of the record."""
 
-    rule: Rule
+    rule: CompiledRule
     places: tuple[tuple[Correlation, Key, Hashable], ...]
     """For each correlation: the group, and what is counted."""
 
@@ -118,17 +125,17 @@ class _Order:
 
     def __init__(self, asked: Correlation) -> None:
         self._span = asked.span_us
-        self._held: list[list[tuple[int, int]]] = [[] for _ in asked.rules]
+        self._held: dict[Hashable, list[tuple[int, int]]] = {place: [] for place in range(len(asked.rules))}
 
-    def fires(self, time: int, number: int, what: int) -> bool:
-        begin = max((held[-1][0] for held in self._held if held), default=time) - self._span
+    def fires(self, time: int, number: int, what: Hashable) -> bool:
+        begin = max((held[-1][0] for held in self._held.values() if held), default=time) - self._span
         if time < begin:
             return False
         begin, own = max(begin, time - self._span), self._held[what]
         insort(own, (time, number))
         del own[: max(bisect_left(own, (begin,)), len(own) - HELD)]
         at: tuple[int, int] | tuple[float] = (math.inf,)
-        for held in reversed(self._held):  # the latest match of the last rule, the latest of the one before it...
+        for held in reversed(self._held.values()):  # the latest match of the last rule, of the one before it...
             before = bisect_left(held, at)
             if not before or held[before - 1][0] < begin:
                 return False
@@ -144,7 +151,7 @@ class Memory:
         self._groups: OrderedDict[Key, _Values | _Order] = OrderedDict()
         self._number = 0
 
-    def fires(self, time: int, key: Key, what: Any) -> bool:
+    def fires(self, time: int, key: Key, what: Hashable) -> bool:
         """Note a match, in order of arrival; whether the condition holds with it."""
         self._number += 1
         if key in self._groups:
@@ -157,49 +164,51 @@ class Memory:
         return self._groups[key].fires(time, self._number, value)
 
 
-def correlation(rule: Any, file: Path, score: float, level: str, known: Mapping[str, Any], own: Any) -> Correlation:
-    """A correlation that pySigma read; `known` are the rules by name and id, `own` makes a field's name ours."""
+def correlation(
+    rule: SigmaCorrelationRule, file: Path, known: Mapping[str, CompiledRule | SigmaCorrelationRule]
+) -> Correlation:
+    """A correlation that pySigma read; `known` are the rules and correlations by name and id."""
+    from sigma.correlations import SigmaCorrelationCondition
+
     references = [str(each.reference) for each in rule.rules or ()]
-    found = [known.get(name) for name in references]
-    rules = tuple(each for each in found if each is not None and hasattr(each, "matches"))
+    rules = {ref: each for ref in references if isinstance(each := known.get(ref), CompiledRule)}
     aliases = {alias.alias: {str(r.reference): f for r, f in alias.mapping.items()} for alias in rule.aliases}
 
-    def fields_of(names: Iterable[str]) -> dict[Rule, tuple[str, ...]]:
+    def fields_of(names: Iterable[str]) -> dict[CompiledRule, tuple[str, ...]]:
         return {
-            each: tuple(own(aliases.get(name, {}).get(ref, name), each.format or "") for name in names)
-            for ref, each in zip(references, found, strict=True)
-            if each is not None and each in rules
+            each: tuple(field_name(aliases.get(name, {}).get(ref, name), each.format or "") for name in names)
+            for ref, each in rules.items()
         }
 
     kind = rule.type.name.lower()
-    plain = hasattr(rule.condition, "op")
-    counted = (getattr(rule.condition, "fieldref", None) or []) if plain else []
+    condition = rule.condition if isinstance(rule.condition, SigmaCorrelationCondition) else None
+    op = condition.op.name if condition else ""
+    counted = (condition and condition.fieldref) or []
     return Correlation(
         title=rule.title,
         id=str(rule.id or ""),
         file=file,
-        level=level,
-        score=score,
+        level=level_of(rule),
         kind=kind,
-        rules=rules,
+        rules=tuple(rules[ref] for ref in references if ref in rules),
         groups=fields_of(rule.group_by or ()),
         counted=fields_of([counted] if isinstance(counted, str) else counted),
         span_us=int(rule.timespan.seconds) * SECOND_US,
-        op=rule.condition.op.name if plain else "",
-        count=rule.condition.count if plain else 0,
+        op=op,
+        count=condition.count if condition else 0,
         generate=bool(rule.generate),
-        reason=_reason(kind, plain and rule.condition.op.name, references, found, rules),
+        reason=_reason(kind, op, references, known),
     )
 
 
-def _reason(kind: str, op: str | bool, references: list[str], found: list[Any], rules: tuple[Any, ...]) -> str:
+def _reason(kind: str, op: str, references: list[str], known: Mapping[str, CompiledRule | SigmaCorrelationRule]) -> str:
     if kind not in KINDS:
         return f"a correlation of the type {kind}: not evaluated"
     if not op:
         return "a correlation with a condition of and, or, not: not evaluated"
-    if missing := [name for name, each in zip(references, found, strict=True) if each is None]:
+    if missing := [name for name in references if name not in known]:
         return f"a correlation of {', '.join(missing)}, which is not among the rules"
-    if len(rules) < len(found):
+    if not all(isinstance(known[name], CompiledRule) for name in references):
         return "a correlation of correlations: not evaluated"
     if op not in RISING:
         return "a correlation that is true of what does not happen: known only when the time is over, not evaluated"

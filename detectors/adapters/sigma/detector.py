@@ -21,8 +21,10 @@ from typing import Any, Final
 import numpy as np
 
 from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit
+from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.judge import Judge, blind, key, unread
-from scopedrift.detectors.adapters.sigma.rules import Rule, load_rules, paths
+from scopedrift.detectors.adapters.sigma.rules import CompiledRule
+from scopedrift.detectors.adapters.sigma.ruleset import load_rules
 from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue
@@ -72,15 +74,15 @@ class Sigma(Detector):
         for kind in sorted(self._judge.rules):
             for stream in FORMATS[kind].streams:
                 self._writers.setdefault(stream, []).append((kind, FORMATS[kind].writer(names)))
-        self._matched: dict[Rule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
+        self._matched: dict[CompiledRule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
         self._scored = 0
-        self._last: tuple[EventBatch | None, dict[int, list[Rule | Correlation]]] = None, {}
+        self._last: tuple[EventBatch | None, dict[int, list[CompiledRule | Correlation]]] = None, {}
         self._seen = _formats(history)
 
     def score(self, batch: EventBatch) -> Scores:
         """The highest level of a matching rule (0.1 informational to 1 critical), 0 without one."""
         scores = np.zeros(len(batch))
-        alerting: dict[int, list[Rule | Correlation]] = {}
+        alerting: dict[int, list[CompiledRule | Correlation]] = {}
         for row, event in enumerate(batch):
             fired = self._judge.alerting(self._hits(event), int(event.time), int(event.arrived))
             if fired:
@@ -110,9 +112,9 @@ class Sigma(Detector):
             for each, matched in self._matched.items()
         ] + unread(self.ruleset)
 
-    def _absent(self, each: Rule | Correlation) -> str:
+    def _absent(self, each: CompiledRule | Correlation) -> str:
         """That the log has no record of the kind that a rule is for, if so."""
-        formats = {rule.format for rule in ([each] if isinstance(each, Rule) else each.rules)}
+        formats = {rule.format for rule in ([each] if isinstance(each, CompiledRule) else each.rules)}
         return "" if formats & self._seen else f"the log has no {' or '.join(sorted(map(str, formats)))} records"
 
     def _hits(self, event: Event) -> list[Hit]:

@@ -6,32 +6,34 @@ arrival, since correlations remember.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 
 from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit, Key, Memory
-from scopedrift.detectors.adapters.sigma.rules import Rule, Ruleset, found, text
+from scopedrift.detectors.adapters.sigma.fields import found, text
+from scopedrift.detectors.adapters.sigma.rules import CompiledRule
+from scopedrift.detectors.adapters.sigma.ruleset import Ruleset
 from scopedrift.detectors.base import Part
+from scopedrift.simulator.records.json_paths import Record
 
 
 class Judge:
     """The rules of a set that can see, as functions of records."""
 
-    def __init__(self, ruleset: Ruleset, blind: Container[Rule | Correlation]) -> None:
+    def __init__(self, ruleset: Ruleset, blind: Container[CompiledRule | Correlation]) -> None:
         self._alone = frozenset(ruleset.alerting())
         self._memories = {each: Memory(each) for each in ruleset.correlations if each not in blind}
-        self._uses: dict[Rule, list[Correlation]] = {}
+        self._uses: dict[CompiledRule, list[Correlation]] = {}
         for each in self._memories:
             for rule in each.rules:
                 self._uses.setdefault(rule, []).append(each)
         wanted = [rule for rule in ruleset.rules if rule.format and rule not in blind]
-        self.rules: dict[str, list[Rule]] = {}
+        self.rules: dict[str, list[CompiledRule]] = {}
         """By the kind of record."""
         for rule in wanted:
             if rule in self._alone or rule in self._uses:
                 self.rules.setdefault(rule.format or "", []).append(rule)
 
-    def hits(self, format: str, record: Mapping[str, Any]) -> list[Hit]:
+    def hits(self, format: str, record: Record) -> list[Hit]:
         """The rules that match a record."""
         return [
             Hit(rule, tuple(_places(rule, self._uses.get(rule, ()), record)))
@@ -39,10 +41,10 @@ class Judge:
             if rule.matches(record)
         ]
 
-    def alerting(self, hits: Sequence[Hit], time: int, arrived: int) -> list[Rule | Correlation]:
+    def alerting(self, hits: Sequence[Hit], time: int, arrived: int) -> list[CompiledRule | Correlation]:
         """What alerts at an event at `time` whose record had these hits; asked in order of arrival (microseconds)."""
         time = min(time, arrived)  # a clock that is ahead must not end everybody's windows
-        fired: list[Rule | Correlation] = [hit.rule for hit in hits if hit.rule in self._alone]
+        fired: list[CompiledRule | Correlation] = [hit.rule for hit in hits if hit.rule in self._alone]
         for each, key, what in (place for hit in hits for place in hit.places):
             if self._memories[each].fires(time, key, what) and each not in fired:
                 fired.append(each)
@@ -50,15 +52,15 @@ class Judge:
 
 
 def _places(
-    rule: Rule, correlations: Sequence[Correlation], record: Mapping[str, Any]
-) -> Iterable[tuple[Correlation, Key, Any]]:
+    rule: CompiledRule, correlations: Sequence[Correlation], record: Record
+) -> Iterable[tuple[Correlation, Key, Hashable]]:
     for each in correlations:
         key, counted = (_values(record, names[rule]) for names in (each.groups, each.counted))
         if key is not None and counted is not None:
             yield each, key, each.rules.index(rule) if each.kind.startswith("temporal") else counted
 
 
-def _values(record: Mapping[str, Any], names: Iterable[str]) -> Key | None:
+def _values(record: Record, names: Iterable[str]) -> Key | None:
     """The values of some fields; None if one of them has none."""
     values = []
     for name in names:
@@ -69,7 +71,7 @@ def _values(record: Mapping[str, Any], names: Iterable[str]) -> Key | None:
     return tuple(values)
 
 
-def key(each: Rule | Correlation) -> str:
+def key(each: CompiledRule | Correlation) -> str:
     """What tells a rule from another of the same title: its id, else its file."""
     return each.id or each.file.name
 
@@ -81,12 +83,12 @@ def unread(ruleset: Ruleset) -> list[Part]:
 
 def blind(
     ruleset: Ruleset, carried: Mapping[str, Iterable[str]], of_log: bool = False
-) -> dict[Rule | Correlation, str]:
+) -> dict[CompiledRule | Correlation, str]:
     """The rules that can never fire where records carry the fields `carried`, by format, and why.
 
     `of_log`: these are the fields of one log's records, so that a format without any is not in the log.
     """
-    reasons: dict[Rule | Correlation, str] = {}
+    reasons: dict[CompiledRule | Correlation, str] = {}
     for rule in ruleset.rules:
         have = frozenset(carried.get(rule.format or "", ()))
         if rule.format is None:

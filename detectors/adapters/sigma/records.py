@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit
+from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.judge import Judge, blind, key, unread
-from scopedrift.detectors.adapters.sigma.rules import Rule, Ruleset, load_rules, paths
+from scopedrift.detectors.adapters.sigma.rules import CompiledRule
+from scopedrift.detectors.adapters.sigma.ruleset import Ruleset, load_rules
 from scopedrift.detectors.base import Detector, Part, Scores
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch
@@ -26,12 +27,12 @@ Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRecords:
     """What the rules of a set matched in a log."""
 
     ruleset: Ruleset
-    blind: dict[Rule | Correlation, str]
-    alerting: dict[int, list[Rule | Correlation]]
+    blind: dict[CompiledRule | Correlation, str]
+    alerting: dict[int, list[CompiledRule | Correlation]]
     """By position in the log."""
     records: int
     unjudged: int
@@ -39,7 +40,7 @@ class Judged:
 
     def parts(self) -> list[Part]:
         """Each rule, with the positions in the log of what it matched, or why it is blind."""
-        matched: dict[Rule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
+        matched: dict[CompiledRule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
         for position, fired in sorted(self.alerting.items()):
             for each in fired:
                 matched[each].append(position)
@@ -48,7 +49,7 @@ class Judged:
         ] + unread(self.ruleset)
 
 
-def judge(rules: Path, imported: Imported, progress: Progress = lambda done: None) -> Judged:
+def judge(rules: Path, imported: Imported, progress: Progress = lambda done: None) -> JudgedRecords:
     """Judge every record of an imported log.
 
     Raises `ValueError` if there are no rules to be had, `LogError` if a file has changed since the import.
@@ -77,7 +78,7 @@ def judge(rules: Path, imported: Imported, progress: Progress = lambda done: Non
     alerting = {
         at: fired for at in sorted(hits) if (fired := asked.alerting(hits[at], int(times[at]), int(arrived[at])))
     }
-    return Judged(ruleset, blind(ruleset, fields, of_log=True), alerting, seen["records"], seen["unjudged"])
+    return JudgedRecords(ruleset, blind(ruleset, fields, of_log=True), alerting, seen["records"], seen["unjudged"])
 
 
 class OnRecords(Detector):
@@ -85,7 +86,7 @@ class OnRecords(Detector):
 
     name = "sigma"
 
-    def __init__(self, judged: Judged) -> None:
+    def __init__(self, judged: JudgedRecords) -> None:
         self._judged = judged
         self._at = self._from = self._begin = 0
 
@@ -94,7 +95,7 @@ class OnRecords(Detector):
         """Records that no rule could judge."""
         return self._judged.unjudged
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> OnRecords:
+    def __deepcopy__(self, memo: dict[int, object]) -> OnRecords:
         return OnRecords(self._judged)  # what was judged does not change
 
     def parts(self) -> list[Part]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scopedrift.detectors.adapters.sigma import correlations
 from scopedrift.detectors.adapters.sigma.correlations import Memory
 from scopedrift.detectors.adapters.sigma.judge import Judge, blind
-from scopedrift.detectors.adapters.sigma.rules import load_rules
+from scopedrift.detectors.adapters.sigma.ruleset import load_rules
 
 SECOND = 1_000_000
 BASE = """

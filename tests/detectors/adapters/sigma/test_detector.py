@@ -10,8 +10,9 @@ pytest.importorskip("sigma")
 
 from scopedrift.detectors import Knowledge, loading
 from scopedrift.detectors.adapters.sigma.detector import Sigma, carried
+from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.judge import blind
-from scopedrift.detectors.adapters.sigma.rules import load_rules, paths
+from scopedrift.detectors.adapters.sigma.ruleset import load_rules
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate

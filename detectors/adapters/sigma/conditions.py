@@ -1,0 +1,163 @@
+"""The conditions of Sigma rules, compiled to functions over records, with what each would need to be true.
+
+Text is compared without regard to case, as Sigma asks; a list in a record matches if one of its elements does.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from scopedrift.detectors.adapters.sigma.fields import found, leaves, number, text
+from scopedrift.simulator.records.json_paths import Json, Record
+
+if TYPE_CHECKING:
+    from sigma.types import Placeholder, SigmaCIDRExpression, SigmaType, SpecialChars
+
+ALIASES: Final = {
+    "gcp": {
+        "gcp.audit.method_name": "protoPayload.methodName",
+        "gcp.audit.service_name": "protoPayload.serviceName",
+        "gcp.audit.resource_name": "protoPayload.resourceName",
+    },
+    "kubernetes": {"username": "user.username", "apiGroup": "objectRef.apiGroup", "resource": "objectRef.resource",
+                   "subresource": "objectRef.subresource", "namespace": "objectRef.namespace"},
+}  # fmt: skip
+"""Short names that rules use for fields of the record."""
+PREFIXES: Final = {"gcp": "data."}
+COMPARISONS: Final = {
+    "LT": operator.lt, "LTE": operator.le, "GT": operator.gt, "GTE": operator.ge, "NEQ": operator.ne,
+}  # fmt: skip
+
+Carried = Callable[[str], bool]
+"""Whether records carry a field."""
+Possible = tuple[bool, bool]
+"""Whether a condition can be true, and whether it can be false."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition, or a part of one, ready to judge records."""
+
+    matches: Callable[[Record], bool]
+    fields: frozenset[str]
+    possible: Callable[[Carried], Possible]
+    """With every test of a field that records do not carry false, and every other test open."""
+
+
+def field_name(name: str, kind: str) -> str:
+    """The field of records of a kind that rules call `name`."""
+    name = name.removeprefix(PREFIXES.get(kind, "\0"))
+    return ALIASES.get(kind, {}).get(name, name)
+
+
+def any_of(parts: Sequence[Condition]) -> Condition:
+    """True if one of the conditions is."""
+    tests, possible = [part.matches for part in parts], [part.possible for part in parts]
+    return Condition(
+        tests[0] if len(tests) == 1 else lambda record: any(test(record) for test in tests),
+        frozenset().union(*(part.fields for part in parts)),
+        lambda carried: (any(p(carried)[0] for p in possible), all(p(carried)[1] for p in possible)),
+    )
+
+
+def _all_of(parts: Sequence[Condition]) -> Condition:
+    return Condition(
+        lambda record: all(part.matches(record) for part in parts),
+        frozenset().union(*(part.fields for part in parts)),
+        lambda carried: (all(p.possible(carried)[0] for p in parts), any(p.possible(carried)[1] for p in parts)),
+    )
+
+
+def _none_of(part: Condition) -> Condition:
+    return Condition(lambda record: not part.matches(record), part.fields, lambda carried: part.possible(carried)[::-1])
+
+
+def compiled(node: object, kind: str) -> Condition:
+    """A condition that pySigma parsed, for records of a kind.
+
+    Raises `ValueError` for what is not evaluated.
+    """
+    from sigma.conditions import (
+        ConditionAND,
+        ConditionFieldEqualsValueExpression,
+        ConditionNOT,
+        ConditionOR,
+        ConditionValueExpression,
+    )
+    from sigma.types import SigmaExists, SigmaNull
+
+    if isinstance(node, (ConditionAND, ConditionOR, ConditionNOT)):
+        parts = [compiled(part, kind) for part in node.args]
+        if isinstance(node, ConditionNOT):
+            return _none_of(parts[0])
+        return any_of(parts) if isinstance(node, ConditionOR) else _all_of(parts)
+    if isinstance(node, ConditionValueExpression):  # a keyword, anywhere in the record
+        keyword = _value(node.value, loose=True)
+        return Condition(lambda record: any(map(keyword, leaves(record))), frozenset(), lambda carried: (True, True))
+    if not isinstance(node, ConditionFieldEqualsValueExpression):
+        raise ValueError(f"conditions of the kind {type(node).__name__} are not evaluated")
+    name = field_name(node.field, kind)
+    steps = tuple(name.split("."))
+    if isinstance(node.value, (SigmaNull, SigmaExists)):
+        wanted = isinstance(node.value, SigmaExists) and node.value.exists
+        return Condition(
+            lambda record: any(value is not None for value in found(record, steps)) == wanted,
+            frozenset({name}),
+            lambda carried: (True, True) if carried(name) else (not wanted, wanted),
+        )
+    check = _value(node.value)
+    return Condition(
+        lambda record: any(map(check, found(record, steps))),
+        frozenset({name}),
+        lambda carried: (carried(name), True),
+    )
+
+
+def _value(value: SigmaType, loose: bool = False) -> Callable[[Json], bool]:
+    """Whether a value of a record is what a rule wants; `loose`: whether it holds it."""
+    from sigma import types
+
+    if isinstance(value, types.SigmaExpansion):
+        options = [_value(option, loose) for option in value.values]
+        return lambda seen: any(option(seen) for option in options)
+    if isinstance(value, types.SigmaString):
+        flags = re.DOTALL | (0 if isinstance(value, types.SigmaCasedString) else re.IGNORECASE)
+        pattern = re.compile("".join(map(_part, value.s)), flags)
+        match = pattern.search if loose else pattern.fullmatch
+        return lambda seen: seen is not None and match(text(seen)) is not None
+    if isinstance(value, types.SigmaBool):
+        return lambda seen: text(seen).lower() == str(value.boolean).lower()
+    if isinstance(value, types.SigmaNumber):
+        return lambda seen: number(seen) == value.number
+    if isinstance(value, types.SigmaRegularExpression):
+        switches = [value.sigma_to_python_flags[flag] for flag in value.flags]
+        search = re.compile(str(value.regexp), sum(switches, re.RegexFlag(0))).search
+        return lambda seen: seen is not None and search(text(seen)) is not None
+    if isinstance(value, types.SigmaCIDRExpression):
+        return lambda seen: _within(seen, value)
+    if isinstance(value, types.SigmaCompareExpression):
+        limit, compare = value.number.number, COMPARISONS[value.op.name]
+        return lambda seen: (held := number(seen)) is not None and bool(compare(held, limit))
+    raise ValueError(f"values of the kind {type(value).__name__} are not evaluated")
+
+
+def _part(part: str | SpecialChars | Placeholder) -> str:
+    from sigma.types import SpecialChars
+
+    if isinstance(part, str):
+        return re.escape(part)
+    if part in (SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE):
+        return ".*" if part is SpecialChars.WILDCARD_MULTI else "."
+    raise ValueError("placeholders are not evaluated: expand them first")
+
+
+def _within(seen: Json, wanted: SigmaCIDRExpression) -> bool:
+    try:
+        return ip_address(text(seen)) in wanted.network
+    except ValueError:
+        return False

@@ -1,0 +1,60 @@
+"""Reading the fields of a record, as Sigma names and compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from scopedrift.simulator.records.json_paths import Json
+
+
+def found(value: Json, steps: tuple[str, ...]) -> Iterator[Json]:
+    """What a record holds at a path; lists on the way are entered, and keys that have dots themselves are found."""
+    if isinstance(value, list):
+        for item in value:
+            yield from found(item, steps)
+    elif not steps:
+        yield value
+    elif isinstance(value, Mapping):
+        for size in range(1, len(steps) + 1):
+            key = steps[0] if size == 1 else ".".join(steps[:size])
+            if key in value:
+                yield from found(value[key], steps[size:])
+
+
+def leaves(value: Json) -> Iterator[Json]:
+    """All values of a record that hold no others."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def paths(record: Json, before: str = "") -> Iterator[str]:
+    """The paths of all fields of a record."""
+    if isinstance(record, list):
+        for item in record:
+            yield from paths(item, before)
+    elif isinstance(record, Mapping):
+        for key, value in record.items():
+            name = f"{before}.{key}" if before else key
+            yield name
+            yield from paths(value, name)
+
+
+def text(value: Json) -> str:
+    """A value as Sigma compares it."""
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def number(value: Json) -> float | None:
+    """A value as a number, if it is one."""
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
