@@ -76,7 +76,7 @@ bench: $(VENV)/.dev
 gate: $(VENV)/.dev
 	@$(BIN)/scopedrift gate quick --baseline tests/gate/quick.yaml --jobs $(WORKERS) --out build/gate $(if $(UPDATE),--update)
 
-docs: $(VENV)/.dev
+docs: $(VENV)/.dev links
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # docs/coverage.md and the table of targets in docs/realism.md; tests fail while they are stale.

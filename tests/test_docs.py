@@ -92,3 +92,20 @@ def test_every_requirement_of_trust_names_tests_and_audit_rows_that_exist() -> N
         for name in named:
             known = f"def {name}(" in tests if name.startswith("test_") else f'"{name}"' in source
             assert known, f"requirement {row[1].strip()}: {name}"
+
+
+EXAMPLES = [
+    (page, text) for page in PAGES for kind, text in blocks(page) if kind == "python" and "import scopedrift as" in text
+]
+
+
+@pytest.mark.parametrize(("page", "text"), EXAMPLES, ids=[str(page.relative_to(ROOT)) for page, _ in EXAMPLES])
+def test_an_example_in_python_runs(page: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(text, page.name, "exec"), {"__name__": "example"})
+
+
+def test_every_notebook_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for notebook in (ROOT / "docs" / "notebooks").glob("*.py"):
+        assert f"notebooks/{notebook.stem}.md" in navigation

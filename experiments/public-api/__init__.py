@@ -5,10 +5,18 @@
     world = sd.simulate("quickstart", seed=0)              # events with ground truth
     sd.evaluate("first-seen", world).metrics["recall"]     # one detector on one world
 
-What there is to work with:
+What there is:
 
 - `scenarios()` and `detectors()` list what can be named; `load_scenario` reads a scenario.
-- `Detector` is the base class of a detector of your own, `EventBatch` what its methods are given.
+- `simulate` makes a world; `evaluate` judges one detector on it, `run` several on many worlds, `sweep` a whole suite.
+- `tune` searches parameters and a threshold for an alert budget; `gate` says whether a detector has become worse.
+- `read_log` reads your own audit records; `score` shows what stands out in them, `inject` puts incidents in, and
+  `export` writes a log as records.
+- `Detector` is the base class of a detector of your own, `EventBatch` what its methods are given, `Scenario` what
+  `load_scenario` returns.
+
+Results show themselves in a notebook, and have `table`, `words`, `plot` and `save`. `scopedrift.detectors` and
+`scopedrift.scenarios` are packages, too: both uses work, whatever was imported first.
 
 Names load when they are first used: `import scopedrift` itself imports no other package.
 """

@@ -18,7 +18,7 @@ from scopedrift.simulator.log.truth_file import STORY
 from scopedrift.simulator.own_logs.inject import Told
 from scopedrift.simulator.own_logs.inject import inject as put_in
 from scopedrift.simulator.own_logs.world import RealWorld
-from scopedrift.worlds import World
+from scopedrift.worlds import SHOWN, World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ class InjectedWorld(World):
         )
 
     def _repr_html_(self) -> str:
-        return fragment([self.words], {"Incidents": self.added})
+        return fragment([self.words], {"Incidents": self.added[SHOWN]})
 
 
 def inject(

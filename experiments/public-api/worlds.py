@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+SHOWN = ["id", "label", "first_observable_at", "end_reason", "stages", "identity"]
+"""Columns of the incidents that a notebook shows."""
 ScenarioLike = str | Path | Mapping[str, Any] | Scenario
 """A scenario, or what `load_scenario` takes."""
 
@@ -150,7 +152,7 @@ class World:
         return f"<World {self.words}>"
 
     def _repr_html_(self) -> str:
-        return fragment([self.words], {"Incidents": self.incidents, "Benign changes": self.changes})
+        return fragment([self.words], {"Incidents": self.incidents[SHOWN], "Benign changes": self.changes})
 
 
 def simulate(

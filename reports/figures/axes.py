@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,21 @@ from scopedrift.reports.text import duration, number
 Array = np.ndarray[Any, np.dtype[Any]]
 ROUND_TIMES = (1, 10, 60, 600, 3_600, 6 * 3_600, 86_400, 7 * 86_400, 28 * 86_400, 365 * 86_400)  # seconds
 LINE = 0.25  # inches per row of text
+SCREEN_DPI = 180  # sharp on screens with two pixels a point
+
+
+class Canvas(Figure):
+    """A figure that a notebook shows by itself: matplotlib's own needs pyplot for that."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=SCREEN_DPI)
+        return picture.getvalue()
 
 
 def canvas(height: float, *, fitted: bool = True) -> Figure:
     """Return an empty figure of the page's width and `height` inches."""
-    return Figure(figsize=(WIDTH, height), layout="constrained" if fitted else None)
+    return Canvas(figsize=(WIDTH, height), layout="constrained" if fitted else None)
 
 
 def log_times(axes: Axes, low: float, high: float) -> None:
