@@ -1,1 +1,7 @@
-"""The running platform: the clock, queues, limits, outages and decisions that SimPy processes talk to."""
+"""The running platform: what SimPy processes act on.
+
+`platform.Platform` is the clock, the GPU queue, outages and rotations, and takes stage rows; `decisions` is the policy
+that may refuse them.  A `tasks.Task` records stages under one task id and credential session, and keeps that alive.
+`detours` and `growth` are processes that every world has: work outside what is declared, and datasets that come and go.
+Import from outside: `platform` and `tasks`, by whoever writes a process.
+"""
