@@ -39,7 +39,7 @@ from scopedrift.experiments.cli.ui import ui
 class _Group(TyperGroup):
     """Turns what a user can put right into one message and an exit code."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> Any:  # the type is in a private module of typer
         with explained():
             return super().invoke(ctx)
 

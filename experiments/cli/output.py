@@ -15,9 +15,13 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
 
 from scopedrift.experiments.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PAUSE_S: Final = 5.0
 """Off a terminal, progress is a line at most this often."""
@@ -64,34 +68,29 @@ def print_paragraph(text: str) -> None:
     print(textwrap.fill(printable(text), width) if width else printable(text))
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON document on stdout; numbers that do not exist (NaN, infinities) are null."""
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(_plain(item) for item in value)
-    if hasattr(value, "item") and callable(value.item):  # a NumPy scalar
-        value = value.item()
+        return [_plain(item) for item in sorted(value)]
+    if callable(item := getattr(value, "item", None)):  # a NumPy scalar
+        value = item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if hasattr(value, "isoformat"):
+    if isinstance(value, date):  # times, those of pandas included
         return value.isoformat() if value == value else None
     return value
 
 
-def as_texts(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Facts as a report shows them: lists joined by commas."""
-    return {name: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in facts.items()}
-
-
-def records(frame: Any) -> list[dict[str, Any]]:
-    """The rows of a pandas table, for `print_json`."""
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a pandas table; what a column holds is known to who asks for it."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 

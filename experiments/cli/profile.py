@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -98,7 +98,7 @@ def _print_comparison(rows: list[Compared]) -> None:
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {part:g}" for key, part in list(value.items())[:6])
     return f"{value:g}" if isinstance(value, float) else str(value)

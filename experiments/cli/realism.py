@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
@@ -35,31 +36,28 @@ def realism(
     from scopedrift.experiments.realism import compare as rows_of
     from scopedrift.experiments.realism.targets import load as load_targets
     from scopedrift.experiments.realism.traces import targets_from
-    from scopedrift.scenarios.loader import load
-    from scopedrift.simulator.engine import simulate
 
     if trace is not None and targets is not None:
         raise UsageError("expected --targets or --trace, not both")
     if mapping and trace is None:
         raise UsageError("--map says what the columns of a --trace are: name one")
-    chosen = load(scenario)
     wanted = load_targets(targets) if trace is None else targets_from(trace, mapping or [])
-    with progress(f"simulating {chosen.name}") as show:
-        world = simulate(chosen, seed, progress=lambda done: show(done, ""))
+    with progress(f"simulating {scenario}") as show:
+        world = sd.simulate(scenario, seed, progress=show)
     rows = rows_of.compare(world.log, wanted)
-    found = {"statistics": [row.asdict() for row in rows]}
+    found: dict[str, object] = {"statistics": [row.asdict() for row in rows]}
     if out is not None:
         with new_folder(out, MARKER) as folder:
             _write(folder, rows, found)
     if as_json:
         print_json(found)
     else:
-        _print(rows, chosen.name)
+        _print(rows, world.name)
     if not rows_of.passed(rows):
         raise typer.Exit(1)
 
 
-def _write(folder: Path, rows: list[Row], found: dict[str, Any]) -> None:
+def _write(folder: Path, rows: list[Row], found: dict[str, object]) -> None:
     from scopedrift.reports.figures.quantiles import write_quantiles
 
     (folder / MARKER).write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -109,7 +109,9 @@ def _show_entry(kind: Things, name: str, as_json: bool) -> None:
     entry = catalogue_of(kind)[name]
     parameters = entry.parameters.values() if isinstance(entry, Configurable) else ()
     columns = ["parameter", "default", "range", "unit", "source", "description"]
-    rows: list[list[Any]] = [[p.name, p.text(p.default), _span(p), p.unit, p.source, p.description] for p in parameters]
+    rows: list[list[object]] = []
+    for p in parameters:
+        rows.append([p.name, p.text(p.default), _span(p), p.unit, p.source, p.description])
     if as_json:
         about = {"kind": kind.value, "parameters": [dict(zip(columns, row, strict=True)) for row in rows]}
         print_json({**entry.model_dump(mode="json", exclude_unset=True, exclude={"parameters"}), **about})

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running import gate as gating
@@ -73,7 +73,7 @@ class GateResult:
 
 
 def gate(
-    suite: str | Path | Mapping[str, Any] | Plan,
+    suite: str | Path | Mapping[str, object] | Plan,
     baseline: str | Path,
     *,
     detectors: Sequence[str] | None = None,

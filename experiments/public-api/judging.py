@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.registry import reference
@@ -138,7 +138,7 @@ def taking_part(on: Scenario | World, detectors: Detectors | None) -> dict[str, 
 
 
 def sweep(
-    suite: str | Path | Mapping[str, Any] | Plan,
+    suite: str | Path | Mapping[str, object] | Plan,
     out: str | Path | None = None,
     *,
     detectors: Sequence[str] | None = None,

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS
@@ -53,7 +53,7 @@ class Tuning:
         return self.found.detector
 
     @property
-    def parameters(self) -> Mapping[str, Any]:
+    def parameters(self) -> Mapping[str, object]:
         """All its parameters: the best that were found, and those that were given."""
         return self.found.parameters
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SHOWN = ["id", "label", "first_observable_at", "end_reason", "stages", "identity"]
 """Columns of the incidents that a notebook shows."""
-ScenarioLike = str | Path | Mapping[str, Any] | Scenario
+ScenarioLike = str | Path | Mapping[str, object] | Scenario
 """A scenario, or what `load_scenario` takes."""
 
 
