@@ -22,7 +22,7 @@ Window = tuple[dict[str, Array], Array]
 _PER_ACTOR: Final = ("identity", "credential_kind", "workload", "task_kind", "project", "image")
 
 
-class Columns:
+class ColumnBuilder:
     """Makes the columns of events whose order is known."""
 
     def __init__(self, tables: Tables, delivery: Delivery) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec.structs import astuple
 
 from scopedrift.simulator.expansion.arrival import arrival_order
-from scopedrift.simulator.expansion.columns import Columns, Window
+from scopedrift.simulator.expansion.columns import ColumnBuilder, Window
 from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.occurrences import Expander, Occurrences
 from scopedrift.simulator.expansion.rows import Holder, Rows, StageRow
@@ -31,7 +31,7 @@ class Recorder:
     def __init__(self, tables: Tables, delivery: Delivery, errors: float = 1.0) -> None:
         """Rows point into `tables`; `errors` multiplies the rates at which calls fail."""
         self._expander = Expander(tables, delivery, errors)
-        self._columns = Columns(tables, delivery)
+        self._columns = ColumnBuilder(tables, delivery)
         self._packed = bytearray()
         self.count = 0
         """Events in the rows collected since the last window."""

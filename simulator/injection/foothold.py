@@ -51,19 +51,19 @@ class WorldFoothold:
     @classmethod
     def within(cls, world: World, workload: Workload, own: int, inside: bool = True) -> Self:
         """Where a workload is now; `inside` it, to follow it, or with a copy of what it holds."""
-        assert workload.recent is not None
-        number, job, session, anchor = workload.recent
-        actor = replace(world.actors[number], key=own, changed={})
-        return cls(workload, workload.identity, own, inside, actor, job, session, anchor)
+        last = workload.last_task
+        assert last is not None
+        actor = replace(world.actors[last.actor], key=own, changed={})
+        return cls(workload, workload.identity, own, inside, actor, last.job, last.session, last.anchor)
 
     @classmethod
     def copied(cls, world: World, victim: Workload, other: Workload, own: int) -> Self:
         """Another workload that works under the victim's identity."""
-        assert other.recent is not None and victim.recent is not None
-        (number, job, _, _), (held, _, session, anchor) = other.recent, victim.recent
-        source = world.actors[held]
+        last, held = other.last_task, victim.last_task
+        assert last is not None and held is not None
+        source = world.actors[held.actor]
         actor = replace(
-            world.actors[number],
+            world.actors[last.actor],
             key=own,
             changed={},
             identity=source.identity,
@@ -72,7 +72,7 @@ class WorldFoothold:
             half_life=source.half_life,
             key_made_at=source.key_made_at,
         )
-        return cls(other, victim.identity, own, False, actor, job, session, anchor)
+        return cls(other, victim.identity, own, False, actor, last.job, held.session, held.anchor)
 
     def steal(self, now: int) -> None:
         """Hold a copy of the credential, which ends with the original."""
@@ -80,9 +80,10 @@ class WorldFoothold:
 
     def follow(self, world: World) -> None:
         """Be where the workload is now, if inside it."""
-        if self.inside and self.workload.recent is not None:
-            number, self.job, self.session, self.anchor = self.workload.recent
-            self.actor = replace(world.actors[number], key=self.key, changed={})
+        last = self.workload.last_task
+        if self.inside and last is not None:
+            self.job, self.session, self.anchor = last.job, last.session, last.anchor
+            self.actor = replace(world.actors[last.actor], key=self.key, changed={})
 
 
 def use(world: World, workload: Workload, techniques: Sequence[Technique], strength: float) -> float:

@@ -68,7 +68,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         """A workload of the wished families that has run; raises `ValueError` if nothing has run yet."""
         spec = self._plan.spec
         families = (spec.victim["family"],) if spec.victim else self._plan.spec.entry.victims.families
-        active = [w for w in self._world.workloads.values() if w.recent is not None]
+        active = [w for w in self._world.workloads.values() if w.last_task is not None]
         everybody = [w for w in active if not w.identity.orphaned]
         candidates = [w for w in active if w.family in families] or everybody
         if not candidates:
@@ -91,7 +91,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
             while not victim.holds_credential(self.now) and self.now < until:
                 yield self.wait(MINUTE)
         if template.foothold == "copy":
-            others = [w for w in self._world.workloads.values() if w.recent and w.identity is not victim.identity]
+            others = [w for w in self._world.workloads.values() if w.last_task and w.identity is not victim.identity]
             other = others[int(self._rng.random() * len(others))] if others else victim
             self.hold = WorldFoothold.copied(self._world, victim, other, self._key)
             return
@@ -106,13 +106,15 @@ class WorldBackend(Backend[Mapping[str, int]]):
         """With a chance of the strength: wait for a task of the victim that does such things anyway."""
         world, hold = self._world, self.hold
         if self._rng.random() < self._plan.spec.strength and hold.expires < 0:
-            seen, until = hold.workload.recent, self.now + COVER
+            seen, until = hold.workload.last_task, self.now + COVER
             fits = {world.code("task_kind", kind): fit(world, kind, [technique]) for kind in hold.workload.actors}
             best = max(fits.values(), default=0.0)
             while self.now < until:
                 yield self.wait(round(between(*LOOK, self._rng)))
-                recent = hold.workload.recent
-                if recent is not None and recent != seen and fits.get(world.actors[recent[0]].task_kind, best) >= best:
+                last = hold.workload.last_task
+                if last is None or last == seen:
+                    continue
+                if fits.get(world.actors[last.actor].task_kind, best) >= best:
                     break
         hold.follow(world)
 
@@ -160,7 +162,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
 
     def habit(self) -> tuple[int, int] | None:
         """The victim's latest stage."""
-        return self.hold.workload.latest
+        return self.hold.workload.last_stage
 
     def fetch_image(self) -> None:
         """An image from a registry that the workload never used; ordinary for somebody else if one is at hand.

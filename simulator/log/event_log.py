@@ -85,15 +85,15 @@ class EventLog:
     Positions (0 to `len(log)`) name events everywhere: in batches, in stored scores and in the truth table.
     """
 
-    def __init__(self, chunks: Chunks, vocabulary: Vocabulary, manifest: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, chunks: Chunks, vocabulary: Vocabulary, manifest: Mapping[str, object] | None = None) -> None:
         self._chunks = chunks
         self._last: tuple[int, Mapping[str, Array]] | None = None
         self.vocabulary = vocabulary
-        self.manifest = dict(manifest or {})
+        self.manifest: dict[str, Any] = dict(manifest or {})
 
     @classmethod
     def from_columns(
-        cls, columns: Mapping[str, Array], vocabulary: Vocabulary, manifest: Mapping[str, Any] | None = None
+        cls, columns: Mapping[str, Array], vocabulary: Vocabulary, manifest: Mapping[str, object] | None = None
     ) -> EventLog:
         """A log in memory; columns that are not given are absent.
 

@@ -287,7 +287,7 @@ class Event:
 
     __slots__ = ("_columns", "_row", "_texts")
 
-    def __init__(self, columns: Mapping[str, list[Any]], texts: Mapping[str, list[str | None]], row: int) -> None:
+    def __init__(self, columns: Mapping[str, list[int]], texts: Mapping[str, list[str | None]], row: int) -> None:
         self._columns = columns
         self._texts = texts
         self._row = row
@@ -310,6 +310,6 @@ class Event:
             return None if value < 0 else f"{value:016x}"
         return None if value < 0 else value
 
-    def asdict(self) -> dict[str, Any]:
+    def asdict(self) -> dict[str, str | int | None]:
         """All columns of the event by name."""
         return {name: getattr(self, name) for name in self._columns}

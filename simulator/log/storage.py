@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +71,7 @@ class LogWriter:
         arrays = [self._array(name, columns[name]) for name in self._names]
         self._writer.write_batch(pa.record_batch(arrays, names=list(self._names)), row_group_size=ROW_GROUP)
 
-    def finish(self, manifest: Mapping[str, Any]) -> None:
+    def finish(self, manifest: Mapping[str, object]) -> None:
         """Close the file and put the log in its place."""
         if self._writer is None:
             self.append({name: np.empty(0, DTYPES[name]) for name in COLUMNS})
@@ -202,7 +202,7 @@ class ParquetChunks:
         return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
 
-def open_log(path: Path) -> tuple[ParquetChunks, Vocabulary, dict[str, Any]]:
+def open_log(path: Path) -> tuple[ParquetChunks, Vocabulary, dict[str, object]]:
     """The parts of the log in the directory `path`.
 
     Raises `LogFormatError` if it is not a log of this format, or cannot be read.

@@ -46,7 +46,7 @@ class _Draws(NamedTuple):
     rhythm: float
 
 
-def wander(platform: Platform, workload: Workload) -> Process:
+def make_detours(platform: Platform, workload: Workload) -> Process:
     """One workload's detours over the horizon, in working hours."""
     world = platform.world
     spec = world.platform.detours
@@ -58,10 +58,10 @@ def wander(platform: Platform, workload: Workload) -> Process:
         yield platform.wait(gap)
         workload.detour = choose(world, workload, row.choice)
         if row.habit < spec.habit:
-            platform.env.process(_again(platform, workload, workload.detour, row.rhythm))
+            platform.env.process(_repeat(platform, workload, workload.detour, row.rhythm))
 
 
-def _again(platform: Platform, workload: Workload, detour: Detour, u: float) -> Process:
+def _repeat(platform: Platform, workload: Workload, detour: Detour, u: float) -> Process:
     """A habit: the same, about daily, until it is given up."""
     lasts = platform.world.platform.detours.habit_days
     until = platform.now + round(exponential(u) * lasts * DAY)

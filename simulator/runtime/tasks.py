@@ -87,7 +87,7 @@ class Task:
 
     def _act_as(self, holder: Holder) -> None:
         self._holder = holder
-        self.workload.recent = (holder.actor, holder.job, holder.session, holder.anchor)
+        self.workload.last_task = holder
 
     def log(
         self,
@@ -105,9 +105,9 @@ class Task:
         `span` and `clump` pace a stage of many tasks: see `StageRow`.
         """
         if self.workload.detour is not None and duration >= SHORT:
-            self._wander(self.workload.detour, duration)
+            self._make_detour(self.workload.detour, duration)
         how = self._platform.outcome() if outcome is None else outcome
-        self.workload.latest = (count, duration)
+        self.workload.last_stage = (count, duration)
         now = self._platform.now
         row = StageRow(
             self._holder,
@@ -123,7 +123,7 @@ class Task:
         )
         self._record(row, now)
 
-    def _wander(self, detour: Detour, duration: int) -> None:
+    def _make_detour(self, detour: Detour, duration: int) -> None:
         """Make the calls of a detour, one kind after the other, within `duration`."""
         self.workload.detour = None
         each = min(duration // len(detour.calls), SPAN)

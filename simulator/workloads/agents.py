@@ -142,7 +142,7 @@ def build(world: World, parameters: Parameters) -> Iterator[Start]:
                     "output": [f"{bucket}-reports/{name}"],
                     "store": [f"features/{project.name}-{number % 3}"],
                     "model": [f"{bucket}-models/{name}"],
-                    "repository": world.some(project.pools["repository"], 2, "repositories", name),
+                    "repository": world.sample(project.pools["repository"], 2, "repositories", name),
                 },
             )
         )

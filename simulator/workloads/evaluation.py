@@ -96,7 +96,7 @@ def build(world: World, parameters: Parameters) -> Iterator[Start]:
             pools={
                 "output": [f"{bucket}-reports/{name}/{k}" for k in range(4)],
                 "model": [f"{bucket}-models/{name}-reference"],
-                "table": world.some(project.pools["table"], 8, "results", name),
+                "table": world.sample(project.pools["table"], 8, "results", name),
             },
         )
         world.allow_tools("evaluation", [*family.activities(), start_up])

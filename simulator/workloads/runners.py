@@ -166,7 +166,7 @@ def _tenant(world: World, family: Family, pool: Workload, number: int) -> Worklo
         kinds=KINDS,
         pools={
             "repository": [f"git:{world.company}/{project.name}-{name}"],
-            "package": world.some(project.pools["package"], 12, "packages", name),
+            "package": world.sample(project.pools["package"], 12, "packages", name),
             "output": [f"{bucket}-artifacts/{name}/build-{k}" for k in range(5)],
             "job": [f"{project.name}/deployments/{name}"],
         },

@@ -139,8 +139,8 @@ class World(Tables):
         bound["self"] = self.pool([f"workload/{name}"], project.name)
         bound["image"] = self.pool([image.rsplit(":", 1)[0]], None)
         bound["dataset"] = project.datasets[key(self.seed, "dataset", name) % len(project.datasets)]
-        bound["secret"] = self.some(project.pools["secret"], 2, "secret", name)
-        bound["table"] = self.some(project.pools["table"], 5, "table", name)
+        bound["secret"] = self.sample(project.pools["secret"], 2, "secret", name)
+        bound["table"] = self.sample(project.pools["table"], 5, "table", name)
         for slot, given in pools.items():
             bound[slot] = given if isinstance(given, int) else self.pool(given, project.name)
         return bound
@@ -185,7 +185,7 @@ class World(Tables):
         """The operations that the intent of a kind of task needs."""
         return frozenset(self.tools.get(kind, ()))
 
-    def some(self, pool: int, count: int, *name: object) -> int:
+    def sample(self, pool: int, count: int, *name: object) -> int:
         """A pool of `count` of a pool's resources, chosen by name."""
         items = self.pools.items(pool)
         chosen = generator(self.seed, "some", *name).permutation(len(items))[:count]

@@ -7,13 +7,11 @@ identities depends on a switch, `identities: {stage_identities: 4}` says how man
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from scopedrift.scenarios import Scenario, catalogue
+from scopedrift.scenarios.catalogue import Values
 
 
-def sizes(scenario: Scenario) -> dict[str, Mapping[str, Any]]:
+def sizes(scenario: Scenario) -> dict[str, Values]:
     """The parameters of each family that runs, with its size scaled to `identities.count` if that is given.
 
     Sizes that the scenario sets stay as they are, unless it sets all of them: then they keep their proportions.
@@ -27,8 +25,8 @@ def sizes(scenario: Scenario) -> dict[str, Mapping[str, Any]]:
     return given
 
 
-def _scaled_to(scenario: Scenario, wanted: int | None) -> dict[str, Mapping[str, Any]]:
-    given: dict[str, Mapping[str, Any]] = dict(scenario.workloads)
+def _scaled_to(scenario: Scenario, wanted: int | None) -> dict[str, Values]:
+    given: dict[str, Values] = dict(scenario.workloads)
     described = {name: catalogue.families()[name].size for name in given}
     sized = {name: size for name, size in described.items() if size is not None}
     if wanted is None or not sized:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scopedrift.scenarios.catalogue import Operation
+from scopedrift.simulator.expansion.rows import Holder
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.sessions import Sessions
 
@@ -52,9 +53,9 @@ class Workload:
     """Its credential sessions."""
     load: float = 1.0
     """Multiplier of its arrivals; a traffic surge raises it."""
-    recent: tuple[int, int, int, int] | None = None
-    """Its latest task: actor, task number, credential session, and when that was issued."""
-    latest: tuple[int, int] | None = None
+    last_task: Holder | None = None
+    """As whom and in which credential session its latest task acts."""
+    last_stage: tuple[int, int] | None = None
     """Its latest stage: how many events, in how many microseconds."""
     restarts: int = 0
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
@@ -63,10 +64,10 @@ class Workload:
 
     def holds_credential(self, now: int) -> bool:
         """Whether its latest task has a credential that it would use now."""
-        if self.recent is None or self.identity.made_at >= 0:
-            return self.recent is not None
-        _, _, session, anchor = self.recent
-        return self.sessions.until(session, anchor) > now
+        last = self.last_task
+        if last is None or self.identity.made_at >= 0:
+            return last is not None
+        return self.sessions.until(last.session, last.anchor) > now
 
     def session(self, number: int) -> int:
         """The number of a credential session: distinct for workloads that share an identity."""
