@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -147,7 +147,7 @@ def _values(data: ReportData, detector: str) -> tuple[Value, ...]:
     )
 
 
-def _rank(row: pd.Series[Any] | None) -> Value:
+def _rank(row: pd.Series | None) -> Value:
     """The rank, and how many share it because nothing tells them apart."""
     if row is None or math.isnan(float(row["rank"])):
         return Value(DASH, "", math.inf)

@@ -84,19 +84,19 @@ def normalise_one(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def _column(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
+def _column(frame: pd.DataFrame, column: str) -> pd.Series:
     if column in frame.columns:
         return frame[column].reset_index(drop=True)
     return pd.Series([None] * len(frame), dtype=object)
 
 
-def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
+def _texts(column: pd.Series) -> pd.Series:
     """Each distinct value is cleaned once: names repeat."""
     codes, values = pd.factorize(column, use_na_sentinel=False)
     return pd.Series(np.array([_text(value) for value in values], dtype=object)[codes], dtype=object)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None or value is pd.NaT or value is pd.NA:
         return ""
     if isinstance(value, float) and value.is_integer():

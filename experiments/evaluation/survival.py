@@ -44,15 +44,14 @@ def time_to_detect(delay: Array, follow_up: Array, tau: float, confidence: float
     detected = int(np.count_nonzero(~np.isnan(delay)))
     if not len(delay):
         return TimeToDetect(NAN, NAN, NAN, NAN, tau, 0, 0)
-    times, share = survival(delay, follow_up)
     mean = restricted_mean(delay, follow_up, tau)
     if not detected:
         return TimeToDetect(NAN, NAN, NAN, mean, tau, len(delay), 0)
-    low, high = _bands(_estimate(delay, follow_up), confidence)
+    curve = _curve(delay, follow_up, confidence)
     return TimeToDetect(
-        median=_crossing(times, share),
-        median_low=_crossing(times, low),
-        median_high=_crossing(times, high),
+        median=_crossing(curve.times, curve.share),
+        median_low=_crossing(curve.times, curve.low),
+        median_high=_crossing(curve.times, curve.high),
         restricted_mean=mean,
         tau=tau,
         incidents=len(delay),
@@ -64,20 +63,19 @@ def survival(delay: Array, follow_up: Array) -> tuple[Array, Array]:
     """The Kaplan-Meier curve: ascending times, and the share of incidents not yet detected after each of them."""
     if not len(delay):
         return np.empty(0), np.empty(0)
-    steps = _estimate(delay, follow_up).sf
-    return np.asarray(steps.quantiles), np.asarray(steps.probabilities)
+    curve = _curve(delay, follow_up, confidence=0.95)
+    return curve.times, curve.share
 
 
 def detected_by(delay: Array, follow_up: Array, t: float, confidence: float = 0.95) -> tuple[float, float, float]:
     """P(detected by t) = 1 - S(t), with its interval (log-log; NaN where the curve has not moved yet)."""
     if not len(delay):
         return NAN, NAN, NAN
-    estimate = _estimate(delay, follow_up)
-    at = int(np.searchsorted(estimate.sf.quantiles, t, side="right")) - 1
+    curve = _curve(delay, follow_up, confidence)
+    at = int(np.searchsorted(curve.times, t, side="right")) - 1
     if at < 0:
         return 0.0, NAN, NAN
-    low, high = _bands(estimate, confidence)
-    return 1.0 - float(estimate.sf.probabilities[at]), 1.0 - float(high[at]), 1.0 - float(low[at])
+    return 1.0 - float(curve.share[at]), 1.0 - float(curve.high[at]), 1.0 - float(curve.low[at])
 
 
 def median(delay: Array, follow_up: Array) -> float:
@@ -113,25 +111,35 @@ def weighted(delay: Array, follow_up: Array, weights: Array, tau: float) -> tupl
     return np.where(some, median, NAN), np.where(some, area, NAN)
 
 
-def _estimate(delay: Array, follow_up: Array) -> Any:
+@dataclass(frozen=True)
+class _Curve:
+    """S at its times, with its confidence limits."""
+
+    times: Array
+    share: Array
+    low: Array
+    high: Array
+
+
+def _curve(delay: Array, follow_up: Array, confidence: float) -> _Curve:
+    """The Kaplan-Meier curve; where its limits are undefined (S still 1, or 0) they are S itself."""
+    import warnings
+
     from scipy import stats
 
     delay = np.asarray(delay, float)
     missed = np.isnan(delay)
     right = np.asarray(follow_up, float)[missed]
-    return stats.ecdf(stats.CensoredData(uncensored=delay[~missed], right=right))
-
-
-def _bands(estimate: Any, confidence: float) -> tuple[Array, Array]:
-    """Lower and upper confidence limits of S at its times; where undefined (S still 1, or 0) S itself."""
-    import warnings
-
+    steps = stats.ecdf(stats.CensoredData(uncensored=delay[~missed], right=right)).sf
+    share = np.asarray(steps.probabilities)
+    if missed.all():
+        return _Curve(np.asarray(steps.quantiles), share, share, share)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # scipy warns where S is 0 or 1, which is handled here
-        bands = estimate.sf.confidence_interval(confidence, method="log-log")
-    share = np.asarray(estimate.sf.probabilities)
+        bands: Any = steps.confidence_interval(confidence, method="log-log")
     low, high = np.asarray(bands.low.probabilities), np.asarray(bands.high.probabilities)
-    return np.where(np.isnan(low), share, low), np.where(np.isnan(high), share, high)
+    low, high = np.where(np.isnan(low), share, low), np.where(np.isnan(high), share, high)
+    return _Curve(np.asarray(steps.quantiles), share, low, high)
 
 
 def _crossing(times: Array, share: Array) -> float:

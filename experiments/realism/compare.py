@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from scopedrift.experiments.realism import distances
 from scopedrift.experiments.realism.catalogue import statistics
-from scopedrift.experiments.realism.statistic import Measured, Statistic, measure
+from scopedrift.experiments.realism.statistic import Measured, Statistic, Value, measure
 from scopedrift.experiments.realism.tables import LogTables
 from scopedrift.experiments.realism.targets import Target
 from scopedrift.simulator.log.event_log import EventLog
@@ -38,7 +38,7 @@ class Row:
             return EMPTY
         return MET if self.distance <= self.target.tolerance else MISSED
 
-    def asdict(self) -> dict[str, Any]:
+    def asdict(self) -> dict[str, object]:
         """The row as plain data."""
         return {
             "name": self.statistic.name,
@@ -59,7 +59,7 @@ class Row:
             "note": self.target.note,
         }
 
-    def simulated(self) -> Any:
+    def simulated(self) -> Value:
         """The measured value, a distribution by its quantiles at the target's probabilities."""
         value = self.measured.value
         if self.statistic.form != "distribution" or value is None:
@@ -90,7 +90,7 @@ def row(statistic: Statistic, target: Target, measured: Measured) -> Row:
     if measured.value is None:
         return Row(statistic, target, measured, nothing, float("inf"))
 
-    def away(value: Any) -> float:
+    def away(value: Value) -> float:
         if statistic.form == "shares":
             return distances.of_shares(target.value, value)
         return distances.of_number(target.distance, target.value, value)

@@ -13,7 +13,7 @@ anchors, since beyond them nothing is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -86,7 +86,7 @@ def of_number(name: str, target: float, value: float) -> float:
     return abs(float(np.log(max(value, SMALLEST) / max(target, SMALLEST))))
 
 
-def of_shares(target: Mapping[Any, float], value: Mapping[Any, float]) -> float:
+def of_shares(target: Mapping[str, float], value: Mapping[str, float]) -> float:
     """Total variation."""
     keys = {str(key) for key in (*target, *value)}
     whole, other = sum(target.values()), sum(value.values())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scopedrift.experiments.realism.catalogue import statistics
+from scopedrift.experiments.realism.statistic import Value
 from scopedrift.experiments.realism.targets import load
 
 
@@ -20,7 +19,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def _text(value: Any) -> str:
+def _text(value: Value) -> str:
     if not isinstance(value, dict):
         return f"{value:.3g}"
     pairs = [

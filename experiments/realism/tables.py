@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -145,7 +144,7 @@ class LogTables:
         return float(self.seconds[-1] / 86_400) if len(self) else 0.0
 
 
-def per_group(group: Array, values: Array, reduce: Callable[[Array], Any]) -> Array:
+def per_group(group: Array, values: Array, reduce: Callable[[Array], float]) -> Array:
     """One number for each group; values that do not exist are left out."""
     known = np.isfinite(values)
     group, values = group[known], values[known]

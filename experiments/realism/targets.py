@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from scopedrift.experiments.realism import distances
 from scopedrift.experiments.realism.catalogue import statistics
-from scopedrift.experiments.realism.statistic import Statistic
+from scopedrift.experiments.realism.statistic import Statistic, Value
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.documents import (
     Document,
@@ -40,13 +40,13 @@ class Target:
     """What one statistic should be."""
 
     statistic: str
-    value: Any
+    value: Value
     """A curve (probability to value), a number, or shares by category."""
     distance: str
     tolerance: float
     source: str
     note: str = ""
-    clusters: Mapping[str, Any] | None = None
+    clusters: Mapping[str, Value] | None = None
 
 
 def load(path: Path | None = None) -> dict[str, Target]:
@@ -95,7 +95,7 @@ def _read(document: Document) -> Iterator[tuple[str, Target]]:
     yield from read
 
 
-def _target(document: Document, key: KeyPath, statistic: Statistic, spec: Any) -> Target:
+def _target(document: Document, key: KeyPath, statistic: Statistic, spec: object) -> Target:
     def wrong(message: str, *more: str | int) -> ScenarioError:
         return ScenarioError(document.problem(message, (*key, *more)))
 
@@ -139,10 +139,10 @@ def _target(document: Document, key: KeyPath, statistic: Statistic, spec: Any) -
     return Target(statistic.name, middle, distance, spread, source, note, values)
 
 
-def _value(document: Document, key: KeyPath, statistic: Statistic, given: Any) -> Any:
+def _value(document: Document, key: KeyPath, statistic: Statistic, given: object) -> Value:
     """A number, or a mapping of numbers, as the form of the statistic asks for."""
 
-    def number(value: Any, *more: str) -> float:
+    def number(value: object, *more: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ScenarioError(document.problem(f"expected a number, not {shown(value)}", (*key, *more)))
         return float(value)
@@ -168,7 +168,7 @@ def _value(document: Document, key: KeyPath, statistic: Statistic, given: Any) -
     return curve
 
 
-def _middle(values: list[Any], distance: str) -> Any:
+def _middle(values: list[Value], distance: str) -> Value:
     """Between clusters: the middle of the range of numbers, the geometric mean of quantiles at shared anchors."""
     if not isinstance(values[0], dict):
         low, high = min(values), max(values)
@@ -179,7 +179,7 @@ def _middle(values: list[Any], distance: str) -> Any:
     return dict(zip(anchors, np.exp(logs).tolist(), strict=True))
 
 
-def separation(distance: str, target: Any, other: Any) -> float:
+def separation(distance: str, target: Value, other: Value) -> float:
     """How far another platform's value lies from a target."""
     if isinstance(target, dict):
         return distances.of_distribution(distance, target, lambda p: distances.at(other, p))

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from scopedrift.experiments.realism.catalogue import statistics
-from scopedrift.experiments.realism.statistic import LEAST, Statistic, measure
+from scopedrift.experiments.realism.statistic import LEAST, Statistic, Value, measure
 from scopedrift.experiments.realism.targets import Target, load
 from scopedrift.scenarios.documents import Problem, ScenarioError, suggestion
 from scopedrift.simulator.log.events import Array
@@ -75,13 +75,13 @@ def _target(path: Path, frame: pd.DataFrame, text: str, library: Mapping[str, Ta
     )
 
 
-def _plain(statistic: Statistic, value: Any) -> Any:
+def _plain(statistic: Statistic, value: Value) -> Value:
     if statistic.form != "distribution":
         return value
     return {p: float(np.quantile(value, p)) for p in ANCHORS}
 
 
-def _values(path: Path, column: pd.Series[Any], meaning: str) -> Array:
+def _values(path: Path, column: pd.Series, meaning: str) -> Array:
     """A column as numbers, times as seconds since a Monday, names as text."""
     import pandas as pd
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.scenarios.documents import Problem, ScenarioError, parse, write
@@ -26,6 +26,15 @@ Key = tuple[str, str]
 
 class BaselineError(Exception):
     """A baseline that is of another suite, or that cannot be written.  Exit code 2."""
+
+
+class _RecordFile(TypedDict):
+    """A record as the file holds it."""
+
+    incidents: int
+    caught: list[str]
+    false_positives: list[int]
+    days: float
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def read_baseline(text: str, source: str) -> Baseline:
         raise ScenarioError(Problem(f"{source}: not a complete baseline: {error!r}")) from None
 
 
-def _record(given: Mapping[str, Any]) -> Record:
+def _record(given: _RecordFile) -> Record:
     caught = frozenset(map(str, given["caught"]))
     false = tuple(map(int, given["false_positives"]))
     if any(not 0 <= count <= MOST for count in false):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class ScoredLog:
     alerts: pd.DataFrame
     """The table `log_alerts`; per detector, highest score first.  `record` says where the record of the event with
     the highest score of an alert is (empty for a log that was not imported)."""
-    facts: dict[str, Any]
+    facts: dict[str, object]
     failed: dict[str, str]
     """Reason by detector."""
     rules: pd.DataFrame
@@ -90,7 +90,7 @@ def score(
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(TABLES["log_alerts"]))
     edges = pd.to_datetime([int(arrived[i]) for i in (0, split, -1)], unit="us", utc=True)
     first, scored, last = (edge.isoformat(timespec="seconds") for edge in edges)
-    facts = {
+    facts: dict[str, object] = {
         "detectors": list(detectors),
         "events": len(log),
         "learned": split,
@@ -205,9 +205,9 @@ class _Passes:
             yield at, batch, checked_scores(returned, len(batch), name, "score"), running
             at += len(batch)
 
-    def told(self, wanted: Sequence[int]) -> dict[int, dict[str, Any]]:
+    def told(self, wanted: Sequence[int]) -> dict[int, dict[str, object]]:
         """What there is to say of the events at the positions `wanted`."""
-        told: dict[int, dict[str, Any]] = {}
+        told: dict[int, dict[str, object]] = {}
         left = sorted(wanted)
         for at, batch, _, running in self.scored() if left else ():
             while left and left[0] < at + len(batch):

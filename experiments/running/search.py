@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors import description, loading
 from scopedrift.detectors.spec import SpecError, parse
@@ -17,11 +17,15 @@ from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.code import code_of, sources
 
+if TYPE_CHECKING:
+    import optuna
+
 STUDY: Final = "study.sqlite"
 PATIENCE: Final = 25
 """Trials without a better one after which the search ends."""
 
-Objective = Callable[[Any, Mapping[str, Any]], float]
+Parameters = Mapping[str, object]
+Objective = Callable[["optuna.Trial", Parameters], float]
 """Given an Optuna trial (to report to) and parameters: how good they are, higher being better."""
 
 
@@ -34,7 +38,7 @@ class Trial:
     """One set of parameters that was tried."""
 
     number: int
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     value: float
     """`worth` on what the search may see; NaN if it was pruned or failed."""
     state: str
@@ -45,9 +49,9 @@ class Searched:
     """The best parameters, and all that were tried."""
 
     target: str
-    fixed: Mapping[str, Any]
+    fixed: Parameters
     """Parameters that were given, and so not searched."""
-    best: Mapping[str, Any]
+    best: Parameters
     trials: tuple[Trial, ...]
 
 
@@ -96,12 +100,12 @@ def search(
     left = max(trials - len([t for t in study.trials if t.state.is_finished()]), 0)
     began = len(study.trials)
 
-    def judged(trial: Any) -> float:
+    def judged(trial: optuna.Trial) -> float:
         given = {p.name: _proposed(trial, p) for p in searched}
         progress(min((trial.number - began) / max(left, 1), 1.0), f"trial {trial.number + 1}: best {_best(study):.3f}")
         return value_of(trial, {**fixed, **given})
 
-    def patient(study: Any, trial: Any) -> None:
+    def patient(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         finished = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
         if finished and trial.number - study.best_trial.number >= PATIENCE:
             study.stop()
@@ -118,11 +122,11 @@ def search(
     return Searched(target, fixed, {**fixed, **study.best_params}, tried)
 
 
-def _searchable(parameter: description.ParameterInfo, fixed: Mapping[str, Any]) -> bool:
+def _searchable(parameter: description.ParameterInfo, fixed: Parameters) -> bool:
     return parameter.name not in fixed and (parameter.range is not None or isinstance(parameter.default, bool))
 
 
-def _proposed(trial: Any, parameter: description.ParameterInfo) -> Any:
+def _proposed(trial: optuna.Trial, parameter: description.ParameterInfo) -> object:
     if parameter.range is None:
         return trial.suggest_categorical(parameter.name, [False, True])
     low, high, log = parameter.range.low, parameter.range.high, parameter.range.log
@@ -131,7 +135,7 @@ def _proposed(trial: Any, parameter: description.ParameterInfo) -> Any:
     return trial.suggest_float(parameter.name, low, high, log=log)
 
 
-def _best(study: Any) -> float:
+def _best(study: optuna.Study) -> float:
     try:
         return float(study.best_value)
     except ValueError:  # no trial has ended yet

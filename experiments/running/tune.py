@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables, tables
-from scopedrift.experiments.progress import Progress, silent
-from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth
+from scopedrift.experiments.progress import Progress, part_of, silent
+from scopedrift.experiments.running.search import Objective, Parameters, Searched, Trial, TuneError, search, worth
 from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
 
     from scopedrift.experiments.evaluation.windows import World
@@ -45,7 +46,7 @@ class Tuned:
 
     detector: str
     scenario: Scenario
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     trials: tuple[Trial, ...]
     held_out: Tables
     """Of `tuned` and `default`, as detectors (see `experiments.tables`)."""
@@ -60,7 +61,7 @@ class Tuned:
     def text(self) -> str:
         """YAML that a deployment can be made from."""
         told = {name: found for name, found in (("will_miss", dict(self.missed)),) if found}
-        content: dict[str, Any] = {
+        content: dict[str, object] = {
             "detector": self.detector,
             "parameters": dict(self.parameters),
             "threshold": _rounded(self.threshold),
@@ -104,7 +105,8 @@ def tune(
         raise ValueError("tuning and held-out worlds must not overlap")
 
     def objective(target: str) -> Objective:
-        worlds = _worlds(scenario, tuning, progress, 0.0, 0.15)
+        share = 0.15 / len(tuning)
+        worlds = [make_world(scenario, seed, part_of(progress, i * share, share)) for i, seed in enumerate(tuning)]
         return lambda trial, parameters: _worth_of(trial, target, parameters, worlds)
 
     found = search(
@@ -113,12 +115,12 @@ def tune(
         on=f"{scenario.name} ({scenario.digest()[:12]}, worlds {list(tuning)})",
         trials=trials,
         objective=objective,
-        progress=lambda done, what: progress(0.15 + 0.65 * done, what),
+        progress=part_of(progress, 0.15, 0.65),
     )
-    return _judged(spec, found.target, scenario, found.best, found.fixed, found.trials, held_out, progress)
+    return _judged(found, scenario, held_out, part_of(progress, 0.8, 0.2))
 
 
-def _worth_of(trial: Any, target: str, parameters: Mapping[str, Any], worlds: Sequence[World]) -> float:
+def _worth_of(trial: optuna.Trial, target: str, parameters: Parameters, worlds: Sequence[World]) -> float:
     """`worth` pooled over the worlds so far, reported after each, so that a hopeless trial costs one world."""
     import optuna
 
@@ -138,31 +140,14 @@ def _worth_of(trial: Any, target: str, parameters: Mapping[str, Any], worlds: Se
     return value
 
 
-def _worlds(scenario: Scenario, seeds: Sequence[int], progress: Progress, begin: float, share: float) -> list[World]:
-    found: list[World] = []
-    for i, seed in enumerate(seeds):
-        progress(begin + share * i / len(seeds), f"simulating world {seed}")
-        found.append(make_world(scenario, seed))
-    return found
-
-
-def _judged(
-    spec: str,
-    target: str,
-    scenario: Scenario,
-    best: Mapping[str, Any],
-    fixed: Mapping[str, Any],
-    tried: tuple[Trial, ...],
-    seeds: Sequence[int],
-    progress: Progress,
-) -> Tuned:
+def _judged(found: Searched, scenario: Scenario, seeds: Sequence[int], progress: Progress) -> Tuned:
     """Tuned and default parameters on the held-out worlds, one world in memory at a time."""
     parts, tuned = [], []
     for i, seed in enumerate(seeds):
-        progress(0.8 + 0.2 * i / len(seeds), f"judging on held-out world {seed}")
-        (world,) = _worlds(scenario, [seed], silent, 0.0, 0.0)
-        for name, parameters in (("tuned", best), ("default", fixed)):
-            evaluation = evaluate(loading.load(target, parameters), world, name=name)
+        progress(i / len(seeds), f"judging on held-out world {seed}")
+        world = make_world(scenario, seed)
+        for name, parameters in (("tuned", found.best), ("default", found.fixed)):
+            evaluation = evaluate(loading.load(found.target, parameters), world, name=name)
             parts.append(tables(evaluation, world))
             if name == "tuned":
                 tuned.append(evaluation)
@@ -170,10 +155,10 @@ def _judged(
     cells = held["cells"]
     mine = cells[cells["detector"] == "tuned"]
     return Tuned(
-        detector=target,
+        detector=found.target,
         scenario=scenario,
-        parameters=loading.load(target, best).parameters(),
-        trials=tried,
+        parameters=loading.load(found.target, found.best).parameters(),
+        trials=found.trials,
         held_out=held,
         difference=paired_difference(cells, "tuned", "default", "f1"),
         threshold=_thresholds(tuned),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -24,11 +24,14 @@ from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.evaluation.statistics import Interval, cluster_bootstrap
 from scopedrift.experiments.progress import Progress, silent
-from scopedrift.experiments.running.search import Objective, Trial, TuneError, search, worth
+from scopedrift.experiments.running.search import Objective, Parameters, Trial, TuneError, search, worth
 from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 from scopedrift.simulator.log.events import DAY, MINUTE, SECOND, Array
 from scopedrift.simulator.own_logs.world import RealWorld
+
+if TYPE_CHECKING:
+    import optuna
 
 LEAST_DAYS: Final = 8
 """Days of a held-out part from which on they are resampled, too."""
@@ -59,7 +62,7 @@ class TunedLog:
 
     detector: str
     log: str
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     threshold: float
     budget_per_day: float
     cooldown_us: int
@@ -82,7 +85,8 @@ class TunedLog:
 
     def text(self) -> str:
         """YAML that a deployment can be made from."""
-        content: dict[str, Any] = {
+        held_out = {"days": float(f"{self.held_out.days:.4g}"), "alerts": self.held_out.false_alarms}
+        content: dict[str, object] = {
             "detector": self.detector,
             "parameters": dict(self.parameters),
             "threshold": float(f"{self.threshold:.6g}"),
@@ -92,13 +96,13 @@ class TunedLog:
             "expected_alerts_per_day": {
                 name: float(f"{getattr(self.alerts_per_day, name):.4g}") for name in ("estimate", "low", "high")
             },
-            "held_out": {"days": float(f"{self.held_out.days:.4g}"), "alerts": self.held_out.false_alarms},
+            "held_out": held_out,
             "identities": self.identities,
             "will_miss": UNKNOWN if self.missed is None else dict(self.missed),
         }
         if self.default is not None:
             content["f1"] = {"tuned": round(self.held_out.f1, 4), "default": round(self.default.f1, 4)}
-            content["held_out"] |= {"incidents": self.held_out.incidents, "caught": self.held_out.detected}
+            held_out |= {"incidents": self.held_out.incidents, "caught": self.held_out.detected}
         head = f"# Tuned on the log {self.log}: threshold from one part, expected alerts from a later one.\n"
         return head + write(content)
 
@@ -122,7 +126,7 @@ def tune_log(
     middle = _middle(world)
 
     def objective(target: str) -> Objective:
-        def value(trial: Any, parameters: Mapping[str, Any]) -> float:
+        def value(trial: optuna.Trial, parameters: Parameters) -> float:
             found = outcome(evaluate(loading.load(target, parameters), world, name=target), world, until=middle)
             return worth(found.f1, found.false_alarms, world.scenario.evaluation.alert_budget * found.days)
 
@@ -170,7 +174,7 @@ def alert_rate(opened_at: Array, since: int, until: int) -> Interval:
     return Interval(count / days, low, high, count)
 
 
-def _result(target: str, world: RealWorld, parameters: Mapping[str, Any], since: int, progress: Progress) -> TunedLog:
+def _result(target: str, world: RealWorld, parameters: Parameters, since: int, progress: Progress) -> TunedLog:
     detector = loading.load(target, parameters)
     try:
         done = evaluate(detector, world, name=target)

@@ -77,7 +77,7 @@ def dates(axes: Axes) -> None:
     axes.grid(axis="x", color=GRID)
 
 
-def day_numbers(times: pd.Series[Any]) -> Array:
+def day_numbers(times: pd.Series) -> Array:
     """Return times as matplotlib's day numbers."""
     return np.asarray(date2num(times))  # type: ignore[no-untyped-call]
 

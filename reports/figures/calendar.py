@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from scopedrift.reports.drawing import Drawing
 from scopedrift.reports.figures.axes import LINE, canvas, dates, day_numbers, legend_below, rows
@@ -32,24 +33,7 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     figure = canvas(1.15 + 1.05 * LINE * len(names))
     axes = figure.subplots()
     last = _latest(changes, alerts)
-    least = (last - changes["start"].min()).total_seconds() / 86_400 / 250
-    for announced in (True, False):
-        chosen = changes[changes["announced"] == announced]
-        starts = day_numbers(chosen["start"])
-        widths = [max(w, least) for w in day_numbers(chosen["end"].fillna(last)) - starts]
-        axes.barh(
-            [kinds.index(k) for k in chosen["kind"]],
-            widths,
-            left=starts,
-            height=0.6,
-            edgecolor=SERIES[0],
-            linewidth=0.9,
-            color=SERIES[0] if announced else SURFACE,
-            hatch="" if announced else "//////",
-            alpha=1.0,
-            label="announced change" if announced else "unannounced change",
-            hatchcolor=SERIES[0],
-        )
+    _draw_changes(changes, kinds, last, axes)
     totals = []
     for place, detector in enumerate(detectors, start=len(kinds)):
         own = alerts[alerts["detector"] == detector].iloc[:ALARMS]
@@ -76,6 +60,28 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     alt = f"{len(changes)} benign changes of {len(kinds)} kinds in seed {seeds[0]}."
     alt += f" False alarms: {', '.join(totals) or 'none'}."
     return Drawing("calendar", "Benign changes and false alarms", caption, alt, figure)
+
+
+def _draw_changes(changes: pd.DataFrame, kinds: list[str], last: pd.Timestamp, axes: Axes) -> None:
+    """Changes as bars; those without an end last until `last`."""
+    least = (last - changes["start"].min()).total_seconds() / 86_400 / 250
+    for announced in (True, False):
+        chosen = changes[changes["announced"] == announced]
+        starts = day_numbers(chosen["start"])
+        widths = [max(w, least) for w in day_numbers(chosen["end"].fillna(last)) - starts]
+        axes.barh(
+            [kinds.index(k) for k in chosen["kind"]],
+            widths,
+            left=starts,
+            height=0.6,
+            edgecolor=SERIES[0],
+            linewidth=0.9,
+            color=SERIES[0] if announced else SURFACE,
+            hatch="" if announced else "//////",
+            alpha=1.0,
+            label="announced change" if announced else "unannounced change",
+            hatchcolor=SERIES[0],
+        )
 
 
 def _latest(changes: pd.DataFrame, alerts: pd.DataFrame) -> pd.Timestamp:

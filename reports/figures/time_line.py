@@ -8,7 +8,6 @@ most, then the ones noticed last.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -71,8 +70,17 @@ def draw(data: ReportData, looks: dict[str, Look], key: Key) -> Drawing | None:
     rows(axes, names)
     if math.isfinite(impact):
         mark(axes, impact, "impact", color=INK, dotted=False)
+    facts = _draw_detectors(seen, looks, len(stages), axes)
+    if len(stages) and len(seen):
+        axes.axhline(len(stages) - 0.5, color=MUTED, linewidth=0.8)
+    _time_axis(axes, end)
+    return _worded(own.iloc[0], key, stages, facts, figure)
+
+
+def _draw_detectors(seen: pd.DataFrame, looks: dict[str, Look], first: int, axes: Axes) -> list[str]:
+    """A row a detector, from row `first` on; what became of each, in words."""
     facts = []
-    for place, (_, row) in enumerate(seen.iterrows(), start=len(stages)):
+    for place, (_, row) in enumerate(seen.iterrows(), start=first):
         look, detector, delay = looks[row["detector"]], clean(row["detector"]), float(row["delay_s"])
         axes.axhline(place, color=GRID, linewidth=0.7, zorder=1)
         if not row["detected"] or math.isnan(delay):
@@ -101,8 +109,11 @@ def draw(data: ReportData, looks: dict[str, Look], key: Key) -> Drawing | None:
         )
         beside(axes, delay, place, duration(max(delay, 0.0)))
         facts.append(f"{detector} noticed after {duration(max(delay, 0.0))}")
-    if len(stages) and len(seen):
-        axes.axhline(len(stages) - 0.5, color=MUTED, linewidth=0.8)
+    return facts
+
+
+def _time_axis(axes: Axes, end: float) -> None:
+    """Label the time in the unit that suits it."""
     unit, size = next((u for u in reversed(STEPS) if end >= 2.5 * u[1]), STEPS[0])
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     ticks = [
@@ -114,7 +125,6 @@ def draw(data: ReportData, looks: dict[str, Look], key: Key) -> Drawing | None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:g} {unit}" if x else "0"))
     axes.grid(axis="x", color=GRID)
     axes.set_xlabel("Time since the first observable event", fontsize=8.5)
-    return _worded(own.iloc[0], key, stages, facts, figure)
 
 
 def _draw_stages(stages: pd.DataFrame, start: pd.Timestamp, axes: Axes) -> float:
@@ -144,7 +154,7 @@ def _draw_stages(stages: pd.DataFrame, start: pd.Timestamp, axes: Axes) -> float
     return last
 
 
-def _worded(row: pd.Series[Any], key: Key, stages: pd.DataFrame, facts: list[str], figure: Figure) -> Drawing:
+def _worded(row: pd.Series, key: Key, stages: pd.DataFrame, facts: list[str], figure: Figure) -> Drawing:
     kind = {"scope_drift": "scope drift", "attack": "attack"}.get(str(row["label"]), str(row["label"]))
     where = "inside" if row["in_entitlement"] else "partly outside"
     title = f"{capital(str(row['template']).replace('-', ' ').replace('_', ' '))} ({key[1]}, seed {key[0]})"

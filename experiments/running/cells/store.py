@@ -16,11 +16,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from scopedrift.experiments.evaluation.tables import Tables, restored
 from scopedrift.experiments.running.code import sources
 from scopedrift.reports.columns import PER_CELL, TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STORE: Final = "cells.sqlite"
 
@@ -76,7 +79,7 @@ def plain(tables: Tables) -> Plain:
     return {name: _plain(tables[name]) for name in PER_CELL}
 
 
-def _plain(table: Any) -> dict[str, list[Any]]:
+def _plain(table: pd.DataFrame) -> dict[str, list[Any]]:
     columns = {}
     for name in table.columns:
         column = table[name]
