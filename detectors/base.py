@@ -50,7 +50,7 @@ class Part:
     blind: str = ""
     """Why it could never match what the stream carries; empty if it could."""
     key: str = ""
-    """What tells it from another of the same name, such as its id or its file."""
+    """What distinguishes it from another of the same name, such as its id or its file."""
 
 
 class Detector:

@@ -27,7 +27,7 @@ from scopedrift.detectors.toolkit.columns import column, texts_of
 from scopedrift.simulator.log.events import DAY, Array, EventBatch
 
 _IDLE: Final = DAY
-"""A task that was silent for so long (microseconds) begins anew."""
+"""Microseconds of silence after which a task begins again."""
 _COLUMNS: Final = ("workload", "identity", "task_kind", "operation", "project", "outcome")
 _THEN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLEAN: Final = 20_000
@@ -134,7 +134,7 @@ class Agentnorm(Detector):
             yield row, task
 
     def _forget(self, events: int, now: int) -> None:
-        """Drops tasks that would begin anew, once in a while."""
+        """Drops tasks that would begin again, once in a while."""
         self._events += events
         if self._events >= _CLEAN:
             self._events = 0

@@ -39,7 +39,7 @@ class Pyod(RowModel):
 
 
 def _model(name: str) -> Callable[..., Estimator]:
-    """The class of that name: PyOD's modules are named like their classes, but for case and underscores."""
+    """The class of that name: PyOD's modules are named like their classes, apart from case and underscores."""
     models = library("pyod.models", "PyOD", "pyod")
     base = library("pyod.models.base", "PyOD", "pyod").BaseDetector
     modules = {m.name.replace("_", ""): m.name for m in pkgutil.iter_modules(models.__path__) if m.name[0] != "_"}

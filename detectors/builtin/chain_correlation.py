@@ -125,12 +125,12 @@ class _Threads:
         before, since = np.empty_like(sets), np.empty_like(when)
         before[1:], since[1:] = sets[:-1], when[:-1]
         before[starts], since[starts] = self._shown[heads], self._arrived[heads]
-        anew = when - since > self._window
-        before[anew] = 0
+        restarted = when - since > self._window
+        before[restarted] = 0
         self._shown[heads], self._arrived[heads] = sets[ends], when[ends]
         who, kind = who[order], kind[order]
         scores = np.empty(len(who))
-        scores[order] = self._judge(who, kind, what, sets, before, anew)
+        scores[order] = self._judge(who, kind, what, sets, before, restarted)
         found = np.empty_like(sets)
         found[order] = sets
         return scores, found
@@ -152,16 +152,16 @@ class _Threads:
             sets |= (when - latest <= self._window).astype(np.int64) << number
         return sets
 
-    def _judge(self, who: Array, kind: Array, step: Array, sets: Array, before: Array, anew: Array) -> Array:
+    def _judge(self, who: Array, kind: Array, step: Array, sets: Array, before: Array, restarted: Array) -> Array:
         counts = self._counts
         rows = counts.rows(mix(0, who, kind, sets))
         fresh, changed = np.flatnonzero((before >> step & 1) == 0), np.flatnonzero(sets != before)
-        anew = np.flatnonzero(anew)
+        restarted = np.flatnonzero(restarted)
         counts.add(rows[changed])
         for keys in (
-            mix(1, who[anew], kind[anew]),
-            mix(2, kind[anew]),
-            mix(3, 0 * anew),
+            mix(1, who[restarted], kind[restarted]),
+            mix(2, kind[restarted]),
+            mix(3, 0 * restarted),
             mix(4, who[fresh], kind[fresh], step[fresh]),
             mix(5, kind[fresh], step[fresh]),
             mix(6, kind[changed], sets[changed]),

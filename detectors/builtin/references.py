@@ -71,7 +71,7 @@ class Random(Detector):
 
 @dataclass
 class Periodic(Detector):
-    """Flags one event per interval, whatever it is: the first to arrive."""
+    """Flags the first event to arrive in each interval."""
 
     interval: float = param(24.0, 1.0, 168.0, log=True, doc="hours between flagged events")
 

@@ -3,7 +3,7 @@
 A Markov chain over operations, per identity, backed by the chain of its peers (identities of the same kind) and
 by how common the operation is at all.  The score is the surprise of the step in bits.  Counts settle when the
 day of arrival changes and fade with a half-life, so scores do not depend on batch cuts; a task that was idle for
-a day begins anew.  Events without a task follow on from the identity's last one.
+a day begins again.  Events without a task follow on from the identity's last one.
 """
 
 from __future__ import annotations

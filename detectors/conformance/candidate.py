@@ -118,7 +118,7 @@ def as_scores(scores: object) -> Array:
 
 
 def own_copy(batch: EventBatch) -> EventBatch:
-    """The batch with columns of its own, which nobody else holds."""
+    """The batch with copies of its columns."""
     return EventBatch({n: c.copy() for n, c in batch.columns.items()}, batch.vocabulary, batch.seen)
 
 

@@ -156,7 +156,7 @@ def is_independent_of_batch_cuts(candidate: Candidate) -> str:
 
 @_because("results that cannot be repeated cannot be compared; take random numbers from knowledge.seed")
 def is_deterministic(candidate: Candidate) -> str:
-    """Two runs with one seed agree, whatever the global random state."""
+    """Two runs with one seed agree, in any global random state."""
     state = random.getstate(), np.random.get_state()
     try:
         random.seed(1)
@@ -334,7 +334,7 @@ def explains_in_words(candidate: Candidate) -> str:
 
 @_because("sweeps score millions of events; vectorise over the columns of a batch")
 def is_fast_enough(candidate: Candidate) -> str:
-    """Scoring costs at most so many times what reading the events one by one costs, in batches of 1,000."""
+    """In batches of 1,000, scoring costs at most `max_cost` times what reading the events one by one costs."""
     cost, most = candidate.cost, candidate.max_cost
     return "" if cost <= most else f"costs {cost:,.0f} times what reading the events costs: expected at most {most:g}"
 

@@ -27,7 +27,7 @@ _open: list[Watch] = []
 
 
 class Watch:
-    """Context manager: plants truth and notes in `seen` who looks for it."""
+    """Context manager: plants truth, and notes in `seen` every attempt to look for it."""
 
     def __init__(self, events: int, *, swap: bool = False) -> None:
         self.seen: list[str] = []
@@ -64,7 +64,7 @@ class Watch:
 
 
 class _Bait(Truth):
-    """A truth that tells on whoever reads it."""
+    """A truth that notes every attempt to read it."""
 
     def __getattribute__(self, name: str) -> object:
         if name in ("event", "label", "incident", "stage", "incidents", "labels", "incident_of"):

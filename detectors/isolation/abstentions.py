@@ -1,4 +1,4 @@
-"""A detector that judges nothing is broken, not careful: noticed while it runs, where nobody reads its scores."""
+"""A detector that judges nothing is broken, not careful: this is noticed while it runs."""
 
 from __future__ import annotations
 

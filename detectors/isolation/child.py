@@ -1,7 +1,7 @@
 """A process that detectors talk to over its standard input and output: with deadlines, a memory limit, and an end.
 
 The memory limit is of data (RLIMIT_DATA), not of address space, of which Node and others reserve a lot that they never
-use.  Whatever goes wrong is a `ChildError` that says what was seen; the process and its children are killed then, when
+use.  Every failure is a `ChildError` that says what was seen; the process and its children are killed then, when
 the `Child` is let go, and when this process dies, however that happens: a guard, a process of its own, waits for the
 end of a pipe of which only this process holds the other end.
 """
@@ -110,7 +110,7 @@ class Child:
         return answer
 
     def babbles(self, seconds: float) -> bool:
-        """Whether it says something within so many seconds, though nothing was asked."""
+        """Whether it writes something within `seconds`, although nothing was asked."""
         with selectors.DefaultSelector() as ready:
             ready.register(self._output, selectors.EVENT_READ)
             return bool(ready.select(seconds)) and bool(self._output.read(_CHUNK))

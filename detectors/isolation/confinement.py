@@ -1,4 +1,4 @@
-"""Shutting this process in, before anything else is loaded: what it may read, and that it may reach nobody.
+"""Confines this process before anything else is loaded: it may read little and reach nothing.
 
 Run as a script by `isolated`, with the standard library alone: a thread that exists already would stay outside.  On
 Linux (5.13 and newer) Landlock does it, without privileges: every file outside the given folders stays closed, other

@@ -1,4 +1,4 @@
-"""A detector in a process of its own: it gets events and knowledge, and cannot reach the truth, or anything else.
+"""A detector in a process of its own: it gets events and knowledge, and cannot reach the truth or anything else.
 
     scopedrift run quickstart --detector 'isolated(detector=./somebody_elses.py, memory=1024)'
 
@@ -6,8 +6,8 @@ Its code is loaded nowhere else.  The process starts with an empty folder and al
 shut in before it loads anything (`confinement`): it can read Python, this package, the files that its specification
 names and what `read` adds, and cannot look into our memory or at other processes; from Linux 6.7 on it opens no TCP
 connection, from 6.12 on it signals no process.  `confined` says whether files were closed; elsewhere a warning says
-that they were not.  UDP and the sockets of other programs stay open, and whoever carries a copy of the simulator along
-can try seeds against the history: against that, evaluate on seeds that nobody can guess.
+that they were not.  UDP and the sockets of other programs stay open, and a detector that brings a copy of the simulator
+can try seeds against the history: evaluate on seeds that cannot be guessed.
 
 A call that takes too long, memory beyond the limit, a crash, scores of another shape or nothing but NaN end it with
 an `IsolationError`, and cost one cell.  Its answers are numbers and texts, and are never unpickled.
@@ -40,7 +40,7 @@ from scopedrift.detectors.sources import places, places_of_target
 from scopedrift.detectors.spec import parse
 from scopedrift.simulator.log.events import EventBatch
 
-_PARTS: Final = ("scopedrift", "scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
+_PARTS: Final = ("scopedrift.detectors", "scopedrift.simulator", "scopedrift.scenarios")
 _SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc", "/sys")
 _OURSELVES: Final = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems")
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")

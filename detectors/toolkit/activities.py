@@ -210,9 +210,9 @@ class ActivityBaselines:
             for owner, name in self._state():
                 setattr(owner, name, grown(getattr(owner, name), len(self), -1 if name == "stamp" else 0))
         last = self.stamp[rows]
-        anew = rows[last != self.hour]
-        self.stamp[anew] = self.hour
-        self.events.so_far[anew] = self.bytes.so_far[anew] = 0
+        restarted = rows[last != self.hour]
+        self.stamp[restarted] = self.hour
+        self.events.so_far[restarted] = self.bytes.so_far[restarted] = 0
         (new,) = (last < 0).nonzero()
         if len(new):
             rows, kind = rows[new], operation[new] + 1

@@ -19,7 +19,7 @@ from scopedrift.detectors.toolkit.hashing import HashTable, grown, mix
 from scopedrift.simulator.log.events import DAY, Array
 
 IDLE = 3 * DAY
-"""A task that was silent for so long begins again."""
+"""Microseconds of silence after which a task begins again."""
 _FAR = 1 << 62
 
 
@@ -46,11 +46,11 @@ class TaskStarts:
         when, seen, heads = time[order], arrived[order], rows[order[starts]]
         last = np.empty_like(seen)
         last[1:], last[starts] = seen[:-1], self._arrived[heads]
-        anew = seen - last > IDLE
-        runs = anew.copy()  # where a running minimum starts: a new task in the batch, or one that was idle
+        restarted = seen - last > IDLE
+        runs = restarted.copy()  # where a running minimum starts: a new task in the batch, or one that was idle
         runs[starts] = True
         number = np.cumsum(runs)
-        carried = np.where(anew[starts], _FAR, self._start[heads])
+        carried = np.where(restarted[starts], _FAR, self._start[heads])
         when[starts] = np.minimum(when[starts], carried)
         base = int(when.min())
         span = int(when.max()) - base + 1

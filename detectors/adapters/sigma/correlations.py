@@ -1,7 +1,7 @@
-"""Correlations of Sigma rules, judged while events arrive: so many matches, values or rules within a time span.
+"""Correlations of Sigma rules, judged while events arrive: a number of matches, values or rules within a time span.
 
-A correlation counts what its rules match, apart for each value of its `group-by` fields, in a window that ends at the
-latest match of the group; an event that arrives late counts if it lies within, and one from a clock that is ahead is
+A correlation counts what its rules match, for each value of its `group-by` fields, in a window that ends at the latest
+match of the group; an event that arrives late counts if it lies within, and one from a clock that is ahead is
 taken to have happened when it arrived.  It fires at every match at which its condition holds.  What it remembers is
 bounded: of each group what its condition can still need, and no more than `GROUPS` groups.  What cannot be judged so
 has a `reason`: a condition that is true of what does *not* happen is known only when the time is over; sums, means and

@@ -4,7 +4,7 @@
 
 Each event is written as the record of its platform (`simulator.records.writing`) and judged by the rules for that
 kind of record; its score is the highest level among those that match.  Rules that could never fire, because records
-of their kind do not carry what they test, are *blind*: told apart from rules that stay silent.  Records of a real log
+of their kind do not carry what they test, are *blind*, which is not the same as silent.  Records of a real log
 are judged as they are (`records`).
 """
 

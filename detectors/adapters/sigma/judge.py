@@ -72,7 +72,7 @@ def _values(record: Record, names: Iterable[str]) -> Key | None:
 
 
 def key(each: CompiledRule | Correlation) -> str:
-    """What tells a rule from another of the same title: its id, else its file."""
+    """What distinguishes a rule from another of the same title: its id, or else its file."""
     return each.id or each.file.name
 
 

@@ -57,7 +57,7 @@ def load_rules(path: Path) -> Ruleset:
                 else:
                     correlations.append((file, rule))
                     known |= dict.fromkeys(names, rule)
-        except Exception as error:  # whatever a broken file makes YAML or pySigma raise costs that file
+        except Exception as error:  # a broken file costs that file alone, whatever YAML or pySigma raise
             result.rejected[file] = _reason(error)
     for file, each in correlations:
         try:
