@@ -200,6 +200,7 @@ class Results:
         parent = nullcontext(to) if isinstance(to, Invocation) else open_tracker(Path(to)).invocation(self.name, {}, {})
         with parent as run, tempfile.TemporaryDirectory() if saved is None else nullcontext(str(saved)) as place:
             folder = self.save(Path(place) / "results").parent if saved is None else Path(place)
+            run.log_params({name: fact for name, fact in self.facts.items() if name not in ("version", "started")})
             run.log_results(self.tables, params=self.terms, detectors=self.parameters, cells=each_cell)
             run.log_files([folder / "report.html", folder / MARKER])
             run.log_files(sorted((folder / "tables").glob("*.parquet")), "tables")

@@ -71,3 +71,16 @@ def test_a_figure_or_detector_that_is_not_there_is_named(found):
     with pytest.raises(UsageError, match="first-seen"):
         found.curve("rate")
     assert found.plot("operating-curves").get_size_inches()[0] == pytest.approx(7.6)
+
+
+def test_the_tracked_run_says_what_was_run(found, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    found.track(tmp_path)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("scopedrift").experiment_id])
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    assert parent.data.params["scenario"] == "tiny" and "first-seen" in parent.data.params["detectors"]
+    assert {"seeds", "alert_budget_per_day", "scenario_digest"} <= set(parent.data.params)
