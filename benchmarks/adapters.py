@@ -80,7 +80,7 @@ def river_alone(detector: Any, batch: EventBatch) -> Callable[[], Any]:
 
 
 def agentnorm_alone(detector: Any, batch: EventBatch) -> Callable[[], Any]:
-    runs = [replace(run, calls=list(run.calls)) for _, run in detector._followed(batch)]
+    runs = [replace(task.episode, calls=list(task.episode.calls)) for _, task in detector._followed(batch)]
     score = detector._monitor.score
     return lambda: [score(run) for run in runs]
 
