@@ -37,7 +37,7 @@ from scopedrift.experiments.cli.ui import ui
 
 
 class _Group(TyperGroup):
-    """Turns what a user can put right into one message and an exit code."""
+    """Turns a user's mistake into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:  # the type is in a private module of typer
         with explained():
@@ -46,7 +46,7 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     name="scopedrift",
-    help="Simulates scope drift of AI workload identities and says which detectors find it.",
+    help="Simulate scope drift of AI workload identities and measure which detectors find it.",
     cls=_Group,
     no_args_is_help=True,
     add_completion=False,

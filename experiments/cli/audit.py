@@ -1,4 +1,4 @@
-"""`scopedrift audit SCENARIO`: the benchmark examines itself."""
+"""`scopedrift audit SCENARIO`: check a benchmark for flaws."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scopedrift.experiments.cli.output import print_json, print_table, progress,
 
 
 def audit(
-    scenario: Annotated[str, typer.Argument(help="A scenario's name or file, or a folder that `inject` wrote.")],
-    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="How many worlds: seeds 0 to N-1.")] = 4,
+    scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder written by `inject`.")],
+    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Number of worlds (seeds 0 to N-1).")] = 4,
     detector: Annotated[
-        list[str] | None, typer.Option(help="A detector under test; may be repeated. All built-in ones by default.")
+        list[str] | None, typer.Option(help="Detector under test. Repeatable. Default: all built-in.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Examine a scenario for the flaws that make benchmarks worthless; exit code 1 if a row fails."""
+    """Check a scenario for flaws that make a benchmark worthless; exit code 1 if a check fails."""
     from scopedrift.experiments.audit import audit as examine
     from scopedrift.experiments.audit import audit_log
     from scopedrift.experiments.running.selection import default_detectors

@@ -1,4 +1,4 @@
-"""`scopedrift check DETECTOR`: does a detector keep the contract that makes its results comparable?"""
+"""`scopedrift check DETECTOR`: does a detector keep the contract?"""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from scopedrift.experiments.cli.output import print_json, print_table, progress,
 
 
 def check(
-    detector: Annotated[str, typer.Argument(help="A detector's name, module:Class or file.py[:Class].")],
-    timeout: Annotated[float, typer.Option(help="Seconds after which one check has failed.", min=1)] = 180.0,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    detector: Annotated[str, typer.Argument(help="Detector: name, module:Class or file.py[:Class].")],
+    timeout: Annotated[float, typer.Option(help="Time limit for each check, in seconds.", min=1)] = 180.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Check a detector against the interface; exit code 1 if it breaks it."""
+    """Check a detector against the detector contract; exit code 1 if it breaks it."""
     from scopedrift.detectors import conformance
 
     with progress(f"checking {detector}"):

@@ -1,4 +1,4 @@
-"""What users can put right is said in one message on stderr; everything else is a bug and keeps its traceback."""
+"""A user's mistake becomes one message on stderr; anything else is a bug and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _OURS: Final = (
     ("scopedrift.experiments.running.search", "TuneError"),
     ("scopedrift.experiments.tracking", "TrackingError"),
 )
-"""Errors that say what the caller did wrong: module and name (a module that was never imported raised nothing)."""
+"""Errors that report a user's mistake: module and name. A module that was never imported raised nothing."""
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end, by the signal whose number is the argument."""
+    """A signal asked the process to end; the argument is its number."""
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
@@ -37,7 +37,7 @@ def exit_code(interrupt: KeyboardInterrupt) -> int:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Ends the command with a message and its exit code, if what is raised inside is the caller's to put right."""
+    """Ends the command with a message and an exit code if the block raises a user's mistake."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
@@ -62,6 +62,6 @@ def _callers_mistakes() -> tuple[type[Exception], ...]:
 def _end(message: str, code: int) -> NoReturn:
     from scopedrift.experiments.cli.output import printable
 
-    lines = [printable(line) for line in message.splitlines() if line.strip()] or ["it gives no reason"]
+    lines = [printable(line) for line in message.splitlines() if line.strip()] or ["no reason given"]
     print(f"scopedrift: {lines[0]}", *(f"    {line}" for line in lines[1:]), sep="\n", file=sys.stderr)
     raise typer.Exit(code)

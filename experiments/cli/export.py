@@ -1,4 +1,4 @@
-"""`scopedrift export LOG --format cloudtrail --out DIR`: a log as the records that a platform would have written."""
+"""`scopedrift export LOG --format cloudtrail --out DIR`: write a log as the records of a real platform."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
 
 
 def export(
-    log: Annotated[Path, typer.Argument(help="A simulated log (or real records, to be written in another format).")],
-    format: Annotated[str, typer.Option(help=f"One of {', '.join(names_of(written=True))}.")],
-    out: Annotated[Path, typer.Option(help="The folder to write the records into.")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    log: Annotated[Path, typer.Argument(help="Simulated log, or real records to convert.")],
+    format: Annotated[str, typer.Option(help=f"Output format: {', '.join(names_of(written=True))}.")],
+    out: Annotated[Path, typer.Option(help="Output folder for the records.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Write a log as audit records that production rules can read; each format carries its own streams only."""
+    """Write a log as audit records that production rules can read.
+
+    A format carries only its own log streams; the command says what it leaves out.
+    """
     carried = format_named(format).streams
     with progress(f"reading {log}") as show:
         events = sd.read_log(log, progress=show)
@@ -34,8 +37,8 @@ def export(
         print(f"wrote {result.records:,} records in {len(result.files):,} files to {out}")
     for stream, count in result.left.items():
         others = [name for name, each in FORMATS.items() if each.written and stream in each.streams]
-        hint = f": {' and '.join(others)} can carry them" if others else ""
+        hint = f": {' and '.join(others)} can hold them" if others else ""
         remark(f"left out {count:,} events of {stream}, which {format} does not record{hint}")
     if result.foreign:
         some = ", ".join(name for name, _ in result.foreign.most_common(5))
-        remark(f"left out {result.foreign.total():,} calls that {format} has no counterpart of: {some}")
+        remark(f"left out {result.foreign.total():,} calls that have no counterpart in {format}: {some}")

@@ -1,4 +1,4 @@
-"""`scopedrift gate SUITE --baseline FILE`: has a detector become worse, by more than luck?"""
+"""`scopedrift gate SUITE --baseline FILE`: has a detector become worse by more than chance?"""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
 
 def gate(
-    suite: Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")],
-    baseline: Annotated[Path, typer.Option(help="What the detectors achieved before (YAML).")],
+    suite: Annotated[str, typer.Argument(help="Suite name or file.")],
+    baseline: Annotated[Path, typer.Option(help="Baseline file (YAML): earlier results of the detectors.")],
     detector: Annotated[
-        list[str] | None, typer.Option(help="Only these detectors instead of the suite's; may be repeated.")
+        list[str] | None, typer.Option(help="Detector to judge instead of the suite's. Repeatable.")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Write a new baseline instead of judging.")] = False,
     allow_underpowered: Annotated[
-        bool, typer.Option("--allow-underpowered", help="Write a baseline that not even an unchanged detector passes.")
+        bool,
+        typer.Option("--allow-underpowered", help="Write the baseline even if an unchanged detector cannot pass it."),
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Processes on this machine.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Folder of the sweep; what is finished in it is kept.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Number of local processes.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Sweep folder. Finished cells in it are not run again.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Judge detectors against a baseline.
 
@@ -44,7 +45,7 @@ def gate(
     plan = load_suite(suite)
     name, place = plan.suite.name, out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
     if not update and not baseline.is_file():
-        raise UsageError(f"{baseline}: there is no such baseline; --update writes one")
+        raise UsageError(f"{baseline}: no such baseline; --update writes one")
     if junit is not None:  # what an earlier gate left there must not look like the verdict of this one
         write_text(junit, gate_output.junit(Gate((), "the gate did not finish"), name))
     renew: bool | Literal["underpowered"] = "underpowered" if update and allow_underpowered else update
@@ -70,7 +71,7 @@ def gate(
 
 
 def _print_ability(able: Gate, baseline: Path, effect: float) -> None:
-    """What the new baseline can find: the chance for the loss that matters, if worlds do not vary beside it."""
+    """Print the power of the new baseline: the chance to find the loss that matters, on the same worlds."""
     rows = [[v.scenario, v.detector, f"{v.caught}/{v.incidents}", f"{v.power:.0%}", v.word] for v in able.verdicts]
     columns = ["scenario", "detector", "caught", f"chance to find a loss of {effect:.0%}", "verdict if nothing changes"]
     print_table(f"baseline {baseline}", columns, rows)

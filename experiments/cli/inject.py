@@ -1,4 +1,4 @@
-"""`scopedrift inject LOG --attack CHAIN --out DIR`: incidents of the catalogue in a real log, with truth beside it."""
+"""`scopedrift inject LOG --attack CHAIN --out DIR`: put incidents from the catalogue into a real log, with truth."""
 
 from __future__ import annotations
 
@@ -19,30 +19,37 @@ if TYPE_CHECKING:
 
 def inject(
     path: LogPath,
-    out: Annotated[Path, typer.Option(help="The folder to write the log and its truth into.")],
-    attack: Annotated[list[str] | None, typer.Option(help="An attack chain; may be repeated.")] = None,
-    drift: Annotated[list[str] | None, typer.Option(help="A kind of scope drift; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder for the log and its truth.")],
+    attack: Annotated[list[str] | None, typer.Option(help="Attack chain. Repeatable.")] = None,
+    drift: Annotated[list[str] | None, typer.Option(help="Kind of scope drift. Repeatable.")] = None,
     change: Annotated[
-        list[str] | None, typer.Option(help="A kind of benign change that brings work of its own; may be repeated.")
+        list[str] | None, typer.Option(help="Kind of benign change that adds activity. Repeatable.")
     ] = None,
     identity: Annotated[
-        str | None, typer.Option(help="The victim: its name or a part of it. By default chosen for each incident.")
+        str | None, typer.Option(help="Victim identity: its name or part of it. Default: chosen per incident.")
     ] = None,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="From smash and grab (0) to stealth (1).")] = 0.3,
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many of each.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Which draw.")] = 0,
-    learn: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share of the events to learn from.")] = 0.5,
-    calibrate: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share that then sets the threshold.")] = 0.2,
+    strength: Annotated[
+        float, typer.Option(min=0, max=1, help="Stealth, from smash-and-grab (0) to patient (1).")
+    ] = 0.3,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Number of each.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws.")] = 0,
+    learn: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share of events to fit on.")] = 0.5,
+    calibrate: Annotated[
+        float, typer.Option(min=0.01, max=0.98, help="Share of events, after those, that sets the threshold.")
+    ] = 0.2,
     new_calls: Annotated[
-        bool, typer.Option("--new-calls", help="Also calls that nobody in the log makes, which give incidents away.")
+        bool, typer.Option("--new-calls", help="Keep operations that nobody in the log uses; they give incidents away.")
     ] = False,
     format: Format = None,
     mapping: MappingFile = None,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Put incidents and benign changes into the last part of a real log, for `scopedrift run DIR` to judge on."""
+    """Inject incidents and benign changes into the last part of a real log.
+
+    `scopedrift run DIR` then judges detectors on the result.
+    """
     from scopedrift.simulator.log.storage import MANIFEST
     from scopedrift.simulator.log.truth_file import STORY
 
@@ -53,11 +60,13 @@ def inject(
     changes = [kind for kind in change or [] for _ in range(count)]
     if not wanted and not changes:
         raise UsageError(
-            "nothing to inject: name an --attack, a --drift or a --change (`scopedrift list attacks` shows them)"
+            "nothing to inject: give --attack, --drift or --change (`scopedrift list attacks` lists names)"
         )
     again = (path / STORY).is_file()
     if again and pseudonymise:
-        raise UsageError(f"{path} has incidents already, under old names: use --pseudonymise the first time")
+        raise UsageError(
+            f"{path} already holds incidents under the original names: use --pseudonymise with the first `inject`"
+        )
     with new_folder(out, MANIFEST) as folder:
         log = path if again else open_log(path, format, mapping, pseudonymise, key).split(learn, calibrate)
         world = sd.inject(log, wanted, changes=changes, identity=identity, seed=seed, new_calls=new_calls)
@@ -94,10 +103,10 @@ def _print(world: InjectedWorld) -> None:
     print_paragraph(world.words)
     calls = world.calls
     for what, names in (
-        ("Calls of the catalogue that this log has in another form", calls["like"]),
-        ("Calls that nobody in this log makes, which gives them away", calls["new"]),
-        ("Calls that nobody in this log makes, left out (--new-calls puts them in)", calls["absent"]),
-        ("Calls that this log would not record, left out", calls["unseen"]),
+        ("Catalogue operations written in this log's own form", calls["like"]),
+        ("Operations that nobody else in this log uses (a giveaway)", calls["new"]),
+        ("Left out, because nobody in this log uses them (--new-calls keeps them)", calls["absent"]),
+        ("Left out, because this log would not record them", calls["unseen"]),
     ):
         if names:
             print_paragraph(f"{what}: {', '.join(sorted(names))}.")

@@ -1,4 +1,4 @@
-"""`scopedrift list`: what there is to run, to detect with and to simulate."""
+"""`scopedrift list`: names of scenarios, detectors and the catalogue's entries."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Things(StrEnum):
 
 
 def list_things(
-    what: Annotated[Things | None, typer.Argument(help="One kind only.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    what: Annotated[Things | None, typer.Argument(help="List only this kind.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """List scenarios, detectors, attacks, drifts, benign changes, workload families and suites."""
+    """List scenarios, detectors, attacks, drifts, benign changes, techniques, workload families and suites."""
     found = {kind.value: described(kind) for kind in ([what] if what else Things)}
     if as_json:
         print_json(found)
@@ -41,7 +41,7 @@ def list_things(
             print(f"\n{kind}:" if i else f"{kind}:")
         print_table("", ["name", "description"], list(items.items()))
     if what is None:
-        print("\n`scopedrift show NAME` says more about each of them.")
+        print("\n`scopedrift show NAME` describes one of them.")
 
 
 def names_of(kind: Things) -> set[str]:
@@ -62,7 +62,7 @@ def names_of(kind: Things) -> set[str]:
 
 
 def described(kind: Things) -> dict[str, str]:
-    """Everything of one kind by name, each with a line that says what it is."""
+    """Everything of one kind: name to one-line description."""
     if kind is Things.SCENARIOS:
         from scopedrift.scenarios.loader import descriptions
 

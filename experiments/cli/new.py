@@ -1,4 +1,4 @@
-"""`scopedrift new detector NAME`: a working detector to start from."""
+"""`scopedrift new detector NAME`: write a working detector to start from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from scopedrift.experiments.errors import UsageError
 
-new_app = typer.Typer(help="Start something of your own from a template.", no_args_is_help=True)
+new_app = typer.Typer(help="Create your own detector from a template.", no_args_is_help=True)
 
 
 @new_app.callback()
@@ -20,8 +20,8 @@ def _new() -> None:
 
 @new_app.command("detector")
 def new_detector(
-    name: Annotated[str, typer.Argument(help="Its name, e.g. new-registry.")],
-    folder: Annotated[Path, typer.Option(help="Where to write the file.")] = Path(),
+    name: Annotated[str, typer.Argument(help="Name of the detector, e.g. new-registry.")],
+    folder: Annotated[Path, typer.Option(help="Output folder.")] = Path(),
 ) -> None:
     """Write a small working detector, ready for `scopedrift check` and `scopedrift run --detector`."""
     from scopedrift.detectors.template import detector_template
@@ -36,6 +36,6 @@ def new_detector(
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{path} exists already and is left as it is") from None
+        raise UsageError(f"{path} already exists; choose another name or --folder") from None
     shown = path if path.is_absolute() else f"./{path}"
     print(f"wrote {path}\n\nnext:\n  scopedrift check {shown}\n  scopedrift run quickstart --detector {shown}")

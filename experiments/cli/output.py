@@ -1,8 +1,7 @@
-"""Where commands write: tables and JSON to stdout, progress and remarks to stderr.
+"""Output of commands: tables and JSON to stdout, progress and remarks to stderr.
 
-On a terminal there are colours, boxes and a bar with the time that is left; anywhere else plain lines, aligned
-by spaces.  Names come from logs that strangers wrote, so nothing reaches a terminal with control characters in
-it, and nothing is read as markup.
+A terminal gets colours, boxes and a progress bar; anything else gets plain aligned lines.  Names come from
+untrusted logs, so control characters are escaped and nothing is read as markup.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PAUSE_S: Final = 5.0
-"""Off a terminal, progress is a line at most this often."""
+"""Minimum seconds between progress lines when stderr is no terminal."""
 
 
 def printable(text: object) -> str:
-    """The text on one line, with anything that would steer a terminal written out."""
+    """The text on one line, with control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
@@ -69,7 +68,7 @@ def print_paragraph(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout; numbers that do not exist (NaN, infinities) are null."""
+    """One JSON document on stdout; NaN and infinities become null."""
     print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
 
 
@@ -90,7 +89,7 @@ def _plain(value: object) -> object:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a pandas table; what a column holds is known to who asks for it."""
+    """The rows of a pandas table as dictionaries."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
@@ -101,7 +100,7 @@ def remark(text: str) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Progress]:
-    """Shows how far the work inside has come: a bar with an estimate on a terminal, else a line now and then."""
+    """Shows the progress of the block: a bar on a terminal, else a line now and then."""
     if sys.stderr.isatty():
         with _bar(title) as show:
             yield show

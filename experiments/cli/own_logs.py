@@ -1,4 +1,4 @@
-"""What commands on a real log have in common: reading it, and replacing its names."""
+"""Shared by commands on real logs: reading a log and replacing its names."""
 
 from __future__ import annotations
 
@@ -16,24 +16,22 @@ from scopedrift.simulator.records.formats import names_of
 if TYPE_CHECKING:
     from scopedrift.logs import Log
 
-LogPath = Annotated[Path, typer.Argument(help="A log file or folder (JSON, JSON lines, gzip), or a saved log.")]
-Format = Annotated[
-    str | None, typer.Option(help=f"What the records are: {', '.join(names_of())}. By default recognised.")
-]
-MappingFile = Annotated[Path | None, typer.Option(help="A mapping file (YAML) for any other JSON, or CSV.")]
-Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace names by a keyed hash of them.")]
-Key = Annotated[str | None, typer.Option(help="The key of --pseudonymise. By default a new one, which is shown.")]
+LogPath = Annotated[Path, typer.Argument(help="Log file or folder (JSON, JSON lines, gzip), or a saved log.")]
+Format = Annotated[str | None, typer.Option(help=f"Record format: {', '.join(names_of())}. Default: detected.")]
+MappingFile = Annotated[Path | None, typer.Option(help="Mapping file (YAML) for other JSON or CSV.")]
+Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace names by keyed hashes.")]
+Key = Annotated[str | None, typer.Option(help="Key for --pseudonymise. Default: a new key, printed to stderr.")]
 
 
 def open_log(
     path: Path, format: str | None, mapping: Path | None, pseudonymise: bool = False, key: str | None = None
 ) -> Log:
-    """The log at a path, under other names if asked for; stderr says how reading it went, and a key that was made.
+    """Read the log at a path and pseudonymise it if asked; print the import summary and any new key to stderr.
 
-    Raises `UsageError` for a key that would not be used.
+    Raises `UsageError` if a key is given but would not be used.
     """
     if key is not None and not (pseudonymise and key):
-        raise UsageError("--key is for --pseudonymise, and is not empty")
+        raise UsageError("--key needs --pseudonymise and a value that is not empty")
     with progress(f"reading {path}") as show:
         log = sd.read_log(path, format=format, mapping=mapping, progress=show)
     if not pseudonymise:
@@ -42,5 +40,5 @@ def open_log(
         return log
     if key is None:
         key = secrets.token_hex(16)
-        remark(f"names are replaced under the key {key}: keep it to get the same names again")
+        remark(f"names are hashed with the key {key}: keep it to get the same pseudonyms again")
     return log.pseudonymised(key)

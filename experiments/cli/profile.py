@@ -1,4 +1,4 @@
-"""`scopedrift profile LOG`: what a real log says of its platform, and a scenario that simulates its like."""
+"""`scopedrift profile LOG`: describe the platform behind a real log, and write a scenario that simulates it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ if TYPE_CHECKING:
     from scopedrift.simulator.own_logs.profile.twin import Compared
 
 SHOWN: Final = 20
-"""Identities that are listed; the file has all."""
+"""Maximum number of identities to list; the file holds all of them."""
 
 
 def profile(
     path: LogPath,
-    out: Annotated[Path | None, typer.Option(help="A file for the profile (YAML).")] = None,
-    twin: Annotated[Path | None, typer.Option(help="A file for a scenario that simulates the like (YAML).")] = None,
-    keep_names: Annotated[
-        bool, typer.Option("--keep-names", help="Write the names of identities into the files.")
-    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the profile to this YAML file.")] = None,
+    twin: Annotated[
+        Path | None, typer.Option(help="Write a scenario that simulates this platform to this YAML file.")
+    ] = None,
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="Write identity names into the files.")] = False,
     format: Format = None,
     mapping: MappingFile = None,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Learn a platform from a real log: identities, kinds, operations, hours, novelty; and make a twin of it."""
+    """Profile the platform behind a real log, and optionally write a simulated twin.
+
+    The profile covers identities, workload kinds, operations, active hours and novelty.
+    """
     from scopedrift.simulator.own_logs.profile.learn import learn
 
     for file in (out, twin):
         if file is not None and (file.suffix not in (".yaml", ".yml") or file.is_dir()):
-            raise UsageError(f"{file}: expected the name of a YAML file")
+            raise UsageError(f"{file}: expected a file name ending in .yaml or .yml")
     found = learn(open_log(path, format, mapping, pseudonymise, key).log)
     if out is not None:
         _write(out, found.text(names=keep_names))
@@ -93,7 +96,7 @@ def _print_comparison(rows: list[Compared]) -> None:
     alike = sum(row.verdict == "alike" for row in rows)
     differs = ", ".join(row.name for row in rows if row.verdict == "differs")
     print_paragraph(
-        f"The twin is like the log in {alike} of {len(rows)} statistics"
+        f"The twin matches the log in {alike} of {len(rows)} statistics"
         + (f"; it differs in {differs}." if differs else ".")
     )
 

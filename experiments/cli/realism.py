@@ -1,4 +1,4 @@
-"""`scopedrift realism`: how close the simulator is to what is published about real platforms, or to a user's own."""
+"""`scopedrift realism`: how close a simulated log is to published figures of real platforms, or to your own."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ COLUMNS: Final = ("Statistic", "Simulated", "Target", "Distance", "Tolerance", "
 
 
 def realism(
-    scenario: Annotated[str, typer.Argument(help="A scenario's name, or the path of a scenario file.")] = "realism",
-    targets: Annotated[Path | None, typer.Option(help="Your own targets (YAML), not the published ones.")] = None,
-    trace: Annotated[Path | None, typer.Option(help="Your own trace (CSV), instead of targets.")] = None,
+    scenario: Annotated[str, typer.Argument(help="Scenario name or file.")] = "realism",
+    targets: Annotated[Path | None, typer.Option(help="Your own targets (YAML) instead of the published ones.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="Your own trace (CSV) instead of targets.")] = None,
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", help="STATISTIC=COLUMN of the trace; may be repeated (two columns: A+B)."),
+        typer.Option("--map", help="STATISTIC=COLUMN of the trace (two columns: A+B). Repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Which world.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for the table and the figures.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the world.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Output folder for the table and figures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Compare a simulated log with real platforms, statistic by statistic; exit code 1 if a row misses."""
+    """Compare a simulated log with real platforms, statistic by statistic; exit code 1 if one misses its target."""
     from scopedrift.experiments.realism import compare as rows_of
     from scopedrift.experiments.realism.targets import load as load_targets
     from scopedrift.experiments.realism.traces import targets_from
@@ -40,7 +40,7 @@ def realism(
     if trace is not None and targets is not None:
         raise UsageError("expected --targets or --trace, not both")
     if mapping and trace is None:
-        raise UsageError("--map says what the columns of a --trace are: name one")
+        raise UsageError("--map needs --trace")
     wanted = load_targets(targets) if trace is None else targets_from(trace, mapping or [])
     with progress(f"simulating {scenario}") as show:
         world = sd.simulate(scenario, seed, progress=show)
@@ -80,13 +80,13 @@ def _print(rows: list[Row], scenario: str) -> None:
     print_table(f"{scenario}: simulated against real", COLUMNS, texts, right=COLUMNS[3:6])
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("met", "missed", "says nothing")}
     print_paragraph(
-        f"{counts['met']} statistics are within tolerance, {counts['missed']} miss; {counts['says nothing']} are not "
-        "counted, since a straw man passes them too."
+        f"{counts['met']} statistics are within tolerance, {counts['missed']} are not. {counts['says nothing']} do "
+        "not count, because a straw man passes them too."
     )
 
 
 def _short(value: Any) -> str:
-    """A number, or a distribution by its median and what lies about it."""
+    """A number, or a distribution as a few quantiles or shares."""
     if value is None:
         return "too few"
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""`scopedrift reproduce [NAME...]`: the published results, measured again: leaderboard and tested claims."""
+"""`scopedrift reproduce [NAME...]`: measure the published results again: leaderboard and tested claims."""
 
 from __future__ import annotations
 
@@ -35,19 +35,18 @@ SUITE, QUICK_SUITE, QUICK_SEEDS = "full-1", "quick", 3
 
 
 def reproduce(
-    names: Annotated[
-        list[str] | None, typer.Argument(help=f"Claims by name, or {BOARD}; all of them by default.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help=f"Claim names, or {BOARD}. Default: everything.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help=f"Three worlds; first and last settings only; the suite {QUICK_SUITE}.")
+        bool,
+        typer.Option("--quick", help=f"Only three worlds, the first and last settings, and the suite {QUICK_SUITE}."),
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Processes on this machine.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder for the pages, tables and figures.")] = RUNS
+    jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Number of local processes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Output folder for pages, tables and figures.")] = RUNS
     / "reproduce"
     / "results",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Make the published results again; finished cells are kept, so that what was stopped goes on where it was."""
+    """Reproduce the published results; a stopped run resumes where it left off."""
     from scopedrift.scenarios.claim import load_claims
 
     asked = tuple(dict.fromkeys(names or ()))

@@ -1,4 +1,4 @@
-"""Results on the terminal: the main table and its words, what rules did, and what went wrong."""
+"""Results on the terminal: the main table, its summary in words, rules, and failures."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from scopedrift.results import Results
 
 FINDINGS: Final = 3
-"""Detectors that are described in words, best recall first; the report describes all."""
+"""Number of detectors to describe in words, best recall first; the report describes all."""
 COLUMNS: Final = (
     "Detector", "Incidents caught", "Precision", "Recall", "False alarms a day", "Median time to detect"
 )  # fmt: skip
 
 
 def print_results(results: Results) -> None:
-    """The main table of each scenario, and the summary of a single one in words, as in the report."""
+    """Print the main table of each scenario; for a single scenario also the report's summary in words."""
     rules = results.tables["rule_summary"]
     found = results.table
     several = found["Scenario"].nunique() > 1
@@ -40,11 +40,11 @@ def print_results(results: Results) -> None:
     for text in words[: 1 + FINDINGS]:
         print_paragraph(text)
     if len(words) > 1 + FINDINGS:
-        print_paragraph("The report says the same of the others.")
+        print_paragraph("The report describes the other detectors.")
 
 
 def print_rules(rules: pd.DataFrame) -> None:
-    """What each rule of each detector that is made of rules did; nothing without such a detector."""
+    """Print what each rule of each rule-based detector did; nothing if there is none."""
     for detector, mine in rules.groupby("detector", sort=False) if len(rules) else ():
         told = "false_alarms" in mine
         counts = {"events": "matches", "true_alarms": "true", "false_alarms": "false"}
@@ -67,7 +67,7 @@ def _rule_cells(row: Mapping[str, Any], counts: Iterable[str], told: bool) -> li
 
 @contextmanager
 def tracked(wanted: bool, command: str, tags: Mapping[str, str]) -> Iterator[Invocation | None]:
-    """The MLflow run of a command, opened before anything is simulated; None if tracking is switched off."""
+    """The MLflow run of a command, opened before any simulation; None if tracking is off."""
     if not wanted:
         yield None
         return
@@ -78,7 +78,7 @@ def tracked(wanted: bool, command: str, tags: Mapping[str, str]) -> Iterator[Inv
 
 
 def untracked(track: Callable[[Invocation], None], parent: Invocation | None) -> list[str]:
-    """Call the `track` of some results; what went wrong, if it did: the results themselves are safe by now."""
+    """Call the `track` of results that are already saved; returns the problem, if there was one."""
     if parent is None:
         return []
     from scopedrift.experiments.tracking import TrackingError
@@ -86,12 +86,12 @@ def untracked(track: Callable[[Invocation], None], parent: Invocation | None) ->
     try:
         track(parent)
     except TrackingError as error:
-        return [f"the results are kept, but {error}"]
+        return [f"the results are saved, but {error}"]
     return []
 
 
 def end(problems: Sequence[str]) -> None:
-    """Say what went wrong; exit code 1 if anything did."""
+    """Print the problems; exit code 1 if there are any."""
     for problem in problems:
         remark(problem)
     if problems:

@@ -1,4 +1,4 @@
-"""`scopedrift run SCENARIO`: simulate worlds, run detectors over them, say how good each is, and keep the result."""
+"""`scopedrift run SCENARIO`: simulate worlds, run detectors over them, report and save the results."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from scopedrift.experiments.folders import new_folder, run_folder
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="A scenario's name or file, or a folder that `inject` wrote.")],
-    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="How many worlds: seeds 0 to N-1.")] = 5,
+    scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder written by `inject`.")],
+    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Number of worlds (seeds 0 to N-1).")] = 5,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="A name, module:Class or file.py:Class; may be repeated. All built-in ones by default."),
+        typer.Option(help="Detector: name, module:Class or file.py:Class. Repeatable. Default: all built-in."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results. By default a new one in runs/.")] = None,
-    budget: Annotated[str | None, typer.Option(help="False alarms that are accepted, e.g. 3/week.")] = None,
-    track_cells: Annotated[bool, typer.Option("--track-cells", help="An MLflow run for every seed, too.")] = False,
-    track: Annotated[bool, typer.Option("--track/--no-track", help="Keep the result in MLflow.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Results folder. Default: a new folder in runs/.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Alert budget: accepted false alarms, e.g. 3/week.")] = None,
+    track_cells: Annotated[bool, typer.Option("--track-cells", help="Also track every seed as an MLflow run.")] = False,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Record the result in MLflow.")] = True,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="Also without each piece of knowledge and each stream: takes far longer.")
+        bool, typer.Option("--ablate", help="Repeat without each kind of knowledge and each log stream (slow).")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Run detectors over simulated worlds and report how precise, how costly and how early they are."""
+    """Run detectors over simulated worlds and report precision, false alarms and time to detect."""
     from scopedrift.judging import taking_part
     from scopedrift.results import MARKER
     from scopedrift.worlds import World, at_budget, scenario_or_world

@@ -1,4 +1,4 @@
-"""`scopedrift schema`: the JSON Schema of scenario, suite and mapping files, for editors."""
+"""`scopedrift schema`: JSON Schemas of scenario, suite and mapping files, for editors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scopedrift.experiments.cli.output import print_json
 
 
 def schema(
-    what: Annotated[Literal["scenario", "suite", "mapping"], typer.Argument(help="Which kind of file.")] = "scenario",
+    what: Annotated[Literal["scenario", "suite", "mapping"], typer.Argument(help="Kind of file.")] = "scenario",
 ) -> None:
-    """Print the JSON Schema of a kind of file; an editor that knows it completes and checks as one types."""
+    """Print the JSON Schema of a kind of file, for completion and checks in an editor."""
     if what == "scenario":
         from scopedrift.scenarios.schema import Scenario
 

@@ -1,4 +1,4 @@
-"""`scopedrift score PATH`: detectors on a real log, fitted on its first part, with their highest alerts and reasons."""
+"""`scopedrift score PATH`: fit detectors on the first part of a real log; show their highest alerts with reasons."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 IDENTITIES: Final = 20
 SAMPLES: Final = 5
-"""Records that could not be read are shown up to this number; all of them are counted."""
+"""At most this many unreadable records are shown; all are counted."""
 
 
 def score(
-    path: Annotated[Path, typer.Argument(help="A log file or folder (JSON, JSON lines, gzip), or a simulated log.")],
+    path: Annotated[Path, typer.Argument(help="Log file or folder (JSON, JSON lines, gzip), or a simulated log.")],
     detector: Annotated[
-        list[str] | None, typer.Option(help="As for `run`; may be repeated. By default those that need the log only.")
+        list[str] | None, typer.Option(help="As for `run`. Repeatable. Default: all that need only the log.")
     ] = None,
-    fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of the events that is learned from.")] = 0.5,
-    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many alerts each detector may raise.")] = 20,
+    fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of events to fit on.")] = 0.5,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum alerts per detector.")] = 20,
     format: Format = None,
     mapping: MappingFile = None,
     pseudonymise: Pseudonymise = False,
     key: Key = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results. By default a new one in runs/.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Results folder. Default: a new folder in runs/.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Score a real audit log: learn from its first part and show the most suspicious alerts of the rest."""
+    """Fit detectors on the first part of a real audit log and show the most suspicious alerts in the rest."""
     from scopedrift.reports.text import slug
 
     log = open_log(path, format, mapping, pseudonymise, key)
@@ -60,7 +60,7 @@ def _print(found: LogAlerts) -> None:
     alerts = found.alerts
     print_paragraph(found.words)
     if alerts["detector"].nunique() > 1:
-        print_paragraph("Identities, those that most detectors raise first:")
+        print_paragraph("Identities, most agreed-upon first:")
         people = [
             [p["detectors"], p["alerts"], f"{p['first']:%Y-%m-%d %H:%M:%S}", p["identity"], f"{p['by']}: {p['reason']}"]
             for p in records(found.identities.head(IDENTITIES))
@@ -75,7 +75,7 @@ def _print(found: LogAlerts) -> None:
         columns = ["opened", "score", "events", "identity", f"why ({name})"]
         print_table(str(name), columns, table, right=["score", "events"])
     if not len(alerts):
-        print("no alert")
+        print("no alerts")
     if len(found.rules):
-        print_paragraph("Rules learn nothing, so each is told over the whole log:")
+        print_paragraph("Rules need no fitting, so their counts cover the whole log:")
     print_rules(found.rules)

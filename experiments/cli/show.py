@@ -1,4 +1,4 @@
-"""`scopedrift show NAME`: everything there is to say about one of the things that `scopedrift list` lists."""
+"""`scopedrift show NAME`: describe one of the things that `scopedrift list` lists."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SINGULAR: Final = {
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A name that `scopedrift list` shows, a scenario file or a detector.")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    name: Annotated[str, typer.Argument(help="Name from `scopedrift list`, scenario file, or detector.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Show a scenario, detector, attack, drift, benign change, technique or workload family."""
+    """Describe a scenario, suite, detector, attack, drift, benign change, technique or workload family."""
     kinds = [kind for kind in Things if name in names_of(kind)]
     if not kinds:
         kinds = [_kind_of_file(name)]
@@ -49,7 +49,7 @@ def _kind_of_file(name: str) -> Things:
         return Things.DETECTORS
     known = {each for kind in Things for each in names_of(kind)}
     close = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else "`scopedrift list` shows what there is"
+    hint = f"did you mean {' or '.join(close)}?" if close else "`scopedrift list` lists all names"
     raise UsageError(f"there is nothing called {name!r}: {hint}")
 
 
@@ -97,7 +97,7 @@ def _show_detector(name: str, as_json: bool) -> None:
         return
     for line in (inspect.getdoc(cls) or info.summary).splitlines():
         print(printable(line))
-    print(f"\nneeds: {', '.join(sorted(info.needs)) or 'nothing beside the log'}")
+    print(f"\nneeds: {', '.join(sorted(info.needs)) or 'only the log'}")
     if rows:
         print()
         print_table("", columns, rows)
@@ -129,7 +129,7 @@ def _show_entry(kind: Things, name: str, as_json: bool) -> None:
 
 
 def _print_incident(entry: Template) -> None:
-    """What an attack or drift does, drawn in time, with where it comes from and the standards it falls under."""
+    """Print an attack or drift: its source, its stages on a time line, and the standards it maps to."""
     from scopedrift.experiments.cli.timeline import draw, steps_of
     from scopedrift.scenarios.coverage import STANDARDS, standards_of
 
@@ -153,7 +153,7 @@ def _print_incident(entry: Template) -> None:
 
 
 def _print_change(entry: Change) -> None:
-    """What a benign change does, and which techniques it looks like."""
+    """Print a benign change and the techniques that it resembles."""
     from scopedrift.scenarios import catalogue
     from scopedrift.scenarios.durations import format_duration
 
@@ -164,7 +164,7 @@ def _print_change(entry: Change) -> None:
 
 
 def _print_technique(entry: Technique) -> None:
-    """What a technique logs, needs and yields, who uses it, and the standards it falls under."""
+    """Print what a technique logs, needs and yields, which templates use it, and the standards it maps to."""
     from scopedrift.scenarios import catalogue
     from scopedrift.scenarios.coverage import STANDARDS, standards_of
 

@@ -1,4 +1,4 @@
-"""`scopedrift simulate SCENARIO --out DIR`: one world, written as a log with its truth beside it."""
+"""`scopedrift simulate SCENARIO --out DIR`: one world, written as a log and its truth."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from scopedrift.experiments.cli.output import print_json, progress
 
 
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="A scenario's name, or the path of a scenario file.")],
-    out: Annotated[Path, typer.Option(help="The folder to write the log into.")],
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Which world.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    scenario: Annotated[str, typer.Argument(help="Scenario name or file.")],
+    out: Annotated[Path, typer.Option(help="Output folder for the log.")],
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the world.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Simulate one world and write its log: the same scenario, seed and version give the same digest."""
+    """Simulate one world and write its log with ground truth.
+
+    The same scenario, seed and version give the same digest.
+    """
     started = time.perf_counter()
     with progress(f"simulating {scenario}") as show:
         world = sd.simulate(scenario, seed, out=out, progress=show)

@@ -1,4 +1,4 @@
-"""`scopedrift sweep SUITE`: many scenarios, seeds and detectors, resumable, on one machine or a cluster."""
+"""`scopedrift sweep SUITE`: many scenarios, seeds and detectors, on one machine or a cluster, resumable."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ from scopedrift.experiments.folders import RUNS
 
 
 def sweep(
-    suite: Annotated[str, typer.Argument(help="A suite's name, or the path of a suite file.")],
-    jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Processes on this machine.")] = 1,
-    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://host:8786.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the sweep; what is finished in it is not run again.")
-    ] = None,
-    track: Annotated[bool, typer.Option("--track/--no-track", help="Keep the result in MLflow.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    suite: Annotated[str, typer.Argument(help="Suite name or file.")],
+    jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Number of local processes.")] = 1,
+    cluster: Annotated[str | None, typer.Option(help="Dask scheduler address, e.g. tcp://host:8786.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Sweep folder. Finished cells in it are not run again.")] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Record the result in MLflow.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Run a suite; finished cells are kept, so a sweep that was stopped goes on where it was."""
+    """Run a suite; a stopped sweep resumes where it left off."""
     from scopedrift.experiments.running.selection import resolve
     from scopedrift.scenarios.suite import load_suite
 
     plan = load_suite(suite)
-    resolve(plan.suite.detectors)  # a wrong one is told before a tracking store is made
+    resolve(plan.suite.detectors)  # report a wrong name before a tracking store is made
     name, place = plan.suite.name, out or RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}"
     with tracked(track, f"sweep {name}", {"suite": name, "suite_digest": plan.digest}) as parent:
         with progress(f"sweeping {name}") as show:
@@ -41,6 +39,6 @@ def sweep(
         print_json({**results.facts, "path": str(place), "report": str(report), **tables})
     else:
         print_results(results)
-        print_paragraph(f"{len(results.cells):,} cells, {results.facts['run_now']:,} of them run now")
+        print_paragraph(f"{len(results.cells):,} cells, {results.facts['run_now']:,} of them new")
         print(f"report: {report}")
     end([*results.failures, *problems])

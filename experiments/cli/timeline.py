@@ -1,4 +1,4 @@
-"""A chain or drift drawn as text: its stages one below the other, on a logarithmic axis of time since it began."""
+"""Draws a chain or drift as text: one line a stage, on a logarithmic axis of time since the start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARKS: Final = (
 
 @dataclass(frozen=True)
 class Step:
-    """One stage as it is expected at strength 0; microseconds since the incident began."""
+    """One stage with typical times at strength 0, in microseconds since the incident began."""
 
     number: str
     stage: catalogue.Stage

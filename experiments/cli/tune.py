@@ -1,4 +1,4 @@
-"""`scopedrift tune DETECTOR SCENARIO-OR-LOG`: parameters and threshold for an alert budget, ready to deploy."""
+"""`scopedrift tune DETECTOR SCENARIO-OR-LOG`: find parameters and a threshold for an alert budget."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ if TYPE_CHECKING:
 
 
 def tune(
-    detector: Annotated[str, typer.Argument(help="A detector; parameters given here stay as they are.")],
-    scenario: Annotated[str, typer.Argument(help="A scenario's name or file, a real log, or what `inject` wrote.")],
-    budget: Annotated[str, typer.Option(help="False alarms that are accepted, e.g. 1/day.")] = "1/day",
-    trials: Annotated[int, typer.Option(min=1, max=100_000, help="Parameter sets to try.")] = 40,
-    worlds: Annotated[int, typer.Option(min=1, max=1_000, help="Worlds to tune on; as many others judge.")] = 4,
-    held_out: Annotated[int | None, typer.Option(min=2, max=1_000, help="Worlds that judge.")] = None,
-    learn: Annotated[
-        float, typer.Option(min=0.01, max=0.98, help="Of a log: share of the events to learn from.")
-    ] = 0.5,
+    detector: Annotated[str, typer.Argument(help="Detector. Parameters given here stay fixed.")],
+    scenario: Annotated[str, typer.Argument(help="Scenario name or file, real log, or folder written by `inject`.")],
+    budget: Annotated[str, typer.Option(help="Alert budget: accepted false alarms, e.g. 1/day.")] = "1/day",
+    trials: Annotated[int, typer.Option(min=1, max=100_000, help="Number of parameter sets to try.")] = 40,
+    worlds: Annotated[int, typer.Option(min=1, max=1_000, help="Number of worlds to tune on.")] = 4,
+    held_out: Annotated[
+        int | None,
+        typer.Option(min=2, max=1_000, help="Number of worlds to judge on. Default: as many as --worlds, at least 2."),
+    ] = None,
+    learn: Annotated[float, typer.Option(min=0.01, max=0.98, help="For a log: share of events to fit on.")] = 0.5,
     calibrate: Annotated[
-        float, typer.Option(min=0.01, max=0.98, help="Of a log: share that sets the threshold.")
+        float, typer.Option(min=0.01, max=0.98, help="For a log: share of events that sets the threshold.")
     ] = 0.2,
     format: Format = None,
     mapping: MappingFile = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the search; a search in it goes on.")] = None,
-    track: Annotated[bool, typer.Option("--track/--no-track", help="Keep the search in MLflow.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Search folder. A search in it resumes.")] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Record the search in MLflow.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Search a detector's parameters on some worlds, judge the best on others, and write what to deploy.
+    """Tune a detector's parameters on some worlds, judge the best on others, and write the file to deploy.
 
-    On a real log, the threshold is set on one part and judged on a later one.
+    On a real log, one part sets the threshold and a later part judges it.
     """
     from scopedrift.reports.text import slug
     from scopedrift.tuning import is_log

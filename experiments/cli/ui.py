@@ -1,4 +1,4 @@
-"""`scopedrift ui`: MLflow's own pages over what was tracked, on this machine only."""
+"""`scopedrift ui`: serve MLflow's pages for the tracked runs, on this machine only."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ HOST = "127.0.0.1"
 
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
-    runs: Annotated[Path, typer.Option(help="The folder that holds mlflow.db.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder that holds mlflow.db.")] = Path("runs"),
 ) -> None:
-    """Open the MLflow pages of the tracked runs (Ctrl-C ends them)."""
+    """Serve the MLflow pages of tracked runs; Ctrl-C stops the server."""
     from scopedrift.experiments.tracking import database_of, quiet_environment, tracking_uri
 
     uri = tracking_uri(runs)
     if uri.startswith(("http://", "https://")):
-        print(f"MLFLOW_TRACKING_URI names a server that runs already: {uri}")
+        print(f"MLFLOW_TRACKING_URI already names a server: {uri}")
         return
     database = database_of(uri)
     if database and not database.is_file():
-        raise UsageError(f"nothing has been tracked yet (no {database}): start with `scopedrift run quickstart`")
+        raise UsageError(f"no runs tracked yet ({database} does not exist): start with `scopedrift run quickstart`")
     if not _free(port):
-        raise UsageError(f"port {port} is in use: name another one with --port")
+        raise UsageError(f"port {port} is in use: choose another with --port")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
     command += ["--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     if database:
         command += ["--artifacts-destination", (database.parent / "artifacts").as_uri()]
-    print(f"http://{HOST}:{port}  (up in some seconds; Ctrl-C ends it)", flush=True)
+    print(f"http://{HOST}:{port}  (ready in a few seconds; Ctrl-C stops it)", flush=True)
     server = subprocess.Popen(command, env={**os.environ, **quiet_environment()})
     try:
         code = server.wait()

@@ -43,7 +43,7 @@ def test_a_new_detector_passes_the_check_as_it_is_written(scopedrift: Command, t
     checked = scopedrift("check", "./my_idea.py")
     assert checked.code == 0 and "FAILED" not in checked.out
     again = scopedrift("new", "detector", "my-idea")
-    assert again.code == 2 and "exists already and is left as it is" in again.err
+    assert again.code == 2 and "already exists; choose another name or --folder" in again.err
 
 
 @pytest.mark.parametrize("name", ["7up", "a;b"])

@@ -232,7 +232,7 @@ def test_new_detector_passes_check_and_runs(scopedrift, tiny, tmp_path):
     assert "MyOwn" in json.loads(done.out)["detectors"]
     before = (tmp_path / "my_own.py").read_text()
     again = scopedrift("new", "detector", "my-own")
-    assert again.code == 2 and "exists already" in again.err
+    assert again.code == 2 and "already exists" in again.err
     assert (tmp_path / "my_own.py").read_text() == before
 
 

@@ -45,13 +45,13 @@ def test_detectors_are_judged_on_a_real_log_with_incidents(scopedrift, tmp_path)
 def test_what_was_injected_and_what_could_not_be_is_told(scopedrift):
     code, out, _ = scopedrift("inject", TRAIL, "--attack", "token-theft", "--out", "injected")
     assert code == 0 and "token-theft-1" in out and "which are unchanged" in out
-    assert re.search(r"would not record, left out: .*s3 GetObject", out)
+    assert re.search(r"Left out, because this log would not record them: .*s3 GetObject", out)
 
 
 def test_pseudonyms_leave_no_name_behind(scopedrift, tmp_path):
     arguments = ("inject", TRAIL, "--attack", "token-theft", "--pseudonymise", "--out", "injected")
     code, out, err = scopedrift(*arguments)
-    key = re.search(r"under the key (\w+)", err)[1]
+    key = re.search(r"with the key (\w+)", err)[1]
     written = b"".join(path.read_bytes() for path in (tmp_path / "injected").iterdir())
     assert code == 0 and b"bert-jan" not in written and "bert-jan" not in out
     before = (tmp_path / "injected" / "manifest.json").read_text()
@@ -89,7 +89,7 @@ def test_a_simulated_log_is_no_injected_one(scopedrift, tmp_path):
 
 def test_profile_writes_what_it_shows_and_a_twin_that_runs(scopedrift, tmp_path):
     code, out, _ = scopedrift("profile", TRAIL, "--out", "profile.yaml", "--twin", "twin.yaml")
-    assert code == 0 and "events_per_day" in out and "The twin is like the log in" in out
+    assert code == 0 and "events_per_day" in out and "The twin matches the log in" in out
     assert "bert-jan" in out
     for name in ("profile.yaml", "twin.yaml"):
         assert "bert-jan" not in (tmp_path / name).read_text()
@@ -117,7 +117,7 @@ def test_score_shows_no_names_if_asked_to(scopedrift, tmp_path):
     code, out, err = scopedrift("score", "trail.json", *options)
     assert json.loads(out)["unreadable_records"] == 1 and "bert-jan" not in err
     written = b"".join(path.read_bytes() for path in (tmp_path / "alerts").rglob("*") if path.is_file())
-    assert code == 0 and json.loads(out)["alerts"] and "under the key" in err
+    assert code == 0 and json.loads(out)["alerts"] and "with the key" in err
     assert "bert-jan" not in out and b"bert-jan" not in written
 
 
@@ -133,6 +133,6 @@ def test_an_injected_log_can_be_audited_and_too_little_is_said(scopedrift):
 
 def test_calls_that_nobody_makes_are_told_and_put_in_if_they_are_wanted(scopedrift):
     out = scopedrift("inject", TRAIL, "--attack", "codefinger", "--out", "plain")[1]
-    assert "left out (--new-calls puts them in)" in out and "gives them away" not in out
+    assert "Left out, because nobody in this log uses them" in out and "giveaway" not in out
     out = scopedrift("inject", TRAIL, "--attack", "codefinger", "--new-calls", "--out", "loud")[1]
-    assert "gives them away" in out and "--new-calls puts them in" not in out
+    assert "giveaway" in out and "--new-calls keeps them" not in out
