@@ -53,7 +53,7 @@ def new_folder(place: Path, kind: str) -> Iterator[Path]:
     _refuse_foreign(place, kind)
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
-    with _locked(fresh):
+    with locked(fresh):
         try:
             _usual_permissions(fresh)
             (fresh / UNFINISHED).touch()
@@ -81,7 +81,7 @@ def _put(fresh: Path, place: Path) -> None:
     if not place.exists():
         fresh.rename(place)
         return
-    with _locked(place):
+    with locked(place):
         if not _exchanged(fresh, place):
             aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
             place.rename(aside)
@@ -148,7 +148,7 @@ def _refuse_foreign(place: Path, kind: str) -> None:
 def _recover(place: Path) -> None:
     """Clean up after killed processes, and put back a result that one of them had moved aside."""
     for left in sorted(place.parent.glob(f".{place.name}.*.part")) if place.parent.is_dir() else []:
-        with _locked(left, wait=False) as mine:
+        with locked(left, wait=False) as mine:
             if not mine:
                 continue  # somebody is writing there now
             if (left / UNFINISHED).exists() or not any(left.iterdir()):
@@ -160,7 +160,7 @@ def _recover(place: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path, wait: bool = True) -> Iterator[bool]:
+def locked(folder: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the lock of a folder while the block runs; `False` if another process holds it."""
     try:
         import fcntl

@@ -7,6 +7,7 @@ that did not pass, 2 bad input, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -91,6 +92,9 @@ def _options(
 
 def main() -> None:
     """Run the command line; always ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding cannot show is written out
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # there is no SIGHUP on Windows
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup

@@ -69,7 +69,8 @@ def print_paragraph(text: str) -> None:
 
 def print_json(value: object) -> None:
     """One JSON document on stdout; NaN and infinities become null."""
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str))
+    everything = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(_plain(value), indent=2, ensure_ascii=not everything, default=str))
 
 
 def _plain(value: object) -> object:

@@ -22,11 +22,11 @@ def ui(
     runs: Annotated[Path, typer.Option(help="Folder that holds mlflow.db.")] = Path("runs"),
 ) -> None:
     """Serve the MLflow pages of tracked runs; Ctrl-C stops the server."""
-    from scopedrift.experiments.tracking import database_of, quiet_environment, tracking_uri
+    from scopedrift.experiments.tracking import database_of, masked, quiet_environment, tracking_uri
 
     uri = tracking_uri(runs)
     if uri.startswith(("http://", "https://")):
-        print(f"MLFLOW_TRACKING_URI already names a server: {uri}")
+        print(f"MLFLOW_TRACKING_URI already names a server: {masked(uri)}")
         return
     database = database_of(uri)
     if database and not database.is_file():

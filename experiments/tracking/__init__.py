@@ -10,7 +10,7 @@ Tracking knows result tables, not how they were made; nothing else knows MLflow.
 """
 
 from scopedrift.experiments.tracking.entries import BUDGETS, combined_digest
-from scopedrift.experiments.tracking.errors import TrackingError
+from scopedrift.experiments.tracking.errors import TrackingError, masked
 from scopedrift.experiments.tracking.runs import Invocation, Tracker
 from scopedrift.experiments.tracking.store import database_of, open_tracker, quiet_environment, tracking_uri
 
@@ -21,6 +21,7 @@ __all__ = [
     "TrackingError",
     "combined_digest",
     "database_of",
+    "masked",
     "open_tracker",
     "quiet_environment",
     "tracking_uri",

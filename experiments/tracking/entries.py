@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from scopedrift.experiments.tracking.processes import PROCESS, this_process
+
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
@@ -126,8 +128,8 @@ def facts_of(cells: pd.DataFrame) -> dict[str, str]:
 
 
 def tags_of(tags: Mapping[str, object]) -> dict[str, str]:
-    """Tags as texts, with the version."""
-    known = {"version": version("scopedrift"), **tags}
+    """Tags as texts, with the version and the process that writes."""
+    known = {"version": version("scopedrift"), PROCESS: this_process(), **tags}
     return {name: _text(value) for name, value in known.items() if value is not None}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,11 @@ from contextlib import contextmanager
 
 class TrackingError(Exception):
     """The tracking store cannot be opened or written."""
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of addresses in it: `postgresql://me:***@host/db`."""
+    return re.sub(r"(://[^/\s:@]*):[^/\s@]*@", r"\1:***@", text)
 
 
 @contextmanager
@@ -22,7 +28,7 @@ def explained(verb: str, uri: str = "") -> Iterator[None]:
         raise TrackingError(f"MLflow cannot be imported: {error}") from error
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         where = f" {uri}" if uri else ""
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise TrackingError(f"cannot {verb} the tracking store{where}: {reason}") from error
+        raise TrackingError(masked(f"cannot {verb} the tracking store{where}: {reason}")) from error

@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from scopedrift.experiments.tracking.database import BESIDE, artifacts_of, prepare
 from scopedrift.experiments.tracking.errors import explained
+from scopedrift.experiments.tracking.processes import end_of_the_dead
 from scopedrift.experiments.tracking.runs import Tracker
 
 EXPERIMENT: Final = "scopedrift"
@@ -54,22 +56,23 @@ def open_tracker(folder: Path) -> Tracker:
     database = database_of(uri)
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
     with explained("open", uri):
+        for logger in ("mlflow", "alembic"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
         if database:
-            database.parent.mkdir(parents=True, exist_ok=True)
+            prepare(database)
             _write_ahead(database)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        for logger in ("mlflow", "alembic"):
-            logging.getLogger(logger).setLevel(logging.ERROR)
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name(name) is None:
-            place = (database.parent / "artifacts").as_uri() if database else None
+            place = artifacts_of(database) if database else None
             with suppress(MlflowException):  # another process was faster
-                client.create_experiment(name, artifact_location=place)
+                client.create_experiment(name, artifact_location=place, tags={BESIDE: place} if place else None)
         experiment = client.get_experiment_by_name(name)
         if experiment is None or experiment.lifecycle_stage != "active":
             raise OSError(f"experiment {name!r} cannot be made or was deleted; MLFLOW_EXPERIMENT_NAME names another")
+        end_of_the_dead(client, experiment.experiment_id)
         return Tracker(client, uri, experiment.experiment_id)
 
 

@@ -418,3 +418,19 @@ def test_ui_serves_what_was_tracked(tmp_path, wait_until, patience):
         reserved.close()
     assert running.returncode == 143
     assert out.startswith(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(("encoding", "arguments"), [("ascii", ["show", "token-theft"]), ("latin-1", ["--help"])])
+def test_what_the_output_cannot_encode_is_written_out(tmp_path, encoding, arguments):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([*CLI, *arguments], capture_output=True, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode(encoding)
+
+
+def test_json_is_valid_in_any_encoding(tmp_path):
+    code = "from scopedrift.experiments.cli.output import print_json; print_json({'name': 'caf\\xe9 \\U0001f600'})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+    assert json.loads(done.stdout) == {"name": "café \U0001f600"}
