@@ -42,7 +42,9 @@ def runs(worlds: int, draws: int) -> dict[str, list[list[Record]]]:
         world = simulate(scenario, seed)
         for name in DETECTORS:
             mine = [combine([tables(evaluate(load(name), world, seed=draw), world)]) for draw in range(draws)]
-            found[name].append([next(iter(measured(one, "quick", 1, [name])[0].records.values())) for one in mine])
+            found[name].append(
+                [next(iter(measured(one, "quick", 1, [name], (seed,))[0].records.values())) for one in mine]
+            )
     return found
 
 

@@ -150,7 +150,7 @@ def overhead(folder: Path, suite: Path, rounds: int) -> None:
     tracker = open_tracker(folder / "tracked")
 
     def alone() -> None:
-        run(scenario, resolve(plan.suite.detectors), range(plan.suite.seeds))
+        run(scenario, resolve(plan.suite.detectors), plan.suite.seeds)
 
     def as_sweep() -> None:
         swept = sweep(plan, folder / f"again-{len(times[as_sweep])}")

@@ -23,14 +23,15 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, model_validator
 
 from scopedrift.scenarios.documents import Plain, Problem, ScenarioError, closest, parse, read_text, shown
 from scopedrift.scenarios.explain import validated
 from scopedrift.scenarios.fields import Model, Slug, Text
 from scopedrift.scenarios.loader import load, override
+from scopedrift.scenarios.seeds import Seeds, first_of, fit_for_results
 from scopedrift.scenarios.suite import Plan, Suite, Variant
 
 QUICK_SEEDS: Final = 3
@@ -60,13 +61,16 @@ class Claim(Model):
     overrides: Plain = Field(default={}, description="Values by dotted key that hold for every setting.")
     knob: Text = Field(description="What is turned, for the axis of the figure.")
     settings: dict[str, Plain] = Field(min_length=1, description="Values by dotted key, for each label.")
-    seeds: Annotated[int, Strict(), Field(ge=2, le=1_000)] = Field(default=16, description="Worlds: seeds 0 to N-1.")
+    seeds: Seeds = Field(default=first_of("published", 16), description="Worlds: a range of published seeds.")
     detectors: tuple[Text, ...] = Field(min_length=1, description="Detectors, as on the command line.")
     measure: Measure = Field(description="What is measured.")
     expect: Literal["rises", "falls", "above"] = Field(description="What would confirm the claim.")
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:
+        fit_for_results(self.seeds)
+        if len(self.seeds) < 2:
+            raise ValueError("a claim compares worlds: expected at least two seeds")
         if self.expect == "above" and len(self.detectors) != 2:
             raise ValueError("above compares two detectors: expected two")
         if self.expect != "above" and len(self.settings) < 2:
@@ -76,7 +80,7 @@ class Claim(Model):
     def quick(self) -> Claim:
         """The same claim on few worlds, at its first and last settings only."""
         ends = {label: self.settings[label] for label in (next(iter(self.settings)), next(reversed(self.settings)))}
-        return self.model_copy(update={"seeds": min(self.seeds, QUICK_SEEDS), "settings": ends})
+        return self.model_copy(update={"seeds": self.seeds[:QUICK_SEEDS], "settings": ends})
 
     def label(self, setting: str) -> str:
         """What result tables call the world at that setting."""

@@ -23,9 +23,9 @@ from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, model_validator
 
 from scopedrift.scenarios.documents import Plain, Problem, ScenarioError, closest, parse, read_text, shown, write
 from scopedrift.scenarios.durations import format_duration, parse_duration
@@ -33,6 +33,7 @@ from scopedrift.scenarios.explain import validated
 from scopedrift.scenarios.fields import Factor, Flag, Model, Rate, Share, Size, Slug, Text, fail
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.schema import Scenario
+from scopedrift.scenarios.seeds import Seeds, fit_for_results
 
 _SUFFIXES: Final = (".yaml", ".yml")
 MAX_VARIANTS: Final = 10_000
@@ -95,7 +96,9 @@ class Suite(Model):
     vary: dict[str, list[Any] | Span] = Field(default={}, description="Values, or a range, by dotted key.")
     design: Literal["grid", "latin-hypercube", "sobol"] = Field(default="grid", description="How `vary` is covered.")
     points: Size = Field(default=16, description="Points of a design that is no grid.")
-    seeds: Annotated[int, Strict(), Field(ge=1, le=100_000)] = Field(default=5, description="Worlds: seeds 0 to N-1.")
+    seeds: Seeds = Field(
+        default=(0, 1, 2, 3, 4), description="Worlds: how many (from seed 0), a range such as 200-219, or a list."
+    )
     detectors: tuple[Text, ...] = Field(min_length=1, description="Detectors, as on the command line.")
     alert_budget: Rate | None = Field(default=None, description="False alarms accepted; the scenario's by default.")
     gate: GateTerms = Field(default=GateTerms(), description="Terms of `scopedrift gate`.")
@@ -107,6 +110,11 @@ class Suite(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.frozen:  # results under its name are compared
+            try:
+                fit_for_results(self.seeds)
+            except ValueError as error:
+                fail([Problem(str(error), ("seeds",))])
         for key, values in self.vary.items():
             if self.design == "grid" and isinstance(values, Span):
                 message = "a grid needs a list of values; a range needs design: latin-hypercube or sobol"
@@ -153,6 +161,10 @@ class Plan:
     def with_detectors(self, detectors: Sequence[str]) -> Plan:
         """The same plan for other detectors."""
         return replace(self, suite=self.suite.model_copy(update={"detectors": tuple(detectors)}))
+
+    def with_seeds(self, seeds: tuple[int, ...]) -> Plan:
+        """The same plan on other worlds."""
+        return replace(self, suite=self.suite.model_copy(update={"seeds": seeds}))
 
     @cached_property
     def digest(self) -> str:

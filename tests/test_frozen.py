@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scopedrift.scenarios.seeds import NOT_FOR_RESULTS, range_of
 from scopedrift.scenarios.suite import load_suite, suites
 from scopedrift.simulator.engine import simulate
 
@@ -20,6 +21,11 @@ FAST = load_suite("quick").variants[0].label
 def test_every_suite_of_the_library_is_frozen(name):
     plan = load_suite(name)
     assert set(plan.suite.frozen) == {variant.label for variant in plan.variants}
+
+
+@pytest.mark.parametrize("name", suites())
+def test_no_suite_of_the_library_uses_worlds_that_detectors_were_written_on(name):
+    assert not {range_of(seed) for seed in load_suite(name).suite.seeds} & set(NOT_FOR_RESULTS)
 
 
 @pytest.mark.parametrize("label", [pytest.param(x, marks=() if x == FAST else pytest.mark.slow) for x in FROZEN])

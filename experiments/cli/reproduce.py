@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ from scopedrift.experiments.cli.output import (
     records,
     remark,
 )
+from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS, new_folder
 from scopedrift.experiments.progress import Progress
 
@@ -83,17 +83,21 @@ def _leaderboard(folder: Path, facts: Mapping[str, str], quick: bool, jobs: int)
     from scopedrift.reports.leaderboard import write_leaderboard
     from scopedrift.reports.results import results_frame
     from scopedrift.reports.tables import normalise
+    from scopedrift.scenarios.seeds import described, fit_for_results
     from scopedrift.scenarios.suite import load_suite
 
     plan = load_suite(QUICK_SUITE if quick else SUITE)
-    if quick:
-        plan = replace(plan, suite=plan.suite.model_copy(update={"seeds": QUICK_SEEDS}))
+    seeds = plan.suite.seeds[:QUICK_SEEDS] if quick else plan.suite.seeds
+    try:
+        plan = plan.with_seeds(fit_for_results(seeds))
+    except ValueError as error:
+        raise UsageError(f"suite {plan.suite.name}: {error}") from None
     name = f"{plan.suite.name}, version {plan.suite.version}"
     with progress(f"sweeping {plan.suite.name}") as show:
         swept = sd.sweep(plan, RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}", jobs=jobs, progress=show)
     for problem in swept.failures:
         remark(problem)
-    about = {**facts, "suite": f"{name}, {plan.suite.seeds} worlds a scenario, digest {plan.digest[:16]}"}
+    about = {**facts, "suite": f"{name}, {len(seeds)} worlds a scenario: {described(seeds)}, digest {plan.digest[:16]}"}
     write_leaderboard(swept.tables, folder, title=f"Leaderboard: {plan.suite.name}", facts=about)
     return results_frame(normalise(swept.tables))
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import scopedrift as sd
+from scopedrift.experiments.cli.options import SeedsOption, seeds_of
 from scopedrift.experiments.cli.output import print_json, progress, records
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import new_folder, run_folder
@@ -16,7 +17,7 @@ from scopedrift.experiments.folders import new_folder, run_folder
 
 def run(
     scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder written by `inject`.")],
-    seeds: Annotated[int, typer.Option(min=1, max=100_000, help="Number of worlds (seeds 0 to N-1).")] = 5,
+    seeds: SeedsOption = "5",
     detector: Annotated[
         list[str] | None,
         typer.Option(help="Detector: name, module:Class or file.py:Class. Repeatable. Default: all built-in."),
@@ -35,6 +36,7 @@ def run(
     from scopedrift.results import MARKER
     from scopedrift.worlds import World, at_budget, scenario_or_world
 
+    worlds = seeds_of(seeds)
     chosen = at_budget(scenario_or_world(scenario), budget)
     terms = chosen.scenario if isinstance(chosen, World) else chosen
     detectors = taking_part(chosen, detector)
@@ -42,7 +44,7 @@ def run(
     tags = {"scenario": chosen.name, "scenario_digest": terms.digest()}
     with new_folder(place, MARKER) as folder, tracked(track, f"run {chosen.name}", tags) as parent:
         with progress(f"running {chosen.name}") as show:
-            results = sd.run(chosen, detectors, seeds=seeds, ablate=ablate, progress=show)
+            results = sd.run(chosen, detectors, seeds=worlds, ablate=ablate, progress=show)
             show(1.0, "writing the report")
             results.write(folder)
         problems = untracked(lambda run: results.track(run, saved=folder, each_cell=track_cells), parent)
@@ -53,7 +55,8 @@ def run(
         print_json({**results.facts, "path": str(place), "report": report, **tables})
     else:
         print_results(results)
-        print(f"\nreport: {report}")
+        print(f"\nworlds: {results.facts['worlds']}" if "worlds" in results.facts else "")
+        print(f"report: {report}")
         if parent and not problems:
             print("all runs so far: scopedrift ui")
     end([*results.failures, *problems])

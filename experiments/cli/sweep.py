@@ -40,5 +40,6 @@ def sweep(
     else:
         print_results(results)
         print_paragraph(f"{len(results.cells):,} cells, {results.facts['run_now']:,} of them new")
+        print(f"worlds: {results.facts['worlds']}")
         print(f"report: {report}")
     end([*results.failures, *problems])

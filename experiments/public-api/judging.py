@@ -28,6 +28,7 @@ from scopedrift.experiments.running.selection import (
 )
 from scopedrift.results import Results
 from scopedrift.scenarios.schema import Scenario
+from scopedrift.scenarios.seeds import described, parse_seeds
 from scopedrift.scenarios.suite import Plan, load_suite
 from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
 from scopedrift.worlds import ScenarioLike, World, at_budget, scenario_or_world
@@ -35,6 +36,8 @@ from scopedrift.worlds import ScenarioLike, World, at_budget, scenario_or_world
 RUN_SHARE: Final = 0.3
 """Of the work of a run with an ablation, for the progress bar (assumed)."""
 
+SeedsLike = int | str | Sequence[int]
+"""How many worlds (seeds 0 to N-1), or which: a list, or a text such as `100-119` or `3,5`."""
 Detectors = str | Detector | Sequence[str | Detector] | Mapping[str, Detector]
 """One detector or several: names, `module:Class`, `file.py:Class` (with parameters in parentheses), or objects; or
 objects by the names that results show."""
@@ -81,7 +84,7 @@ def run(
     scenario: ScenarioLike | World,
     detectors: Detectors | None = None,
     *,
-    seeds: int | Sequence[int] = 5,
+    seeds: SeedsLike = 5,
     alert_budget: str | float | None = None,
     ablate: bool = False,
     progress: Progress = silent,
@@ -93,7 +96,8 @@ def run(
     Args:
         scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder that `inject` wrote.
         detectors: One or several. By default all built-in ones that can run (on a log: those that need nothing else).
-        seeds: How many worlds (seeds 0 to N-1), or which. A world is taken as it is.
+        seeds: How many worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`. A world is taken as
+            it is.
         alert_budget: False alarms that are accepted: a text such as `"3/week"`, or a number a day. By default the
             scenario's.
         ablate: Also run without each piece of knowledge and without each stream, which takes far longer (table
@@ -103,7 +107,7 @@ def run(
     Raises:
         ScenarioError: The scenario does not exist, or something in it is wrong.
         SpecError: There is no such detector, or it was given wrong parameters.
-        UsageError: Two detectors have the same name, or an ablation was asked for of a log.
+        UsageError: Two detectors have the same name, no such seeds exist, or an ablation was asked for of a log.
 
     Examples:
         >>> import scopedrift as sd
@@ -116,11 +120,11 @@ def run(
     if isinstance(chosen, World):
         if ablate:
             raise UsageError("an ablation needs a scenario, from which worlds without each piece are simulated")
-        facts = _facts(chosen.scenario, 1, list(found))
+        facts = _facts(chosen.scenario, [chosen.seed], list(found))
         result = running.run_on_world(chosen.source, found, progress)
         return Results(chosen.name, result, facts, _terms(chosen.scenario), _parameters(found))
-    facts = _facts(chosen, seeds, list(found))
-    worlds = range(seeds) if isinstance(seeds, int) else seeds
+    worlds = _seeds(seeds)
+    facts = _facts(chosen, worlds, list(found)) | {"worlds": described(worlds)}
     share = RUN_SHARE if ablate else 1.0
     result = running.run(chosen, found, worlds, part_of(progress, 0.0, share))
     if ablate:
@@ -182,7 +186,8 @@ def sweep(
         **terms,
         "suite_digest": plan.digest,
         "scenarios": [variant.label for variant in plan.variants],
-        "seeds": plan.suite.seeds,
+        "seeds": list(plan.suite.seeds),
+        "worlds": described(plan.suite.seeds),
         "detectors": list(found),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -207,14 +212,19 @@ def _terms(scenario: Scenario | LogTimetable) -> dict[str, object]:
     }
 
 
-def _facts(
-    scenario: Scenario | LogTimetable, seeds: int | Sequence[int], detectors: Sequence[str]
-) -> dict[str, object]:
+def _seeds(seeds: SeedsLike) -> tuple[int, ...]:
+    try:
+        return parse_seeds(seeds)
+    except ValueError as error:
+        raise UsageError(f"seeds: {error}") from None
+
+
+def _facts(scenario: Scenario | LogTimetable, seeds: Sequence[int], detectors: Sequence[str]) -> dict[str, object]:
     """What is run, and when."""
     return {
         "scenario": scenario.name,
         "scenario_digest": scenario.digest(),
-        "seeds": seeds if isinstance(seeds, int) else list(seeds),
+        "seeds": list(seeds),
         "detectors": list(detectors),
         "alert_budget_per_day": scenario.evaluation.alert_budget,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

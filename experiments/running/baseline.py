@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.scenarios.documents import Problem, ScenarioError, parse, write
+from scopedrift.scenarios.seeds import parse_seeds, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ class Record:
     caught: frozenset[str]
     """`seed/incident`."""
     false_positives: tuple[int, ...]
-    """By world: those of seed 0, of seed 1 and so on."""
+    """By world, in the order of the baseline's seeds."""
     days: float
     """Of all worlds together."""
 
@@ -59,6 +60,8 @@ class Baseline:
     worlds: str
     """Digest of the simulated worlds."""
     records: Mapping[Key, Record]
+    seeds: tuple[int, ...] = ()
+    """The worlds, in order; empty: seeds from 0 on."""
 
     def text(self) -> str:
         """YAML, one line a fact, that `read_baseline` reads back."""
@@ -70,7 +73,8 @@ class Baseline:
                 "days": record.days,
                 "caught": sorted(record.caught, key=lambda name: (world_of(name), name)),
             }
-        head = {"format": FORMAT, "suite": self.suite, "suite_version": self.version, "worlds": self.worlds}
+        head = {"format": FORMAT, "suite": self.suite, "suite_version": self.version}
+        head |= {**({"seeds": written(self.seeds)} if self.seeds else {}), "worlds": self.worlds}
         return HEADER + write({**head, "scenarios": scenarios})
 
 
@@ -90,25 +94,29 @@ def read_baseline(text: str, source: str) -> Baseline:
         raise ScenarioError(document.problem(f"expected a gate's baseline (format: {FORMAT})", ("format",)))
     records = {}
     try:
+        seeds = parse_seeds(value["seeds"]) if "seeds" in value else ()
         for scenario, detectors in value["scenarios"].items():
             for detector, given in detectors.items():
-                records[scenario, detector] = _record(given)
-        return Baseline(str(value["suite"]), int(value["suite_version"]), str(value["worlds"]), records)
+                records[scenario, detector] = _record(given, seeds)
+        return Baseline(str(value["suite"]), int(value["suite_version"]), str(value["worlds"]), records, seeds)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ScenarioError(Problem(f"{source}: not a complete baseline: {error!r}")) from None
 
 
-def _record(given: _RecordFile) -> Record:
+def _record(given: _RecordFile, seeds: tuple[int, ...]) -> Record:
     caught = frozenset(map(str, given["caught"]))
     false = tuple(map(int, given["false_positives"]))
     if any(not 0 <= count <= MOST for count in false):
         raise ValueError(f"expected 0 to {MOST:,} false positives in a world")
-    if any(not 0 <= world_of(name) < len(false) for name in caught):
-        raise ValueError(f"incidents caught outside the {len(false)} worlds with false positives")
+    worlds = seeds or range(len(false))
+    if len(false) != len(worlds) or any(world_of(name) not in worlds for name in caught):
+        raise ValueError(f"expected false positives of each of the {len(worlds)} worlds, and incidents of these only")
     return Record(int(given["incidents"]), caught, false, float(given["days"]))
 
 
-def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str]) -> tuple[Baseline, dict[Key, str]]:
+def measured(
+    tables: Tables, suite: str, version: int, detectors: Sequence[str], seeds: tuple[int, ...] = ()
+) -> tuple[Baseline, dict[Key, str]]:
     """What a sweep's tables say of some detectors, and the cells that failed, with their reasons.
 
     Every detector has a record or a failure for every scenario: what is missing has failed.
@@ -124,8 +132,9 @@ def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str])
             )
             continue
         mine = mine.sort_values("seed")
-        if mine["seed"].tolist() != list(range(len(mine))):
-            failed[str(scenario), str(detector)] = f"expected the worlds 0 to {len(mine) - 1}, each once"
+        wanted = sorted(seeds) or list(range(len(mine)))
+        if mine["seed"].tolist() != wanted:
+            failed[str(scenario), str(detector)] = f"expected the worlds {written(wanted)}, each once"
             continue
         own = incidents[(incidents["scenario"] == scenario) & (incidents["detector"] == detector)]
         caught = own[own["detected"].astype(bool)]
@@ -138,7 +147,7 @@ def measured(tables: Tables, suite: str, version: int, detectors: Sequence[str])
     for key in product(cells["scenario"].unique().tolist(), detectors):
         if key not in records:
             failed.setdefault(key, "gave no result")
-    return Baseline(suite, version, worlds_digest(tables["worlds"]), records), failed
+    return Baseline(suite, version, worlds_digest(tables["worlds"]), records, tuple(sorted(seeds))), failed
 
 
 def worlds_digest(worlds: pd.DataFrame) -> str:

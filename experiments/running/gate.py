@@ -54,4 +54,4 @@ def new_baseline(
 def _measured(plan: Plan, folder: Path, jobs: int, progress: Progress) -> tuple[Baseline, dict[Key, str]]:
     names = asked_for(plan.suite.detectors)
     tables = sweep(plan, folder, jobs=jobs, progress=progress).tables
-    return measured(tables, plan.suite.name, plan.suite.version, names)
+    return measured(tables, plan.suite.name, plan.suite.version, names, plan.suite.seeds)

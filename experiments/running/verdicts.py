@@ -72,12 +72,12 @@ class _Pair:
     false_before: tuple[int, ...]
 
     @classmethod
-    def of(cls, now: Record, before: Record) -> _Pair:
-        worlds = range(len(before.false_positives))
+    def of(cls, now: Record, before: Record, seeds: tuple[int, ...]) -> _Pair:
+        worlds = seeds or range(len(before.false_positives))
 
         def by_world(caught: frozenset[str]) -> tuple[int, ...]:
-            seeds = Counter(world_of(name) for name in caught)
-            return tuple(seeds[world] for world in worlds)
+            count = Counter(world_of(name) for name in caught)
+            return tuple(count[world] for world in worlds)
 
         lost, gained = by_world(before.caught - now.caught), by_world(now.caught - before.caught)
         alarms = now.false_positives, before.false_positives
@@ -158,7 +158,7 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[Key
         elif len(now.records[key].false_positives) != len(known[key].false_positives):
             return Gate((), f"{key[1]} in {key[0]}: the baseline has another number of worlds; use --update")
         else:
-            pairs[key] = _Pair.of(now.records[key], known[key])
+            pairs[key] = _Pair.of(now.records[key], known[key], before.seeds)
     for detector in sorted({detector for _, detector in pairs}):
         mine = [pair for key, pair in pairs.items() if key[1] == detector]
         if len(mine) > 1:

@@ -179,7 +179,9 @@ def test_reproduce_writes_page_table_and_figure(
 
 def test_reproduce_makes_the_leaderboard(tmp_path: Path, scopedrift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
-    (tmp_path / "suite.yaml").write_text("{name: small, scenarios: [tiny.yaml], detectors: [first-seen]}")
+    (tmp_path / "suite.yaml").write_text(
+        "{name: small, scenarios: [tiny.yaml], detectors: [first-seen], seeds: 1000-1002}"
+    )
     command = import_module("scopedrift.experiments.cli.reproduce")
     monkeypatch.setattr(command, "QUICK_SUITE", str(tmp_path / "suite.yaml"))
     done = scopedrift("reproduce", "leaderboard", "--quick", "--out", "found")
@@ -187,12 +189,23 @@ def test_reproduce_makes_the_leaderboard(tmp_path: Path, scopedrift: Command, mo
     assert "first-seen" in done.out
     board = tmp_path / "found" / "leaderboard"
     page = (board / "leaderboard.md").read_text()
-    assert "3 worlds a scenario" in page
+    assert "3 worlds a scenario: 1000 to 1002 (published)" in page
     for figure in re.findall(r"\]\((.+?\.svg)\)", page):
         assert (board / figure).exists()
     rows = pd.read_csv(board / "results.csv").set_index("Detector")
     assert rows.loc["oracle", "Recall"] == "100 %"
     assert rows.loc["never", "Recall"] == "0 %"
+
+
+def test_no_board_is_made_of_worlds_that_detectors_were_written_on(tmp_path, scopedrift, monkeypatch) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "suite.yaml").write_text("{name: small, scenarios: [tiny.yaml], detectors: [first-seen]}")
+    monkeypatch.setattr(
+        import_module("scopedrift.experiments.cli.reproduce"), "QUICK_SUITE", str(tmp_path / "suite.yaml")
+    )
+    done = scopedrift("reproduce", "leaderboard", "--quick", "--out", "found")
+    assert done.code == 2 and "seed 0 is a development world" in done.err
+    assert not (tmp_path / "found").exists()
 
 
 def test_reproduce_answers_an_unknown_claim(tmp_path: Path, scopedrift: Command) -> None:
