@@ -128,7 +128,7 @@ def _pick(module: ModuleType, name: str, target: str) -> type[Detector]:
         if not hasattr(module, name):
             close = difflib.get_close_matches(name, [c.__name__ for c in own] or dir(module), n=1)
             hint = f": did you mean {close[0]!r}?" if close else ""
-            raise SpecError(f"{target!r}: there is no {name!r} in it{hint}")
+            raise SpecError(f"{target!r}: no {name!r} in it{hint}")
         return _detector_class(getattr(module, name), target)
     if len(own) == 1:
         return own[0]

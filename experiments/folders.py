@@ -135,14 +135,16 @@ def _marker(folder: Path) -> dict[str, object]:
 
 def _refuse_foreign(place: Path, kind: str) -> None:
     if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise UsageError(f"{place} exists and is not a folder: name another place")
+        raise UsageError(f"{place} exists and is not a folder: choose another path")
     if not place.is_dir() or not any(place.iterdir()):
         return
     found = _marker(place).get("kind")
     if found is None:
-        raise UsageError(f"{place} holds files that scopedrift did not write, and keeps them: name another folder")
+        raise UsageError(
+            f"{place} holds files that scopedrift did not write, so nothing was changed: choose another folder"
+        )
     if found != kind:
-        raise UsageError(f"{place} holds another kind of result ({found}, not {kind}): name another folder")
+        raise UsageError(f"{place} holds another kind of result ({found}, not {kind}): choose another folder")
 
 
 def _recover(place: Path) -> None:

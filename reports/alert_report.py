@@ -63,7 +63,7 @@ def write_alert_report(
 
 
 def by_rank(alerts: pd.DataFrame) -> pd.DataFrame:
-    """Return the alerts with each detector's highest first, since scores of different detectors are on no one scale."""
+    """Return the alerts by rank within their detector, since scores of different detectors are not comparable."""
     place = alerts.groupby("detector")["score"].rank(ascending=False, method="min").rename("place")
     ordered = alerts.assign(place=place).sort_values(
         ["place", "detector" if alerts["detector"].nunique() > 1 else "opened_at", "opened_at"], kind="stable"
@@ -72,7 +72,7 @@ def by_rank(alerts: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_identity(alerts: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per identity: those that most detectors raise first.
+    """Return one row per identity; identities that most detectors flag come first.
 
     Columns: `identity`, `detectors` (how many raise it), `alerts`, `events` (flagged, by the detector that flags most),
     `score` (highest), `first` and `last` (alerts opened), `place` (best rank among a detector's alerts), `reason` and
@@ -99,16 +99,16 @@ def by_identity(alerts: pd.DataFrame) -> pd.DataFrame:
 
 
 def opening(ranked: pd.DataFrame, counts: pd.DataFrame) -> str:
-    """Say in words what there is to look at."""
+    """Say in words what to look at first."""
     if not len(ranked):
-        return "No alert: nothing in this log scored above the threshold."
+        return "No alerts: nothing in this log scored above the threshold."
     alerts = f"{len(ranked):,} alert{'' if len(ranked) == 1 else 's'}"
     about = f"{count_words(len(counts))} identit{'y' if len(counts) == 1 else 'ies'}"
     text = f"{alerts} about {about}."
     several = ranked["detector"].nunique()
     if several > 1:
         top, by = counts.iloc[0], counts.iloc[0]["by"]
-        text += f" Look first at {_named(top)}, which {top['detectors']} of {several} detectors raise."
+        text += f" Look first at {_named(top)}: {top['detectors']} of {several} detectors flag it."
         text += f" {by}: {_reason(top)}." if top["reason"] else ""
     else:
         top = ranked.iloc[0]
@@ -116,7 +116,7 @@ def opening(ranked: pd.DataFrame, counts: pd.DataFrame) -> str:
             busiest = [f"{_named(row)} ({row['alerts']})" for _, row in counts.head(3).iterrows()]
             text += f" Most alerts: {listed(busiest)}."
         text += f" The highest score is about {_named(top)}: {_reason(top)}." if top["reason"] else ""
-    return text + " This log has no ground truth, so nothing here says which alerts are right."
+    return text + " This log has no ground truth, so nothing here says which alerts are correct."
 
 
 def _named(row: pd.Series) -> str:

@@ -1,4 +1,4 @@
-"""A tested claim in words: what was measured, at which settings, and what the difference shows."""
+"""A tested claim in words: measure, settings, difference and verdict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scopedrift.reports.text import clean, number, percent
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure is called, and whether it is a share of 1."""
+    """The title of a measure, and whether it is a share of 1."""
 
     name: str
     share: bool = False
@@ -28,7 +28,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "stages_succeeded": Measure("Stages that succeed, an incident"),
     "attack_hours": Measure("Hours from an incident's first stage to its last"),
 }
-"""Every metric, and what intruders achieve."""
+"""Every metric, and measures of the intruders' success."""
 
 
 def settings(rows: pd.DataFrame) -> list[str]:
@@ -52,7 +52,7 @@ def shown(measure: str, value: float) -> str:
 
 
 def difference_words(rows: pd.DataFrame) -> str:
-    """The verdict in a sentence, with what it rests on."""
+    """The verdict in a sentence, with the evidence for it."""
     first = rows.iloc[0]
     places, detectors = settings(rows), list(dict.fromkeys(rows["detector"]))
     if first["expect"] == "above":

@@ -66,9 +66,9 @@ def each(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 _READING: Final = (
-    "A claim holds only if the 95 % interval of the difference, on the same worlds, lies wholly on the claimed side of"
-    " zero; it does not hold if the interval lies wholly on the other side; otherwise it is not shown. The intervals"
-    " resample worlds; with fewer than 30 they are somewhat too narrow, so a bound close to zero proves little."
+    "A claim holds if the 95 % interval of the difference, on the same worlds, lies wholly on the claimed side of zero."
+    " It does not hold if the interval lies wholly on the other side. Otherwise it is not shown. The intervals resample"
+    " worlds; with fewer than 30 worlds they are somewhat too narrow, so a bound close to zero proves little."
 )
 
 

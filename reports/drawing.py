@@ -26,7 +26,7 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, its file name (without ending), title, what to look for, and its content for who cannot see it."""
+    """A figure with its file name (without ending), title, caption and alternative text."""
 
     name: str
     title: str
@@ -58,7 +58,7 @@ def render(drawing: Drawing, folder: Path | None, *, pdf: bool = True) -> Markup
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """A name in a script that the font lacks is boxes in the PDF; the page and the SVG show it. No reason to warn."""
+    """Suppress warnings about missing glyphs: only the PDF shows boxes, the page and the SVG show the name."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         yield

@@ -19,10 +19,10 @@ from scopedrift.reports.words import summarise
 
 _DRAWN: Final = (recall_by_template.draw, operating_curves.draw, time_to_detect.draw)
 _READING: Final = (
-    "Every detector runs with its default parameters and the same budget of false alarms, its threshold taken from days"
-    " before the test. Intervals resample worlds. Detectors that cannot be told apart share a rank (paired by world,"
-    " with Holm's correction); it goes by F1, since recall alone would reward alarms beyond the budget. The references"
-    " `never`, `always`, `random` and `oracle` have no rank."
+    "Every detector runs with its default parameters and the same alert budget; days before the test window set its"
+    " threshold. Intervals resample worlds. Detectors without a significant difference in F1 share a rank (paired by"
+    " world, with Holm's correction). Ranks use F1 because recall alone would reward alarms beyond the budget. The"
+    " references `never`, `always`, `random` and `oracle` have no rank."
 )
 
 

@@ -48,11 +48,11 @@ class Metric:
     unit: str
     """`share` (0 to 1), `score` (0 to 1, not a share), `s` (seconds), or what it counts."""
     better: Literal["higher", "lower", ""]
-    """Which direction is better; empty where neither is."""
+    """Which direction is better; empty if neither is."""
     definition: str
     pooling: Pooling = Pooling.MEAN
     formula: str = ""
-    """Of a ratio: `sum / sum` over columns of `cells`; a sum is `a + b` or `(a + b)`, and its terms may be products."""
+    """For a ratio: `sum / sum` over columns of `cells`; a sum is `a + b` or `(a + b)`; its terms may be products."""
     source: str = ""
 
     @property
@@ -99,22 +99,22 @@ _BC: Final = "Brookmeyer and Crowley 1982"
 # fmt: off
 _DECLARED: Final = (
     Metric("threshold", "Threshold", "the detector's score", "",
-           "The score above which an event is flagged: the lowest that keeps to the budget while calibrating.", _NEVER),
+           "Events above this score are flagged: the lowest within the budget in the calibration window.", _NEVER),
     Metric("precision", "Precision", "share", "higher",
            "Incidents caught / (incidents caught + false alarms). An incident counts once, however often it alarmed.",
            _R, "detected / (detected + false_positives)"),
     Metric("recall", "Recall", "share", "higher",
            "Incidents caught / incidents that began, and left an event, in the test window.",
            _R, "detected / incidents"),
-    Metric("f1", "F1", "share", "higher", "The harmonic mean of precision and recall; 0 for a silent detector.",
+    Metric("f1", "F1", "share", "higher", "The harmonic mean of precision and recall; 0 without alerts.",
            _R, "2 * detected / (detected + incidents + false_positives)"),
     Metric("incidents", "Incidents", "incidents", "", "Incidents that could be detected in the test window."),
     Metric("detected", "Incidents caught", "incidents", "higher", "Incidents with a flagged event in the test window."),
-    Metric("false_positives", "False alarms", "alerts", "lower", "Alerts that an event of no incident opened."),
+    Metric("false_positives", "False alarms", "alerts", "lower", "Alerts whose opening event belongs to no incident."),
     Metric("false_positives_per_day", "False alarms a day", "per day", "lower",
            "False alarms a day in the test window.", _R, "false_positives / test_days"),
     Metric("false_positives_per_identity_day", "False alarms an identity-day", "per identity and day", "lower",
-           "False alarms / (days of the test window and identities that act in it).",
+           "False alarms / (days of the test window * identities active in it).",
            _R, "false_positives / (test_days * identities)"),
     Metric("time_to_detect_median_s", "Median time to detect", "s", "lower",
            "The time after which half of all incidents, missed ones included, are detected; NaN: not reached.",
@@ -123,7 +123,7 @@ _DECLARED: Final = (
            "The mean of min(time to detect, length of the test window), missed incidents included.",
            Pooling.SURVIVAL_MEAN, source=_KM),
     Metric("detected_before_impact", "Before impact", "share", "higher",
-           "Incidents caught before their objective's stage began / incidents.",
+           "Incidents caught before the stage that reaches their objective / incidents.",
            _R, "detected_before_impact * incidents / incidents"),
     Metric("alerts", "Alerts", "alerts", "", "Alerts in the test window, true and false."),
     Metric("raw_alerts", "Flagged events", "events", "", "Events above the threshold in the test window."),
@@ -131,20 +131,20 @@ _DECLARED: Final = (
     Metric("abstained", "Abstentions", "events", "", "Events of the calibration and test windows without a score."),
     Metric("average_precision", "Average precision", "score", "higher",
            "Area under the precision-recall curve over events, the exact step sum over distinct scores.", source=_AP),
-    Metric("budget_per_day", "Budget a day", "per day", "", "The false alarms a day that the threshold is set for."),
+    Metric("budget_per_day", "Budget a day", "per day", "", "The false alarms a day that the threshold may cost."),
     Metric("realised_per_day", "False alarms a day", "per day", "lower",
-           "The false alarms a day that occurred in the test window, to hold against the budget.",
+           "False alarms a day in the test window, for comparison with the budget.",
            _R, "false_positives / test_days"),
     Metric("calibration_alerts_per_day", "Alerts a day while calibrating", "per day", "",
            "Alerts a day in the calibration window at the threshold."),
     Metric("events", "Events", "events", "", "Events of the calibration and test windows."),
-    Metric("identities", "Identities", "identities", "", "Identities that act in the test window."),
+    Metric("identities", "Identities", "identities", "", "Identities active in the test window."),
     Metric("test_days", "Days of test", "days", "", "Length of the test window."),
     Metric("score_seconds", "Time to score", "s", "lower", "Time in the detector's `score`."),
     Metric("incidents_unobserved", "Incidents unobserved", "incidents", "",
-           "Incidents without an event in the test window: nothing to detect, so no miss."),
+           "Incidents without an event in the test window; they do not count as missed."),
     Metric("incidents_in_warm_up", "Incidents in warm-up", "incidents", "",
-           "Incidents that began before the test window: neither caught nor missed."),
+           "Incidents that began before the test window; they count neither as caught nor as missed."),
     Metric("false_positives_cold_start", "False alarms on cold starts", "alerts", "lower",
            "False alarms on an identity, workload or image within an hour of its first event."),
     Metric("average_precision_incidents", "Average precision over incidents", "score", "higher",
@@ -156,7 +156,7 @@ _DECLARED: Final = (
     Metric("false_positive_rate", "False positive rate", "share", "lower",
            "False alarms / identity-slots without an incident."),
     *(Metric(f"precision_at_prevalence_{share:.0e}", f"Precision at a prevalence of {share:g}", "share", "higher",
-             f"The chance that an alarmed identity-slot holds an incident where a share of {share:g} of them does.",
+             f"The chance that an alarmed identity-slot holds an incident if a share of {share:g} of all slots does.",
              source="Axelsson, ACM TISSEC 3(3), 2000, equation 8") for share in PREVALENCES),
     Metric("time_to_detect_median_events", "Median events to detect", "events", "lower",
            "The median number of an incident's events before the one that is flagged.", _NEVER, source=_KM),
@@ -172,7 +172,7 @@ _DECLARED: Final = (
     Metric("time_to_detect_median_low_s", "Median time to detect, lower bound", "s", "",
            "Lower bound of the 95 % interval of the median in one world, from log-log bands.", _NEVER, source=_BC),
     Metric("time_to_detect_median_high_s", "Median time to detect, upper bound", "s", "",
-           "Its upper bound; NaN: not reached.", _NEVER, source=_BC),
+           "Upper bound of that interval; NaN: not reached.", _NEVER, source=_BC),
     Metric("fit_seconds", "Time to fit", "s", "lower", "Time in the detector's `fit`.", _NEVER),
     Metric("measure_seconds", "Time to judge", "s", "", "Time for alerts, matching and metrics.", _NEVER),
 )

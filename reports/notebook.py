@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: words and tables as a piece of HTML, in which everything is escaped."""
+"""How a notebook shows a result: words and tables as an HTML fragment, with everything escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 20
-"""Rows of a table that are shown; the others are counted."""
+"""Maximum rows of a table to show; the others are counted."""
 
 
 def fragment(words: Sequence[str], tables: Mapping[str, pd.DataFrame]) -> str:

@@ -69,7 +69,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         {
             "results": ("Detectors at their alert budget, with 95 % intervals", results_frame(data)),
             "recall-by-kind": ("Incidents caught, by kind", recall_frame(data)),
-            "recall-by-slice": ("Incidents caught, by what they are like", slices_frame(data)),
+            "recall-by-slice": ("Incidents caught, by property", slices_frame(data)),
             "false-alarm-causes": ("False alarms by cause", causes_frame(data)),
         },
         out / "tables",

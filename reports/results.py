@@ -148,7 +148,7 @@ def _values(data: ReportData, detector: str) -> tuple[Value, ...]:
 
 
 def _rank(row: pd.Series | None) -> Value:
-    """The rank, and how many share it because nothing tells them apart."""
+    """The rank, and how many detectors are level with it."""
     if row is None or math.isnan(float(row["rank"])):
         return Value(DASH, "", math.inf)
     ties = len([name for name in str(row["tied_with"]).split(", ") if name])

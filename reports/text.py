@@ -1,8 +1,8 @@
 """Numbers and names as people read them.
 
-Everything that reaches the page goes through here first: names lose control characters (they would break XML, or
-reorder a line of text), numbers get as many digits as they deserve, durations a unit. A number that does not exist
-(NaN) is an en dash, never a zero. Durations are seconds, rates are per day.
+All text on a page passes through here: names lose control characters (which break XML or reorder a line), numbers
+get a sensible number of digits, durations a unit. A missing number (NaN) is an en dash, never a zero. Durations are
+seconds, rates are per day.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SMALL_NUMBERS = (
     "twelve",
 )
 AROUND = ("before", "during", "after")
-"""Causes of false alarms that begin with these say when, of an incident."""
+"""Causes of false alarms that begin with these words are times relative to an incident."""
 UNITS = (("day", "d", 86_400.0), ("hour", "h", 3_600.0), ("minute", "min", 60.0), ("second", "s", 1.0))
 
 
@@ -57,7 +57,7 @@ def slug(value: object) -> str:
 
 
 def short(value: object, width: int = 36) -> str:
-    """Return `value` cut in its middle to `width` characters: both ends of a resource name tell something."""
+    """Return `value` cut in its middle to `width` characters: both ends of a resource name carry information."""
     text = clean(value)
     if len(text) <= width:
         return text
@@ -117,7 +117,7 @@ def count_words(count: int) -> str:
 
 
 def rate_words(per_day: float, noun: str = "false alarm") -> str:
-    """Return a rate for a sentence in the unit that suits it: `one false alarm a day`, `three false alarms a week`."""
+    """Return a rate for a sentence in a suitable unit: `one false alarm a day`, `three false alarms a week`."""
     for factor, unit in ((1.0, "day"), (7.0, "week"), (30.0, "month")):
         amount = per_day * factor
         if amount >= 0.995 and (abs(amount - round(amount)) < 0.005 or unit == "month"):
@@ -146,19 +146,19 @@ def cause_words(cause: str) -> str:
 
 
 def listed(items: list[str], limit: int = 3) -> str:
-    """Return `a, b and c`; beyond `limit` the rest is counted, never dropped in silence."""
+    """Return `a, b and c`; beyond `limit` items, count the rest."""
     if len(items) > limit:
         items = [*items[: limit - 1], f"{len(items) - limit + 1} more"]
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def capital(sentence: str) -> str:
-    """Return `sentence` with its first letter in upper case and the rest as it was."""
+    """Return `sentence` with its first letter in upper case and the rest unchanged."""
     return sentence[:1].upper() + sentence[1:]
 
 
 def fact_texts(facts: Mapping[str, object]) -> dict[str, str]:
-    """What was run, as a report shows it: names with blanks, lists joined by commas."""
+    """The facts of a run as a report shows them: names with spaces, lists joined by commas."""
     titles = {"version": "scopedrift", "alert_budget_per_day": "alert budget a day"}
     texts = {name: ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact) for name, fact in facts.items()}
     return {titles.get(name, name.replace("_", " ")): text for name, text in texts.items()}

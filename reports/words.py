@@ -1,8 +1,8 @@
-"""The results as sentences: what a tired reader should know before any figure.
+"""The results in sentences: what to know before looking at any figure.
 
 Counts are over all seeds. The time to detect is the Kaplan-Meier median over all incidents, caught or not, so a
-detector that misses the slow ones does not read as a fast one. What is too small to mean much says so, what failed says
-why, and the reference detectors are told apart from the detectors under test.
+detector that misses the slow ones does not look fast. Small samples and failures are named, and reference detectors are
+described apart from the detectors under test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from scopedrift.reports.text import (
 )
 
 FEW_INCIDENTS, FEW_CAUGHT = 30, 5  # below these, a sample is called small
-MUCH_ABSTAINED = 0.5  # share of all events from which it is said
+MUCH_ABSTAINED = 0.5  # share of all events from which abstentions are mentioned
 ENOUGH_WORLDS = 30
 ALPHA = 0.05
 """The least p-value of all pairs, times their number, must be below it (Holm)."""
@@ -74,7 +74,7 @@ class Counts:
     low: float
     high: float
     abstained: float
-    """Share of the events that it scored nothing of."""
+    """Share of events without a score."""
 
 
 def summarise(data: ReportData, scenario: str) -> Words:
@@ -130,7 +130,7 @@ def find(data: ReportData, detector: str, total: Counts) -> Finding:
             )
         sentences += slow
     else:
-        lead, sentences = "", [" had nothing to catch: no incident could be observed in the test window."]
+        lead, sentences = "", [" had nothing to catch: the test window holds no observable incident."]
     sentences += [*_price(data, detector, total), *_abstained(total)]
     return Finding(lead, detector, " ".join(sentences), tuple(_remarks(total)))
 
@@ -146,12 +146,12 @@ def _share(total: Counts) -> str:
 
 def _interval(total: Counts) -> str:
     if not (math.isfinite(total.low) and math.isfinite(total.high)) or round(total.low) == round(total.high):
-        return ""  # where none or all are caught, resampling shows no doubt, and says nothing
+        return ""  # if none or all are caught, resampling gives an interval without width, which means nothing
     return f" (95 % interval {round(total.low):,} to {round(total.high):,})"
 
 
 def _speed(rows: pd.DataFrame, total: Counts) -> tuple[list[str], list[str]]:
-    """How fast: part of the sentence when half of all incidents are caught, else a sentence on why it is not said."""
+    """How fast: part of the sentence if half of all incidents are caught, else a sentence that says why not."""
     curve = survival(rows)
     if not curve.count or not total.caught:
         return [], []
@@ -161,8 +161,8 @@ def _speed(rows: pd.DataFrame, total: Counts) -> tuple[list[str], list[str]]:
     if math.isfinite(median):
         share = "half" if 2 * total.caught >= total.incidents else "an estimated half"  # some ended unseen, early
         return [f"{share} of all {total.incidents:,} {_within(median)}"], []
-    sooner = f"; a quarter of all was caught {_within(quarter)}" if math.isfinite(quarter) else ""
-    return [], [f"Fewer than half were caught, so the median time to detect is not reached{sooner}."]
+    sooner = f"; it caught a quarter of all {_within(quarter)}" if math.isfinite(quarter) else ""
+    return [], [f"It caught fewer than half, so there is no median time to detect{sooner}."]
 
 
 def _within(seconds: float) -> str:
@@ -203,7 +203,7 @@ def _price(data: ReportData, detector: str, total: Counts) -> list[str]:
 
 def _abstained(total: Counts) -> list[str]:
     if total.abstained == 1:
-        return ["It abstained on every event, so these figures say nothing of it."]
+        return ["It abstained on every event, so these figures say nothing about it."]
     return [f"It abstained on {percent(total.abstained)} of all events."] if total.abstained >= MUCH_ABSTAINED else []
 
 
@@ -229,13 +229,13 @@ def _remarks(total: Counts) -> list[str]:
     remarks = []
     if total.failed:
         runs = f"{total.failed} of {total.failed + total.seeds} runs"
-        remarks.append(f"Failed in {runs}{_because(total.reason)}; counts are over the others.")
+        remarks.append(f"Failed in {runs}{_because(total.reason)}; the counts cover the other runs.")
     if 0 < total.incidents < FEW_INCIDENTS:
         remarks.append(f"Small sample: {count_words(total.incidents)} incident{'' if total.incidents == 1 else 's'}.")
     elif 0 < total.caught < FEW_CAUGHT:
         remarks.append(f"Small sample: only {count_words(total.caught)} caught.")
     if total.seeds == 1 and total.incidents:
-        remarks.append("One world only: another seed may tell another story.")
+        remarks.append("One world only: another seed may give another result.")
     return remarks
 
 
@@ -259,7 +259,7 @@ def _opening(data: ReportData, totals: dict[str, Counts]) -> str:
     seeds = max((t.seeds + t.failed for t in totals.values()), default=0)
     tested = len(data.real_detectors)
     if not totals:
-        return "There is no result to report."
+        return "There are no results to report."
     days = data.cells.groupby("seed")["test_days"].max().sum()
     length = f"{number(days, 3)} days" if days >= 1 else duration_words(days * 86_400)
     spent = f" over {length} of test" if days > 0 else ""
@@ -271,16 +271,16 @@ def _opening(data: ReportData, totals: dict[str, Counts]) -> str:
 
 
 def _resolution(data: ReportData, seeds: int) -> str:
-    """What so many worlds can tell apart."""
+    """Which differences between detectors this number of worlds can show."""
     tested = len(data.real_detectors)
     pairs = tested * (tested - 1) // 2
     if pairs and seeds > 1 and pairs * 2.0 ** (1 - seeds) >= ALPHA:  # of an exchange of names within so many worlds
-        return " So few worlds cannot tell any two detectors apart."
+        return " This is too few worlds for any difference between two detectors to be significant."
     least = data.summary["minimum_detectable"].median()
     if not math.isfinite(least):
         return ""
     small = f" Fewer than {ENOUGH_WORLDS} worlds are a small sample." if seeds < ENOUGH_WORLDS else ""
-    return f" So many worlds tell two detectors apart if their F1 differs by {number(least)} or more.{small}"
+    return f" With this many worlds, a difference in F1 of {number(least)} or more is significant.{small}"
 
 
 def _first(frame: pd.DataFrame, column: str, otherwise: float = math.nan) -> float:

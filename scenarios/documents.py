@@ -133,7 +133,7 @@ def read_text(file: Path | Traversable, source: str) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScenarioError(Problem(f"{source}: cannot be read: {reason}")) from None
     if len(raw) > MAX_BYTES:
-        raise ScenarioError(Problem(f"{source}: is larger than 1 MiB; a scenario is a short text"))
+        raise ScenarioError(Problem(f"{source}: larger than 1 MiB; expected a short text"))
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -148,7 +148,7 @@ def parse(text: str, source: str, *, number_keys: bool = False) -> Document:
     """
     top = Place(source, 1)
     if len(text) > MAX_BYTES:
-        raise ScenarioError(Problem(f"{source}: is larger than 1 MiB; a scenario is a short text"))
+        raise ScenarioError(Problem(f"{source}: larger than 1 MiB; expected a short text"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor that is used twice is harmless
@@ -160,7 +160,7 @@ def parse(text: str, source: str, *, number_keys: bool = False) -> Document:
             Problem(f"not valid YAML: {_one_line(error.problem or error.context)}", (), place)
         ) from None
     except RecursionError:
-        raise ScenarioError(Problem("is nested too deeply", (), top)) from None
+        raise ScenarioError(Problem("the file is nested too deeply", (), top)) from None
     except (YAMLError, ValueError) as error:
         raise ScenarioError(Problem(f"not valid YAML: {_one_line(error)}", (), top)) from None
     if not isinstance(node, MappingNode):

@@ -161,7 +161,7 @@ def _extended(source: _Source, above: tuple[str, ...] = ()) -> Document:
         raise ScenarioError(child.problem(f"expected a scenario's name or a path, not {shown(name)}", ("extends",)))
     is_path = name.endswith(_SUFFIXES) or "/" in name
     if is_path and source.folder is None:
-        message = "expected a scenario's name: there is no folder to start a path from"
+        message = "expected a scenario's name: a path needs a file to be relative to"
         raise ScenarioError(child.problem(message, ("extends",)))
     try:
         found = _find(source.folder / name if is_path and source.folder is not None else name)

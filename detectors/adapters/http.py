@@ -113,7 +113,7 @@ class Http(Detector):
                     opened.shutdown(socket.SHUT_RDWR)  # ends the thread
             raise RuntimeError(f"{self.url} did not answer {len(batch)} events in {self.timeout:g} s") from None
         except (OSError, HTTPException) as error:
-            raise RuntimeError(f"{self.url} cannot be asked: {error or type(error).__name__}") from error
+            raise RuntimeError(f"{self.url}: request failed: {error or type(error).__name__}") from error
         finally:
             connection.close()
         if response.status != 200:

@@ -29,7 +29,7 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> ValueError:
     """The error for a model that does not exist, with the nearest name."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return ValueError(f"there is no {kind} {name!r}: {f'did you mean {close[0]}?' if close else ', '.join(names)}")
+    return ValueError(f"no {kind} {name!r}: {f'did you mean {close[0]}?' if close else ', '.join(names)}")
 
 
 def made(model: Callable[..., _Model], options: Mapping[str, object] | None, **wanted: object) -> _Model:

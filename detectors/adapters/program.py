@@ -150,7 +150,5 @@ def _command(text: str, folder: Path) -> list[str]:
     found = shutil.which(path)
     if found is None:
         exists = os.sep in name and Path(path).is_file()
-        raise ValueError(
-            f"{name} cannot be run: {'chmod +x makes it a program' if exists else 'there is no such program'}"
-        )
+        raise ValueError(f"{name} cannot be run: {'chmod +x makes it executable' if exists else 'no such program'}")
     return [found, *words[1:]]

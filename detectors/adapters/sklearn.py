@@ -54,4 +54,4 @@ def _estimator(name: str) -> Callable[..., Estimator]:
             continue
         if isinstance(found, type):
             return found
-    raise ValueError(f"there is no class {label!r} in {' or '.join(tried)}: expected e.g. ensemble.IsolationForest")
+    raise ValueError(f"no class {label!r} in {' or '.join(tried)}: expected e.g. ensemble.IsolationForest")

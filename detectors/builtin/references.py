@@ -104,4 +104,4 @@ class Oracle(Detector):
 
     def score(self, batch: EventBatch) -> Scores:
         """Refuses: a detector has no access to the truth."""
-        raise RuntimeError("the oracle has no scores of its own: the scorer supplies them from the truth")
+        raise RuntimeError("the oracle has no scores of its own: the evaluation supplies them from the truth")

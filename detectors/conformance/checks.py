@@ -327,7 +327,7 @@ def explains_in_words(candidate: Candidate) -> str:
     for row in {0, cut - 1, int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))}:
         said: object = detector.explain(first, row)
         if not isinstance(said, str):
-            return f"explain gave {type(said).__name__}: expected a sentence"
+            return f"explain returned {type(said).__name__}: expected a sentence"
     later = as_scores(detector.score(candidate.log.batch(candidate.half + cut, len(candidate.log))))
     return difference(candidate.scores[cut:], later, "calls of explain changed later scores: expected no effect")
 

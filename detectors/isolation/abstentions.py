@@ -19,7 +19,5 @@ class Abstentions:
         if self._silent >= 0:
             self._silent = self._silent + len(scores) if np.isnan(scores).all() else -1
             if self._silent > self._limit:
-                raise RuntimeError(
-                    f"abstained (NaN) on each of the first {self._silent:,} events: expected a judgement"
-                )
+                raise RuntimeError(f"abstained (NaN) on all of the first {self._silent:,} events: expected a score")
         return scores

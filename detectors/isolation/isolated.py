@@ -105,7 +105,7 @@ class Isolated(Detector):
         """The detector's reason."""
         said = self._process.ask(framed({"do": "explain", "row": row}), self.timeout, "explain")[0].get("reason")
         if not isinstance(said, str):
-            raise IsolationError(f"explain gave {type(said).__name__}: expected a sentence")
+            raise IsolationError(f"explain returned {type(said).__name__}: expected a sentence")
         return said
 
 
@@ -155,7 +155,7 @@ class _Process:
         except TimeoutError:
             raise IsolationError(f"did not {what} within {timeout:g} s: its process was stopped") from None
         except ValueError as error:
-            raise IsolationError(f"its process answered nonsense: {error}") from error
+            raise IsolationError(f"its process gave an invalid answer: {error}") from error
         if not isinstance(header, dict):
             raise IsolationError(f"its process answered {type(header).__name__}: expected an object")
         if "error" in header:

@@ -50,7 +50,7 @@ def _kind_of_file(name: str) -> Things:
     known = {each for kind in Things for each in names_of(kind)}
     close = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "`scopedrift list` lists all names"
-    raise UsageError(f"there is nothing called {name!r}: {hint}")
+    raise UsageError(f"nothing is called {name!r}: {hint}")
 
 
 def _show_scenario(name: str, as_json: bool) -> None:

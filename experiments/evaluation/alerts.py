@@ -181,7 +181,9 @@ def _keys(arrived: Array, identity: Array, position: Array, cooldown_us: int) ->
     np.cumsum(code[1:] != code[:-1], out=group[1:])
     stride = span + cooldown_us + 1
     if (int(group[-1]) + 1) * stride >= 2**63:
-        raise ValueError(f"{int(group[-1]) + 1} identities over {span / 86_400e6:.0f} days are too many to group")
+        raise ValueError(
+            f"{int(group[-1]) + 1} identities over {span / 86_400e6:.0f} days are too many to group into alerts"
+        )
     group *= stride
     group += since
     return group, cooldown_us

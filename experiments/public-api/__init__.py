@@ -1,24 +1,25 @@
-"""Find out which scope-drift detectors for AI workload identities work, how early, and at what cost in false alarms.
+"""Measure which scope-drift detectors for AI workload identities work, how early, and at what cost in false alarms.
 
     import scopedrift as sd
 
     world = sd.simulate("quickstart", seed=0)              # events with ground truth
     sd.evaluate("first-seen", world).metrics["recall"]     # one detector on one world
 
-What there is:
+The functions:
 
-- `scenarios()` and `detectors()` list what can be named; `load_scenario` reads a scenario.
+- `scenarios()` and `detectors()` list names; `load_scenario` reads a scenario.
 - `simulate` makes a world; `evaluate` judges one detector on it, `run` several on many worlds, `sweep` a whole suite.
 - `tune` searches parameters and a threshold for an alert budget; `gate` says whether a detector has become worse.
-- `read_log` reads your own audit records; `score` shows what stands out in them, `inject` puts incidents in, and
+- `read_log` reads your own audit records; `score` ranks what stands out in them, `inject` adds incidents, and
   `export` writes a log as records.
-- `Detector` is the base class of a detector of your own, `EventBatch` what its methods are given, `Scenario` what
-  `load_scenario` returns.
 
-Results show themselves in a notebook, and have `table`, `words`, `plot` and `save`. `scopedrift.detectors` and
-`scopedrift.scenarios` are packages, too: both uses work, whatever was imported first.
+The classes: derive your own detectors from `Detector`; their methods get an `EventBatch`; `load_scenario` returns a
+`Scenario`.
 
-Names load when they are first used: `import scopedrift` itself imports no other package.
+A notebook displays results; they also have `table`, `words`, `plot` and `save`. `scopedrift.detectors` and
+`scopedrift.scenarios` are both functions and packages.
+
+Names load on first use: `import scopedrift` itself imports no other package.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ else:
         "sweep": "judging:sweep",
         "tune": "tuning:tune",
     }
-    """Where each name is; a name without a place is a package that can be called."""
+    """Where each name is defined; a name without a place is a callable package."""
 
     def __getattr__(name):
         """Load one of the public names."""

@@ -1,4 +1,4 @@
-"""`python -m scopedrift`, where the command itself is not on the path."""
+"""`python -m scopedrift`, for when the command is not on the path."""
 
 from scopedrift.experiments.cli import main
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MARKER: Final = "score.json"
-"""The file by which a folder of alerts is known."""
+"""The file that marks a folder of alerts."""
 ENOUGH: Final = 100
-"""Events below which what was learned is hardly a baseline, which is then said."""
+"""With fewer events to fit on, the words warn that this is hardly a baseline."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,9 +34,9 @@ class LogAlerts:
     Attributes:
         name: The log.
         alerts: For each detector, highest score first: who, when (UTC), why, and where the record is.
-        rules: What each rule of detectors that are made of rules matched in the whole log: rules learn nothing.
-        facts: What was read, learned from and scored.
-        failed: The reason by detector, of those that failed.
+        rules: What each rule of rule-based detectors matched in the whole log; rules need no fitting.
+        facts: Counts and times of the events that were read, fitted on and scored.
+        failed: The reason for each detector that failed.
     """
 
     name: str
@@ -47,35 +47,35 @@ class LogAlerts:
 
     @property
     def identities(self) -> pd.DataFrame:
-        """Who the alerts are about, those that most detectors raise first."""
+        """The identities with alerts; those that most detectors flag come first."""
         return by_identity(self.alerts)
 
     @property
     def words(self) -> str:
-        """What was read, learned from and scored."""
+        """Which events were read, fitted on and scored, in words."""
         facts = self.facts
         events, learned, scored = facts["events"], facts["learned"], facts["scored"]
         first, since, last = (facts[name][:19].replace("T", " ") for name in ("first", "scored_from", "last"))
         text = f"{events:,} event{'' if events == 1 else 's'} from {first} to {last} (UTC): "
-        text += f"the first {learned:,} were learned from, the {scored:,} from {since} on were scored."
+        text += f"detectors were fitted on the first {learned:,} and scored the {scored:,} from {since} on."
         if learned < ENOUGH:
-            text += f" {learned:,} events are too few to learn what is usual: most of what is scored is new."
+            text += f" {learned:,} events are too few to learn what is usual, so most scored events look new."
         if silent := facts.get("abstained"):
-            text += f" These abstained on every event and say nothing of this log: {', '.join(silent)}."
+            text += f" These detectors abstained on every event: {', '.join(silent)}."
         if unjudged := facts.get("unjudged_records"):
-            text += f" Rules did not judge {unjudged:,} record{'' if unjudged == 1 else 's'}, nested too deeply."
+            text += f" Rules skipped {unjudged:,} record{'' if unjudged == 1 else 's'} nested too deeply."
         if unread := facts.get("unreadable_records"):
             text += f" {unread:,} record{'' if unread == 1 else 's'} could not be read."
         return text
 
     def save(self, folder: str | Path) -> Path:
-        """Write the report, with its figure and tables, into a folder that appears whole or not at all.
+        """Write the report with its figure and tables into a folder. An interrupted call leaves no folder.
 
         Returns:
             The path of the report, one self-contained HTML page.
 
         Raises:
-            UsageError: The folder holds something else.
+            UsageError: The folder holds other files.
         """
         from scopedrift.reports import write_alert_report
 
@@ -109,22 +109,22 @@ def score(
     top: int = 20,
     progress: Progress = silent,
 ) -> LogAlerts:
-    """Find the most suspicious alerts in a log: learn from its first part, score the rest.
+    """Find the most suspicious alerts in a log: fit detectors on its first part, score the rest.
 
-    There is no truth in a log, so nothing is right or wrong yet: every detector may raise `top` alerts, and gets the
-    lowest threshold that keeps to it. Each alert has a reason.
+    A log has no ground truth, so no alert is right or wrong yet. Each detector gets the lowest threshold at which it
+    raises at most `top` alerts. Each alert has a reason.
 
     Args:
         log: What `read_log` returned, or a path.
-        detectors: One or several: names, `module:Class`, `file.py:Class`, or objects. By default all built-in ones that
-            need nothing beside the log.
-        fit: Share of the events that is learned from.
-        top: Alerts that each detector may raise.
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        detectors: One or several: names, `module:Class`, `file.py:Class`, or objects. Default: all built-in detectors
+            that need only the log.
+        fit: Share of events to fit on.
+        top: Maximum alerts per detector.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
-        SpecError: There is no such detector, or it was given wrong parameters. One that fails is in `failed`.
-        LogError: There is no event in the log.
+        SpecError: A detector does not exist or its parameters are wrong. Detectors that fail are in `failed`.
+        LogError: The log holds no events.
 
     Examples:
         >>> import scopedrift as sd

@@ -1,4 +1,4 @@
-"""Gating: has a detector become worse than a stored baseline, by more than luck?"""
+"""Gating: has a detector become worse than a stored baseline by more than chance?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GateResult:
 
     Attributes:
         suite: The name of the suite.
-        gate: The whole result: a verdict for each scenario and detector, and over all.
+        gate: The whole result: a verdict for each scenario and detector, and overall.
     """
 
     suite: str
@@ -42,12 +42,12 @@ class GateResult:
 
     @property
     def passed(self) -> bool:
-        """Whether a loss that matters is excluded."""
+        """Whether the gate rules out a loss that matters."""
         return self.word == "pass"
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each scenario and detector, and one over all: the verdict, what it rests on, and why."""
+        """One row for each scenario and detector, and one overall: the verdict, its evidence and its reason."""
         return gate_output.table(self.gate)
 
     @property
@@ -62,7 +62,7 @@ class GateResult:
 
     @property
     def words(self) -> str:
-        """The verdict of the whole, in a line."""
+        """The overall verdict in one line."""
         return f"verdict: {self.word}" + (f" ({self.gate.problem})" if self.gate.problem else "")
 
     def __repr__(self) -> str:
@@ -82,28 +82,28 @@ def gate(
     jobs: int = 1,
     progress: Progress = silent,
 ) -> GateResult:
-    """Hold detectors against what they achieved before, world by world.
+    """Compare detectors with their stored results, world by world.
 
     Args:
-        suite: A name in the library, the path of a suite file, or a mapping with what such a file would hold.
-        baseline: The file (YAML) that holds what the detectors achieved before.
-        detectors: Detectors instead of those of the suite, by name or file.
-        update: Write what they achieve now into `baseline`, and return what the gate would say of an unchanged
-            detector. A baseline that not even such a one passes is refused, unless this is `"underpowered"`.
+        suite: A name in the library, the path of a suite file, or its contents as a mapping.
+        baseline: YAML file with the earlier results of the detectors.
+        detectors: Detectors to judge instead of the suite's, by name or file.
+        update: Write the current results into `baseline` and return the verdict on an unchanged detector. A baseline
+            that an unchanged detector cannot pass is refused, unless this is `"underpowered"`.
         out: A folder that keeps finished cells, which are not run again. By default nothing is kept.
-        jobs: Processes on this machine.
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        jobs: Number of local processes.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
-        BaselineError: The baseline is of another suite, or cannot be written.
-        ScenarioError: The suite or the baseline does not exist, or something in it is wrong.
-        SpecError: There is no such detector, or it was given wrong parameters.
+        BaselineError: The baseline belongs to another suite, or cannot be written.
+        ScenarioError: The suite or the baseline does not exist or is invalid.
+        SpecError: A detector does not exist or its parameters are wrong.
 
     Examples:
         >>> import scopedrift as sd
         >>> suite = {"name": "mine", "scenarios": ["tiny"], "seeds": 2, "detectors": ["rate"]}
         >>> before = sd.gate(suite, "baseline.yaml", update="underpowered")
-        >>> sd.gate(suite, "baseline.yaml").word  # two worlds cannot tell
+        >>> sd.gate(suite, "baseline.yaml").word  # two worlds are too few
         'underpowered'
     """
     plan = suite if isinstance(suite, Plan) else load_suite(suite)

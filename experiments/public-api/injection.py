@@ -1,4 +1,4 @@
-"""Incidents in a real log: made of what is in it, with the truth about them."""
+"""Incidents in a real log: built from its own records, with ground truth."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class InjectedWorld(World):
     """A real log with incidents in it.
 
     Attributes:
-        before: The log as it was, with what had been injected earlier.
+        before: The log before this call, with anything injected earlier.
         told: How the injection went.
     """
 
@@ -41,20 +41,20 @@ class InjectedWorld(World):
 
     @property
     def fresh(self) -> tuple[Incident, ...]:
-        """The incidents that were put in now, with their stages."""
+        """The incidents that this call injected, with their stages."""
         return self.source.truth.incidents[len(self.before.truth.incidents) :]
 
     @property
     def added(self) -> pd.DataFrame:
-        """The incidents that were put in now, as in `incidents`."""
+        """The rows of `incidents` that this call injected."""
         return self.incidents.iloc[len(self.before.truth.incidents) :]
 
     @property
     def calls(self) -> dict[str, set[str]]:
-        """What stood in the log for calls of the catalogue.
+        """How the catalogue's operations were written in this log.
 
-        `like`: it has them in another form. `new`: nobody in it makes them, which gives incidents away. `absent`: the
-        same, left out. `unseen`: it would not record them, left out.
+        `like`: in the log's own form. `new`: nobody else in the log uses them, which gives incidents away. `absent`:
+        the same, but left out. `unseen`: left out because the log would not record them.
         """
         found: dict[str, set[str]] = {"like": set(), "new": set(), "absent": set(), "unseen": set()}
         for call in self.told.calls:
@@ -65,13 +65,13 @@ class InjectedWorld(World):
 
     @property
     def words(self) -> str:
-        """What was put in, and what that means."""
+        """What was injected, and what a log cannot say about it."""
         changes = len(self.changes) - len(self.before.truth.changes)
-        more = f" for {changes} benign changes, too" if changes else ""
+        more = f", including {changes} benign changes," if changes else ""
         return (
-            f"{self.told.events:,} events injected{more}, among {len(self.before.log):,}, which are unchanged. What the"
-            " identities are permitted is not in a log: a call fails only if the log shows it refused to that"
-            " identity, never granted."
+            f"Injected {self.told.events:,} events{more} among {len(self.before.log):,} unchanged ones. A log does not"
+            " say what identities may do, so a call fails only if the log shows that identity denied and never"
+            " granted it."
         )
 
     def _repr_html_(self) -> str:
@@ -87,24 +87,24 @@ def inject(
     seed: int = 0,
     new_calls: bool = False,
 ) -> InjectedWorld:
-    """Put incidents and benign changes into the last part of a real log; its records stay as they are.
+    """Inject incidents and benign changes into the last part of a real log; its own records stay unchanged.
 
     Args:
-        log: What `read_log` returned (its `split` chooses the parts), a world, or a path. What `inject` returned, or
-            wrote, keeps the incidents that it has.
+        log: What `read_log` returned (its `split` chooses the parts), a world, or a path. Incidents from an earlier
+            `inject` stay in it.
         incidents: Attack chains and kinds of drift: names, or mappings as in a scenario file, such as
             `{"attack": "token-theft", "count": 3, "strength": 0.3}`.
-        changes: Kinds of benign change that bring work of their own, such as `backfill`.
-        identity: The victim: its name or a part of it. By default one is chosen for each incident.
-        seed: Which draw (0 or more).
-        new_calls: Also put in calls that nobody in the log makes, which give incidents away.
+        changes: Kinds of benign change that add activity, such as `backfill`.
+        identity: The victim: its name or part of it. By default one is chosen for each incident.
+        seed: Seed of the draws (0 or more).
+        new_calls: Keep operations that nobody in the log uses; they give incidents away.
 
     Returns:
-        A world that `evaluate`, `run` and `tune` take and that `save` writes.
+        A world for `evaluate`, `run` and `tune`; its `save` writes it.
 
     Raises:
-        UsageError: There is nothing to inject, or no such attack, drift or change.
-        LogError: The log is too short, the identity is not in it, or it could show nothing of an incident.
+        UsageError: There is nothing to inject, or an attack, drift or change does not exist.
+        LogError: The log is too short, lacks the identity, or would record nothing of an incident.
 
     Examples:
         >>> import scopedrift as sd
@@ -115,26 +115,28 @@ def inject(
     """
     specs = [incident_spec(each) for each in incidents] + [change_spec(kind) for kind in changes]
     if not specs:
-        raise UsageError("nothing to inject: name an attack, a drift or a change (`scopedrift list attacks`)")
+        raise UsageError(
+            "nothing to inject: give an attack, a drift or a change (`scopedrift list attacks` lists names)"
+        )
     before = _real(log)
     world, told = put_in(before, specs, seed=seed, identity=identity, new_calls=new_calls)
     return InjectedWorld(world, before, told)
 
 
 def _real(log: Log | World | str | Path) -> RealWorld:
-    """The log with its parts, and what is known to have happened in it."""
+    """The log with its parts and the incidents already in it."""
     if isinstance(log, str | Path) and (Path(log) / STORY).is_file():
         log = World.load(log)
     world = log if isinstance(log, World) else log_of(log).split()
     if not isinstance(world.source, RealWorld):
-        raise UsageError("a simulated world has incidents of its own: add yours to its scenario")
+        raise UsageError("a simulated world already has incidents: add yours to its scenario")
     return world.source
 
 
 def incident_spec(given: str | Mapping[str, object]) -> IncidentSpec:
-    """What a name or mapping says of an incident.
+    """The incident that a name or mapping describes.
 
-    Raises `UsageError` if it makes no sense.
+    Raises `UsageError` if it is invalid.
     """
     if isinstance(given, str):
         given = {"drift" if given in catalogue.drifts() else "attack": given}

@@ -34,13 +34,13 @@ from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
 from scopedrift.worlds import ScenarioLike, World, at_budget, scenario_or_world
 
 RUN_SHARE: Final = 0.3
-"""Of the work of a run with an ablation, for the progress bar (assumed)."""
+"""Share of the plain run in the work of a run with ablation, for the progress bar (assumed)."""
 
 SeedsLike = int | str | Sequence[int]
 """How many worlds (seeds 0 to N-1), or which: a list, or a text such as `100-119` or `3,5`."""
 Detectors = str | Detector | Sequence[str | Detector] | Mapping[str, Detector]
-"""One detector or several: names, `module:Class`, `file.py:Class` (with parameters in parentheses), or objects; or
-objects by the names that results show."""
+"""One detector or several: names, `module:Class`, `file.py:Class` (with parameters in parentheses), or objects; or a
+mapping from the names in results to objects."""
 
 
 def evaluate(
@@ -48,21 +48,20 @@ def evaluate(
 ) -> Results:
     """Judge one detector on one world.
 
-    It learns on the baseline window, its threshold is set on the calibration window for the alert budget, and its
-    alerts of the test window are held against the truth, which it never sees.
+    The detector is fitted on the baseline window. The calibration window sets its threshold for the alert budget. Its
+    alerts in the test window are compared with the truth, which it never sees.
 
     Args:
         detector: A name, `module:Class` or `file.py:Class`, with parameters in parentheses; or an object.
         world: What `simulate` or `inject` returned.
-        alert_budget: False alarms that are accepted: a text such as `"3/week"`, or a number a day. By default the
-            scenario's.
-        withhold: Pieces of knowledge (`policy`, `inventory`, `calendar`, `task_context`) that it is not given.
+        alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day. Default: the scenario's.
+        withhold: Kinds of knowledge (`policy`, `inventory`, `calendar`, `task_context`) to withhold from it.
 
     Returns:
         Results of one detector; `metrics` holds its numbers.
 
     Raises:
-        SpecError: There is no such detector, or it was given wrong parameters.
+        SpecError: A detector does not exist or its parameters are wrong.
         DetectorError: The detector failed.
 
     Examples:
@@ -89,25 +88,24 @@ def run(
     ablate: bool = False,
     progress: Progress = silent,
 ) -> Results:
-    """Run detectors over the worlds of a scenario, or over one world; `never`, `random`, `always`, `oracle` join in.
+    """Run detectors over the worlds of a scenario, or over one world.
 
-    A detector that fails costs its own result only (`Results.failures`).
+    The references `never`, `random`, `always` and `oracle` always run too. A detector that fails loses only its own
+    result (`Results.failures`).
 
     Args:
-        scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder that `inject` wrote.
-        detectors: One or several. By default all built-in ones that can run (on a log: those that need nothing else).
-        seeds: How many worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`. A world is taken as
-            it is.
-        alert_budget: False alarms that are accepted: a text such as `"3/week"`, or a number a day. By default the
-            scenario's.
-        ablate: Also run without each piece of knowledge and without each stream, which takes far longer (table
-            `ablation`).
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder written by `inject`.
+        detectors: One or several. Default: all built-in detectors that can run (on a log: those that need only it).
+        seeds: Number of worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`. Ignored for a single
+            world.
+        alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day. Default: the scenario's.
+        ablate: Repeat without each kind of knowledge and each log stream (slow); adds the table `ablation`.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
-        ScenarioError: The scenario does not exist, or something in it is wrong.
-        SpecError: There is no such detector, or it was given wrong parameters.
-        UsageError: Two detectors have the same name, no such seeds exist, or an ablation was asked for of a log.
+        ScenarioError: The scenario does not exist or is invalid.
+        SpecError: A detector does not exist or its parameters are wrong.
+        UsageError: Two detectors have the same name, the seeds are invalid, or `ablate` was used with a single world.
 
     Examples:
         >>> import scopedrift as sd
@@ -119,7 +117,9 @@ def run(
     found = taking_part(chosen, detectors)
     if isinstance(chosen, World):
         if ablate:
-            raise UsageError("an ablation needs a scenario, from which worlds without each piece are simulated")
+            raise UsageError(
+                "an ablation needs a scenario: it simulates worlds without each kind of knowledge and each log stream"
+            )
         facts = _facts(chosen.scenario, [chosen.seed], list(found))
         result = running.run_on_world(chosen.source, found, progress)
         return Results(chosen.name, result, facts, _terms(chosen.scenario), _parameters(found))
@@ -134,7 +134,7 @@ def run(
 
 
 def taking_part(on: Scenario | World, detectors: Detectors | None) -> dict[str, Detector]:
-    """The detectors that `run` takes, with the references, by the names that results show."""
+    """The detectors that `run` uses, with the references, by their names in results."""
     if detectors is None:
         real = isinstance(on, World) and isinstance(on.source, RealWorld)
         return resolve(log_only_detectors() if real else default_detectors())
@@ -150,25 +150,24 @@ def sweep(
     cluster: str | None = None,
     progress: Progress = silent,
 ) -> Results:
-    """Run a suite: scenarios, variations of them, seeds and detectors that belong together.
+    """Run a suite: a set of scenarios, their variations, seeds and detectors.
 
-    The results depend neither on `jobs` nor on how often the sweep was stopped and started again.
+    The results depend neither on `jobs` nor on how often the sweep was stopped and resumed.
 
     Args:
-        suite: A name in the library, the path of a suite file, or a mapping with what such a file would hold.
-        out: A folder that keeps finished cells, so that a sweep that was stopped goes on where it was. By default
-            nothing is kept.
-        detectors: Detectors instead of those of the suite, by name or file (workers must be able to find them).
-        jobs: Processes on this machine.
+        suite: A name in the library, the path of a suite file, or its contents as a mapping.
+        out: A folder that keeps finished cells, so that a stopped sweep can resume. By default nothing is kept.
+        detectors: Detectors to run instead of the suite's, by name or file (workers must be able to find them).
+        jobs: Number of local processes.
         cluster: Address of a Dask scheduler to use instead, such as `tcp://host:8786`.
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Returns:
-        Results of all scenarios; `facts["run_now"]` counts the cells that were not finished before.
+        Results of all scenarios; `facts["run_now"]` counts the cells that this call ran.
 
     Raises:
-        ScenarioError: The suite does not exist, or something in it is wrong.
-        SpecError: There is no such detector, or it was given wrong parameters.
+        ScenarioError: The suite does not exist or is invalid.
+        SpecError: A detector does not exist or its parameters are wrong.
         OSError: No scheduler answers at the address.
 
     Examples:
@@ -202,7 +201,7 @@ def _parameters(detectors: Mapping[str, Detector]) -> dict[str, dict[str, object
 
 
 def _terms(scenario: Scenario | LogTimetable) -> dict[str, object]:
-    """What holds for every world of a scenario or log."""
+    """Terms that hold for every world of a scenario or log."""
     return {
         "version": scenario.version,
         "scenario_digest": scenario.digest(),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scopedrift.simulator.records.reading.report import ImportReport
 
 EXPORT: Final = ".scopedrift-export.json"
-"""The file by which an export is known; hidden, so that whatever reads the folder takes it for no log."""
+"""The file that marks an export; hidden, so that readers of the folder do not take it for a log."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,10 +37,10 @@ class Log:
     """Events without ground truth, in order of arrival; `len(log)` is their number.
 
     Attributes:
-        name: What results call it.
+        name: Its name in results.
         log: The events as detectors are given them: `log.batches()` yields `EventBatch`es.
-        imported: Of audit records, the way back to each: `imported.original(position)`.
-        anonymous: Whether its names were replaced (`pseudonymised`); then nothing that quotes its records is shown.
+        imported: For audit records, access to the originals: `imported.original(position)`.
+        anonymous: Whether its names were replaced (`pseudonymised`). If so, no output quotes its records.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Log:
 
     @property
     def report(self) -> ImportReport | None:
-        """What an import read, what it could not read, and why; None if nothing was imported or it quotes names."""
+        """What the import read and what it could not read, with reasons; None if not imported or pseudonymised."""
         return self.imported.report if self.imported and not self.anonymous else None
 
     def arrow(self) -> pa.Table:
@@ -63,27 +63,29 @@ class Log:
         return self.log.arrow()
 
     def pseudonymised(self, key: str) -> Log:
-        """The same log with names of people, workloads and things replaced by a keyed hash, each always by the same."""
+        """The same log with names replaced by keyed hashes; one name always gets the same hash."""
         return replace(self, name="log", log=pseudonymised(self.log, key), anonymous=True)
 
     def split(self, learn: float = 0.5, calibrate: float = 0.2) -> World:
         """The log as a world without incidents, for `inject` and `tune`.
 
         Args:
-            learn: Share of the events that detectors learn from.
-            calibrate: Share of the events that then sets the threshold. What is left is the test part.
+            learn: Share of events to fit on.
+            calibrate: Share of events, after those, that sets the threshold. The rest is the test part.
 
         Raises:
-            UsageError: Nothing would be left.
-            LogError: One of the parts would be empty, or a few wrong clocks would stretch one beyond all measure.
+            UsageError: Nothing would be left for the test part.
+            LogError: One of the parts would be empty, or a few wrong clocks would stretch one of them far.
         """
         if not 0 < learn < learn + calibrate <= 0.99:
-            raise UsageError(f"to learn from {learn:g} and calibrate on {calibrate:g} leaves no events for a test part")
+            raise UsageError(
+                f"fitting on {learn:g} and calibrating on {calibrate:g} of the events leaves none for a test part"
+            )
         return World(RealWorld.of(slug(self.name.split(".")[0]) or "log", self.log, learn, calibrate))
 
     @property
     def words(self) -> list[str]:
-        """What it is, and how the import went, line by line."""
+        """Its size and the import summary, line by line."""
         return [f"{self.name}: {len(self):,} events.", *(self.report.summary() if self.report else [])]
 
     def __len__(self) -> int:
@@ -103,20 +105,20 @@ def read_log(
     mapping: str | Path | None = None,
     progress: Progress = silent,
 ) -> Log:
-    """Read a log: audit records, or a folder that `simulate` or `inject` wrote.
+    """Read a log: audit records, or a folder written by `simulate` or `inject`.
 
-    Files are JSON, JSON lines or CSV, packed or not; folders are read with all that they hold. A record that cannot be
-    read is counted by its reason (`Log.report`), never dropped in silence. Nothing leaves the machine.
+    Files are JSON, JSON lines or CSV, compressed or not; folders are read recursively. `Log.report` counts the records
+    that cannot be read, by reason. Nothing leaves the machine.
 
     Args:
         path: A file or folder.
-        format: What the records are, such as `cloudtrail` or `kubernetes`. By default each is recognised.
-        mapping: A mapping file (YAML) that describes any other JSON, or CSV.
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        format: Record format, such as `cloudtrail` or `kubernetes`. Default: detected for each record.
+        mapping: A mapping file (YAML) that describes other JSON or CSV.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
-        LogError: There is no event in it, or the format or mapping makes no sense.
-        LogFormatError: A folder that `simulate` or `inject` wrote is damaged.
+        LogError: The log holds no events, or the format or mapping is invalid.
+        LogFormatError: A folder written by `simulate` or `inject` is damaged.
         OSError: The path cannot be read.
 
     Examples:
@@ -133,29 +135,29 @@ def read_log(
 
 
 def log_of(source: Log | World | str | Path, progress: Progress = silent) -> Log:
-    """The log that was given, that of a world, or the one at a path."""
+    """A log as given, the log of a world, or the log at a path."""
     if isinstance(source, World):
         return Log(source.name, source.log)
     return source if isinstance(source, Log) else read_log(source, progress=progress)
 
 
 def export(log: Log | World | str | Path, format: str, out: str | Path, *, progress: Progress = silent) -> Exported:
-    """Write a log as audit records, as a platform would have written them, for rules and parsers of your own.
+    """Write a log as audit records of a real platform, for your own rules and parsers.
 
-    Each format carries its own streams only; events of others are counted, not squeezed in.
+    A format carries only its own log streams; the result counts the events that it leaves out.
 
     Args:
         log: What `read_log` or `simulate` returned, or a path.
         format: Such as `cloudtrail`, `kubernetes` or `ocsf` (`scopedrift export --help` lists all).
-        out: The folder to write into, which appears whole or not at all.
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        out: The output folder. An interrupted call leaves no folder.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Returns:
-        How many records and files were written, and how many events of each stream were left out.
+        The numbers of records and files written, and of events left out for each stream.
 
     Raises:
-        LogError: There is no such format, or it carries no event of the log.
-        UsageError: `out` holds something else.
+        LogError: The format does not exist, or carries none of the log's streams.
+        UsageError: `out` holds other files.
 
     Examples:
         >>> import scopedrift as sd

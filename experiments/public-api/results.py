@@ -1,4 +1,4 @@
-"""Results: what detectors achieved on worlds, as tables, words and figures."""
+"""Results of detectors on worlds, as tables, words and figures."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from scopedrift.experiments.tracking import Invocation
 
 MARKER: Final = "run.json"
-"""The file by which a folder of results is known."""
+"""The file that marks a folder of results."""
 FINDINGS: Final = 3
-"""Detectors that a notebook describes in words, best recall first; the report describes all."""
+"""Number of detectors that a notebook describes in words, best recall first; the report describes all."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Results:
-    """What detectors achieved on one world or many, as tables, words and figures.
+    """Results of detectors on one world or many, as tables, words and figures.
 
     Attributes:
         name: The scenario, suite or log.
         tables: All result tables by name (`scopedrift.experiments.evaluation.tables` lists their columns).
-        facts: What was run: digests, seeds, detectors, versions.
-        terms: The terms that hold for all of it: scenario or suite, budget, cooldown.
+        facts: Facts of the run: digests, seeds, detectors, versions.
+        terms: Terms of the evaluation: scenario or suite, budget, cooldown.
         parameters: The parameters of each detector.
 
     Examples:
@@ -79,7 +79,7 @@ class Results:
 
     @property
     def alerts(self) -> pd.DataFrame:
-        """Each alert: who, when (UTC), how suspicious, why, and which incident it is about, if any."""
+        """Each alert: identity, times (UTC), score, reason, and its incident, if any."""
         return self.tables["alerts"]
 
     @property
@@ -87,18 +87,18 @@ class Results:
         """The metrics of one detector on one world, by name; names end in their unit (`_s`: seconds).
 
         Raises:
-            UsageError: The results are of several detectors or worlds.
+            UsageError: The results hold several detectors or worlds.
         """
         if len(self.cells) != 1:
             raise UsageError(
-                f"these are results of {self.cells['detector'].nunique()} detectors in {len(self.cells)} runs, and"
-                " `metrics` are those of one: see `summary` (over all worlds) or `cells` (each run)"
+                f"`metrics` needs results of one detector on one world, but these hold {len(self.cells)} runs of"
+                f" {self.cells['detector'].nunique()} detectors: use `summary` (over all worlds) or `cells` (each run)"
             )
         return {name: float(self.cells[name].iloc[0]) for name in METRICS}
 
     @property
     def words(self) -> list[str]:
-        """The results in words: what there was to find, then what each detector achieved, best recall first."""
+        """The results in words: the incidents, then each detector, best recall first."""
         from scopedrift.reports.tables import normalise
         from scopedrift.reports.words import summarise
 
@@ -121,13 +121,13 @@ class Results:
 
         Args:
             detector: Its name in the results.
-            scenario: Which scenario; needed only if there are several.
+            scenario: The scenario, if the results hold several.
 
         Returns:
             Columns `seed`, `threshold`, `false_positives_per_day`, `recall`, `precision` (shares of 1).
 
         Raises:
-            UsageError: There is no such detector or scenario.
+            UsageError: The results do not hold that detector or scenario.
         """
         found = self.tables["curves"]
         found = found[found["scenario"] == self._one_of("scenario", scenario)]
@@ -140,40 +140,40 @@ class Results:
         Args:
             figure: `operating-curves`, `time-to-detect`, `recall-by-incident-kind`, `false-alarms-by-cause`,
                 `calendar`, `realised-alarms`, `ablation` or `cost`.
-            scenario: Which scenario; needed only if there are several.
+            scenario: The scenario, if the results hold several.
 
         Returns:
-            A matplotlib figure, 7.6 inches wide, which a notebook shows and `savefig` writes.
+            A matplotlib figure, 7.6 inches wide.
 
         Raises:
-            UsageError: There is no such figure or scenario, or the results hold nothing to draw.
+            UsageError: The figure or scenario does not exist, or the results hold nothing to draw.
         """
         from scopedrift.reports.figures import FIGURES, draw
 
         if figure not in FIGURES:
-            raise UsageError(f"there is no figure {figure!r}: expected one of {', '.join(FIGURES)}")
+            raise UsageError(f"no figure {figure!r}: expected one of {', '.join(FIGURES)}")
         drawing = draw(figure, self.tables, self._one_of("scenario", scenario))
         if drawing is None:
             raise UsageError(f"{figure}: these results hold nothing to draw")
         return drawing.figure
 
     def save(self, folder: str | Path) -> Path:
-        """Write the report with its figures, all tables (Parquet, CSV, Markdown, LaTeX) and what was run.
+        """Write the report with its figures, all tables (Parquet, CSV, Markdown, LaTeX) and the facts of the run.
 
-        The folder appears whole or not at all; earlier results in it are replaced.
+        Replaces earlier results in the folder. An interrupted call leaves no half-written folder.
 
         Returns:
             The path of the report, one self-contained HTML page.
 
         Raises:
-            UsageError: The folder holds something else.
+            UsageError: The folder holds other files.
         """
         with new_folder(Path(folder), MARKER) as place:
             self.write(place)
         return Path(folder) / "report.html"
 
     def write(self, folder: Path) -> None:
-        """Write what `save` writes into a folder that is there already."""
+        """Write the files of `save` into an existing folder."""
         from scopedrift.reports import write_report
 
         write_report(self.tables, folder, title=self.name, meta=fact_texts(self.facts))
@@ -185,12 +185,12 @@ class Results:
     def track(
         self, to: str | Path | Invocation = RUNS, *, saved: str | Path | None = None, each_cell: bool = False
     ) -> None:
-        """Keep the results in MLflow: a run for each scenario and detector, below one for all.
+        """Record the results in MLflow: one parent run, with a child run for each scenario and detector.
 
         Args:
-            to: The folder of the MLflow store, unless `MLFLOW_TRACKING_URI` names another one; or an open run.
-            saved: Where `save` wrote the results, so that they need not be written again to be attached.
-            each_cell: A run for each world, too.
+            to: The folder of the MLflow store, unless `MLFLOW_TRACKING_URI` names another store; or an open run.
+            saved: The folder that `save` wrote, to attach its files instead of writing them again.
+            each_cell: Also record a run for each world.
 
         Raises:
             TrackingError: The store cannot be opened or written.
@@ -210,7 +210,7 @@ class Results:
         known = list(dict.fromkeys(self.cells[column]))
         chosen = str(known[0]) if name is None and len(known) == 1 else name
         if chosen is None or chosen not in known:
-            asked = f"there is no {column} {name!r} in the results" if name is not None else f"name the {column}"
+            asked = f"no {column} {name!r} in the results" if name is not None else f"give the {column}"
             raise UsageError(f"{asked}: expected one of {', '.join(map(str, known))}")
         return chosen
 

@@ -1,4 +1,4 @@
-"""Tuning: parameters and a threshold for an alert budget, and what they are worth on data that no trial saw."""
+"""Tuning: parameters and a threshold for an alert budget, judged on data that no trial saw."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ if TYPE_CHECKING:
     from scopedrift.experiments.tracking import Invocation
 
 DEPLOY: Final = "detector.yaml"
-"""The file that a deployment can be made from."""
+"""The file to deploy."""
 OVERSPENT: Final = 1.25
-"""Times the budget from which a result says what it spends."""
+"""The words warn if false alarms exceed the budget by this factor."""
 SHOWN: Final = ("f1", "recall", "precision", "false_positives_per_day")
-"""Metrics of the held-out worlds that are shown."""
+"""Metrics of the held-out worlds to show."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tuning:
-    """The best parameters found, the threshold, and what they and the defaults do on data that no trial saw.
+    """The best parameters, the threshold, and a comparison with the defaults on data that no trial saw.
 
     Attributes:
-        found: The whole result: `Tuned` of a scenario, `TunedLog` of a log.
+        found: The whole result: `Tuned` for a scenario, `TunedLog` for a log.
     """
 
     found: Tuned | TunedLog
 
     @property
     def detector(self) -> str:
-        """Which detector."""
+        """The name of the detector."""
         return self.found.detector
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """All its parameters: the best that were found, and those that were given."""
+        """All parameters: the best found and the fixed ones."""
         return self.found.parameters
 
     @property
     def threshold(self) -> float:
-        """The score above which an event is flagged (over several worlds: the median of theirs)."""
+        """Events above this score are flagged (over several worlds: the median of their thresholds)."""
         return self.found.threshold if isinstance(self.found, TunedLog) else self.found.threshold.estimate
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row for each set of parameters that was tried: how good it was (f1 within the budget), and its state."""
+        """One row for each trial: its value (F1 within the budget), state and parameters."""
         import pandas as pd
 
         rows = [{"value": each.value, "state": each.state, **each.parameters} for each in self.found.trials]
@@ -83,7 +83,7 @@ class Tuning:
 
     @property
     def words(self) -> list[str]:
-        """What it comes to, in words."""
+        """The result in words."""
         found = self.found
         texts = _words_of_log(found) if isinstance(found, TunedLog) else _words_of_scenario(found)
         missed = "; ".join(f"{kind} ({what})" for kind, what in (found.missed or {}).items())
@@ -91,7 +91,7 @@ class Tuning:
 
     @property
     def facts(self) -> dict[str, object]:
-        """Everything that was found, as plain values."""
+        """The whole result as plain values."""
         found = self.found
         trials = [vars(trial) for trial in found.trials]
         if isinstance(found, Tuned):
@@ -118,7 +118,7 @@ class Tuning:
 
     @property
     def yaml(self) -> str:
-        """What a deployment can be made from: detector, parameters, threshold, budget, alerts a day to expect."""
+        """The file to deploy: detector, parameters, threshold, budget, expected alerts a day."""
         return self.found.text()
 
     def plot(self) -> Figure:
@@ -131,12 +131,12 @@ class Tuning:
         from scopedrift.reports.style import matplotlib_settings
 
         if not self.found.trials:
-            raise UsageError("there was nothing to search: a log without incidents tells no parameters apart")
+            raise UsageError("there are no trials to draw: without incidents in the log, tuning searches no parameters")
         with matplotlib_settings():
             return tuning.draw([trial.value for trial in self.found.trials], self.detector).figure
 
     def save(self, folder: str | Path) -> Path:
-        """Write what a deployment can be made from, and the figure of the search, into a folder.
+        """Write the file to deploy and the figure of the search into a folder.
 
         Returns:
             The path of `detector.yaml`.
@@ -151,10 +151,10 @@ class Tuning:
         return write_text(Path(folder) / DEPLOY, self.yaml)
 
     def track(self, to: str | Path | Invocation = RUNS) -> None:
-        """Keep the search in MLflow: the parameters, and how good each trial was.
+        """Record the search in MLflow: the parameters and the value of each trial.
 
         Args:
-            to: The folder of the MLflow store, unless `MLFLOW_TRACKING_URI` names another one; or an open run.
+            to: The folder of the MLflow store, unless `MLFLOW_TRACKING_URI` names another store; or an open run.
 
         Raises:
             TrackingError: The store cannot be opened or written.
@@ -186,24 +186,24 @@ def tune(
     worlds: int | tuple[int, int] = 4,
     progress: Progress = silent,
 ) -> Tuning:
-    """Search a detector's parameters for an alert budget, and judge the best on data that no trial saw.
+    """Tune a detector's parameters for an alert budget, and judge the best on data that no trial saw.
 
-    Of a scenario, parameters are tried on some worlds and judged on others. Of a log, the threshold is set on one part
-    and judged on a later one; parameters are searched only if there are incidents in it (`inject`).
+    On a scenario, some worlds choose the parameters and others judge them. On a log, one part sets the threshold and a
+    later part judges it; parameters are searched only if the log holds incidents (`inject`).
 
     Args:
-        detector: A name, `module:Class` or `file.py:Class`; parameters in parentheses stay as they are.
-        on: A scenario, by name, path, mapping or object; or a log, a world of `inject`, or the path of either.
-        out: A folder that keeps the search, so that one that was stopped goes on. By default nothing is kept.
-        alert_budget: False alarms that are accepted: a text such as `"3/week"`, or a number a day.
-        trials: Sets of parameters to try.
-        worlds: Of a scenario: how many worlds to try on (as many others judge), or both numbers.
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        detector: A name, `module:Class` or `file.py:Class`; parameters in parentheses stay fixed.
+        on: A scenario, by name, path, mapping or object; or a log, a world from `inject`, or the path of either.
+        out: A folder that keeps the search, so that a stopped one can resume. By default nothing is kept.
+        alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day.
+        trials: Number of parameter sets to try.
+        worlds: For a scenario: the number of worlds to tune on (as many others judge), or both numbers.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
         TuneError: The detector has nothing to search, or no trial gave a result.
-        SpecError: There is no such detector, or it was given wrong parameters.
-        UsageError: Optuna is missing (`pip install 'scopedrift[tune]'`), or the budget makes no sense.
+        SpecError: A detector does not exist or its parameters are wrong.
+        UsageError: Optuna is missing (`pip install 'scopedrift[tune]'`), or the budget is invalid.
 
     Examples:
         >>> import scopedrift as sd
@@ -220,7 +220,7 @@ def tune(
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(chosen, World):
             if not isinstance(chosen.source, RealWorld):
-                raise UsageError("one simulated world is too little to tune on: name its scenario")
+                raise UsageError("one simulated world is too little to tune on: give its scenario")
             return Tuning(tune_log(detector, chosen.source, folder, trials=trials, progress=progress))
         tried, judges = (worlds, max(worlds, 2)) if isinstance(worlds, int) else worlds
         split = {"tuning": range(tried), "held_out": range(tried, tried + judges)}
@@ -228,7 +228,7 @@ def tune(
 
 
 def _log_or_scenario(on: ScenarioLike | Log | World) -> Scenario | World:
-    """What was given, a log as a world; a path is that of a log unless it ends in `.yaml`."""
+    """The scenario or world that was given, a log as a world; a path is a log's unless it ends in `.yaml`."""
     if isinstance(on, str | Path) and is_log(on):
         return saved_world(on) or read_log(on).split()
     if isinstance(on, Log):
@@ -237,7 +237,7 @@ def _log_or_scenario(on: ScenarioLike | Log | World) -> Scenario | World:
 
 
 def is_log(name: str | Path) -> bool:
-    """Whether that is the path of a log: of anything there but a scenario file."""
+    """Whether that is the path of a log: any existing path except a scenario file."""
     path = Path(name)
     return path.is_dir() or (path.is_file() and path.suffix not in (".yaml", ".yml"))
 
@@ -246,8 +246,8 @@ def _words_of_scenario(found: Tuned) -> list[str]:
     gain, allowed = found.difference, found.scenario.evaluation.alert_budget
     tuned = found.held_out["summary"].set_index("detector")["false_positives_per_day"].to_dict()["tuned"]
     spent = float(tuned) / allowed if allowed else 0.0
-    over = f" It spends {spent:.2g} times the budget of false alarms." if spent > OVERSPENT else ""
-    sure = "better" if gain.low > 0 else "worse: keep the default" if gain.high < 0 else "no proof of a gain"
+    over = f" False alarms are {spent:.2g} times the budget." if spent > OVERSPENT else ""
+    sure = "better" if gain.low > 0 else "worse: keep the default" if gain.high < 0 else "no significant gain"
     return [
         f"f1 {gain.estimate:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) against the default: {sure}.{over}"
         f" Expected alerts: {found.alerts_per_day.estimate:.2g} a day for {found.identities} identities."
@@ -264,23 +264,23 @@ def _words_of_log(found: TunedLog) -> list[str]:
         f" {rate.low:.3g} to {rate.high:.3g}) from {found.identities:,} identities that act then."
     ]
     if rate.low > found.budget_per_day:
-        texts.append("That is more than the budget: what came later is not like what the threshold was set on.")
+        texts.append("That is over the budget: the log changed after the calibration part.")
     if found.short:
         texts.append(
-            f"{_days(found.calibration_days)} are too short for a budget of {found.budget_per_day:g} a day, which"
-            " allows no alert in them: the threshold is the highest score that they had."
+            f"A calibration part of {_days(found.calibration_days)} is too short for a budget of"
+            f" {found.budget_per_day:g} a day, which allows no alert in it: the threshold is its highest score."
         )
     if found.missed is None:
         texts.append(
-            "Nothing says what it finds or misses: the log has no incidents. `scopedrift inject` puts some in; tuning"
-            " on what it writes also searches parameters."
+            "The log has no incidents, so this says nothing about what the detector finds or misses. `scopedrift"
+            " inject` adds incidents; tuning on its output also searches parameters."
         )
         return texts
-    texts.append(f"It caught {held.detected} of {held.incidents} incidents that the search did not see.")
+    texts.append(f"It caught {held.detected} of {held.incidents} held-out incidents.")
     if found.default is not None:
         better = held.f1 - found.default.f1
         texts.append(
-            f"f1 {held.f1:.3f} against {found.default.f1:.3f} of the default parameters there:"
+            f"f1 {held.f1:.3f} against {found.default.f1:.3f} with the default parameters:"
             f" {'better' if better > 0 else 'worse, keep the defaults' if better < 0 else 'no gain'}."
             " One log gives no interval."
         )

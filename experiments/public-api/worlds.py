@@ -1,4 +1,4 @@
-"""Worlds: events with ground truth, simulated or made of a real log."""
+"""Worlds: events with ground truth, simulated or built from a real log."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = ["id", "label", "first_observable_at", "end_reason", "stages", "identity"]
-"""Columns of the incidents that a notebook shows."""
+"""Columns of the incidents to show in a notebook."""
 ScenarioLike = str | Path | Mapping[str, object] | Scenario
-"""A scenario, or what `load_scenario` takes."""
+"""A scenario, or any argument of `load_scenario`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class World:
-    """Events with ground truth: a simulated world, or a real log with incidents in it.
+    """Events with ground truth: a simulated world, or a real log with injected incidents.
 
-    `len(world)` is the number of events.  Positions (0 to `len(world)`, in order of arrival) name events everywhere.
+    `len(world)` is the number of events. Positions (0 to `len(world)` - 1, in order of arrival) identify events.
 
     Attributes:
-        source: What the world is made of: its `scenario`, `seed`, `log`, `truth` and `deployment`.
+        source: The underlying simulation or log: its `scenario`, `seed`, `log`, `truth` and `deployment`.
 
     Examples:
         >>> import scopedrift as sd
@@ -55,16 +55,16 @@ class World:
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """The world that `inject` made and `save` wrote.
+        """Load a world of `inject` that `save` wrote.
 
         Raises:
-            LogFormatError: The folder holds no such world (a simulated log knows no scenario), or it is damaged.
+            LogFormatError: The folder holds no such world or is damaged. A simulated log does not store its scenario.
         """
         return cls(load_world(Path(folder)))
 
     @property
     def scenario(self) -> Scenario | LogTimetable:
-        """What was simulated; of a real log, its windows."""
+        """The scenario; for a real log, its windows."""
         return self.source.scenario
 
     @property
@@ -74,7 +74,7 @@ class World:
 
     @property
     def seed(self) -> int:
-        """Which world of the scenario."""
+        """The seed of the world."""
         return self.source.seed
 
     @property
@@ -84,7 +84,7 @@ class World:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all events, in hexadecimal: the same scenario, seed and version give the same one."""
+        """SHA-256 of all events, in hexadecimal; the same scenario, seed and version give the same digest."""
         return self.log.digest
 
     @cached_property
@@ -96,18 +96,18 @@ class World:
     def truth(self) -> pd.DataFrame:
         """One row for each injected event, indexed by its position: `label`, `incident`, `stage`, `technique`.
 
-        `world.events.join(world.truth)` puts both together; an event without a row is baseline.
+        `world.events.join(world.truth)` joins them; an event without a row is baseline.
         """
         return self.source.truth.frame()
 
     @cached_property
     def incidents(self) -> pd.DataFrame:
-        """One row for each injected incident: who, what, when (UTC), how it ended, and how many stages it has."""
+        """One row for each injected incident: identity, kind, times (UTC), how it ended, and its number of stages."""
         return self.source.truth.incidents_frame()
 
     @cached_property
     def changes(self) -> pd.DataFrame:
-        """One row for each benign change: its kind, when (UTC), whether it was announced, and how many it concerns."""
+        """One row for each benign change: kind, times (UTC), whether announced, and number of identities."""
         return self.source.truth.changes_frame()
 
     def arrow(self, table: Literal["events", "truth"] = "events") -> pa.Table:
@@ -119,17 +119,17 @@ class World:
         return pa.Table.from_pandas(self.truth)
 
     def save(self, folder: str | Path) -> Path:
-        """Write log and truth into a folder (Parquet and JSON), which appears whole or not at all.
+        """Write log and truth into a folder (Parquet and JSON). An interrupted call leaves no folder.
 
         Raises:
-            UsageError: The folder holds something else.
+            UsageError: The folder holds other files.
         """
         with new_folder(Path(folder), MANIFEST) as place:
             self.write(place)
         return Path(folder)
 
     def write(self, folder: Path) -> None:
-        """Write what `save` writes into a folder that is there already."""
+        """Write the files of `save` into an existing folder."""
         if isinstance(self.source, RealWorld):
             self.source.save(folder)
         else:
@@ -138,7 +138,7 @@ class World:
 
     @property
     def words(self) -> str:
-        """What is in it, in a sentence."""
+        """Its contents in a sentence."""
         truth = self.source.truth
         return (
             f"{self.name}, seed {self.seed}: {len(self):,} events, {len(truth.event):,} of them injected, by"
@@ -160,21 +160,21 @@ def simulate(
 ) -> World:
     """Simulate one world of a scenario.
 
-    The same scenario, seed and version of scopedrift give the same events, on any machine.
+    The same scenario, seed and version of scopedrift give the same events on any machine.
 
     Args:
         scenario: A name in the library, a path, a mapping, or a scenario.
-        seed: Which world (0 or more).
-        out: A folder to write the log and its truth into while it grows, so that memory stays bounded. By default
-            everything stays in memory, some 100 bytes an event.
-        progress: Called with the share that is done (0 to 1) and what is being done, such as `print`.
+        seed: Seed of the world (0 or more).
+        out: A folder for the log and its truth, written during the simulation so that memory stays bounded. By default
+            everything stays in memory, about 100 bytes an event.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Returns:
-        The world, with its events, its incidents and the truth about them.
+        The world with its events, incidents and truth.
 
     Raises:
-        ScenarioError: The scenario does not exist, or something in it is wrong.
-        UsageError: `out` holds something else.
+        ScenarioError: The scenario does not exist or is invalid.
+        UsageError: `out` holds other files.
 
     Examples:
         >>> import scopedrift as sd
@@ -192,13 +192,13 @@ def simulate(
 
 
 def saved_world(folder: str | Path) -> World | None:
-    """The world that `inject` wrote into a folder; None if it holds anything else."""
+    """The world that `inject` wrote into a folder; None if the folder holds anything else."""
     made = (Path(folder) / MANIFEST).is_file() and KEY in EventLog.load(Path(folder)).manifest
     return World.load(folder) if made else None
 
 
 def scenario_or_world(source: ScenarioLike | World) -> Scenario | World:
-    """What was given; of a folder that `inject` wrote, the world that it holds."""
+    """The scenario or world that was given; for a folder written by `inject`, its world."""
     if isinstance(source, str | Path) and (Path(source) / MANIFEST).is_file():
         return World.load(source)
     return source if isinstance(source, World) else scenario_of(source)
@@ -209,7 +209,7 @@ def at_budget(source: World, alert_budget: str | float | None) -> World: ...
 @overload
 def at_budget(source: Scenario | World, alert_budget: str | float | None) -> Scenario | World: ...
 def at_budget(source: Scenario | World, alert_budget: str | float | None) -> Scenario | World:
-    """The same, to be judged at another budget of false alarms: a text such as `3/week`, or a number a day.
+    """The same scenario or world with another alert budget: a text such as `3/week`, or a number a day.
 
     Raises `UsageError` for anything else.
     """
@@ -228,5 +228,5 @@ def at_budget(source: Scenario | World, alert_budget: str | float | None) -> Sce
 
 
 def scenario_of(source: ScenarioLike) -> Scenario:
-    """The scenario that was given, or that a name, path or mapping stands for."""
+    """A scenario as given, or loaded from a name, path or mapping."""
     return source if isinstance(source, Scenario) else load(source)

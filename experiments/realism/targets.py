@@ -164,7 +164,7 @@ def _value(document: Document, key: KeyPath, statistic: Statistic, given: object
             raise ScenarioError(document.problem(f"expected more than 0, not {value:g}", (*key, str(probability))))
     curve = dict(sorted(read.items()))
     if list(curve.values()) != sorted(curve.values()):
-        raise ScenarioError(document.problem("expected quantiles that do not fall", key))
+        raise ScenarioError(document.problem("expected quantiles in ascending order", key))
     return curve
 
 

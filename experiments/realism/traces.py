@@ -60,7 +60,7 @@ def _target(path: Path, frame: pd.DataFrame, text: str, library: Mapping[str, Ta
     names = [str(each) for each in frame.columns]
     for column in columns:
         if column not in names:
-            raise ScenarioError(Problem(f"{path}: there is no column {column!r}{suggestion(column, names)}"))
+            raise ScenarioError(Problem(f"{path}: no column {column!r}{suggestion(column, names)}"))
     sample = tuple(
         _values(path, frame[column], meaning) for column, meaning in zip(columns, statistic.columns, strict=True)
     )
@@ -69,7 +69,7 @@ def _target(path: Path, frame: pd.DataFrame, text: str, library: Mapping[str, Ta
         message = f"{path}: {name} cannot be had from {measured.count} values (at least {LEAST} are needed)"
         raise ScenarioError(Problem(message))
     if name not in library:
-        raise ScenarioError(Problem(f"--map {text}: the library has no tolerance for {name}"))
+        raise ScenarioError(Problem(f"--map {text}: {name} has no tolerance in the library"))
     return replace(
         library[name], value=_plain(statistic, measured.value), source=f"{path.name}: {listed}", note="", clusters=None
     )

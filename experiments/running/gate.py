@@ -22,7 +22,7 @@ def gate(plan: Plan, before: Baseline, folder: Path, *, jobs: int = 1, progress:
     """
     if (before.suite, before.version) != (plan.suite.name, plan.suite.version):
         raise BaselineError(
-            f"the baseline is of the suite {before.suite!r} version {before.version}, not of {plan.suite.name!r}"
+            f"the baseline belongs to the suite {before.suite!r} version {before.version}, not {plan.suite.name!r}"
             f" version {plan.suite.version}: write a new one with --update"
         )
     now, failed = _measured(plan, folder, jobs, progress)
@@ -40,13 +40,11 @@ def new_baseline(
     now, failed = _measured(plan, folder, jobs, progress)
     if failed:
         reasons = [f"{name} on {scenario}: {reason}" for (scenario, name), reason in failed.items()]
-        raise BaselineError("\n".join(["the baseline was not written: every cell must have a result", *reasons]))
+        raise BaselineError("\n".join(["baseline not written: every cell must have a result", *reasons]))
     able = judge(now, now, plan.suite.gate, {})
     if able.word != "pass" and not allow_underpowered:
         reasons = [f"{v.detector} on {v.scenario}: {v.reason}" for v in able.deciding() if v.word != "pass"]
-        what = (
-            "the baseline was not written: even an unchanged detector would not pass (--allow-underpowered writes it)"
-        )
+        what = "baseline not written: an unchanged detector could not pass it (--allow-underpowered writes it anyway)"
         raise BaselineError("\n".join([what, *reasons]))
     return now, able
 

@@ -33,5 +33,5 @@ def read_log(
         imported = import_log(path, format=format, mapping=mapping, progress=share)
         log = imported.log
     if not len(log):
-        raise LogError(f"{path}: there is no event in it")
+        raise LogError(f"{path}: no events in it")
     return log, imported

@@ -114,7 +114,9 @@ def search(
         study.optimize(judged, n_trials=left, callbacks=[patient], catch=(DetectorError, SpecError))
     finished = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
     if not finished:
-        raise TuneError(f"no trial of {spec} gave a result: does it run on {on.partition(' (')[0]} at all?")
+        raise TuneError(
+            f"no trial of {spec} gave a result: try `scopedrift check`, or run it on {on.partition(' (')[0]}"
+        )
     values = {t.number: t.value for t in finished if t.value is not None}
     tried = tuple(
         Trial(t.number, t.params, values.get(t.number, float("nan")), t.state.name.lower()) for t in study.trials

@@ -42,7 +42,7 @@ def resolve(wanted: Sequence[str | Detector] | Mapping[str, Detector]) -> dict[s
         if not isinstance(each, str):
             label, _ = labelled(each)
             if found.setdefault(label, each) is not each:
-                raise SpecError(f"two detectors are called {label!r}: give one of them another `name`")
+                raise SpecError(f"two detectors have the name {label!r}: give one of them another `name`")
     return found
 
 

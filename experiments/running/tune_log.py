@@ -37,7 +37,7 @@ LEAST_DAYS: Final = 8
 """Days of a held-out part from which on they are resampled, too."""
 MISSED: Final = 0.5
 """Recall of a kind of incident below which the result says that it will be missed."""
-UNKNOWN: Final = "unknown: the log has no incidents to miss (scopedrift inject puts some in)"
+UNKNOWN: Final = "unknown: the log has no incidents (`scopedrift inject` adds some)"
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _middle(world: RealWorld) -> int:
     begins = sorted(i.first_observable_at for i in world.truth.incidents if i.first_observable_at >= 0)
     middle = begins[len(begins) // 2] if begins else 0
     if not begins or begins[0] >= middle:
-        raise TuneError(f"{len(begins)} incidents are too few to tune on some and judge on others: inject more")
+        raise TuneError(f"{len(begins)} incidents are too few to split between tuning and judging: inject more")
     return middle
 
 

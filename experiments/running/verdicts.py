@@ -139,7 +139,7 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[Key
     if now.records and now.worlds != before.worlds:
         return Gate(
             (),
-            "the simulated worlds are not those of the baseline (another version of the suite or of scopedrift):"
+            "the baseline was made on other simulated worlds (another version of the suite or of scopedrift):"
             " write a new baseline with --update",
         )
     asked = {detector for _, detector in [*now.records, *failed]}
@@ -156,7 +156,7 @@ def judge(now: Baseline, before: Baseline, terms: GateTerms, failed: Mapping[Key
         elif key not in known:
             verdicts.append(Verdict(*key, "regress", "a missing baseline: the scenario is new; use --update"))
         elif len(now.records[key].false_positives) != len(known[key].false_positives):
-            return Gate((), f"{key[1]} in {key[0]}: the baseline has another number of worlds; use --update")
+            return Gate((), f"{key[1]} in {key[0]}: the baseline has a different number of worlds; use --update")
         else:
             pairs[key] = _Pair.of(now.records[key], known[key], before.seeds)
     for detector in sorted({detector for _, detector in pairs}):
@@ -178,9 +178,11 @@ def _decided(verdict: Verdict, terms: GateTerms) -> Verdict:
     if not verdict.loss.high < terms.effect:
         wanting = f"a loss of {terms.effect:.0%} is not excluded"
         if verdict.power < terms.power:
-            chance = f"{wanting}, and would be found with a chance of only {verdict.power:.0%}: use more worlds"
+            chance = f"{wanting}, and the chance of finding one is only {verdict.power:.0%}: use more worlds"
             return replace(verdict, word="underpowered", reason=chance)
-        return replace(verdict, word="inconclusive", reason=f"{wanting}: use more worlds, or look at what was lost")
+        return replace(
+            verdict, word="inconclusive", reason=f"{wanting}: use more worlds, or inspect the lost incidents"
+        )
     if verdict.false_positives > verdict.false_positives_before and not 1 + verdict.growth.high < terms.alarms_effect:
         wanting = f"{terms.alarms_effect:.3g} times the false alarms is not excluded"
         return replace(verdict, word="inconclusive", reason=wanting)

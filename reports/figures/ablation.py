@@ -38,10 +38,10 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     axes.set_xlabel("Change of recall, in percentage points")
     axes.grid(axis="x", color=GRID)
     rest = len(found) - len(shown)
-    caption = "At the same alert budget, without one piece of knowledge or one stream of telemetry; lines are 95 %"
+    caption = "Change at the same alert budget without one kind of knowledge or one log stream; lines are 95 %"
     caption += " intervals over worlds."
-    caption += f" {rest} smaller effects, and what changed nothing, are in the table." if rest else ""
-    return Drawing("ablation", "What each piece of knowledge is worth", caption, f"{listed(facts, 12)}.", figure)
+    caption += f" The table lists {rest} smaller effects." if rest else ""
+    return Drawing("ablation", "What each kind of knowledge is worth", caption, f"{listed(facts, 12)}.", figure)
 
 
 def _label(row: pd.Series[str]) -> str:

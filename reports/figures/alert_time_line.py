@@ -45,9 +45,9 @@ def draw(alerts: pd.DataFrame, looks: dict[str, Look]) -> Drawing | None:
     axes.grid(axis="y", color=GRID)
     if len(detectors) > 1:
         legend_below(figure, axes)
-    caption = "One row per identity, with its number of alerts; times are UTC, larger marks have higher scores."
+    caption = "One row per identity, with its number of alerts. Times are UTC; larger marks are higher scores."
     if len(counts) > IDENTITIES:
-        caption += f" The {IDENTITIES} identities with most alerts, of {len(counts)}."
+        caption += f" Shows the {IDENTITIES} identities with the most alerts, of {len(counts)}."
     first, last = (f"{t:%Y-%m-%d %H:%M}" for t in (alerts["opened_at"].min(), alerts["opened_at"].max()))
     alt = f"{len(alerts)} alerts of {len(counts)} identities from {first} to {last} UTC."
     return Drawing("alerts", "When the alerts were raised", caption, alt, figure)

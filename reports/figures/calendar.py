@@ -55,7 +55,7 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     rows(axes, names)
     dates(axes)
     legend_below(figure, axes, columns=2)
-    caption = "Bars are sanctioned changes, ticks are false alarms, which only the test window can have."
+    caption = "Bars are sanctioned changes; ticks are false alarms, which occur only in the test window."
     caption += f" Seed {seeds[0]}, the first of {len(seeds)}; times are UTC."
     alt = f"{len(changes)} benign changes of {len(kinds)} kinds in seed {seeds[0]}."
     alt += f" False alarms: {', '.join(totals) or 'none'}."

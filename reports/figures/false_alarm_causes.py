@@ -1,4 +1,4 @@
-"""What sets off false alarms: bars per detector, stacked by cause, in false alarms a day. References are left out."""
+"""What causes false alarms: one bar per detector, stacked by cause, in false alarms a day, without references."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
         counts = alarms.loc[alarms["detector"] == detector, "cause"].value_counts()
         if len(counts):
             facts.append(f"{detector}: {cause_words(str(counts.index[0]))} {percent(counts.iloc[0] / counts.sum())}")
-    caption = "Grey is ordinary work; the rest are sanctioned changes or the neighbourhood of an incident."
+    caption = "Grey is ordinary work; the other colours are sanctioned changes or times around an incident."
     return Drawing(
         "false-alarms-by-cause", "False alarms by cause", caption, f"Main cause: {listed(facts, 12)}.", figure
     )

@@ -58,7 +58,7 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
                 facts.append(f"{clean(detector)} {percent(float(np.interp(anchor, grid, mean)))}")
         if detector in named:
             _realised(data, detector, look, panels, (low, high))
-    for axes, title in zip(panels, ("Recall: incidents caught", "Precision: alerts that are right"), strict=True):
+    for axes, title in zip(panels, ("Recall: incidents caught", "Precision: alerts that are correct"), strict=True):
         axes.set_title(title, pad=17)
         axes.set_xlabel("False alarms a day")
         log_numbers(axes, low, high)
@@ -75,7 +75,7 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     if several:
         seeds, first = data.curves["seed"].nunique(), f" (of the first {BANDS})" if len(named) > BANDS else ""
         caption += f" Lines are means, bands{first} the range over {seeds} seeds."
-    caption += " The left edge includes thresholds without any false alarm."
+    caption += " The left edge includes thresholds without false alarms."
     alt = f"Recall at {number(anchor)} false alarms a day: {listed(facts, 12)}."
     return Drawing("operating-curves", "Recall and precision against false alarms a day", caption, alt, figure)
 

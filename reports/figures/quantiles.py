@@ -55,6 +55,6 @@ def draw(curve: Curve) -> Drawing:
     axes.legend(loc="upper left")
     facts = ", ".join(f"p{100 * p:g} {number(y)} against {number(x)}" for p, (x, y) in zip(shared, pairs, strict=True))
     return Drawing(
-        f"quantiles-{slug(name)}", about, "On the dashed line simulated and real quantiles agree.",
+        f"quantiles-{slug(name)}", about, "Simulated and real quantiles agree on the dashed line.",
         f"Simulated against real quantiles of {name}: {facts}.", figure,
     )  # fmt: skip

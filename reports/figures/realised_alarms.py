@@ -69,8 +69,8 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
     axes.grid(axis="x", color=GRID)
     legend_below(figure, axes, columns=2)
-    caption = "Thresholds are set on the calibration window, which holds no incident."
-    caption += " Right of the dotted line a detector costs more than it was allowed."
+    caption = "The calibration window, which holds no incidents, sets the threshold."
+    caption += " A mark to the right of the dotted line is over budget."
     alt = f"Budget {number(budget)} a day; false alarms a day in the test window: {listed(facts, 12)}."
     return Drawing("realised-alarms", "Realised against budgeted false alarms", caption, alt, figure)
 

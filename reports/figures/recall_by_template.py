@@ -56,8 +56,8 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     never = [t for t in templates if float(mean.get(t, 0.0)) == 0.0]
-    caption = "Incidents caught out of those injected, per kind; the kinds that are hardest to catch stand on top."
-    caption += " References stand apart on the right." if 0 < gap < len(detectors) else ""
+    caption = "Incidents caught out of those injected, by kind, hardest kinds on top."
+    caption += " References are on the right." if 0 < gap < len(detectors) else ""
     alt = (
         f"No detector under test catches {listed(never, 6)}."
         if never

@@ -68,6 +68,6 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
     caption = (
         f"Lower is better; {count} incidents. The median is where a curve crosses the dotted line at half; a curve that"
     )
-    caption += " never does has none. Upright ticks: the follow-up of a missed incident ended there."
+    caption += " never does has no median. Vertical ticks mark the end of a missed incident's follow-up."
     alt = f"Median time to detect: {listed(facts, 12)}."
     return Drawing("time-to-detect", "Time to detect", caption, alt, figure)

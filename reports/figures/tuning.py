@@ -24,11 +24,11 @@ def draw(values: Sequence[float], detector: str) -> Drawing:
     axes.plot(*zip(*line, strict=True), color=SERIES[0], linewidth=2, drawstyle="steps-post", label="best so far")
     axes.plot(*zip(*finished, strict=True), "o", color=SERIES[1], markersize=4.5, linestyle="none", label="trial")
     if pruned:
-        axes.plot(pruned, [0] * len(pruned), "x", color=MUTED, markersize=5, linestyle="none", label="given up early")
+        axes.plot(pruned, [0] * len(pruned), "x", color=MUTED, markersize=5, linestyle="none", label="pruned")
     share_axis(axes)
     axes.set_xlabel("Trial; the first is the default")
     axes.set_ylabel("F1 within the budget, on the tuning worlds")
     legend_below(figure, axes)
-    caption = "Trials are compared on the tuning worlds only; what the best is worth is measured on others."
+    caption = "Trials are compared on the tuning worlds; the best is judged on other worlds."
     alt = f"{len(values)} trials of {detector}; the best has {number(best)}."
     return Drawing("tuning", f"Tuning {detector}", caption, alt, figure)

@@ -48,7 +48,7 @@ def check_apart(ranges: tuple[NumberRange, ...]) -> None:
     """Raise `ValueError` if two of the ranges overlap."""
     for one, other in pairwise(sorted(ranges, key=lambda each: each.first)):
         if one.end > other.first:
-            raise ValueError(f"{one.what} and {other.what} have numbers in common: {other.first} to {one.end - 1}")
+            raise ValueError(f"{one.what} and {other.what} overlap: {other.first} to {one.end - 1}")
 
 
 check_apart(STAGES)

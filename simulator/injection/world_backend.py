@@ -72,7 +72,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         everybody = [w for w in active if not w.identity.orphaned]
         candidates = [w for w in active if w.family in families] or everybody
         if not candidates:
-            raise ValueError(f"{spec.template}: no workload has run yet that it could begin from")
+            raise ValueError(f"{spec.template}: no workload that it could begin from has run yet")
         victim = self._best(candidates, self._plan.techniques())
         self.hold = WorldFoothold.within(self._world, victim, self._key)
         return Victim(victim.identity.name, victim.name, victim.family)

@@ -221,7 +221,7 @@ def open_log(path: Path) -> tuple[ParquetChunks, Vocabulary, dict[str, object]]:
             texts[column].append(text)
         for column, listed in texts.items():
             if None in listed or len(set(listed)) < len(listed):
-                raise ValueError(f"column {column} has a text twice, or none")
+                raise ValueError(f"column {column} has a duplicate or missing text")
     vocabulary = Vocabulary(texts)
     return ParquetChunks(path / EVENTS, vocabulary), vocabulary, manifest
 

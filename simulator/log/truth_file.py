@@ -76,4 +76,4 @@ def _refuse_strangers(truth: Truth, events: int) -> None:
     for bound, owners in ((len(truth.changes), truth.label == 1), (len(truth.incidents), truth.label != 1)):
         owned = truth.incident[owners]
         if len(owned) and not 0 <= owned.min() <= owned.max() < bound:
-            raise ValueError("an event belongs to an incident that is not told of")
+            raise ValueError("an event belongs to an unknown incident")

@@ -102,7 +102,7 @@ def named(background: Background, wanted: str) -> int:
         return names.find(found[0])
     if found:
         shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
-        raise LogError(f"{len(found)} identities of the log have {wanted!r} in their names: {shown}")
+        raise LogError(f"{wanted!r} matches {len(found)} identities of the log: {shown}")
     close = difflib.get_close_matches(wanted, names, 1, 0.4) or sorted(names, key=lambda n: -_size(background, n))[:1]
     raise LogError(f"no identity {wanted!r} in the log" + (f"; did you mean {close[0]!r}?" if close else ""))
 
@@ -122,7 +122,7 @@ def victims(background: Background) -> dict[int, int]:
     chosen = [c for c in np.flatnonzero(counts >= LEAST).tolist() if not names[c].endswith(".amazonaws.com")]
     chosen = chosen or np.flatnonzero(counts).tolist()
     if not chosen:
-        raise LogError("no record before the test part tells an identity: nobody could act in an incident")
+        raise LogError("no record before the test part has an identity, so there are no victims for an incident")
     return {code: int(counts[code]) for code in chosen}
 
 

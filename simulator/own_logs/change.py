@@ -35,7 +35,7 @@ def act_out_change(
     """
     kinds, background, calls = possible(), setting.background, setting.calls
     if kind not in kinds:
-        raise LogError(f"no change {kind!r} can be put into a log as it is: expected one of {', '.join(kinds)}")
+        raise LogError(f"cannot inject the change {kind!r} into a real log: expected one of {', '.join(kinds)}")
     start = onset(setting, rng)
     if identity is None:
         identity = actors.drawn(actors.victims(background), 1, rng)[0]

@@ -122,7 +122,7 @@ def _until_seen(
         for _ in range(TRIES):
             if blocks := act(setting, rng):
                 return blocks
-    raise LogError(f"{name.rpartition('-')[0]}: this log could not show any of it: {_why(settings[-1].calls)}")
+    raise LogError(f"{name.rpartition('-')[0]}: this log would record none of it: {_why(settings[-1].calls)}")
 
 
 def _why(calls: Calls) -> str:

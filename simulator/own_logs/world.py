@@ -65,7 +65,7 @@ class LogTimetable:
         edges = (*(int(arrived[min(cut, len(log) - 1)]) for cut in cuts), int(arrived[-1]) + 1)
         if any(later <= earlier for earlier, later in pairwise(edges)) or cuts[-1] >= len(log):
             raise LogError(
-                f"{name}: its {len(log)} events do not divide into a part to learn from, one to calibrate on and"
+                f"{name}: {len(log)} events are too few to split into a part to fit on, a part to calibrate on and"
                 " a test part"
             )
         return cls(name, edges[0], edges[1], edges[2], edges[3])
@@ -85,7 +85,7 @@ def _refuse_wrong_clocks(name: str, arrived: Array) -> None:
             count, odd = (edge + 1, arrived[edge]) if where == "before" else (len(gaps) - edge, arrived[edge + 1])
             raise LogError(
                 f"{name}: {count} of its {len(arrived)} events lie {gaps[edge] // DAY:,} days {where} all others "
-                f"({np.datetime64(int(odd), 'us').astype('datetime64[s]')} UTC): take them out if a clock was wrong"
+                f"({np.datetime64(int(odd), 'us').astype('datetime64[s]')} UTC): remove them if a clock was wrong"
             )
 
 
@@ -127,14 +127,14 @@ def load_world(folder: Path) -> RealWorld:
     log = EventLog.load(folder)
     if KEY not in log.manifest:
         raise LogFormatError(
-            f"{folder}: a log without windows: expected one that `scopedrift inject` wrote"
-            " (of a simulated log, run its scenario)"
+            f"{folder}: this log has no windows: expected a log written by `scopedrift inject`"
+            " (for a simulated log, run its scenario)"
         )
     try:
         timetable, seed = LogTimetable(**log.manifest[KEY]), int(log.manifest["seed"])
         edges = (timetable.start_us, timetable.baseline_end_us, timetable.calibration_end_us, timetable.end_us)
         if list(edges) != sorted(set(map(int, edges))):
-            raise ValueError("its windows do not follow one another")
+            raise ValueError("its windows are not in order")
     except (TypeError, ValueError, KeyError) as error:
         raise LogFormatError(f"{folder}: damaged log (its manifest: {error})") from None
     return RealWorld(timetable, seed, log, load_truth(folder, len(log)))

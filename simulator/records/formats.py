@@ -57,7 +57,9 @@ class Format:
     def writer(self, names: Names) -> RecordWriter:
         """What writes events as its records.  Raises `LogError` if it can only be read."""
         if not self.written:
-            raise LogError(f"{self.name} can be read, not written: expected one of {', '.join(names_of(written=True))}")
+            raise LogError(
+                f"{self.name} can be read but not written: expected one of {', '.join(names_of(written=True))}"
+            )
         made: RecordWriter = import_module(f"{_WRITING}.{self.name}").writer(names)
         return made
 

@@ -82,7 +82,7 @@ def refusal(spec: str) -> str:
         ("river(options={{'a': 1}})", "parameter 'options' of 'river' must be a dictionary such as {'a': 1}, not "),
         ("no_such_module:Thing", "cannot import 'no_such_module' for the detector 'no_such_module:Thing': No module"),
         ("json:JSONEncoder", "'json:JSONEncoder' is not a subclass of scopedrift.detectors.Detector"),
-        ("json:JSONEncode", "'json:JSONEncode': there is no 'JSONEncode' in it: did you mean 'JSONEncoder'?"),
+        ("json:JSONEncode", "'json:JSONEncode': no 'JSONEncode' in it: did you mean 'JSONEncoder'?"),
         ("no/such/file.py", "no such file: no/such/file.py"),
         ("ensemble(members=' ')", "'ensemble' cannot be made: an ensemble needs members, such as 'first-seen + rate'"),
         ("ensemble(members=rat)", "'ensemble' cannot be made: unknown detector 'rat': did you mean 'rate'?"),
@@ -120,7 +120,7 @@ def test_a_file_is_read_afresh_each_time(one: Path) -> None:
     ("source", "name", "message"),
     [
         (TWO, "", "defines 2 detectors: add one of :One, :Other"),
-        (ONE, ":Onee", "there is no 'Onee' in it: did you mean 'One'?"),
+        (ONE, ":Onee", "no 'Onee' in it: did you mean 'One'?"),
         (ONE, ":dataclass", "is not a subclass of scopedrift.detectors.Detector"),
         ("x = 1", "", "defines no subclass of scopedrift.detectors.Detector"),
         ("def broken(:", "", "cannot be imported: SyntaxError: "),

@@ -44,7 +44,7 @@ def test_detectors_are_judged_on_a_real_log_with_incidents(scopedrift, tmp_path)
 
 def test_what_was_injected_and_what_could_not_be_is_told(scopedrift):
     code, out, _ = scopedrift("inject", TRAIL, "--attack", "token-theft", "--out", "injected")
-    assert code == 0 and "token-theft-1" in out and "which are unchanged" in out
+    assert code == 0 and "token-theft-1" in out and "unchanged ones" in out
     assert re.search(r"Left out, because this log would not record them: .*s3 GetObject", out)
 
 
@@ -66,7 +66,7 @@ def test_pseudonyms_leave_no_name_behind(scopedrift, tmp_path):
         (("inject", TRAIL, "--attack", "tokn-theft"), "did you mean 'token-theft'"),
         (("inject", TRAIL), "nothing to inject"),
         (("inject", TRAIL, "--drift", "eager-retry", "--identity", "zoe"), "no identity 'zoe'"),
-        (("inject", TRAIL, "--drift", "eager-retry", "--learn", "0.9"), "no events for a test part"),
+        (("inject", TRAIL, "--drift", "eager-retry", "--learn", "0.9"), "none for a test part"),
         (("inject", TRAIL, "--drift", "eager-retry", "--key", "k"), "--pseudonymise"),
     ],
 )

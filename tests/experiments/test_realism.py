@@ -86,7 +86,7 @@ def test_every_target_names_its_source_and_most_can_tell_a_straw_man():
         ("target: {}\n", "mine.yaml:1: target: unknown key"),
         (
             "targets:\n  training.duration:\n    quantiles: {0.5: 9, 0.9: 3}\n    tolerance: 1\n    source: s\n",
-            "expected quantiles that do not fall",
+            "expected quantiles in ascending order",
         ),
     ],
 )

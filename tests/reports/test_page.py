@@ -181,7 +181,7 @@ def test_no_table_and_empty_tables(tables: dict[str, pd.DataFrame], tmp_path: Pa
         ("bare", {k: pd.DataFrame() for k in tables}),
     ):
         text = Page(write_report(given, tmp_path / name, title="t", meta={})).text
-        assert "There is no result to report." in text and "No incident." in text and "No alert." in text
+        assert "There are no results to report." in text and "No incidents." in text and "No alerts." in text
 
 
 @pytest.mark.usefixtures("words")
@@ -303,7 +303,7 @@ def test_alert_report(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
 @pytest.mark.usefixtures("words")
 def test_alert_report_without_alerts_or_identities(tmp_path: Path) -> None:
     assert (
-        "No alert: nothing in this log"
+        "No alerts: nothing in this log"
         in Page(write_alert_report(pd.DataFrame(), tmp_path / "a", title="t", meta={})).text
     )
     bare = pd.DataFrame({"score": [1.0, 2.0]})

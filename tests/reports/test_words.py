@@ -77,8 +77,7 @@ def test_a_median_that_is_not_reached_is_said() -> None:
     text = sentence(case({"a": [60, 120, np.nan, np.nan, np.nan]}))
     assert "half of all" not in text
     assert (
-        "Fewer than half were caught, so the median time to detect is not reached; "
-        "a quarter of all was caught within 2 minutes."
+        "It caught fewer than half, so there is no median time to detect; it caught a quarter of all within 2 minutes."
     ) in text
 
 
@@ -95,9 +94,7 @@ def test_everything_caught() -> None:
 
 def test_no_incident() -> None:
     data = case({}, causes=["baseline"])
-    assert sentence(data).startswith(
-        "first-seen had nothing to catch: no incident could be observed in the test window."
-    )
+    assert sentence(data).startswith("first-seen had nothing to catch: the test window holds no observable incident.")
     assert "Ordinary work causes its only false alarm." in sentence(data)
     assert remarks(data) == ()
 
@@ -116,13 +113,13 @@ def test_false_alarms_during_incidents() -> None:
 
 
 def test_few_worlds_promise_nothing(make_world: Callable[..., dict[str, pd.DataFrame]]) -> None:
-    said = "So few worlds cannot tell any two detectors apart."
+    said = "This is too few worlds for any difference between two detectors to be significant."
     detectors = ("first-seen", "rate", "peer-group", "never")  # three pairs, which take seven worlds
     for seeds, found in ((1, False), (2, True), (6, True), (7, False)):
         tables = make_world(seeds=seeds, detectors=detectors, each=1)
         assert (said in summarise(normalise(tables), "core-week").opening) == found
     assert summarise(normalise(tables), "core-week").opening.endswith(
-        " So many worlds tell two detectors apart if their F1 differs by 0.2 or more."
+        " With this many worlds, a difference in F1 of 0.2 or more is significant."
         " Fewer than 30 worlds are a small sample."
     )
     tables["summary"]["minimum_detectable"] = np.nan  # there was nothing to compare
@@ -131,7 +128,7 @@ def test_few_worlds_promise_nothing(make_world: Callable[..., dict[str, pd.DataF
 
 def test_more_that_are_caught_by_estimate_than_by_count_are_called_so() -> None:
     data = case({"a": [60, 120] + [np.nan] * 3})
-    assert "half" not in sentence(data).replace("Fewer than half", "")
+    assert "half" not in sentence(data).replace("fewer than half", "")
     data.incidents.loc[~data.incidents["detected"], "follow_up_s"] = 1.0  # they ended at once, unseen
     assert "catches 2 of 5 incidents, an estimated half of all 5 within" in " ".join(sentence(data).split())
 
@@ -144,7 +141,7 @@ def test_references_where_there_is_no_incident() -> None:
 def test_small_samples_and_single_worlds_are_labelled() -> None:
     assert remarks(case({"a": [30, np.nan]})) == (
         "Small sample: two incidents.",
-        "One world only: another seed may tell another story.",
+        "One world only: another seed may give another result.",
     )
     assert remarks(case({"a": [30.0] * 4 + [np.nan] * 30}))[0] == "Small sample: only four caught."
     assert len(remarks(case({"a": [30.0] * 40}))) == 1
@@ -154,7 +151,7 @@ def test_much_abstention_is_said() -> None:
     def said(abstained: int) -> str:
         return sentence(case({"a": [30.0]}, abstained=abstained, events=1000))
 
-    assert said(1000).endswith("It abstained on every event, so these figures say nothing of it.")
+    assert said(1000).endswith("It abstained on every event, so these figures say nothing about it.")
     assert said(999).endswith("It abstained on >99 % of all events.") and "on 62 % of all events." in said(620)
     assert "abstained" not in said(499)
 
@@ -190,7 +187,7 @@ def test_references_are_apart(make_world: Callable[..., dict[str, pd.DataFrame]]
     assert "oracle, which is told the truth and checks the plumbing only, catches all 60 incidents" in words.references
     assert words.opening == (
         "Five detectors under test, 60 incidents in 5 simulated worlds over 70 days of test."
-        " So few worlds cannot tell any two detectors apart."
+        " This is too few worlds for any difference between two detectors to be significant."
     )
 
 
@@ -202,4 +199,4 @@ def test_a_test_of_an_hour_is_no_fraction_of_a_day(make_world: Callable[..., dic
 
 def test_no_table_at_all() -> None:
     words = summarise(normalise({}), "")
-    assert (words.opening, words.findings, words.references) == ("There is no result to report.", (), "")
+    assert (words.opening, words.findings, words.references) == ("There are no results to report.", (), "")

@@ -127,7 +127,7 @@ def test_a_replaced_list_takes_its_places_along() -> None:
         ("3", "f.yaml:2: extends: expected a scenario's name or a path, not 3"),
         ("", "f.yaml:2: extends: expected a scenario's name or a path, not null"),
         ("[a, b]", "f.yaml:2: extends: expected a scenario's name or a path, not a list"),
-        ("other.yaml", "f.yaml:2: extends: expected a scenario's name: there is no folder"),
+        ("other.yaml", "f.yaml:2: extends: expected a scenario's name: a path needs a file"),
     ],
 )
 def test_a_bad_extends_is_answered(extends: str, answer: str) -> None:

@@ -100,7 +100,7 @@ def compiled(node: object, kind: str) -> Condition:
         keyword = _value(node.value, loose=True)
         return Condition(lambda record: any(map(keyword, leaves(record))), frozenset(), lambda carried: (True, True))
     if not isinstance(node, ConditionFieldEqualsValueExpression):
-        raise ValueError(f"conditions of the kind {type(node).__name__} are not evaluated")
+        raise ValueError(f"conditions of type {type(node).__name__} are not supported")
     name = field_name(node.field, kind)
     steps = tuple(name.split("."))
     if isinstance(node.value, (SigmaNull, SigmaExists)):
@@ -143,7 +143,7 @@ def _value(value: SigmaType, loose: bool = False) -> Callable[[Json], bool]:
     if isinstance(value, types.SigmaCompareExpression):
         limit, compare = value.number.number, COMPARISONS[value.op.name]
         return lambda seen: (held := number(seen)) is not None and bool(compare(held, limit))
-    raise ValueError(f"values of the kind {type(value).__name__} are not evaluated")
+    raise ValueError(f"values of type {type(value).__name__} are not supported")
 
 
 def _part(part: str | SpecialChars | Placeholder) -> str:
@@ -153,7 +153,7 @@ def _part(part: str | SpecialChars | Placeholder) -> str:
         return re.escape(part)
     if part in (SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE):
         return ".*" if part is SpecialChars.WILDCARD_MULTI else "."
-    raise ValueError("placeholders are not evaluated: expand them first")
+    raise ValueError("placeholders are not supported: expand them first")
 
 
 def _within(seen: Json, wanted: SigmaCIDRExpression) -> bool:

@@ -66,7 +66,7 @@ def load_rules(path: Path) -> Ruleset:
             result.rejected[file] = _reason(error)
     if not result.rules and not result.correlations:
         why = "".join(f"; {file.name}: {reason}" for file, reason in list(result.rejected.items())[:3])
-        raise ValueError(f"{path}: no Sigma rule in it (files that end in {', '.join(SUFFIXES)}){why}")
+        raise ValueError(f"{path}: no Sigma rules (expected files ending in {', '.join(SUFFIXES)}){why}")
     return result
 
 

@@ -60,7 +60,7 @@ def learn(log: EventLog) -> Profile:
     """
     columns = Columns(log)
     if not len(columns):
-        raise LogError("no record of the log tells an identity: there is nothing to learn of a platform")
+        raise LogError("no record in the log has an identity, so there is nothing to profile")
     late = columns["arrived"] - columns["time"]
     stream, project, image = columns["stream"], columns["project"], columns["image"]
     texts = columns.vocabulary["stream"]

@@ -75,7 +75,7 @@ def statistics(log: EventLog, span: tuple[int, int] | None = None) -> Statistics
     """
     columns = Columns(log, span)
     if not len(columns):
-        raise ValueError("no event tells an identity")
+        raise ValueError("no event has an identity")
     identity, times = columns["identity"], columns["time"]
     counts = np.bincount(identity[identity >= 0])
     counts = np.sort(counts[counts > 0])

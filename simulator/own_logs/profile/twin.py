@@ -116,7 +116,9 @@ def _measured(plain: Plain, profile: Profile) -> Statistics:
         return statistics(simulate(scenario, 0).log, (begin, begin + length))
     except ValueError:
         lasts = format_duration(length)
-        raise LogError(f"a twin of this log is idle for its whole {lasts}: the log is too short or too thin") from None
+        raise LogError(
+            f"a twin of this log would be idle for its whole {lasts}: the log is too short or has too few events"
+        ) from None
 
 
 def _correct(plain: Plain, factor: str, wanted: float, found: float) -> None:

@@ -68,7 +68,7 @@ class Delimited:
             if not header:
                 header = tuple(row)
                 if twice := next((name for name in header if name and header.count(name) > 1), None):
-                    source.problem = f"the header has {twice!r} twice: its columns cannot be told apart"
+                    source.problem = f"the header has two columns named {twice!r}"
                     return
             elif row:
                 wrong = f"{len(row)} fields where {len(header)} were expected" if len(row) != len(header) else None
@@ -83,7 +83,7 @@ class Delimited:
             header = self.header or self._row(file, 0)
             return _encoded(tuple(header), self._row(file, offset))
         except (StopIteration, csv.Error):
-            raise LogError(f"{file}: no row at byte {offset} any more") from None
+            raise LogError(f"{file}: the row at byte {offset} is gone") from None
 
     def _row(self, file: Path, offset: int) -> list[str]:
         """The row that begins at byte `offset`; raises `StopIteration` where there is none."""

@@ -80,12 +80,12 @@ class Imported:
                     if leaf.row is None:
                         continue
                     if number >= total or self._origins.place(number) != (file, offset, item):
-                        raise LogError(f"{file}: the record at byte {offset} is not the one that was imported")
+                        raise LogError(f"{file}: the record at byte {offset} has changed since the import")
                     if positions[number] >= 0:
                         yield int(positions[number]), leaf.format, whole(leaf.raw)
                     number += 1
         if number < total:
-            raise LogError(f"{total - number} records that were imported are not there any more")
+            raise LogError(f"{total - number} records have disappeared since the import")
 
 
 def import_log(
@@ -106,7 +106,7 @@ def import_log(
     mappers, layout = _formats(format, mapping)
     files, ignored, closed = find_files(paths)
     if not files:
-        raise LogError(f"{shown}: no log files in it (names that end in {', '.join(SUFFIXES)})")
+        raise LogError(f"{shown}: no log files (expected names ending in {', '.join(SUFFIXES)})")
     report, table, origins = ImportReport(ignored=ignored, unreadable=closed), RowBuilder(), Origins()
     reader = Reader([mapper(table) for mapper in mappers], layout)
     advance = _advance(progress, sum(map(_size, files)))
@@ -194,7 +194,7 @@ def _formats(format: str | None, mapping: Path | None) -> tuple[list[Callable[[R
     """The mappers to try, and how files are laid out."""
     if mapping is not None:
         if format is not None:
-            raise LogError("a mapping file describes the format itself: give either a format or a mapping")
+            raise LogError("give a format or a mapping, not both: a mapping file already names its format")
         mapped = load_mapping(mapping)
         return [partial(FieldMapper, mapped.name, mapped.read)], _layout(mapped)
     chosen = FORMATS.values() if format is None else [format_named(format)]

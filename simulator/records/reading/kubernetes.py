@@ -132,7 +132,7 @@ class KubernetesMapper:
         if verb is None or (record.auditID is None and record.stage is None):
             return None
         if record.stage == "RequestReceived":
-            raise Unreadable("a request that was only received: its answer is another record")
+            raise Unreadable("a request received but not yet answered (the answer is another record)")
         time = self._times[record.requestReceivedTimestamp or record.timestamp or record.stageTimestamp]
         arrived = self._times[record.stageTimestamp] if record.stageTimestamp else time
         who = (bytes(record.user), bytes(record.impersonatedUser), self.cluster)

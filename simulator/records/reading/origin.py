@@ -66,5 +66,5 @@ def value_at(file: Path, offset: int) -> bytes:
         return data  # the last line
     if end < 0:
         why = f" ({source.problem})" if source.problem else ""
-        raise LogError(f"{file}: no record at byte {offset} any more{why}")
+        raise LogError(f"{file}: the record at byte {offset} is gone{why}")
     return data[:end]

@@ -52,7 +52,7 @@ def value_at(file: Path, row: int) -> bytes:
                 before += count
     except (pa.ArrowException, OSError) as error:
         raise LogError(f"{file}: {error}") from None
-    raise LogError(f"{file}: no row {row + 1} any more")
+    raise LogError(f"{file}: row {row + 1} is gone")
 
 
 def _held(value: Json) -> Json:

@@ -138,7 +138,7 @@ class Reader:
         found = self._opened[1]
         record = lenient(found[item].decode("utf-8", "replace")) if item < len(found) else None
         if not isinstance(record, dict):
-            raise LogError(f"{file}: the record at byte {offset} is not the one that was imported")
+            raise LogError(f"{file}: the record at byte {offset} has changed since the import")
         return record
 
     def _leaf(self, raw: bytes) -> Leaf:

@@ -77,7 +77,7 @@ class ImportReport:
         if self.formats:
             lines[0] += " (" + ", ".join(f"{name} {count}" for name, count in self.formats.most_common()) + ")"
         if self.repeated:
-            lines.append(f"merged {self.repeated}: another record of an act that one record tells of already")
+            lines.append(f"merged {self.repeated} records that repeat another record's act")
         lines += [f"skipped {count}: {reason}" for reason, count in self.skipped.most_common()]
         lines += [f"repaired {count}: {what}" for what, count in self.repaired.most_common()]
         lines += [f"not used {count}: {name}" for name, count in self.unused.most_common()]

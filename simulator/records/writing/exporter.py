@@ -87,7 +87,7 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
         held = ", ".join(f"{count} of {stream}" for stream, count in result.left.items()) or "none"
         if result.foreign:
             held += f", and {result.foreign.total()} calls that it has no counterpart of"
-        raise LogError(f"{format} records carry {', '.join(sorted(kind.streams))}: the log's events are {held}")
+        raise LogError(f"{format} records carry only {', '.join(sorted(kind.streams))}, but the log holds {held}")
     return result
 
 

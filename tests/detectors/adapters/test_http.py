@@ -122,7 +122,7 @@ def test_a_service_keeps_the_contract(serve) -> None:
         (b"[1]", 200, "answered '[1]': expected {\"scores\": [...]}"),
         (b'{"scores": [1, 2]}', 200, "2 answers for 600 events: expected one an event"),
         (json.dumps({"scores": ["high"] * 600}).encode(), 200, "answered 'high': expected a number, null"),
-        (json.dumps({"scores": [None] * 600}).encode(), 200, "abstained (NaN) on each of the first 600 events"),
+        (json.dumps({"scores": [None] * 600}).encode(), 200, "abstained (NaN) on all of the first 600 events"),
     ],
 )
 def test_what_is_no_answer_is_told(serve, body, status, message) -> None:
@@ -180,7 +180,7 @@ def test_a_service_that_is_not_there_is_told() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))  # nobody listens, and nobody else is given this port
         detector = Http(url=f"http://127.0.0.1:{silent.getsockname()[1]}/")
-        with pytest.raises(RuntimeError, match=r"cannot be asked: .*refused"):
+        with pytest.raises(RuntimeError, match=r"request failed: .*refused"):
             detector.fit(HISTORY, Knowledge())
 
 

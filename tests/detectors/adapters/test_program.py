@@ -134,8 +134,8 @@ def test_what_cannot_be_run_is_told_at_once(tmp_path, script) -> None:
     (tmp_path / "plain.sh").write_text(SHELL)
     for spec, message in {
         "program": "expected a program to run: program(command=./score.sh)",
-        "program(command=no-such-program-here)": "no-such-program-here cannot be run: there is no such program",
-        f"program(command={tmp_path}/plain.sh)": "cannot be run: chmod +x makes it a program",
+        "program(command=no-such-program-here)": "no-such-program-here cannot be run: no such program",
+        f"program(command={tmp_path}/plain.sh)": "cannot be run: chmod +x makes it executable",
     }.items():
         with pytest.raises(SpecError) as error:
             load(spec)
@@ -156,7 +156,7 @@ def test_what_cannot_be_run_is_told_at_once(tmp_path, script) -> None:
             "import sys\nfor n, line in enumerate(sys.stdin): print('1\\n2' if n == 9 else 1, flush=True)",
             "answered more than the 600 events it was given: expected a line for each",
         ),
-        ("import sys\nfor line in sys.stdin: print('null')", "abstained (NaN) on each of the first 500 events"),
+        ("import sys\nfor line in sys.stdin: print('null')", "abstained (NaN) on all of the first 500 events"),
         ("import sys\nwhile True: print('1' * 65536, end='')", "answered with more than 2,867,200 bytes"),
         (
             "import sys\nheld = [b'x' * 2**20 for _ in range(400)]",

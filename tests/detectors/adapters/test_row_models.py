@@ -124,11 +124,11 @@ def test_river_learns_the_latest_hours_and_in_their_order(build) -> None:
     [
         (
             "river(model=HalfSpaceTree)",
-            "there is no anomaly model of River 'HalfSpaceTree': did you mean HalfSpaceTrees?",
+            "no anomaly model of River 'HalfSpaceTree': did you mean HalfSpaceTrees?",
         ),
         ("river(options={'trees': 3})", "HalfSpaceTrees does not take the options {'trees': 3}"),
-        ("pyod(model=IForrest)", "there is no model of PyOD 'IForrest': did you mean iforest?"),
-        ("sklearn(model=ensemble.IsolationForrest)", "there is no class 'IsolationForrest' in sklearn.ensemble"),
+        ("pyod(model=IForrest)", "no model of PyOD 'IForrest': did you mean iforest?"),
+        ("sklearn(model=ensemble.IsolationForrest)", "no class 'IsolationForrest' in sklearn.ensemble"),
         ("sklearn(model=cluster.KMeans)", "cluster.KMeans has no fit with score_samples or decision_function"),
     ],
 )

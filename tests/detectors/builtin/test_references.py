@@ -37,5 +37,5 @@ def test_periodic_flags_the_first_event_of_each_interval(log, judge) -> None:
 
 
 def test_the_oracle_refuses_to_guess(log) -> None:
-    with pytest.raises(RuntimeError, match="the scorer supplies them from the truth"):
+    with pytest.raises(RuntimeError, match="the evaluation supplies them from the truth"):
         Oracle().score(log.batch(0, 1))

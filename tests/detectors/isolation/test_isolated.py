@@ -163,7 +163,7 @@ def test_its_code_is_not_loaded_here_and_what_it_prints_is_no_answer(theirs, mon
         ("return np.zeros((len(batch), 1))", "returned shape (600, 1), expected (600,): one score an event"),
         ("return ['high'] * len(batch)", "returned <U4, expected 600 floats"),
         ("return None", "returned object, expected 600 floats"),
-        ("return np.full(len(batch), np.nan)", "abstained (NaN) on each of the first 600 events"),
+        ("return np.full(len(batch), np.nan)", "abstained (NaN) on all of the first 600 events"),
         ("self.held = np.ones((1 << 30,)); return self.held[:600]", "MemoryError"),
     ],
 )

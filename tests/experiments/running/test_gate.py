@@ -142,7 +142,7 @@ def test_what_is_missing_fails() -> None:
 def test_other_worlds_cannot_be_compared() -> None:
     for found, said in (
         (gate(baseline("w2", a=record(HALF)), baseline(a=record(HALF))), "--update"),
-        (gate(baseline(a=record(HALF, worlds=19)), baseline(a=record(HALF))), "another number of worlds"),
+        (gate(baseline(a=record(HALF, worlds=19)), baseline(a=record(HALF))), "a different number of worlds"),
         (gate(baseline(a=record(HALF)), Baseline("s", 1, "w", {})), "holds none of mine"),
     ):
         assert found.word == "inconclusive" and found.exit_code == 3 and said in found.problem

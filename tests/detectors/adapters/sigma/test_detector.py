@@ -183,7 +183,7 @@ def test_files_that_are_no_rules_are_told_and_cost_only_themselves(tmp_path):
     assert [found.title for found in loaded.rules] == ["base", "good"]
     assert [found.title for found in loaded.correlations] == ["c"]
     assert {file.stem for file in loaded.rejected} == {"broken", "no-condition", "object"}
-    with pytest.raises(ValueError, match=r"no Sigma rule in it.*broken\.yml"):
+    with pytest.raises(ValueError, match=r"no Sigma rules.*broken\.yml"):
         load_rules(tmp_path / "broken.yml")
     with pytest.raises(ValueError, match="no Sigma rule"):
         load_rules(tmp_path / "README.md")

@@ -121,7 +121,7 @@ def test_what_differs_is_said(trail, platform):
 
 def test_a_log_without_identities_teaches_nothing():
     times = np.arange(3)
-    with pytest.raises(LogError, match="tells an identity"):
+    with pytest.raises(LogError, match="has an identity"):
         learn(EventLog.from_columns({"time": times, "arrived": times}, Vocabulary()))
 
 

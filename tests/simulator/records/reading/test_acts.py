@@ -75,7 +75,7 @@ def imported(folder, *records):
 def test_a_record_that_is_delivered_again_is_the_same_act(tmp_path, record):
     result = imported(tmp_path, record, record, record)
     assert (result.report.events, result.report.repeated, result.report.records) == (1, 2, 3)
-    assert "merged 2: another record of an act that one record tells of already" in result.report.summary()
+    assert "merged 2 records that repeat another record's act" in result.report.summary()
     assert result.original(0) == record
     assert [position for position, _, _ in result.records()] == [0]
 

@@ -164,7 +164,7 @@ def test_original_says_when_the_file_has_changed(tmp_path):
     path = written(tmp_path, "a.json", json.dumps(RECORDS))
     imported = import_log(path)
     path.write_text("")
-    with pytest.raises(LogError, match="no record at byte 0 any more"):
+    with pytest.raises(LogError, match="the record at byte 0 is gone"):
         imported.original(0)
     with pytest.raises(IndexError):
         imported.original(len(RECORDS))

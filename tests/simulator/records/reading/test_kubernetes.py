@@ -108,7 +108,7 @@ def test_a_request_that_was_received_and_answered_is_one_event(tmp_path):
     (tmp_path / "log.json").write_text(f"{json.dumps(received)}\n{json.dumps(POD)}\n")
     imported = import_log(tmp_path)
     assert [found.outcome for found in imported.log.batch(0, len(imported.log))] == ["success"]
-    assert imported.report.skipped == {"a request that was only received: its answer is another record": 1}
+    assert imported.report.skipped == {"a request received but not yet answered (the answer is another record)": 1}
 
 
 @pytest.mark.parametrize(
