@@ -5,6 +5,8 @@
 #   make wheel-check   the built package, installed elsewhere
 #   make pages   writes the pages of docs/ that are made from the code
 #   make test-slow     the longer tests that make test leaves out
+#   make test-lowest   the tests with the oldest versions that are supported
+#   make lock    pins the versions (UPGRADE=1: the newest)   make sbom  lists them as CycloneDX
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,14 +17,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := requirements/lock.txt
+RUNTIME := requirements/runtime.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+HASHED := install --quiet --require-hashes --no-deps -r
+OURS := install --quiet --no-deps --no-build-isolation
 WORKERS ?= 2
 SCENARIO ?= quickstart
 
-.PHONY: help demo test test-slow gate lint format types bench wheel-check docs pages links lock clean
+.PHONY: help demo test test-slow gate lint format types bench wheel-check docs pages links lock test-lowest sbom clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -7
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -9
 
 # --- environment: stamps make repeated calls quick ---------------------------------------------------
 
@@ -31,14 +36,16 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.made pyproject.toml $(LOCK)
+$(VENV)/.runtime: $(VENV)/.made pyproject.toml $(RUNTIME)
 	@echo "installing scopedrift into $(VENV) (once; takes a minute or two)"
-	@$(PIP) install --quiet --constraint $(LOCK) --editable .
+	@$(PIP) $(HASHED) $(RUNTIME)
+	@$(PIP) $(OURS) --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml $(LOCK)
 	@echo "installing scopedrift with its tests and checks into $(VENV) (once; takes a minute or two)"
-	@$(PIP) install --quiet --constraint $(LOCK) --editable '.[dev]'
+	@$(PIP) $(HASHED) $(LOCK)
+	@$(PIP) $(OURS) --editable .
 	@touch $(VENV)/.runtime $@
 
 # Tools that read sources cannot follow the mapping of folders to packages; a folder of links on their path shows it.
@@ -90,18 +97,40 @@ wheel-check: $(VENV)/.made
 	@$(PIP) wheel --verbose --no-deps --wheel-dir build/wheel . > build/wheel.log 2>&1 || { cat build/wheel.log >&2; exit 1; }
 	@if grep -i -A 3 'would be ignored' build/wheel.log >&2; then exit 1; fi
 	@$(PYTHON) -m venv build/venv
-	@build/venv/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(LOCK) build/wheel/*.whl
+	@build/venv/bin/python -m pip --disable-pip-version-check $(HASHED) $(RUNTIME)
+	@build/venv/bin/python -m pip --disable-pip-version-check $(OURS) build/wheel/*.whl
+	@build/venv/bin/python -m pip check
 	@mkdir -p build/elsewhere
 	@cd build/elsewhere && ../venv/bin/scopedrift list scenarios
 	@cd build/elsewhere && ../venv/bin/scopedrift run $(SCENARIO) --seeds 1 --detector first-seen --detector never --out result --no-track
 	@test -s build/elsewhere/result/report.html
 	@echo "the wheel works outside the repository"
 
-lock: ## resolves the newest versions that fit pyproject.toml and writes them down
+# Resolves the versions that fit pyproject.toml, for every system and Python from 3.11 on (UPGRADE=1: the newest), with hashes.
+RESOLVE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[dev]'
-	@{ sed -n '/^#/p' $(LOCK); build/lock/bin/python -m pip --disable-pip-version-check freeze --exclude-editable --exclude pip --exclude setuptools; } > build/lock.txt
-	@mv build/lock.txt $(LOCK)
+	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet uv
+	@echo 'setuptools>=77' > build/lock/build.in
+	@sed '/^ \|^#/d; s/ \\$$//' $(if $(UPGRADE),/dev/null,$(LOCK)) > build/lock/kept.txt
+	@$(RESOLVE) pyproject.toml build/lock/build.in --extra dev --constraint build/lock/kept.txt -o build/lock/all.txt
+	@$(RESOLVE) pyproject.toml build/lock/build.in --constraint build/lock/all.txt -o build/lock/runtime.txt
+	@{ sed -n '/^#/p' $(LOCK); cat build/lock/all.txt; } > build/lock/new.txt && mv build/lock/new.txt $(LOCK)
+	@{ sed -n '/^#/p' $(RUNTIME); cat build/lock/runtime.txt; } > build/lock/new.txt && mv build/lock/new.txt $(RUNTIME)
+
+# The tests with the lowest versions that pyproject.toml admits, in an environment of their own.
+test-lowest: $(VENV)/.made
+	@rm -rf build/lowest && $(PYTHON) -m venv build/lowest
+	@build/lowest/bin/python -m pip --disable-pip-version-check install --quiet uv
+	@build/lowest/bin/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	@build/lowest/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+# What scopedrift depends on, as a CycloneDX list: build/sbom.json.
+sbom: $(VENV)/.made
+	@mkdir -p build && test -x build/sbom/bin/cyclonedx-py || { $(PYTHON) -m venv build/sbom && build/sbom/bin/python -m pip --disable-pip-version-check install --quiet cyclonedx-bom; }
+	@build/sbom/bin/cyclonedx-py requirements $(RUNTIME) --output-format JSON --output-file build/sbom.json
+	@echo build/sbom.json
 
 clean:
 	@rm -rf build .types .pytest_cache .mypy_cache .ruff_cache .hypothesis

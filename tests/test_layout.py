@@ -103,19 +103,40 @@ def test_no_registry_and_no_machine_path_is_committed():
     assert not suspicious
 
 
-def test_the_lock_pins_every_version():
-    lines = [line for line in (ROOT / "requirements" / "lock.txt").read_text().splitlines() if not line.startswith("#")]
-    assert lines
-    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+", line)] == []
+def pinned(name: str) -> dict[str, list[str]]:
+    """The lines with hashes of each pinned version."""
+    pins: dict[str, list[str]] = {}
+    for line in (ROOT / "requirements" / name).read_text().splitlines():
+        if line.startswith(" "):
+            pins[next(reversed(pins))].append(line.strip(" \\"))
+        elif not line.startswith("#"):
+            pins[line.strip(" \\")] = []
+    return pins
 
 
-def test_the_lock_covers_what_is_installed_by_name():
-    lines = (ROOT / "requirements" / "lock.txt").read_text().splitlines()
-    locked = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
+def named(text: str) -> str:
+    return re.split(r"[\[><=!~; ]", text)[0].lower().replace("_", "-").replace(".", "-")
+
+
+@pytest.mark.parametrize("lock", ["lock.txt", "runtime.txt"])
+def test_the_locks_pin_every_version_by_its_hash(lock):
+    pins = pinned(lock)
+    assert pins
+    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+( ; .+)?", pin)] == []
+    assert [pin for pin, lines in pins.items() if not lines] == []
+    assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", line) for lines in pins.values() for line in lines)
+
+
+def test_the_locks_cover_what_is_installed_by_name():
     extras = PROJECT["project"]["optional-dependencies"]
-    wanted = [*PROJECT["project"]["dependencies"], *(need for needs in extras.values() for need in needs)]
-    names = {re.split(r"[\[><=!~; ]", need)[0].lower().replace("_", "-") for need in wanted} - {"scopedrift"}
-    assert names <= locked
+    needs = {
+        "runtime.txt": PROJECT["project"]["dependencies"],
+        "lock.txt": [n for extra in extras.values() for n in extra],
+    }
+    for lock, wanted in needs.items():
+        assert {named(need) for need in wanted} - {"scopedrift"} <= {named(pin) for pin in pinned(lock)}
+    runtime, everything = ({pin.partition(" ")[0] for pin in pinned(lock)} for lock in ("runtime.txt", "lock.txt"))
+    assert runtime <= everything
 
 
 def test_make_targets_of_the_readme_exist():
