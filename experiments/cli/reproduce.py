@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MARKER = "run.json"
 BOARD = "leaderboard"
-SUITE, QUICK_SUITE, QUICK_SEEDS = "full-1", "quick", 3
+SUITE, QUICK_SUITE, QUICK_SEEDS = "full-2", "quick", 3
 
 
 def reproduce(

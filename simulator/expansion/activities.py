@@ -33,6 +33,8 @@ class Activity:
     operations: tuple[Operation, ...]
     steps: int
     """Length of the sequence; 0 for a mix."""
+    per_task: int = 0
+    """Events per task; 0: all belong to one."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class ActivityTable:
             edges = np.cumsum(list(spec.mix.values()))
             place = np.searchsorted(edges / edges[-1], (np.arange(TABLE) + 0.5) / TABLE)
         listed = tuple(known[each] for each in sequence or spec.operations)
-        activity = Activity(len(self._tables), name, listed, len(sequence))
+        activity = Activity(len(self._tables), name, listed, len(sequence), spec.per_task)
         self._by_name[name] = activity
         for part in range(parts):
             self._coded.append(activity)

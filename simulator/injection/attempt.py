@@ -19,7 +19,7 @@ from scopedrift.simulator.injection.backend import Aim, Backend
 AIMS: Final = 9
 """At strength 1 an adversary considers this many more targets than one, for one that it may reach (assumed)."""
 FADING: Final = 2
-"""StageCalls that a victim does not make fade with this power of what strength leaves (assumed)."""
+"""Calls that a victim does not make fade with this power of what strength leaves (assumed)."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Times are microseconds since 1970 UTC, lengths microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
@@ -38,16 +38,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class StageCalls:
-    """StageCalls that are made together: `count` of them by their weights, within `lasts` microseconds from now."""
+    """Calls that are made together: `first` in that order, the others of `count` by their weights."""
 
     technique: Technique
     weights: Mapping[str, float]
+    first: tuple[str, ...]
     count: int
     lasts: int
+    """Microseconds, from now."""
     truth: int
     """Code of the incident log."""
-    number: int
-    """Number of these calls within the incident: each number has draws of its own."""
     how: Literal["made", "refused", "primed"] = "made"
     """Whether all are refused, or nobody is to notice them: outages spare those that prime the baseline."""
 
@@ -71,8 +71,8 @@ class Backend(Protocol[Aim]):
     def wait(self, duration: int) -> simpy.Event:
         """An event that much later."""
 
-    def find_victim(self) -> Victim:
-        """Choose whom it begins from, and be inside; raises `ValueError` if there is nobody."""
+    def find_victim(self) -> Victim | None:
+        """Choose whom it begins from, and be inside; `None` if there is nobody whom it could begin from."""
 
     def take_foothold(self) -> Process:
         """Begin as its template says: inside the victim, with its credential from elsewhere, or as its copy."""
@@ -80,6 +80,10 @@ class Backend(Protocol[Aim]):
     def wait_for_cover(self, technique: Technique) -> Process:
         """With a chance of the strength: wait for a task of the victim that does such things anyway."""
         yield from ()
+
+    def expired(self) -> bool:
+        """Whether the credential that it holds has ended."""
+        return False
 
     def fetch_image(self) -> None:
         """Get an image from a registry that the victim never used, unless it has one."""
@@ -100,12 +104,9 @@ class Backend(Protocol[Aim]):
     def habit(self) -> tuple[float, float] | None:
         """Events and length of what the victim did last, to be like it; `None` if nothing is known."""
 
-    def log(self, calls: StageCalls, aim: Aim) -> int:
-        """Record calls that begin now; how long they take."""
-
-    def perform(self, calls: StageCalls, aim: Aim) -> Process:
-        """Record calls that begin now, and wait until they are over."""
-        yield self.wait(self.log(calls, aim))
+    def perform(self, calls: StageCalls, aim: Aim) -> Generator[simpy.Event, object, bool]:
+        """Record calls that begin now, and wait until they are over; whether all were made."""
+        ...
 
     def gain(self, what: str, ahead: Sequence[Technique]) -> None:
         """What a successful technique yields; `ahead` are the techniques that it is for."""

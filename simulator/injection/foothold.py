@@ -1,22 +1,25 @@
 """Footholds in a simulated world: what an incident holds, and of how much use a workload would be to it.
 
-An intruder inside a workload has whatever the workload has at the time: its task, its credential, its
-address.  A stolen credential is a copy that ends when the original does.  A copied account is another
-workload that works under the victim's identity.
+An intruder inside a workload acts in its tasks while they live, or starts one.  A stolen credential works as long as
+the session that it was copied from lives, until it is replaced.  A copied account is another workload that works under
+the victim's identity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final
 
 from scopedrift.scenarios.catalogue import Technique
 from scopedrift.simulator.expansion.tables import Actor
+from scopedrift.simulator.injection.rides import Ride
 from scopedrift.simulator.log.events import MISSING
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
+from scopedrift.simulator.world.sessions import Sessions
+from scopedrift.simulator.world.traces import TaskTrace
 from scopedrift.simulator.world.workload import Workload
 
 FOREVER: Final = 1 << 62
@@ -31,59 +34,50 @@ class WorldFoothold:
     workload: Workload
     identity: Identity
     """What it acts as; another one's where an account was copied."""
-    key: int
-    """64-bit key of the incident's own draws."""
-    inside: bool
-    """Whether it follows the workload from task to task."""
-    actor: Actor
-    job: int
-    session: int
-    anchor: int
-    epoch: int = MISSING
-    """Number of a stolen credential in its session; -1 where it is renewed."""
+    kinds: tuple[str, ...]
+    """Kinds of task that it may act in."""
+    sessions: Sessions
+    """What keeps the sessions alive that it opens itself."""
+    inside: bool = True
+    """Whether it acts from within the workload."""
+    session: int = MISSING
+    """The session whose credential it copied; -1: it obtains credentials itself."""
     expires: int = MISSING
-    """When the held credential stops working; -1: never."""
+    """When the copy is replaced; -1: never."""
+    outside: bool = False
+    """Whether it calls from the Internet."""
+    ride: Ride | None = None
+    """Where it is now."""
+    opened: Ride | None = None
+    """The latest task that it started itself."""
     grants: frozenset[Grant] = frozenset()
     """What was gained on the way (a minted token, administration) additionally allows."""
     grants_until: int = MISSING
     image: str | None = None
 
-    @classmethod
-    def within(cls, world: World, workload: Workload, own: int, inside: bool = True) -> Self:
-        """Where a workload is now; `inside` it, to follow it, or with a copy of what it holds."""
-        last = workload.last_task
-        assert last is not None
-        actor = replace(world.actors[last.actor], key=own, changed={})
-        return cls(workload, workload.identity, own, inside, actor, last.job, last.session, last.anchor)
+    def acting(self, world: World, number: int, key: int) -> Actor:
+        """An actor as which it acts in a task: the task's, under what identity and from where the incident calls."""
+        actor = replace(world.actors[number], key=key, changed={})
+        if self.identity is not self.workload.identity:
+            held = self.identity
+            actor = replace(
+                actor,
+                identity=held.code,
+                credential_key=held.credential_key,
+                credential_kind=world.code("credential_kind", held.credential_kind),
+                half_life=held.half_life,
+                key_made_at=held.made_at,
+            )
+        return replace(actor, sources=world.external) if self.outside else actor
 
-    @classmethod
-    def copied(cls, world: World, victim: Workload, other: Workload, own: int) -> Self:
-        """Another workload that works under the victim's identity."""
-        last, held = other.last_task, victim.last_task
-        assert last is not None and held is not None
-        source = world.actors[held.actor]
-        actor = replace(
-            world.actors[last.actor],
-            key=own,
-            changed={},
-            identity=source.identity,
-            credential_key=source.credential_key,
-            credential_kind=source.credential_kind,
-            half_life=source.half_life,
-            key_made_at=source.key_made_at,
-        )
-        return cls(other, victim.identity, own, False, actor, last.job, held.session, held.anchor)
+    def bound_to(self, trace: TaskTrace, now: int) -> None:
+        """Hold a copy of a task's credential, which works until that is replaced."""
+        self.session = trace.holder.session
+        self.expires = self.identity.issued(trace.holder.anchor, now)[1]
 
-    def steal(self, now: int) -> None:
-        """Hold a copy of the credential, which ends with the original."""
-        self.epoch, self.expires = self.identity.copied(self.anchor, now)
-
-    def follow(self, world: World) -> None:
-        """Be where the workload is now, if inside it."""
-        last = self.workload.last_task
-        if self.inside and last is not None:
-            self.job, self.session, self.anchor = last.job, last.session, last.anchor
-            self.actor = replace(world.actors[last.actor], key=self.key, changed={})
+    def free(self) -> None:
+        """Hold a credential that does not end, or that it renews itself."""
+        self.session = self.expires = MISSING
 
 
 def use(world: World, workload: Workload, techniques: Sequence[Technique], strength: float) -> float:

@@ -20,7 +20,7 @@ import simpy
 
 from scopedrift.scenarios.catalogue import Pace, Stage
 from scopedrift.simulator.injection.attempt import Attempt, attempt
-from scopedrift.simulator.injection.backend import Aim, Backend, StageCalls
+from scopedrift.simulator.injection.backend import Aim, Backend, StageCalls, Victim
 from scopedrift.simulator.injection.incident_log import IncidentLog, OpenIncident
 from scopedrift.simulator.injection.plan import IncidentPlan, patience
 from scopedrift.simulator.injection.tempo import between
@@ -29,7 +29,7 @@ from scopedrift.simulator.log.truth import Incident
 from scopedrift.simulator.runtime.platform import Process
 
 ATTEMPTS: Final = 3
-"""StageCalls made before a refusal is believed (assumed)."""
+"""Calls made before a refusal is believed (assumed)."""
 REFUSAL: Final = 20 * SECOND
 """How long it takes to believe a refusal (assumed)."""
 RETRY: Final = Pace.parse("minutes")
@@ -43,22 +43,23 @@ LONGEST: Final = 12 * HOUR
 PRIMERS: Final = (4, 12)
 """How often an adversary of strength 0.5 and 1 acts in the baseline to be learned as normal (assumed)."""
 PRIMED: Final = (2, 7)
-"""StageCalls that it makes each time: from the first, less than the second (assumed)."""
+"""Calls that it makes each time: from the first, less than the second (assumed)."""
 PRIMING: Final = 5 * MINUTE
 """How long they take at most (assumed)."""
 PRIMED_UNTIL: Final = 10 * MINUTE
 """How long before the test window it stops (assumed)."""
 PAUSES: Final = (0.2, 0.6)
 """Between them lies this share of an equal pause, and up to that much more (assumed)."""
-STAGE_NUMBERS, RETRY_NUMBERS = 256, 32
-"""Numbers for the calls of each stage, and of each of its retries."""
+NOBODY: Final = "no victim"
+"""Why an incident ended that nobody could be the victim of: it did not happen."""
 
 
 def play(backend: Backend[Aim], plan: IncidentPlan, incidents: IncidentLog, rng: np.random.Generator) -> Process:
     """The process of one incident."""
     begins = plan.at if plan.primed_at < 0 else plan.primed_at
     yield backend.wait(max(begins - backend.now, 1))
-    victim = backend.find_victim()
+    found = backend.find_victim()
+    victim = found or Victim("", "", "")
     record = Incident(
         id=plan.name,
         label="attack" if plan.spec.attack else "scope_drift",
@@ -70,6 +71,9 @@ def play(backend: Backend[Aim], plan: IncidentPlan, incidents: IncidentLog, rng:
         intent_at=backend.now,
         time_scale=plan.tempo.scale * plan.tempo.squeeze,
     )
+    if found is None:
+        incidents.open_incident(replace(record, ended_at=backend.now, end_reason=NOBODY))
+        return
     course = _Course(backend, plan, incidents, incidents.open_incident(record), rng)
     if plan.primed_at >= 0:
         yield from course.prime(plan.test_begins - PRIMED_UNTIL)
@@ -118,44 +122,52 @@ class _Course(Generic[Aim]):
         for retry in range(1 + stage.retries):
             if retry:
                 yield backend.wait(self._draw(RETRY))
-            expired = 0 <= backend.hold.expires <= backend.now
+            if backend.expired():  # what has ended cannot be presented: it leaves no record
+                result = "expired"
+                break
             tried = attempt(backend, technique, stage.aims, strength, self.rng)
             self.incident.tried(tried.in_entitlement, tried.in_scope)
-            at = STAGE_NUMBERS * number + RETRY_NUMBERS * retry
+            result = "success" if tried.succeeds else "denied"
             if tried.refused:
                 lasts, count = round(REFUSAL * self.rng.random()), ATTEMPTS * len(tried.refused)
-                backend.log(StageCalls(technique, tried.refused, count, lasts, truth, at, "refused"), tried.aim)
+                refused = StageCalls(technique, tried.refused, (), count, lasts, truth, "refused")
+                if not (yield from backend.perform(refused, tried.aim)):
+                    result = "expired"
+                    break
             if tried.succeeds:
                 if stage.impact:
                     self.incident.record = replace(self.incident.record, impact_at=backend.now)
-                yield from self._act(stage, tried, truth, at + 1)
+                if not (yield from self._act(stage, tried, truth)):
+                    result = "expired"
+                    break
                 if technique.yields:
                     backend.gain(technique.yields, self.plan.techniques(number))
-            else:
-                yield backend.wait(REFUSAL)
-            result = "success" if tried.succeeds else "expired" if expired else "denied"
-            self.incident.over(backend.now, result)
-            if result != "denied":
                 break
+            yield backend.wait(REFUSAL)
+        self.incident.over(backend.now, result)
         return result
 
-    def _act(self, stage: Stage, tried: Attempt[Aim], truth: int, at: int) -> Process:
-        """Do what is allowed, in one go or in portions that each hide in a task of the victim."""
+    def _act(self, stage: Stage, tried: Attempt[Aim], truth: int) -> Generator[simpy.Event, object, bool]:
+        """Do what is allowed, in one go or in portions that each hide in a task of the victim; whether all was done."""
         if not tried.made:
-            return
+            return True
         backend, technique, strength = self.backend, stage.technique, self.plan.spec.strength
         lasts = self._draw(stage.pace)
         count, lasts = self._volume(stage, lasts)
+        first = technique.opening(tried.made, count)
+        count = max(count, len(first))
         ordered = bool(technique.activity.sequence)
-        count = max(count, len(tried.made) if ordered else 0)
         divided = backend.hold.inside and not ordered and count >= DIVISIBLE
         portions = 1 + round((PORTIONS - 1) * strength) if divided else 1
         for portion in range(portions):
             if portion:
                 yield from backend.wait_for_cover(technique)
-            part = count // portions + (portion < count % portions)
+            part = max(count // portions + (portion < count % portions), 0 if portion else len(first))
             length = max(lasts // portions, SECOND)
-            yield from backend.perform(StageCalls(technique, tried.made, part, length, truth, at + portion), tried.aim)
+            calls = StageCalls(technique, tried.made, () if portion else first, part, length, truth)
+            if not (yield from backend.perform(calls, tried.aim)):
+                return False
+        return True
 
     def _volume(self, stage: Stage, lasts: int) -> tuple[int, int]:
         """Events and microseconds of a stage: between the technique's and those that the victim is used to."""
@@ -179,19 +191,17 @@ class _Course(Generic[Aim]):
         least, most = PRIMERS
         times = least + round((most - least) * patience(plan.spec.strength))
         gap = (until - backend.now) / times
-        for time in range(times):
+        for _ in range(times):
             yield backend.wait(max(round(gap * (PAUSES[0] + PAUSES[1] * rng.random())), 1))
             yield from backend.wait_for_cover(technique)
             if backend.now >= until:
                 return
             tried = attempt(backend, technique, stage.aims, plan.spec.strength, rng)
             if tried.made:
-                count = int(rng.integers(*PRIMED))
-                if technique.activity.sequence:
-                    count = max(count, len(tried.made))
-                at = STAGE_NUMBERS * (len(plan.stages) + time)
-                lasts = round(PRIMING * rng.random())
-                backend.log(StageCalls(technique, tried.made, count, lasts, truth, at, "primed"), tried.aim)
+                count, lasts = int(rng.integers(*PRIMED)), round(PRIMING * rng.random())
+                first = technique.opening(tried.made, count)
+                calls = StageCalls(technique, tried.made, first, max(count, len(first)), lasts, truth, "primed")
+                yield from backend.perform(calls, tried.aim)
 
     def _truth(self, number: int, stage: Stage) -> int:
         """The truth code of a stage's events."""

@@ -1,12 +1,13 @@
 """The planner's backend for a simulated world: an incident acts on the running platform through a foothold.
 
 A call succeeds only if the entitlement (or what was gained earlier), the credential's time to live and the run-time
-policy allow it; what is refused is logged as denied.
+policy allow it; what is refused is logged as denied.  Every call is logged in a ride that is alive (`rides.py`); what
+takes longer, or is more, than one ride holds goes on in the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,27 +15,21 @@ import numpy as np
 import simpy
 
 from scopedrift.scenarios.catalogue import ActivitySpec, Operation, Targets, Technique
-from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.numbers import INCIDENT_STAGES
-from scopedrift.simulator.expansion.rows import DENIED, NORMAL, Holder, StageRow
+from scopedrift.simulator.expansion.rows import DENIED, NORMAL, StageRow
+from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.injection.backend import Backend, StageCalls, Standing, Victim
-from scopedrift.simulator.injection.foothold import FOREVER, WorldFoothold, fit, reach, use
+from scopedrift.simulator.injection.boarding import Boarding
+from scopedrift.simulator.injection.foothold import FOREVER, WorldFoothold, reach, use
 from scopedrift.simulator.injection.plan import IncidentPlan
 from scopedrift.simulator.injection.targets import select
-from scopedrift.simulator.injection.tempo import between
-from scopedrift.simulator.log.events import HOUR, MINUTE, MISSING, registry_of
-from scopedrift.simulator.randomness import key
+from scopedrift.simulator.log.events import MISSING, registry_of
 from scopedrift.simulator.runtime.platform import URGENT, Platform, Process
 from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
+from scopedrift.simulator.world.sessions import Sessions
 from scopedrift.simulator.world.workload import Workload
 
-PATIENCE: Final = 48 * HOUR
-"""How long a thief waits for a victim to hold a credential that works (assumed)."""
-COVER: Final = 12 * HOUR
-"""How long an adversary waits for a task of the victim to hide in (assumed)."""
-LOOK: Final = (MINUTE / 4, 4 * MINUTE)
-"""How often it looks whether there is one: between these (assumed)."""
 FAMILIAR: Final = 0.5
 """Chance at strength 0 that a foreign image is one that others in the organisation use; 1 at strength 1 (assumed)."""
 OUTCOMES: Final = {"refused": DENIED, "primed": NORMAL}
@@ -50,7 +45,8 @@ class WorldBackend(Backend[Mapping[str, int]]):
         self._world = platform.world
         self._plan = plan
         self._rng = rng
-        self._key = key(platform.world.seed, "incident", plan.name)
+        self._boarding = Boarding(platform, plan, rng)
+        self._rows = 0
         self.hold: WorldFoothold
 
     @property
@@ -64,18 +60,27 @@ class WorldBackend(Backend[Mapping[str, int]]):
 
     # --- whom it hits, and from where it acts
 
-    def find_victim(self) -> Victim:
-        """A workload of the wished families that has run; raises `ValueError` if nothing has run yet."""
+    def find_victim(self) -> Victim | None:
+        """A workload that it can begin from and that has run; `None` if there is nobody like that."""
         spec = self._plan.spec
-        families = (spec.victim["family"],) if spec.victim else self._plan.spec.entry.victims.families
-        active = [w for w in self._world.workloads.values() if w.last_task is not None]
-        everybody = [w for w in active if not w.identity.orphaned]
-        candidates = [w for w in active if w.family in families] or everybody
+        victims = spec.entry.victims
+        families = (spec.victim["family"],) if spec.victim else victims.families
+        candidates = [
+            w
+            for w in self._world.workloads.values()
+            if w.family in families and any(w.traces.known(victims.of(w.actors)))
+        ]
+        if spec.entry.foothold == "credential" and not spec.entry.renewable:
+            candidates = self._boarding.worth_robbing(candidates)
         if not candidates:
-            raise ValueError(f"{spec.template}: no workload that it could begin from has run yet")
+            return None
         victim = self._best(candidates, self._plan.techniques())
-        self.hold = WorldFoothold.within(self._world, victim, self._key)
+        self.hold = self._inside(victim)
         return Victim(victim.identity.name, victim.name, victim.family)
+
+    def _inside(self, workload: Workload) -> WorldFoothold:
+        kinds = tuple(self._plan.spec.entry.victims.of(workload.actors))
+        return WorldFoothold(workload, workload.identity, kinds, workload.sessions)
 
     def _best(self, candidates: Sequence[Workload], techniques: Sequence[Technique]) -> Workload:
         """The most useful of some that are surveyed."""
@@ -85,44 +90,46 @@ class WorldBackend(Backend[Mapping[str, int]]):
 
     def take_foothold(self) -> Process:
         """Inside the victim, with its credential from elsewhere, or as another workload under its identity."""
-        template, victim = self._plan.spec.entry, self.hold.workload
-        if template.foothold == "credential":  # wait until it holds one that works: what is stolen is what it uses
-            until = self.now + PATIENCE
-            while not victim.holds_credential(self.now) and self.now < until:
-                yield self.wait(MINUTE)
-        if template.foothold == "copy":
-            others = [w for w in self._world.workloads.values() if w.last_task and w.identity is not victim.identity]
-            other = others[int(self._rng.random() * len(others))] if others else victim
-            self.hold = WorldFoothold.copied(self._world, victim, other, self._key)
-            return
-        self.hold = WorldFoothold.within(self._world, victim, self._key, inside=template.foothold == "workload")
+        template = self._plan.spec.entry
+        self.hold.ride = self.hold.opened = None
         if template.foothold == "credential":
-            if not template.renewable:
-                self.hold.steal(self.now)
-            if self._rng.random() < self._plan.outside:
-                self.hold.actor = replace(self.hold.actor, sources=self._world.external)
+            self.hold.inside = False
+            if not template.renewable and self.hold.identity.made_at < 0:
+                yield from self._boarding.rob(self.hold)
+            self.hold.outside = bool(self._rng.random() < self._plan.outside)
+        elif template.foothold == "copy":
+            self._copy()
+
+    def _copy(self) -> None:
+        """Be another workload, under the victim's identity."""
+        world, victim = self._world, self.hold.identity
+        others = [w for w in world.workloads.values() if w.traces and w.identity is not victim]
+        if not others:
+            return
+        self.hold = self._inside(others[int(self._rng.random() * len(others))])
+        cycles = world.credentials.cycles(self.hold.workload.name, victim.credential_kind, victim.half_life)
+        self.hold.inside, self.hold.identity = False, victim
+        self.hold.sessions = Sessions(cycles)
 
     def wait_for_cover(self, technique: Technique) -> Process:
         """With a chance of the strength: wait for a task of the victim that does such things anyway."""
-        world, hold = self._world, self.hold
-        if self._rng.random() < self._plan.spec.strength and hold.expires < 0:
-            seen, until = hold.workload.last_task, self.now + COVER
-            fits = {world.code("task_kind", kind): fit(world, kind, [technique]) for kind in hold.workload.actors}
-            best = max(fits.values(), default=0.0)
-            while self.now < until:
-                yield self.wait(round(between(*LOOK, self._rng)))
-                last = hold.workload.last_task
-                if last is None or last == seen:
-                    continue
-                if fits.get(world.actors[last.actor].task_kind, best) >= best:
-                    break
-        hold.follow(world)
+        yield from self._boarding.wait_for_cover(self.hold, technique)
+
+    def expired(self) -> bool:
+        """Whether what it holds has ended."""
+        return 0 <= self.hold.expires <= self.now
 
     # --- what it may do
 
+    def _actor(self) -> Actor:
+        """As whom it acts, or would if it acted now."""
+        hold = self.hold
+        ride = hold.ride or hold.opened
+        return ride.actor if ride else hold.acting(self._world, hold.workload.actors[hold.kinds[0]], 0)
+
     def usual(self, call: str) -> bool:
         """Whether the purpose of the task that it acts in needs such calls."""
-        kind = self.hold.actor.task_kind
+        kind = self._actor().task_kind
         tools = self._world.task_tools(self._world.names["task_kind"][kind]) if kind >= 0 else frozenset()
         return self._world.operations.by_name[call].operation in tools
 
@@ -133,31 +140,34 @@ class WorldBackend(Backend[Mapping[str, int]]):
     def standings(self, calls: Iterable[str], aim: Mapping[str, int]) -> tuple[Mapping[str, int], list[Standing]]:
         """By entitlement, declared scope, what was gained, and policy; other slots have pools of the own project."""
         bound, operations = dict(aim), [self._world.operations.by_name[call] for call in calls]
+        actor = self._actor()
         for operation in operations:
-            if operation.slot not in bound and operation.slot not in self.hold.actor.pools:
+            if operation.slot not in bound and operation.slot not in actor.pools:
                 bound[operation.slot] = self._select(f"own-{operation.slot}")
-        return bound, [self._standing(operation, bound) for operation in operations]
+        return bound, [self._standing(operation, actor, bound) for operation in operations]
 
     def _select(self, selector: str) -> int:
         return select(self._world, self.hold.workload, selector, self._rng)
 
-    def _standing(self, operation: Operation, pools: Mapping[str, int]) -> Standing:
-        hold, now = self.hold, self.now
+    def _standing(self, operation: Operation, actor: Actor, pools: Mapping[str, int]) -> Standing:
+        hold = self.hold
         if operation.service in UNGUARDED:
             return Standing(True, True, True)
-        pool = pools.get(operation.slot, hold.actor.pools.get(operation.slot, MISSING))
-        places = self._world.projects_of(pool) or {self._world.names["project"][hold.actor.project]}
+        pool = pools.get(operation.slot, actor.pools.get(operation.slot, MISSING))
+        places = self._world.projects_of(pool) or {self._world.names["project"][actor.project]}
 
         def covered(grants: frozenset[Grant] | set[Grant]) -> bool:
             return all(allows(grants, operation.service, operation.access, place) for place in places)
 
-        entitled, declared = covered(self._world.entitlements.of(hold.identity)), covered(hold.identity.declared)
+        gained = self.now < hold.grants_until and covered(hold.grants)
+        entitled, declared = (
+            gained or covered(self._world.entitlements.of(hold.identity)),
+            covered(hold.identity.declared),
+        )
         registry = registry_of(hold.image) if hold.image is not None else None
         if operation.image and registry is not None:
             declared &= registry in hold.identity.registries
-        works = hold.expires < 0 or now < hold.expires
-        permitted = (entitled and works) or (now < hold.grants_until and covered(hold.grants))
-        permitted = permitted and not self._platform.denies(hold.actor.identity, operation, places, registry)
+        permitted = entitled and not self._platform.denies(actor.identity, operation, places, registry)
         return Standing(entitled, declared, permitted)
 
     def habit(self) -> tuple[int, int] | None:
@@ -183,46 +193,73 @@ class WorldBackend(Backend[Mapping[str, int]]):
 
     # --- what it logs
 
-    def perform(self, calls: StageCalls, aim: Mapping[str, int]) -> Process:
-        """Log calls as outages let them end; hold GPUs meanwhile if the technique needs some."""
+    def perform(self, calls: StageCalls, aim: Mapping[str, int]) -> Generator[simpy.Event, object, bool]:
+        """Log calls, ride after ride; hold GPUs meanwhile if the technique needs some.
+
+        Returns whether all of them were made: what it holds may end before.
+        """
         gpus = calls.technique.gpus
         if gpus:
             yield self._platform.gpus.request(gpus, URGENT)
-        yield from super().perform(calls, aim)
+        made = yield from self._spread(calls, aim)
         if gpus:
             self._platform.gpus.release(gpus)
+        return made
 
-    def log(self, calls: StageCalls, aim: Mapping[str, int]) -> int:
-        """Log calls as the foothold's actor, aimed at pools, with the foreign image once it runs one."""
-        world, hold, platform = self._world, self.hold, self._platform
-        actor = hold.actor
+    def _spread(self, calls: StageCalls, aim: Mapping[str, int]) -> Generator[simpy.Event, object, bool]:
+        """At an even pace, as many calls in each ride as it takes and has time for."""
+        hold, first, left = self.hold, calls.first, calls.count
+        pace = max(calls.lasts // max(left, 1), 1)
+        while left:
+            if hold.ride is None or not hold.ride.takes(self.now):
+                yield from self._boarding.board(hold, calls.truth)
+            if hold.ride is None:
+                return False
+            ride = hold.ride
+            part, length = ride.share(left, pace, self.now)
+            opening, first = first[:part], first[part:]
+            if opening:
+                share = length * len(opening) // part
+                self._log(calls, aim, opening, len(opening), self.now, share)
+            if part > len(opening):
+                begun = length * len(opening) // part
+                self._log(calls, aim, (), part - len(opening), self.now + begun, length - begun)
+            hold.ride = ride.filled(part, self.now + length)
+            left -= part
+            yield self.wait(max(part * pace, length))
+        return True
+
+    def _log(
+        self, calls: StageCalls, aim: Mapping[str, int], first: tuple[str, ...], count: int, start: int, lasts: int
+    ) -> None:
+        """Log so many calls in the ride, aimed at pools, with the foreign image once it runs one."""
+        world, hold = self._world, self.hold
+        assert hold.ride is not None
+        actor = hold.ride.actor
         for slot, pool in aim.items():
             actor = actor.rebound(slot, pool)
         if hold.image is not None:
             repository = world.pool([hold.image.rsplit(":", 1)[0]], None)
             actor = replace(actor.rebound("image", repository), image=world.code("image", hold.image))
-        holder = Holder(world.actors.add(actor), hold.job, hold.session, hold.anchor, truth=calls.truth)
-        if hold.epoch < 0 and hold.identity is hold.workload.identity:  # whoever acts for long renews its credential
-            for row in hold.workload.sessions.keep(holder, self.now, self.now + calls.lasts)[1]:
-                platform.emit(row)
-        platform.emit(
-            StageRow(
-                holder,
-                stage=INCIDENT_STAGES.at(calls.number),
-                activity=self._activity(calls).code,
-                start=self.now,
-                duration=max(calls.lasts, 1),
-                events=calls.count,
-                epoch=hold.epoch,
-                outcome=self._platform.outcome() if calls.how == "made" else OUTCOMES[calls.how],
-            )
+        holder = hold.ride.holder(world, actor, calls.truth)
+        if hold.ride.renews:  # as everybody, it waits for the credentials that it needs
+            pause, rows = hold.sessions.keep(holder, self.now, start + lasts)
+            start, lasts = start + pause, lasts - pause
+            for row in rows:
+                self._platform.emit(row)
+        spec = ActivitySpec(sequence=first, spread="even") if first else ActivitySpec(mix=dict(calls.weights))
+        name = f"technique/{calls.technique.name}/{first or sorted(calls.weights.items())}"
+        row = StageRow(
+            holder,
+            stage=INCIDENT_STAGES.at(self._rows),
+            activity=world.activities.add(name, spec).code,
+            start=start,
+            duration=max(lasts, 1),
+            events=count,
+            outcome=self._platform.outcome() if calls.how == "made" else OUTCOMES[calls.how],
         )
-        return calls.lasts
-
-    def _activity(self, calls: StageCalls) -> Activity:
-        ordered = bool(calls.technique.activity.sequence)
-        spec = ActivitySpec(sequence=tuple(calls.weights)) if ordered else ActivitySpec(mix=dict(calls.weights))
-        return self._world.activities.add(f"technique/{calls.technique.name}/{list(calls.weights.items())}", spec)
+        self._rows += 1
+        self._platform.emit(row)
 
     # --- what it gains
 
@@ -235,9 +272,10 @@ class WorldBackend(Backend[Mapping[str, int]]):
         elif what == "admin":
             own = hold.workload.project.name
             hold.grants |= {grant for grant in world.entitlements.universe if grant.project == own}
-            hold.expires, hold.grants_until = MISSING, FOREVER
+            hold.grants_until = FOREVER
+            hold.free()
         elif what == "credential":
-            hold.expires = MISSING
+            hold.free()
         elif what == "identity":
             self._move_on(ahead)
 
@@ -247,16 +285,15 @@ class WorldBackend(Backend[Mapping[str, int]]):
         others = [
             w
             for w in world.workloads.values()
-            if w.identity is not hold.identity and not w.identity.orphaned and w.holds_credential(self.now)
+            if w.identity is not hold.identity and not w.identity.orphaned and w.traces.live(self.now)
         ]
         if not others:
             return
         other = self._best(others, ahead)
         if reach(world, other, ahead) <= reach(world, hold.workload, ahead) and hold.expires < 0:
             return
-        moved = WorldFoothold.within(world, other, hold.key, inside=False)
-        if self._rng.random() >= self._plan.spec.strength:
-            moved.actor = replace(moved.actor, sources=hold.actor.sources)
-        moved.image = hold.image
-        moved.steal(self.now)
-        self.hold = moved
+        self.hold = WorldFoothold(other, other.identity, tuple(other.actors), other.sessions)
+        self.hold.inside, self.hold.image = False, hold.image
+        self.hold.outside = hold.outside and bool(self._rng.random() >= self._plan.spec.strength)
+        if other.identity.made_at < 0:
+            self.hold.bound_to(other.traces.live(self.now)[-1], self.now)

@@ -9,7 +9,7 @@ The clock runs in the coarsest precision of the log's streams, so that no event 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 import numpy as np
 import simpy
@@ -142,13 +142,14 @@ class LogBackend(Backend[Targets]):
 
     # --- what it logs and gains
 
-    def log(self, calls: StageCalls, aim: Targets) -> int:
-        """Make the events of calls; how long until the last of them."""
-        names = listed(calls.weights, bool(calls.technique.activity.sequence), calls.count, self._rng)
+    def perform(self, calls: StageCalls, aim: Targets) -> Generator[simpy.Event, object, bool]:
+        """Make the events of calls, and wait until the last of them."""
+        names = listed(calls.weights, calls.first, calls.count, self._rng)
         times = moments(self._background, self.hold, self.now, len(names), calls.lasts, self._rng)
         columns = events(self._setting, self.hold, names, times, aim, calls.how == "refused", self._rng)
         self.blocks.append((columns, calls.truth))
-        return int(times[-1]) - self.now
+        yield self.wait(int(times[-1]) - self.now)
+        return True
 
     def gain(self, what: str, ahead: Sequence[Technique]) -> None:
         """Another identity's credential, if it is of more use; what permissions would allow, a log cannot say."""

@@ -7,7 +7,7 @@ between real events of the identity, in the log's precision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -30,13 +30,12 @@ BEAT: Final = 3 * SECOND
 """How far a call is moved for that, except the first of a stage (assumed)."""
 
 
-def listed(weights: Mapping[str, float], ordered: bool, count: int, rng: np.random.Generator) -> list[str]:
-    """So many calls, one by one: in their order, again and again, or drawn by their weights."""
+def listed(weights: Mapping[str, float], first: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
+    """So many calls, one by one: some first, in order, and the others drawn by their weights."""
     names = list(weights)
-    if ordered:
-        return [names[number % len(names)] for number in range(count)]
     shares = np.array(list(weights.values()))
-    return [names[i] for i in rng.choice(len(names), count, p=shares / shares.sum()).tolist()]
+    more = max(count - len(first), 0)
+    return [*first, *(names[i] for i in rng.choice(len(names), more, p=shares / shares.sum()).tolist())]
 
 
 def moments(

@@ -148,8 +148,7 @@ class Platform:
         ends = []
         for identity in self.world.identities.values():
             if identity.made_at >= 0 and identity.half_life:
-                number, _ = identity.copied(0, self.now)
-                ends.append((identity.made_at + (number + 1) * identity.half_life, identity.name))
+                ends.append((identity.issued(0, self.now)[1], identity.name))
         for end, name in sorted(ends):
             yield self.wait(max(end - self.now, 0))
             for workload in self.world.identities[name].workloads:

@@ -16,12 +16,18 @@ from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.sessions import NEXT_START
+from scopedrift.simulator.world.traces import TaskTrace
 from scopedrift.simulator.world.workload import Detour, Project, Workload
 
 SLACK: Final = 15 * SECOND
 """A session is kept for so long after the stages that use it: one that waits for it may end late (assumed)."""
 SHORT: Final = 10 * SECOND
 """Stages shorter than this have no room for a detour."""
+
+
+def start_up_length(u: float) -> int:
+    """How long a start-up flow takes, for a uniform draw: 1 to 9 s, in microseconds (assumed)."""
+    return round((1.0 + 8.0 * u * u) * SECOND)
 
 
 class Exploration(NamedTuple):
@@ -45,7 +51,7 @@ class BorrowedSession(NamedTuple):
 class Task:
     """A running task: task id, credential session, and the number of its next stage."""
 
-    __slots__ = ("_held", "_holder", "_platform", "_stage", "number", "workload")
+    __slots__ = ("_held", "_holder", "_platform", "_stage", "_trace", "number", "workload")
 
     def __init__(
         self,
@@ -74,7 +80,10 @@ class Task:
         else:
             own, anchor = workload.session(number + 1 if session is None else session), platform.now
         job = number if context else UNRECORDED_TASKS.end - 1 - number
-        self._act_as(Holder(workload.actors[kind], job, own, anchor, behalf))
+        self._holder = Holder(workload.actors[kind], job, own, anchor, behalf)
+        now = platform.now
+        self._trace = TaskTrace(kind, self._holder, session is not None, self._held, begun=now, until=now)
+        workload.traces.add(self._trace)
 
     @property
     def anchor(self) -> int:
@@ -86,8 +95,7 @@ class Task:
         self._act_as(replace(self._holder, anchor=begun))
 
     def _act_as(self, holder: Holder) -> None:
-        self._holder = holder
-        self.workload.last_task = holder
+        self._holder = self._trace.holder = holder
 
     def log(
         self,
@@ -162,7 +170,7 @@ class Task:
         self._record(row, now)
 
     def start_up(self, activity: Activity, u: float) -> int:
-        """Record a start-up flow that begins now; returns how long it takes (microseconds; assumed 1 to 9 s).
+        """Record a start-up flow that begins now; returns how long it takes (microseconds).
 
         What starts again has a credential session of its own.  It is over when the session also has what is exchanged
         for its first token.
@@ -172,7 +180,7 @@ class Task:
             holder = self._holder
             again = NEXT_START if self._stage else 0
             self._act_as(replace(holder, session=holder.session + again, anchor=now))
-        duration = round((1.0 + 8.0 * u * u) * SECOND)
+        duration = start_up_length(u)
         row = StageRow(
             self._holder,
             stage=self._stage,
@@ -184,6 +192,8 @@ class Task:
         )
         self._platform.emit(row)
         self._stage += 1
+        self._trace.flow = activity
+        self._note(row)
         if self._held:
             return duration
         self.workload.sessions.start(self._holder.session, now, now + duration)
@@ -193,6 +203,7 @@ class Task:
         """Record what keeps its credentials alive from now to `until`, even if it does nothing else till then."""
         if self._stage:  # before that, its start-up flow obtains them
             self._keep(self._platform.now, until)
+            self.workload.traces.extend(self._trace, until)
 
     def _keep(self, now: int, until: int) -> int:
         """Keep its credentials alive; how long it takes to obtain those that are needed right now."""
@@ -201,6 +212,7 @@ class Task:
         pause, rows = self.workload.sessions.keep(self._holder, now, until)
         for row in rows:
             self._platform.emit(row)
+            self._trace.events += row.events
         return pause
 
     def _record(self, row: StageRow, now: int) -> None:
@@ -210,6 +222,15 @@ class Task:
             row = replace(row, start=row.start + pause, duration=max(row.duration - pause, 1))
         self._platform.emit(row)
         self._stage += 1
+        self._note(row)
+
+    def _note(self, row: StageRow) -> None:
+        """Note what it is doing, and how much."""
+        trace, each = self._trace, self._platform.world.activities.coded(row.activity).per_task
+        self.workload.traces.extend(trace, row.start + row.duration + row.span)
+        if row.span and each:
+            trace.grouped, trace.span = each, row.span
+        trace.events += row.events
 
     def explore(self, activity: Activity, draws: Exploration, tasks: int | None = None, within: int = HOUR) -> None:
         """Now and then, also touch something new to the workload.

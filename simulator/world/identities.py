@@ -39,11 +39,14 @@ class Identity:
         """
         return self.ttl if self.made_at >= 0 else self.ttl // 2
 
-    def copied(self, anchor: int, now: int) -> tuple[int, int]:
-        """Of a copy that somebody makes now: its number in the session begun at `anchor`, and its end (-1: none)."""
+    def issued(self, anchor: int, now: int) -> tuple[int, int]:
+        """Of the credential in use now: its number in the session begun at `anchor`, and when it is replaced.
+
+        -1: it never is.
+        """
         half = self.half_life
         if not half:
             return 0, MISSING
         begun = self.made_at if self.made_at >= 0 else anchor
         number = (now - begun) // half
-        return number, begun + number * half + self.ttl
+        return number, begun + (number + 1) * half

@@ -40,6 +40,7 @@ class World(Tables):
         self._rhythms = {name: Rhythm(spec) for name, spec in self.platform.rhythm.items()}
         self.identities: dict[str, Identity] = {}
         self.workloads: dict[str, Workload] = {}
+        self._families: dict[str, list[Workload]] = {}
         self.calendar: list[CalendarEntry] = []
         """What workload families plan and announce; changes add theirs."""
         self.tools: dict[str, set[str]] = {}
@@ -68,6 +69,10 @@ class World(Tables):
         if name not in self._rhythms:
             raise ScenarioError(Problem(f"unknown rhythm {name!r}: expected one of {', '.join(self._rhythms)}"))
         return self._rhythms[name]
+
+    def of_family(self, family: str) -> list[Workload]:
+        """The workloads of a family, in the order in which they were made."""
+        return self._families.get(family, [])
 
     def home(self, *name: object) -> Project:
         """The project that a new workload belongs to, by its name."""
@@ -117,6 +122,7 @@ class World(Tables):
             actors={},
             sessions=Sessions(repeated),
         )
+        self._families.setdefault(family, []).append(workload)
         identity.workloads.append(name)
         if family not in identity.families:
             identity.families.append(family)

@@ -42,17 +42,10 @@ class Sessions:
         self._ready[session] = ready
         self._note(session, [now + c.period if c.at_start else now for c in self._cycles], now)
 
-    def until(self, session: int, anchor: int) -> int:
-        """When the newest credential of a session that began at `anchor` is due to be replaced."""
-        due = self._due.get(session)
-        return due[0] if due else anchor
-
     def keep(self, holder: Holder, now: int, until: int) -> tuple[int, Sequence[StageRow]]:
         """What keeps the holder's session alive from `now` to `until`, to be recorded.
 
         The number is how long it takes to obtain what is needed right now: when the session begins, or has slept.
-        An injection (a holder with a `truth`) only renews the credential, and leaves no trace in what the workload
-        itself will do.
         """
         session, anchor = holder.session, holder.anchor
         ready, due = self._ready.get(session, now), self._due.get(session)
@@ -61,10 +54,9 @@ class Sessions:
             return pause, ()
         if due is None:
             due = [anchor] * len(self._cycles)
-            if not holder.truth:
-                self._note(session, due, now)
+            self._note(session, due, now)
         rows = []
-        for lane, cycle in enumerate(self._cycles[:1] if holder.truth else self._cycles):
+        for lane, cycle in enumerate(self._cycles):
             number = (max(due[lane], now) - anchor) // cycle.period
             while anchor + number * cycle.period <= until:
                 start = anchor + number * cycle.period - LEAD
@@ -73,9 +65,8 @@ class Sessions:
                     pause += LEAD
                 rows.append(_renewal(holder, cycle, lane, number, start))
                 number += 1
-            if not holder.truth:
-                due[lane] = anchor + number * cycle.period
-        if pause and not holder.truth:  # whatever else of the session begins meanwhile waits for it too
+            due[lane] = anchor + number * cycle.period
+        if pause:  # whatever else of the session begins meanwhile waits for it too
             self._ready[session] = now + pause
         return pause, rows
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scopedrift.scenarios.catalogue import Operation
-from scopedrift.simulator.expansion.rows import Holder
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.sessions import Sessions
+from scopedrift.simulator.world.traces import Traces
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,14 @@ class Workload:
     """Its credential sessions."""
     load: float = 1.0
     """Multiplier of its arrivals; a traffic surge raises it."""
-    last_task: Holder | None = None
-    """As whom and in which credential session its latest task acts."""
+    traces: Traces = field(default_factory=Traces)
+    """Its latest tasks."""
     last_stage: tuple[int, int] | None = None
     """Its latest stage: how many events, in how many microseconds."""
     restarts: int = 0
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
     detour: Detour | None = None
     """What its next task also does, outside what is declared."""
-
-    def holds_credential(self, now: int) -> bool:
-        """Whether its latest task has a credential that it would use now."""
-        last = self.last_task
-        if last is None or self.identity.made_at >= 0:
-            return last is not None
-        return self.sessions.until(last.session, last.anchor) > now
 
     def session(self, number: int) -> int:
         """The number of a credential session: distinct for workloads that share an identity."""

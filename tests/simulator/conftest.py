@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from scopedrift.scenarios import Scenario, load_text
+from scopedrift.scenarios import Scenario, catalogue, load_text
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, Vocabulary
@@ -129,3 +129,29 @@ def small(run: Callable[..., Simulation]) -> Simulation:
 def quickstart(run: Callable[..., Simulation]) -> Simulation:
     """The library's quickstart, as users first meet it."""
     return run("extends: quickstart\nname: quickstart-as-it-is", seed=1)
+
+
+@pytest.fixture(scope="session")
+def does() -> Callable[[Simulation], np.ndarray]:
+    """`does(simulation)`: of each injected event (a row of the truth), whether its technique alone calls such things.
+
+    The others may start a task of the incident's own, or keep its credentials alive.
+    """
+    known = catalogue.operations()
+    held = catalogue.platform()
+    starts = {call for each in held.credentials.values() for call in (*each.flow, *each.renewal, each.role)}
+    starts |= {*held.credential_life.role.shares, *held.credential_life.exchange.shares}
+    starts |= {call for family in catalogue.families().values() for flow in family.flows.values() for call in flow}
+
+    def does(simulation: Simulation) -> np.ndarray:
+        truth = simulation.truth
+        listed = [
+            {known[call].operation for call in {*catalogue.techniques()[name].activity.operations} - starts}
+            for name in truth.techniques
+        ]
+        called = simulation.log.batch(0, len(simulation.log)).text("operation")[truth.event].tolist()
+        return np.array(
+            [at >= 0 and call in listed[at] for at, call in zip(truth.technique.tolist(), called, strict=True)], bool
+        )
+
+    return does

@@ -23,15 +23,20 @@ incidents:
 """
 
 
-def logged(simulation, template=None, stage=None):
-    """How the injected calls of a template (and stage) ended, as the log has it."""
-    truth = simulation.truth
-    wanted = [n for n, i in enumerate(truth.incidents) if template in (None, i.template)]
-    rows = np.isin(truth.incident, wanted) & (truth.label >= 2)
-    if stage is not None:
-        rows &= truth.stage == stage
-    batch = simulation.log.batch(0, len(simulation.log))
-    return batch.text("outcome")[truth.event[rows]].tolist()
+@pytest.fixture(scope="module")
+def logged(does):
+    """`logged(simulation, template)`: how the calls of its stages ended, as the log has it."""
+
+    def logged(simulation, template=None, stage=None):
+        truth = simulation.truth
+        wanted = [n for n, i in enumerate(truth.incidents) if template in (None, i.template)]
+        rows = np.isin(truth.incident, wanted) & (truth.label >= 2) & does(simulation)
+        if stage is not None:
+            rows &= truth.stage == stage
+        batch = simulation.log.batch(0, len(simulation.log))
+        return batch.text("outcome")[truth.event[rows]].tolist()
+
+    return logged
 
 
 def stages(simulation, template):
@@ -47,14 +52,14 @@ def wide(run):
     return run(WORLD)
 
 
-def test_a_wide_entitlement_lets_the_drift_through(wide):
+def test_a_wide_entitlement_lets_the_drift_through(wide, logged):
     drifts = [i for i in wide.truth.incidents if i.template == "adjacent-training-data"]
     assert {stage.outcome for i in drifts for stage in i.stages} >= {"success"}
     assert share(logged(wide, "adjacent-training-data"), "success") > 0.8
     assert any(i.impact_at > 0 for i in drifts)
 
 
-def test_a_narrow_entitlement_refuses_it_in_the_log_and_in_the_truth(run):
+def test_a_narrow_entitlement_refuses_it_in_the_log_and_in_the_truth(run, logged):
     narrow = run(WORLD, identities="{excess_privilege: 0.0, sharing: 0.0}")
     drifts = [i for i in narrow.truth.incidents if i.template == "adjacent-training-data"]
     assert drifts and {stage.outcome for i in drifts for stage in i.stages} == {"denied"}
@@ -63,7 +68,7 @@ def test_a_narrow_entitlement_refuses_it_in_the_log_and_in_the_truth(run):
     assert {i.end_reason for i in drifts} <= {"denied", "horizon"} and "denied" in {i.end_reason for i in drifts}
 
 
-def test_the_more_excess_privilege_the_more_succeeds(run, wide):
+def test_the_more_excess_privilege_the_more_succeeds(run, wide, logged):
     succeeded = [
         sum(outcome == "success" for outcome in logged(each))
         for each in (run(WORLD, identities=f"{{excess_privilege: {e}, sharing: 0.0}}") for e in (0.0, 0.9))
@@ -71,16 +76,17 @@ def test_the_more_excess_privilege_the_more_succeeds(run, wide):
     assert succeeded[0] < succeeded[1] < sum(outcome == "success" for outcome in logged(wide)) * 1.5
 
 
-def test_a_credential_that_has_expired_opens_nothing(run, wide):
+def test_a_credential_that_has_expired_opens_nothing(run, logged):
     """The chain that copies a credential pauses for minutes: with a life of one minute, it comes too late."""
     lifetime = "{{kind: jwt-svid, ttl: {ttl}}}, downstream: {{ttl: {ttl}}}, excess_privilege: 0.99, sharing: 0.0"
     brief, long = (run(WORLD, identities=f"{{credential: {lifetime.format(ttl=ttl)}}}") for ttl in ("1m", "7d"))
     last = [
-        [stage for stage in stages(s, "token-theft") if stage.technique == "exfiltrate-storage"] for s in (brief, long)
+        {s.outcome for s in stages(each, "token-theft") if s.technique == "exfiltrate-storage"}
+        for each in (brief, long)
     ]
-    assert {stage.outcome for stage in last[0]} == {"expired"}
-    assert "expired" not in {stage.outcome for stage in last[1]} and "success" in {s.outcome for s in last[1]}
-    assert set(logged(brief, "token-theft", stage=2)) == {"denied"}
+    assert "expired" in {stage.outcome for stage in stages(brief, "token-theft")} and last[0] <= {"expired"}
+    assert "expired" not in last[1] and "success" in last[1]
+    assert not logged(brief, "token-theft", stage=2), "what has ended cannot be presented"
     reasons = {i.end_reason for i in brief.truth.incidents if i.template == "token-theft"}
     assert reasons <= {"expired", "horizon"} and "expired" in reasons
 
@@ -95,7 +101,7 @@ def permitted(simulation):
     )
 
 
-def test_a_policy_that_enforces_refuses_what_is_out_of_scope(run, wide):
+def test_a_policy_that_enforces_refuses_what_is_out_of_scope(run, wide, logged):
     enforced = run(WORLD, platform="{contention: false, policy: enforce}")
     for simulation in (wide, enforced):
         out = [s for i in simulation.truth.incidents for s in i.stages if not s.in_scope and s.outcome != "skipped"]
@@ -115,23 +121,24 @@ def test_a_policy_that_only_logs_refuses_nothing(run, wide):
 
 
 @pytest.mark.parametrize("changed", [{}, {"identities": "{excess_privilege: 0.5}"}])
-def test_a_refused_stage_has_only_denied_calls_and_a_successful_one_has_others(changed, run):
+def test_a_refused_stage_has_only_denied_calls_and_a_successful_one_has_others(changed, run, does):
     simulation = run(WORLD, **changed)
     truth = simulation.truth
     batch = simulation.log.batch(0, len(simulation.log))
-    outcome = batch.text("outcome")
+    outcome, done = batch.text("outcome"), does(simulation)
     checked = 0
     for number, incident in enumerate(truth.incidents):
         if incident.end_reason == "horizon":
             continue
         for place, stage in enumerate(incident.stages):
-            mine = truth.event[(truth.incident == number) & (truth.stage == place) & (truth.label >= 2)]
-            ended = outcome[mine].tolist()
-            if stage.outcome in ("denied", "expired"):
-                assert set(ended) == {"denied"}, (incident.id, stage)
+            mine = (truth.incident == number) & (truth.stage == place) & (truth.label >= 2)
+            ended = outcome[truth.event[mine]].tolist()
+            if stage.outcome == "denied":
+                assert set(outcome[truth.event[mine & done]]) <= {"denied"}, (incident.id, stage)
             elif stage.outcome == "success":
                 assert "success" in ended, (incident.id, stage)
-            else:
+                assert stage.in_entitlement or "denied" in ended, (incident.id, stage)
+            elif stage.outcome == "skipped":
                 assert ended == []
             checked += len(ended)
     assert checked > 100

@@ -141,20 +141,7 @@ def test_a_planted_leak_is_found(field, simulation):
     assert planted.chance(field) < CHANCE
 
 
-# --- what an intruder inside a running workload shares with it
-
-
-def test_an_intruder_in_a_workload_acts_with_the_credential_that_the_workload_uses(simulation):
-    """Otherwise a credential that nobody else ever shows would be the perfect detector."""
-    batch = simulation.log.batch(0, len(simulation.log))
-    truth = simulation.truth
-    caused = truth.incident_of(0, len(batch))
-    used = set(batch["credential"][caused < 0].tolist())
-    inside = [n for n, i in enumerate(truth.incidents) if i.template in ("rogue-job", "adjacent-training-data")]
-    mine = np.isin(caused, inside)
-    assert mine.sum() > 500
-    known = np.isin(batch["credential"][mine], np.array(sorted(used)))
-    assert known.mean() > 0.5
+# --- words
 
 
 @pytest.mark.parametrize("column", ["stream", "workload", "credential_kind", "task_kind", "access", "project"])

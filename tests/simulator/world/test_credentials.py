@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from scopedrift.scenarios import load_text
 from scopedrift.simulator.engine import Simulation, simulate
@@ -205,17 +204,6 @@ visits = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5), st.integers(0
 @given(visits)
 def test_forgetting_sessions_that_are_over_changes_nothing(visits: list[tuple[int, int, int]]) -> None:
     assert kept(visits, limit=0) == kept(visits, limit=1_000)
-
-
-def test_an_injection_renews_without_a_trace_in_what_the_workload_does() -> None:
-    cycles = (Cycle(SimpleNamespace(code=0, operations=(None,)), 30 * SECOND, renews=True),)  # type: ignore[arg-type]
-    sessions = Sessions(cycles)
-    own = Holder(actor=0, job=0, session=1, anchor=0)
-    sessions.keep(own, 0, 20 * SECOND)
-    for holder in (replace(own, truth=7), own):
-        _, rows = sessions.keep(holder, 0, 100 * SECOND)
-        assert [row.epoch for row in rows] == [1, 2, 3]  # the numbers of the credentials that it obtains
-        assert {row.holder.truth for row in rows} == {holder.truth}
 
 
 @settings(max_examples=60)

@@ -1,0 +1,187 @@
+"""How an incident comes to a ride: it waits for a task that is alive, or starts one as tasks of the kind start.
+
+Who is inside a workload acts in its tasks while they live, and starts one where none does.  A copied credential is of
+use only in the session that it was copied from.  Who obtains credentials itself starts tasks of its own.
+
+Times are microseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import simpy
+
+from scopedrift.scenarios.catalogue import Technique
+from scopedrift.simulator.expansion.activities import Activity
+from scopedrift.simulator.expansion.numbers import INCIDENT_STAGES
+from scopedrift.simulator.expansion.rows import StageRow
+from scopedrift.simulator.injection.foothold import WorldFoothold, fit
+from scopedrift.simulator.injection.plan import IncidentPlan
+from scopedrift.simulator.injection.rides import INCIDENT_TAGS, OWN_SESSIONS, PER_INCIDENT, Ride, model_of, task_number
+from scopedrift.simulator.injection.tempo import between
+from scopedrift.simulator.log.events import HOUR, MINUTE, SECOND
+from scopedrift.simulator.randomness import key
+from scopedrift.simulator.runtime.platform import Platform, Process
+from scopedrift.simulator.runtime.tasks import start_up_length
+from scopedrift.simulator.world.traces import TaskTrace
+from scopedrift.simulator.world.workload import Workload
+
+PATIENCE: Final = 48 * HOUR
+"""How long a thief waits for a credential that still works for a while (assumed)."""
+FRESH: Final = 0.5
+"""It copies one that has at least this share of its life before it (assumed)."""
+COVER: Final = 12 * HOUR
+"""How long an adversary waits for a task of the victim to hide in (assumed)."""
+LOOK: Final = (MINUTE / 4, 4 * MINUTE)
+"""How often it looks whether there is one: between these (assumed)."""
+BRIEF: Final = 2 * SECOND
+"""A task that ends sooner is not joined (assumed)."""
+CLOSE: Final = 2
+"""In a task that it starts, calls follow so many times closer than they do in its model on average (assumed)."""
+WARM: Final = 5 * MINUTE
+"""A session that it opened serves its next task, where tasks share sessions, if it was used so lately (assumed)."""
+
+
+class Boarding:
+    """One incident's way from ride to ride."""
+
+    def __init__(self, platform: Platform, plan: IncidentPlan, rng: np.random.Generator) -> None:
+        self._platform = platform
+        self._world = platform.world
+        self._plan = plan
+        self._rng = rng
+        self._key = key(platform.world.seed, "incident", plan.name)
+        self._started = 0
+
+    # --- whose credential to copy
+
+    def worth_robbing(self, candidates: Sequence[Workload]) -> list[Workload]:
+        """Those with a credential that somebody uses now, or that never ends; all, if there is none like that."""
+        now = self._platform.now
+        lasting = [w for w in candidates if w.identity.made_at >= 0 or w.traces.live(now)]
+        return lasting or list(candidates)
+
+    def rob(self, hold: WorldFoothold) -> Process:
+        """Copy a credential of a task that is alive, as soon as one has enough of its life before it."""
+        until, fresh = self._platform.now + PATIENCE, FRESH * hold.identity.half_life
+        while True:
+            now = self._platform.now
+            found = [t for t in hold.workload.traces.live(now) if t.kind in hold.kinds]
+            left = [hold.identity.issued(t.holder.anchor, now)[1] - now for t in found]
+            if found and (max(left) >= fresh or now >= until):
+                hold.bound_to(found[int(np.argmax(left))], now)
+                return
+            if now >= until:  # nothing to copy any more
+                hold.expires = now
+                return
+            yield self._look()
+
+    # --- where to act
+
+    def wait_for_cover(self, hold: WorldFoothold, technique: Technique) -> Process:
+        """With a chance of the strength: wait for a task of the victim that does such things anyway."""
+        if not hold.inside or self._rng.random() >= self._plan.spec.strength:
+            return
+        fits = {kind: fit(self._world, kind, [technique]) for kind in hold.kinds}
+        best, until = max(fits.values()), self._platform.now + COVER
+        seen = {id(trace) for trace in self._live(hold)}
+        while self._platform.now < until:
+            yield self._look()
+            found = [t for t in self._live(hold) if fits[t.kind] >= best and id(t) not in seen]
+            if found and (ride := self._join(hold, found[-1])).takes(self._platform.now):
+                hold.ride = ride
+                return
+
+    def board(self, hold: WorldFoothold, truth: int) -> Process:
+        """Be in something that is alive; in nothing, if what is held has ended."""
+        hold.ride = None
+        joins = hold.inside or hold.expires >= 0
+        starts = hold.expires < 0 and self._plan.spec.entry.foothold != "task"
+        while hold.expires < 0 or self._platform.now < hold.expires:
+            found = self._live(hold) if joins else []
+            if found:
+                ride = self._join(hold, found[int(self._rng.random() * len(found))])
+                if ride.takes(self._platform.now):
+                    hold.ride = ride
+                    return
+            if starts:
+                yield from self._start(hold, truth)
+                return
+            yield self._look()
+
+    def _look(self) -> simpy.Event:
+        return self._platform.wait(round(between(*LOOK, self._rng)))
+
+    def _live(self, hold: WorldFoothold) -> list[TaskTrace]:
+        """The tasks that it could be in now."""
+        live = [trace for trace in hold.workload.traces.live(self._platform.now + BRIEF) if trace.ready]
+        if hold.expires >= 0:
+            return [trace for trace in live if trace.holder.session == hold.session]
+        return [trace for trace in live if trace.kind in hold.kinds]
+
+    def _join(self, hold: WorldFoothold, trace: TaskTrace) -> Ride:
+        """In a task that is alive; beside it in its session, where it is short and one of many."""
+        model = model_of(self._world, hold.workload, [trace.kind], self._rng)
+        assert model is not None, "the task itself is known"
+        until = min(trace.until, hold.expires) if hold.expires >= 0 else trace.until
+        holder, actor = trace.holder, hold.acting(self._world, trace.holder.actor, self._key)
+        ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, 0, renews=False)
+        if trace.grouped:
+            until = min(until, self._platform.now + trace.span)
+            gap = max(trace.span // (CLOSE * trace.grouped), 1)
+            return replace(ride, job=self._number(trace), until=until, room=trace.grouped, gap=gap)
+        return replace(ride, room=model.size - trace.events)
+
+    def _number(self, model: TaskTrace) -> int:
+        self._started += 1
+        return task_number(self._key % INCIDENT_TAGS, self._started, model)
+
+    def _start(self, hold: WorldFoothold, truth: int) -> Process:
+        """Start a task as those of its kind start: the same first calls, a credential of its own."""
+        world, workload, now = self._world, hold.workload, self._platform.now
+        like = model_of(world, workload, hold.kinds, self._rng, started=True)
+        model = like and (model_of(world, workload, [like.kind], self._rng) or like)
+        assert like is not None and model is not None, "who has run has had a task"
+        actor = hold.acting(world, workload.actors[like.kind], self._key)
+        job, opened, length = self._number(like), hold.opened, max(model.length, BRIEF)
+        session = workload.session(OWN_SESSIONS + self._key % INCIDENT_TAGS * PER_INCIDENT + self._started)
+        ride = Ride(
+            actor,
+            job,
+            session,
+            anchor=now,
+            behalf=like.holder.behalf,
+            until=now + length,
+            room=model.size,
+            renews=not like.borrows,
+            gap=max(length // (CLOSE * model.size), 1),
+        )
+        if like.borrows:
+            ride = replace(ride, session=like.holder.session, anchor=like.holder.anchor)
+        warm = like.shares and ride.renews and opened is not None and now < opened.until + WARM
+        if warm and opened is not None:
+            ride = replace(ride, session=opened.session, anchor=opened.anchor)
+        elif like.flow is not None:
+            events, pause = self._start_up(hold, ride, like.flow, truth)
+            yield self._platform.wait(pause)
+            ride = replace(ride, until=max(ride.until, self._platform.now + BRIEF), room=max(ride.room - events, 1))
+        hold.ride = hold.opened = ride
+
+    def _start_up(self, hold: WorldFoothold, ride: Ride, flow: Activity, truth: int) -> tuple[int, int]:
+        """Log a start-up flow; returns its events, and how long it takes until the task can act."""
+        now, lasts = self._platform.now, start_up_length(self._rng.random())
+        holder = ride.holder(self._world, ride.actor, truth)
+        events = len(flow.operations)
+        row = StageRow(holder, INCIDENT_STAGES.end - 1, flow.code, now, lasts, events, outcome=self._platform.outcome())
+        self._platform.emit(row)
+        if not ride.renews:
+            return events, lasts
+        hold.sessions.start(ride.session, now, now + lasts)
+        pause, rows = hold.sessions.keep(holder, now, now)
+        for each in rows:
+            self._platform.emit(each)
+        return events, max(lasts, pause)
