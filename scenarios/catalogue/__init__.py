@@ -17,7 +17,7 @@ from scopedrift.scenarios.catalogue.changes import Burst, Change, Effect, Reach,
 from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry, Kind, Pace
 from scopedrift.scenarios.catalogue.families import CREDENTIAL_STEP, WorkloadFamily
 from scopedrift.scenarios.catalogue.incidents import Chain, Drift, Signal, Stage, Technique, Template
-from scopedrift.scenarios.catalogue.operations import Operation
+from scopedrift.scenarios.catalogue.operations import Operation, calling_order
 from scopedrift.scenarios.catalogue.parameters import Configurable, Parameter, Values
 from scopedrift.scenarios.catalogue.platform import PlatformData, Surroundings, Week
 from scopedrift.scenarios.catalogue.reading import AnyEntry, read_entries, read_file, read_folder
@@ -51,6 +51,7 @@ __all__ = [
     "Values",
     "Week",
     "WorkloadFamily",
+    "calling_order",
     "chains",
     "changes",
     "drifts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from scopedrift.scenarios.catalogue.entry import Distribution, Entry
@@ -30,3 +31,29 @@ class Operation(Entry):
     """Share of benign calls that fail; by default the 404s of the Kubernetes audit sample."""
     denied: Share = 0.004
     """Share of benign calls that are denied; by default the 403s of the same sample."""
+    after: tuple[Text, ...] = ()
+    """Calls that come before it, where one piece of work makes several."""
+
+
+def calling_order(operations: Mapping[str, Operation]) -> dict[str, int]:
+    """The place of each call in the order that `after` asks for: 0 for those that nothing precedes.
+
+    Raises `ValueError` for an unknown call, and for calls that would all come after one another.
+    """
+    places: dict[str, int] = {}
+
+    def place(name: str, above: tuple[str, ...]) -> int:
+        if name in above or name not in operations:
+            raise ValueError(f"operations.yaml, {above[-1]}: it cannot come after {name}, which {_why(name, above)}")
+        if name not in places:
+            before = operations[name].after
+            places[name] = max((1 + place(each, (*above, name)) for each in before), default=0)
+        return places[name]
+
+    for name in operations:
+        place(name, ())
+    return places
+
+
+def _why(name: str, above: tuple[str, ...]) -> str:
+    return "comes after it" if name in above else "is unknown"

@@ -2,8 +2,9 @@
 
 An activity is a *sequence* of operations (a start-up flow) or a *mix* with weights (a training epoch).  An entry of
 a mix may be a chain of operations (`a > b > c`: an agent's turn), all of the same length; with `stay`, an entry is
-followed by itself more often than its weight says (a Markov chain).  The tables turn 10 random bits into an
-operation, so that expanding a stage is array indexing.
+followed by itself more often than its weight says (a Markov chain).  Other mixes go through their operations in the
+order of the catalogue (`calling_order`), round after round.  The tables turn 10 bits into an operation, so that
+expanding a stage is array indexing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.scenarios.catalogue import ActivitySpec, Operation
+from scopedrift.scenarios.catalogue import ActivitySpec, Operation, calling_order
 from scopedrift.simulator.log.events import ACCESS, STREAMS, Array, Names
 from scopedrift.simulator.randomness import TABLE, Quantiles
 
@@ -53,6 +54,8 @@ class ActivityArrays:
     """Length of the chains in a mix."""
     stay: Array
     """Of 65,536: how often an entry follows itself whatever the weights say."""
+    ordered: Array
+    """Whether a stage goes through its operations in order, round after round."""
 
 
 class Operations:
@@ -61,6 +64,8 @@ class Operations:
     def __init__(self, by_name: Mapping[str, Operation]) -> None:
         self.by_name = by_name
         self.all = list(by_name.values())
+        self.order = calling_order(by_name)
+        """The place of each among calls that are made in order."""
         self.codes = {name: code for code, name in enumerate(by_name)}
         self.slots = Names(sorted({operation.slot for operation in self.all}))
         self.services = Names(operation.service for operation in self.all)
@@ -98,6 +103,7 @@ class ActivityTable:
         self._steps: list[int] = []
         self._parts: list[int] = []
         self._stay: list[int] = []
+        self._ordered: list[bool] = []
         for operation in operations.all:
             self.add(f"call/{operation.name}", ActivitySpec(mix={operation.name: 1.0}, spread="even"))
 
@@ -108,15 +114,19 @@ class ActivityTable:
         """
         if name in self._by_name:
             return self._by_name[name]
-        known, sequence, chains = self._operations.by_name, spec.sequence, spec.chains
+        known, sequence, chains, weights = self._operations.by_name, spec.sequence, spec.chains, list(spec.mix.values())
         if unknown := [each for each in spec.operations if each not in known]:
             raise ValueError(f"activity {name}: unknown operations {', '.join(unknown)}")
         parts = len(chains[0])
+        ordered = parts == 1 and not sequence and not spec.stay
+        if ordered:
+            entries = sorted(spec.mix, key=lambda entry: self._operations.order[entry])
+            chains, weights = tuple((entry,) for entry in entries), [spec.mix[entry] for entry in entries]
         spread = spec.spread or ("front" if sequence else "even" if parts > 1 else "uniform")
         if sequence:
             place = np.arange(TABLE) % len(sequence)
         else:
-            edges = np.cumsum(list(spec.mix.values()))
+            edges = np.cumsum(weights)
             place = np.searchsorted(edges / edges[-1], (np.arange(TABLE) + 0.5) / TABLE)
         listed = tuple(known[each] for each in sequence or spec.operations)
         activity = Activity(len(self._tables), name, listed, len(sequence), spec.per_task)
@@ -130,6 +140,7 @@ class ActivityTable:
             self._steps.append(len(sequence))
             self._parts.append(parts)
             self._stay.append(round(spec.stay * 65536))
+            self._ordered.append(ordered)
         return activity
 
     def __iter__(self) -> Iterator[Activity]:
@@ -158,4 +169,5 @@ class ActivityTable:
             per_task=np.array(self._per_task, np.int64),
             parts=np.array(self._parts, np.int64),
             stay=np.array(self._stay, np.int64),
+            ordered=np.array(self._ordered, bool),
         )

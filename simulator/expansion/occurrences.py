@@ -22,6 +22,13 @@ OUTAGE_FACTOR: Final = 8
 """How many times as often calls fail in an outage (assumed)."""
 CLUMP_GAP: Final = SECOND // 5
 """Between the tasks of a clump on average, at random (assumed: a caller's next request a fifth of a second later)."""
+ROUND: Final = 32
+"""A stage goes through its calls in order once for so many events (assumed)."""
+UNORDERED: Final = 0.25
+"""Share of the calls of such a stage that are made at any time (assumed)."""
+_MOMENT: Final = np.uint64(63 << 26)
+"""The bits of a draw that decide it."""
+_UNORDERED: Final = np.uint64(round(UNORDERED * 64) << 26)
 _CLUMPS: Final = np.uint64(0xC1E9)
 _PLACES: Final = np.uint64(0x91AC)
 
@@ -94,8 +101,8 @@ class Expander:
         index = np.arange(len(row)) - (np.cumsum(count) - count).take(row)
         keys = self._keys(rows).take(row)
         first, tie = hash64(keys, index * 2), hash64(keys, index * 2 + 1)
-        time = self._times(rows, row, index, keys, first)
-        operation, outcome, picked = self._calls(rows, row, index, first, tie)
+        time, place = self._times(rows, row, index, keys, first)
+        operation, outcome, picked = self._calls(rows, row, index, first, tie, place)
         second = tie.copy()
         other = np.flatnonzero(picked != index)
         second[other] = hash64(keys[other], picked[other] * 2 + 1)
@@ -113,8 +120,8 @@ class Expander:
         )
         return self._delivered(events, operation, faults)
 
-    def _times(self, rows: Rows, row: Array, index: Array, keys: Array, first: Array) -> Array:
-        """When each event happens within its stage."""
+    def _times(self, rows: Rows, row: Array, index: Array, keys: Array, first: Array) -> tuple[Array, Array]:
+        """When each event happens, and which part of its stage (or of its task, in a stage of many) is over by then."""
         unit = (first >> np.uint64(32)).view(np.int64) * 2.0**-32
         mode = self._activities.spread[rows["activity"]]
         if (mode != 1).any():  # paced, or a start-up flow: in sequence, most of it at once
@@ -124,17 +131,24 @@ class Expander:
         time = rows["start"].take(row) + (unit * rows["duration"].take(row)).astype(np.int64)
         if rows["span"].any():
             own = np.flatnonzero((rows["span"] > 0).take(row))
-            time[own] = self._paced(rows, row[own], index[own], keys[own], unit[own])
-        return time
+            time[own], unit[own] = self._paced(rows, row[own], index[own], keys[own], unit[own])
+        return time, unit
 
-    def _calls(self, rows: Rows, row: Array, index: Array, first: Array, tie: Array) -> tuple[Array, Array, Array]:
+    def _calls(
+        self, rows: Rows, row: Array, index: Array, first: Array, tie: Array, place: Array
+    ) -> tuple[Array, Array, Array]:
         """Of each event: its operation, how it ends, and the index whose draws choose the resource.
 
-        A failed call outside a sequence or chain is tried again: event i + 1 repeats event i.
+        Where a stage goes through its calls in order, `place` chooses most of them.  A failed call outside a sequence
+        or chain is tried again: event i + 1 repeats event i.
         """
         code, tables = rows["activity"], self._activities
         bits = (first & np.uint64(TABLE - 1)).view(np.int64)
         length, parts, stay = tables.steps[code], tables.parts[code], tables.stay[code]
+        if (ordered := tables.ordered[code]).any():
+            rounds = np.where(rows["span"] > 0, 1, 1 + rows["events"] // ROUND) * float(TABLE)
+            due = (place * rounds.take(row)).astype(np.int64) & (TABLE - 1)
+            np.copyto(bits, due, where=ordered.take(row) & (first & _MOMENT >= _UNORDERED))
         if length.any():
             listed = np.flatnonzero((length > 0).take(row))
             bits[listed] = index[listed] % length.take(row[listed])
@@ -167,14 +181,18 @@ class Expander:
         copy = replace(copy, arrived=copy.time + late, tie=copy.tie + np.uint64(1))
         return Occurrences.joined([events.at(np.flatnonzero(kept)), copy])
 
-    def _paced(self, rows: Rows, row: Array, index: Array, keys: Array, unit: Array) -> Array:
-        """When the events of stages with many tasks happen: in their task's span, which begins with its clump."""
+    def _paced(self, rows: Rows, row: Array, index: Array, keys: Array, unit: Array) -> tuple[Array, Array]:
+        """When the events of stages with many tasks happen: in their task's span, which begins with its clump.
+
+        Beside it, which part of their task is over by then.
+        """
         size = np.maximum(self._activities.per_task[rows["activity"]], 1)[row]
         task, part = np.divmod(index, size)
         clump, place = np.divmod(task, rows["clump"][row])
         begins = (hash64(keys ^ _CLUMPS, clump) >> np.uint64(32)) * 2.0**-32 * rows["duration"][row]
         begins += (hash64(keys ^ _PLACES, task) >> np.uint64(32)) * 2.0**-31 * place * CLUMP_GAP
-        return np.asarray(rows["start"][row] + (begins + (part + unit) / size * rows["span"][row]).astype(np.int64))
+        over = (part + unit) / size
+        return rows["start"][row] + (begins + over * rows["span"][row]).astype(np.int64), over
 
     def _keys(self, rows: Rows) -> Array:
         actors = self._tables.actors.arrays()

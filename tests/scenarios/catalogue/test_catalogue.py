@@ -250,3 +250,13 @@ def test_parameters_describe_themselves_to_editors() -> None:
     assert parameters["scheduler"].json_schema()["enum"] == ["fifo", "fair"]
     waits = parameters["waits"].json_schema()
     assert (waits["type"], waits["items"]["type"], waits["default"]) == ("array", "string", ["1m", "2m"])
+
+
+@pytest.mark.parametrize(("after", "why"), [("a", "comes after it"), ("nothing", "is unknown")])
+def test_an_order_of_calls_that_cannot_be_is_refused(after: str, why: str) -> None:
+    def call(name: str, *before: str) -> catalogue.Operation:
+        common: Any = {"stream": "runtime", "service": "s", "operation": "o", "access": "read", "slot": "job"}
+        return catalogue.Operation(name=name, after=before, **common)
+
+    with pytest.raises(ValueError, match=why):
+        catalogue.calling_order({"a": call("a", "b"), "b": call("b", after)})

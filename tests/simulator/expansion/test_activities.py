@@ -61,6 +61,12 @@ def test_the_operations_are_those_of_the_catalogue():
         assert (OPERATIONS.sizes[code] >= 0).all() if operation.bytes else (OPERATIONS.sizes[code] == -1).all()
 
 
+def test_calls_come_after_those_that_they_need():
+    order = OPERATIONS.order
+    assert order["storage.list"] < order["storage.read"] < order["storage.copy"]
+    assert all(order[before] < order[o.name] for o in OPERATIONS.all for before in o.after)
+
+
 @settings(max_examples=20)
 @given(st.floats(0.0, 50.0), st.floats(0.0, 50.0))
 def test_more_errors_never_make_a_call_likelier_to_succeed(one, other):
@@ -69,3 +75,18 @@ def test_more_errors_never_make_a_call_likelier_to_succeed(one, other):
     denied, failed = more
     assert (denied <= failed).all() and failed.max() < 65536
     assert not np.any(OPERATIONS.thresholds(0.0))
+
+
+def test_a_mix_is_tabulated_in_the_order_in_which_its_calls_are_made():
+    activities = ActivityTable(OPERATIONS)
+    activity = activities.add("a", ActivitySpec(mix={"storage.copy": 1, "storage.read": 6, "storage.list": 1}))
+    table = activities.arrays().operation[activity.code]
+    made = [OPERATIONS.all[code].name for code in dict.fromkeys(table.tolist())]
+    assert made == ["storage.list", "storage.read", "storage.copy"] and activities.arrays().ordered[activity.code]
+
+
+def test_chains_and_habits_keep_an_order_of_their_own():
+    activities = ActivityTable(OPERATIONS)
+    chains = activities.add("chains", ActivitySpec(mix={"agent.chat > agent.tool.read": 1}))
+    habit = activities.add("habit", ActivitySpec(mix={"storage.read": 1, "storage.list": 1}, stay=0.5))
+    assert not activities.arrays().ordered[[chains.code, habit.code]].any()

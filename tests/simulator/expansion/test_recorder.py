@@ -220,3 +220,23 @@ def test_among_equal_arrivals_the_order_says_nothing_of_the_cause(world, recorde
     first = int((truth[equal] > 0).sum())
     assert len(equal) > 1000
     assert binomtest(first, len(equal)).pvalue > 1e-4
+
+
+# --- the order of calls
+
+
+def test_most_stages_list_before_they_read(world, recorder):
+    for stage in range(200):
+        emit(world, recorder, events=12, stage=stage, start=START + stage * MINUTE)
+    shown = by_time(recorder.flush(None))
+    code = {name: world.operations.codes[name] for name in ("storage.list", "storage.read")}
+    called, stage = shown["operation"], (shown["time"] - START) // MINUTE
+    kinds = {name: world.operations.operation[at] for name, at in code.items()}
+    first = {
+        name: {int(each): int(np.flatnonzero((stage == each) & (called == kind))[0])
+               for each in np.unique(stage[called == kind])}
+        for name, kind in kinds.items()
+    }  # fmt: skip
+    both = first["storage.list"].keys() & first["storage.read"].keys()
+    before = sum(first["storage.list"][each] < first["storage.read"][each] for each in both)
+    assert len(both) > 100 and before > 0.75 * len(both)
