@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from scopedrift.detectors.base import Detector
+from scopedrift.experiments.audit.observed import Observed
 from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.experiments.evaluation.windows import World
 
@@ -46,6 +48,11 @@ class Subject:
     detectors: Mapping[str, Detector]
     results: Tables
     """Of `detectors` and the references on `worlds`: see `experiments.tables`."""
+
+    @cached_property
+    def observed(self) -> Sequence[Observed]:
+        """What the rows on traits look at, world by world."""
+        return [Observed.of(world) for world in self.worlds]
 
 
 Check = Callable[[Subject], Row]

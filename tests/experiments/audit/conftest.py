@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scopedrift.experiments.audit import doubles
 from scopedrift.experiments.audit.runner import combine, evaluate_safely, resolve, tables
 from scopedrift.experiments.audit.subject import Subject
 from scopedrift.scenarios.loader import load_text
@@ -44,6 +45,20 @@ def judged(worlds: list[Simulation], detectors: tuple[str, ...] = DETECTORS) -> 
 def subject() -> Subject:
     scenario = load_text(SCENARIO)
     return judged([simulate(scenario, seed) for seed in range(2)])
+
+
+@pytest.fixture(scope="session")
+def world(subject: Subject) -> Simulation:
+    found = subject.worlds[0]
+    assert isinstance(found, Simulation)
+    return found
+
+
+@pytest.fixture(scope="session")
+def clean(subject: Subject) -> Subject:
+    """The same worlds with benign runs labelled in place of incidents: whatever tells these is a false alarm."""
+    worlds = [doubles.clean(world, np.random.default_rng(world.seed)) for world in subject.worlds]
+    return replace(subject, worlds=worlds)
 
 
 @pytest.fixture(scope="session")

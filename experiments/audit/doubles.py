@@ -1,0 +1,137 @@
+"""Doubles of incidents: runs of benign events of the same identity, in the same kind of task, of the same lengths.
+
+An incident that rides on benign life as it should cannot be told from its doubles by anything that is not behaviour.
+Under that hypothesis incident and doubles are exchangeable, so that a test which draws one of them at random has
+exactly the stated rate of false alarms, however many events, identities and worlds it sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.simulator.log.event_log import EventLog
+from scopedrift.simulator.log.events import MISSING, Array, EventBatch
+from scopedrift.simulator.log.truth import SCOPE_DRIFT, Truth
+
+DOUBLES: Final = 19
+"""Doubles of each incident: the incident is the most extreme of its set by chance once in twenty."""
+PARTS, LONGEST = 24, 60
+"""Runs of an incident that are matched at most, and events of each."""
+ENOUGH_EVENTS: Final = 40
+"""Benign events of an identity and kind of task from which runs are drawn at least; with fewer, others' are taken."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An incident and its doubles, as positions in the log."""
+
+    incident: int
+    own: Array
+    doubles: tuple[Array, ...]
+
+    @property
+    def sets(self) -> tuple[Array, ...]:
+        """The incident's own events first, then those of its doubles."""
+        return (self.own, *self.doubles)
+
+
+def cases(world: World, rng: np.random.Generator, count: int = DOUBLES) -> list[Case]:
+    """Every incident of the test window that has doubles."""
+    test = Windows.of(world.scenario, world.log).test
+    batch = world.log.batch(test.start, test.stop)
+    owner = world.truth.incident_of(test.start, test.stop)
+    pools = _Pools.of(batch, world.truth.labels(test.start, test.stop) < SCOPE_DRIFT)
+    found = []
+    for incident in np.unique(owner[owner >= 0]).tolist():
+        own, doubles = pools.matched(np.flatnonzero(owner == incident), rng, count)
+        if len(own):
+            found.append(Case(incident, test.start + own, tuple(test.start + rows for rows in doubles)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Pools:
+    """Benign events by identity and kind of task, those of one task one after the other."""
+
+    rows: Array
+    keys: Array
+    kinds: dict[int, Array]
+    """By kind of task: the keys of the identities that have enough of it."""
+    identity: Array
+    kind: Array
+    task: Array
+
+    @classmethod
+    def of(cls, batch: EventBatch, benign: Array) -> _Pools:
+        none = np.full(len(batch), MISSING, np.int64)
+        identity, kind, task = (batch.columns.get(name, none) for name in ("identity", "task_kind", "task"))
+        key = _key(identity, kind)
+        rows = np.flatnonzero(benign)
+        rows = rows[np.lexsort((task[rows], key[rows]))]
+        present, counts = np.unique(key[rows], return_counts=True)
+        present = present[counts >= ENOUGH_EVENTS]
+        kinds = {each: present[present % _KINDS == each] for each in np.unique(present % _KINDS).tolist()}
+        return cls(rows, key[rows], kinds, identity, kind, task)
+
+    def matched(self, own: Array, rng: np.random.Generator, count: int) -> tuple[Array, list[Array]]:
+        """The incident's events that can be matched, and as many of each double."""
+        key = _key(self.identity[own], self.kind[own])
+        _, part = np.unique(np.stack([key, self.task[own]]), axis=1, return_inverse=True)
+        part = part.reshape(-1)
+        parts = rng.permutation(int(part.max(initial=-1)) + 1)[:PARTS]
+        kept: list[Array] = []
+        doubles: list[list[Array]] = [[] for _ in range(count)]
+        for number in parts.tolist():
+            mine = own[part == number]
+            mine = mine[np.linspace(0, len(mine) - 1, min(len(mine), LONGEST)).astype(np.int64)]
+            runs = [self._run(int(key[part == number][0]), len(mine), rng) for _ in range(count)]
+            if all(len(run) for run in runs):
+                kept.append(mine)
+                for double, run in zip(doubles, runs, strict=True):
+                    double.append(run)
+        if not kept:
+            return own[:0], []
+        return np.concatenate(kept), [np.concatenate(double) for double in doubles]
+
+    def _run(self, key: int, length: int, rng: np.random.Generator) -> Array:
+        """Consecutive benign events of the identity and kind, or else of another identity in this kind of task."""
+        candidates = self.kinds.get(key % _KINDS, np.empty(0, np.int64))
+        if not len(candidates):
+            return candidates
+        if key not in candidates:
+            key = int(candidates[rng.integers(len(candidates))])
+        first, last = np.searchsorted(self.keys, [key, key + 1])
+        start = int(rng.integers(first, max(last - length, first) + 1))
+        return self.rows[start : min(start + length, last)]
+
+
+_KINDS: Final = 1 << 20
+
+
+def _key(identity: Array, kind: Array) -> Array:
+    return np.asarray((identity.astype(np.int64) + 1) * _KINDS + kind + 1)
+
+
+def clean(world: World, rng: np.random.Generator) -> World:
+    """The world without its incidents, and with one double of each labelled in its place: nothing in it can leak."""
+    found = cases(world, rng, count=1)
+    gone = world.truth.event[world.truth.label >= SCOPE_DRIFT]
+    kept = np.delete(np.arange(len(world.log)), gone)
+    owner = np.full(len(world.log), MISSING, np.int32)
+    for case in found:
+        owner[case.doubles[0]] = case.incident
+    owner = owner[kept]
+    event = np.flatnonzero(owner >= 0)
+    filler = np.zeros(len(event), np.int16)
+    label = np.full(len(event), SCOPE_DRIFT, np.int8)
+    truth = Truth(event, label, owner[event], filler, filler, world.truth.techniques, world.truth.incidents, ())
+    return replace(world, log=_without(world, kept), truth=truth)  # type: ignore[type-var]
+
+
+def _without(world: World, kept: Array) -> EventLog:
+    columns = {name: values[kept] for name, values in world.log.batch(0, len(world.log)).columns.items()}
+    return EventLog.from_columns(columns, world.log.vocabulary, {"background": world.log.manifest.get("background")})

@@ -1,0 +1,69 @@
+"""What the audit keeps of a world: the traits of incidents and of their doubles, and what each flag would alarm on.
+
+A world's traits are many times as large as its log; they are looked at once and let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from scopedrift.experiments.audit.doubles import Case, cases
+from scopedrift.experiments.audit.traits import Family, Traits
+from scopedrift.experiments.evaluation.windows import Window, Windows, World
+from scopedrift.simulator.log.events import MISSING, Array
+
+SALT: Final = 0xD0B1E5
+"""Doubles are drawn from the world's seed and this number."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One world, as far as the rows on traits look at it."""
+
+    families: Mapping[str, Family]
+    """The traits, by name; the columns of `samples` follow this order."""
+    samples: tuple[tuple[Array, ...], ...]
+    """For each incident that has doubles: the traits of its own events, then those of each double; each of shape
+    `(events, traits)`, lengths as logarithms."""
+    alarms: Mapping[str, tuple[int, int]]
+    """By flag: the incidents that show it in the test window, and the benign alarms (one for each identity and
+    cooldown) that it would raise there."""
+
+    @classmethod
+    def of(cls, world: World) -> Observed:
+        """Look at a world."""
+        test = Windows.of(world.scenario, world.log).test
+        traits = Traits.of(world.log.batch(0, test.stop))
+        found = cases(world, np.random.default_rng([world.seed, SALT]))
+        families = {name: family for name, (family, _) in traits.columns.items()}
+        flags = {name: flag for name, (family, flag) in traits.columns.items() if family == "change"}
+        samples = tuple(_samples(traits, case) for case in found)
+        return cls(families, samples, _alarms(world, test, traits, flags))
+
+
+def _samples(traits: Traits, case: Case) -> tuple[Array, ...]:
+    rows = np.concatenate(case.sets)
+    table = np.empty((len(rows), len(traits.columns)), np.float32)
+    for place, (family, values) in enumerate(traits.columns.values()):
+        table[:, place] = np.log1p(values[rows]) if family == "length" else values[rows]
+    return tuple(np.split(table, np.cumsum([len(each) for each in case.sets])[:-1]))
+
+
+def _alarms(world: World, test: Window, traits: Traits, flags: Mapping[str, Array]) -> dict[str, tuple[int, int]]:
+    owner = world.truth.incident_of(test.start, test.stop)
+    here = slice(test.start, test.stop)
+    batch = traits.batch
+    identity = batch["identity"][here] if "identity" in batch.columns else np.full(len(test), MISSING)
+    unit = (
+        identity.astype(np.int64) << 32 | (batch["arrived"][here] - test.began_us) // world.scenario.evaluation.cooldown
+    )
+    found = {}
+    for name, flag in flags.items():
+        rows = np.flatnonzero(flag[here])
+        mine = owner[rows]
+        found[name] = len(np.unique(mine[mine >= 0])), len(np.unique(unit[rows[mine < 0]]))
+    return found
