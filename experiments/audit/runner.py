@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.experiments.audit import consistency, labels, leakage, look_alikes, placement, triviality, verdicts
+from scopedrift.experiments.audit import (
+    consistency,
+    labels,
+    leakage,
+    look_alikes,
+    placement,
+    triviality,
+    verdicts,
+    words,
+)
 from scopedrift.experiments.audit.subject import Check, Row, Subject
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.summary import combine
@@ -23,7 +32,7 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
     (labels.labels_are_sane, "a detector that is right would be called wrong"),
     (labels.twins_differ_by_the_incident, "alerts could not be attributed, and attacks would disturb the background"),
     (leakage.no_field_leaks, "detectors would learn the generator, not the behaviour"),
-    (leakage.words_are_ordinary, "a list of words that only attackers use would beat every detector"),
+    (words.words_are_ordinary, "a list of words that only attackers use would beat every detector"),
     (consistency.columns_are_consistent, "incidents would be found by how they ride, whatever they do"),
     (consistency.ages_are_alike, "incidents would be found by where in a task's life they come"),
     (triviality.no_one_liner_solves_it, "the scenario would not tell good detectors from bad ones"),
@@ -40,7 +49,7 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
 OF_A_LOG: Final = (
     labels.labels_are_sane,
     leakage.no_field_leaks,
-    leakage.words_are_ordinary,
+    words.words_are_ordinary,
     triviality.no_one_liner_solves_it,
     placement.incidents_are_rare,
 )

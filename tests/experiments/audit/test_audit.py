@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors.base import Detector, Scores
-from scopedrift.experiments.audit import Row, Subject, labels, leakage, look_alikes, placement, triviality, verdicts
+from scopedrift.experiments.audit import (
+    Row,
+    Subject,
+    doubles,
+    labels,
+    leakage,
+    look_alikes,
+    placement,
+    triviality,
+    verdicts,
+)
 from scopedrift.experiments.audit.runner import CHECKS
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch
@@ -74,8 +84,19 @@ def test_an_unlabelled_event_of_an_incident_is_caught(subject: Subject, monkeypa
 # --- leakage
 
 
-def test_no_field_of_a_sound_world_leaks(subject: Subject) -> None:
+def test_no_field_of_a_sound_world_leaks(subject: Subject, clean: Subject) -> None:
     assert sound(leakage.no_field_leaks(subject))
+    assert sound(leakage.no_field_leaks(clean))
+
+
+@pytest.mark.slow
+def test_leaks_raises_false_alarms_as_rarely_as_stated(subject: Subject) -> None:
+    """50 audits of worlds where benign runs are labelled in place of incidents: nothing leaks in any of them."""
+    false = 0
+    for seed in range(50):
+        worlds = [doubles.clean(world, np.random.default_rng([seed, world.seed])) for world in subject.worlds]
+        false += leakage.no_field_leaks(replace(subject, worlds=worlds)).verdict == "fail"
+    assert false <= 2
 
 
 def _whole_milliseconds(columns: dict[str, Any], bad: Any) -> None:
@@ -119,22 +140,6 @@ def test_a_handful_of_incidents_proves_nothing(subject: Subject) -> None:
     kept = {n: getattr(world.truth, n)[few] for n in ("event", "label", "incident", "stage", "technique")}
     row = leakage.no_field_leaks(replace(subject, worlds=[replace(world, truth=replace(world.truth, **kept))]))
     assert row.verdict == "too small" and not row.ok
-
-
-def test_words_that_everybody_uses_pass(subject: Subject) -> None:
-    assert sound(leakage.words_are_ordinary(subject))
-
-
-def test_a_word_that_only_incidents_have_is_caught(subject: Subject, edited: Edited) -> None:
-    def plant(columns: dict[str, Any], bad: Any) -> None:
-        own = np.zeros(len(columns["time"]), bool)
-        own[bad] = True
-        rare = columns["operation"][bad[0]]
-        columns["operation"][own] = rare
-        columns["operation"][~own & (columns["operation"] == rare)] = columns["operation"][0]
-
-    row = leakage.words_are_ordinary(edited(subject, plant))
-    assert row.verdict == "fail" and "operation 100.0%" in row.seen
 
 
 # --- triviality
