@@ -1,5 +1,7 @@
 """Doubles of incidents: runs of benign events of the same identity, in the same kind of task, of the same lengths.
 
+Where an incident starts a task of its own, so do its doubles: every task is young once.
+
 An incident that rides on benign life as it should cannot be told from its doubles by anything that is not behaviour.
 Under that hypothesis incident and doubles are exchangeable, so that a test which draws one of them at random has
 exactly the stated rate of false alarms, however many events, identities and worlds it sees.
@@ -58,12 +60,16 @@ class _Pools:
     """Benign events by identity and kind of task, those of one task one after the other."""
 
     rows: Array
+    begins: Array
+    """Places in `rows` of the first events of tasks."""
     keys: Array
     kinds: dict[int, Array]
     """By kind of task: the keys of the identities that have enough of it."""
     identity: Array
     kind: Array
     task: Array
+    first: Array
+    """Whether an event is the first of its task in the window."""
 
     @classmethod
     def of(cls, batch: EventBatch, benign: Array) -> _Pools:
@@ -72,10 +78,12 @@ class _Pools:
         key = _key(identity, kind)
         rows = np.flatnonzero(benign)
         rows = rows[np.lexsort((task[rows], key[rows]))]
+        first = _firsts(task)
+        begins = np.flatnonzero(first[rows])
         present, counts = np.unique(key[rows], return_counts=True)
         present = present[counts >= ENOUGH_EVENTS]
         kinds = {each: present[present % _KINDS == each] for each in np.unique(present % _KINDS).tolist()}
-        return cls(rows, key[rows], kinds, identity, kind, task)
+        return cls(rows, begins, key[rows], kinds, identity, kind, task, first)
 
     def matched(self, own: Array, rng: np.random.Generator, count: int) -> tuple[Array, list[Array]]:
         """The incident's events that can be matched, and as many of each double."""
@@ -88,7 +96,8 @@ class _Pools:
         for number in parts.tolist():
             mine = own[part == number]
             mine = mine[np.linspace(0, len(mine) - 1, min(len(mine), LONGEST)).astype(np.int64)]
-            runs = [self._run(int(key[part == number][0]), len(mine), rng) for _ in range(count)]
+            which, starts = int(key[part == number][0]), bool(self.first[mine[0]])
+            runs = [self._run(which, len(mine), starts, rng) for _ in range(count)]
             if all(len(run) for run in runs):
                 kept.append(mine)
                 for double, run in zip(doubles, runs, strict=True):
@@ -97,7 +106,7 @@ class _Pools:
             return own[:0], []
         return np.concatenate(kept), [np.concatenate(double) for double in doubles]
 
-    def _run(self, key: int, length: int, rng: np.random.Generator) -> Array:
+    def _run(self, key: int, length: int, starts: bool, rng: np.random.Generator) -> Array:
         """Consecutive benign events of the identity and kind, or else of another identity in this kind of task."""
         candidates = self.kinds.get(key % _KINDS, np.empty(0, np.int64))
         if not len(candidates):
@@ -106,10 +115,20 @@ class _Pools:
             key = int(candidates[rng.integers(len(candidates))])
         first, last = np.searchsorted(self.keys, [key, key + 1])
         start = int(rng.integers(first, max(last - length, first) + 1))
+        low, high = np.searchsorted(self.begins, [first, last])
+        if starts and high > low:
+            start = int(self.begins[rng.integers(low, high)])
         return self.rows[start : min(start + length, last)]
 
 
 _KINDS: Final = 1 << 20
+
+
+def _firsts(task: Array) -> Array:
+    """Whether each event is the first one of its task."""
+    first = np.zeros(len(task), bool)
+    first[np.unique(task, return_index=True)[1]] = True
+    return first & (task >= 0)
 
 
 def _key(identity: Array, kind: Array) -> Array:

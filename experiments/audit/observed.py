@@ -31,7 +31,7 @@ class Observed:
     `(events, traits)`, lengths as logarithms."""
     alarms: Mapping[str, tuple[int, int]]
     """By flag: the incidents that show it in the test window, and the benign alarms (one for each identity and
-    cooldown) that it would raise there."""
+    cooldown, none beside an incident) that it would raise there."""
 
     @classmethod
     def of(cls, world: World) -> Observed:
@@ -61,9 +61,12 @@ def _alarms(world: World, test: Window, traits: Traits, flags: Mapping[str, Arra
     unit = (
         identity.astype(np.int64) << 32 | (batch["arrived"][here] - test.began_us) // world.scenario.evaluation.cooldown
     )
+    hit = np.unique(unit[owner >= 0])
+    beside = np.unique(np.concatenate([hit - 1, hit, hit + 1]))  # where benign work changes back after an incident
     found = {}
     for name, flag in flags.items():
         rows = np.flatnonzero(flag[here])
         mine = owner[rows]
-        found[name] = len(np.unique(mine[mine >= 0])), len(np.unique(unit[rows[mine < 0]]))
+        benign = np.setdiff1d(unit[rows[mine < 0]], beside)
+        found[name] = len(np.unique(mine[mine >= 0])), len(benign)
     return found

@@ -28,9 +28,9 @@ workloads:
 changes:
   - {kind: registry-migration, count: 2}
 incidents:
-  - {attack: token-theft, count: 4}
-  - {attack: rogue-job, count: 3}
-  - {drift: adjacent-training-data, count: 3}
+  - {attack: token-theft, count: 6}
+  - {attack: rogue-job, count: 5}
+  - {drift: adjacent-training-data, count: 5}
 """
 DETECTORS = ("first-seen", "rate")
 
