@@ -68,6 +68,7 @@ class _Pools:
     identity: Array
     kind: Array
     task: Array
+    time: Array
     first: Array
     """Whether an event is the first of its task in the window."""
 
@@ -77,13 +78,13 @@ class _Pools:
         identity, kind, task = (batch.columns.get(name, none) for name in ("identity", "task_kind", "task"))
         key = _key(identity, kind)
         rows = np.flatnonzero(benign)
-        rows = rows[np.lexsort((task[rows], key[rows]))]
-        first = _firsts(task)
+        rows = rows[np.lexsort((batch["time"][rows], task[rows], key[rows]))]
+        first = _firsts(task, batch["time"])
         begins = np.flatnonzero(first[rows])
         present, counts = np.unique(key[rows], return_counts=True)
         present = present[counts >= ENOUGH_EVENTS]
         kinds = {each: present[present % _KINDS == each] for each in np.unique(present % _KINDS).tolist()}
-        return cls(rows, begins, key[rows], kinds, identity, kind, task, first)
+        return cls(rows, begins, key[rows], kinds, identity, kind, task, batch["time"], first)
 
     def matched(self, own: Array, rng: np.random.Generator, count: int) -> tuple[Array, list[Array]]:
         """The incident's events that can be matched, and as many of each double."""
@@ -95,6 +96,7 @@ class _Pools:
         doubles: list[list[Array]] = [[] for _ in range(count)]
         for number in parts.tolist():
             mine = own[part == number]
+            mine = mine[np.argsort(self.time[mine], kind="stable")]
             mine = mine[np.linspace(0, len(mine) - 1, min(len(mine), LONGEST)).astype(np.int64)]
             which, starts = int(key[part == number][0]), bool(self.first[mine[0]])
             runs = [self._run(which, len(mine), starts, rng) for _ in range(count)]
@@ -124,10 +126,11 @@ class _Pools:
 _KINDS: Final = 1 << 20
 
 
-def _firsts(task: Array) -> Array:
-    """Whether each event is the first one of its task."""
+def _firsts(task: Array, time: Array) -> Array:
+    """Whether each event is the first one of its task by its own time (the first to arrive is one of little delay)."""
+    order = np.lexsort((time, task))
     first = np.zeros(len(task), bool)
-    first[np.unique(task, return_index=True)[1]] = True
+    first[order] = np.diff(task[order], prepend=MISSING) != 0
     return first & (task >= 0)
 
 

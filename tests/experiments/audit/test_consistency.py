@@ -32,15 +32,15 @@ def _no_workload(columns: dict[str, Any], bad: Any) -> None:
 
 
 def _elsewhere(columns: dict[str, Any], bad: Any) -> None:
-    columns["source"][bad] = (columns["source"][bad] + 1) % (columns["source"].max() + 1)
+    columns["source"][bad[::2]] = (columns["source"][bad[::2]] + 1) % (columns["source"].max() + 1)
 
 
 def _somebody_else(columns: dict[str, Any], bad: Any) -> None:
-    columns["identity"][bad] = (columns["identity"][bad] + 1) % (columns["identity"].max() + 1)
+    columns["identity"][bad[::2]] = (columns["identity"][bad[::2]] + 1) % (columns["identity"].max() + 1)
 
 
 def _another_kind_of_task(columns: dict[str, Any], bad: Any) -> None:
-    columns["task_kind"][bad] = (columns["task_kind"][bad] + 1) % (columns["task_kind"].max() + 1)
+    columns["task_kind"][bad[::2]] = (columns["task_kind"][bad[::2]] + 1) % (columns["task_kind"].max() + 1)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def _on_one_credential(columns: dict[str, Any], bad: Any) -> None:
 
 @pytest.mark.parametrize(
     ("edit", "seen"),
-    [(_late, "task: age"), (_in_one_task, "task: fullness"), (_on_one_credential, "credential: age")],
+    [(_late, "task: silence"), (_in_one_task, "task: fullness"), (_on_one_credential, "credential: age")],
 )
 def test_a_ride_on_what_is_dead_or_overfull_is_caught(clean: Subject, edited: Edited, edit: Any, seen: str) -> None:
     row = consistency.ages_are_alike(edited(clean, edit))
