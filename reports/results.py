@@ -45,7 +45,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One detector in one scenario."""
 
     scenario: str
@@ -54,12 +54,12 @@ class Row:
     values: tuple[Value, ...]
 
 
-def results(data: ReportData) -> list[Row]:
+def results(data: ReportData) -> list[ResultRow]:
     """Return the main table, scenario by scenario, references last."""
     found = []
     for scenario in data.scenarios:
         own = data.only(scenario)
-        found += [Row(scenario, d, d in own.references, _values(own, d)) for d in own.detectors]
+        found += [ResultRow(scenario, d, d in own.references, _values(own, d)) for d in own.detectors]
     return found
 
 

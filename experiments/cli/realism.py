@@ -14,7 +14,7 @@ from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
 
 if TYPE_CHECKING:
-    from scopedrift.experiments.realism.compare import Row
+    from scopedrift.experiments.realism.compare import Comparison
 
 MARKER: Final = "realism.json"
 COLUMNS: Final = ("Statistic", "Simulated", "Target", "Distance", "Tolerance", "Straw man", "Verdict")
@@ -57,7 +57,7 @@ def realism(
         raise typer.Exit(1)
 
 
-def _write(folder: Path, rows: list[Row], found: dict[str, object]) -> None:
+def _write(folder: Path, rows: list[Comparison], found: dict[str, object]) -> None:
     from scopedrift.reports.figures.quantiles import write_quantiles
 
     (folder / MARKER).write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
@@ -69,7 +69,7 @@ def _write(folder: Path, rows: list[Row], found: dict[str, object]) -> None:
     write_quantiles(curves, folder / "figures")
 
 
-def _print(rows: list[Row], scenario: str) -> None:
+def _print(rows: list[Comparison], scenario: str) -> None:
     texts = [
         [
             row.statistic.name, _short(row.simulated()), _short(row.target.value), f"{row.distance:.3f}",

@@ -21,7 +21,7 @@ SHOWN: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 
 @dataclass(frozen=True)
-class Row:
+class Comparison:
     """One statistic, simulated and real."""
 
     statistic: Statistic
@@ -67,7 +67,7 @@ class Row:
         return {p: float(np.quantile(value, p)) for p in self.target.value}
 
 
-def compare(log: EventLog, targets: Mapping[str, Target]) -> list[Row]:
+def compare(log: EventLog, targets: Mapping[str, Target]) -> list[Comparison]:
     """Hold a log to its targets."""
     tables = LogTables(log)
     known = statistics()
@@ -76,28 +76,28 @@ def compare(log: EventLog, targets: Mapping[str, Target]) -> list[Row]:
     ]
 
 
-def row(statistic: Statistic, target: Target, measured: Measured) -> Row:
+def row(statistic: Statistic, target: Target, measured: Measured) -> Comparison:
     """Hold one measured statistic to its target."""
     nothing = float("nan")
     if statistic.form == "distribution":
         mean = distances.mean_of(target.value)
         straw = distances.of_distribution(target.distance, target.value, lambda p: distances.exponential(mean, p))
         if measured.value is None:
-            return Row(statistic, target, measured, nothing, straw)
+            return Comparison(statistic, target, measured, nothing, straw)
         values = np.asarray(measured.value)
         found = distances.of_distribution(target.distance, target.value, lambda p: distances.quantiles(values, p))
-        return Row(statistic, target, measured, found, straw)
+        return Comparison(statistic, target, measured, found, straw)
     if measured.value is None:
-        return Row(statistic, target, measured, nothing, float("inf"))
+        return Comparison(statistic, target, measured, nothing, float("inf"))
 
     def away(value: Value) -> float:
         if statistic.form == "shares":
             return distances.of_shares(target.value, value)
         return distances.of_number(target.distance, target.value, value)
 
-    return Row(statistic, target, measured, away(measured.value), away(measured.straw))
+    return Comparison(statistic, target, measured, away(measured.value), away(measured.straw))
 
 
-def passed(rows: list[Row]) -> bool:
+def passed(rows: list[Comparison]) -> bool:
     """Whether no row misses."""
     return all(each.verdict != MISSED for each in rows)

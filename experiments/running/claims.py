@@ -44,7 +44,7 @@ class ClaimError(Exception):
 
 
 @dataclass(frozen=True)
-class Point:
+class MeasuredSetting:
     """What was measured at one setting with one detector."""
 
     setting: str
@@ -54,17 +54,17 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TestedClaim:
     """A claim, what was measured, and the difference that decides."""
 
     claim: Claim
-    points: tuple[Point, ...]
+    points: tuple[MeasuredSetting, ...]
     difference: Interval
     """Last setting minus first, or first detector minus second; paired by world."""
     verdict: str
 
 
-def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> Finding:
+def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> TestedClaim:
     """Run what is not finished in `folder` yet and judge the claim.
 
     Raises `ScenarioError` or `SpecError` for a claim that cannot be run, `ClaimError` if a cell failed.
@@ -73,7 +73,7 @@ def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = s
     return judge(claim, swept.tables)
 
 
-def judge(claim: Claim, tables: Tables) -> Finding:
+def judge(claim: Claim, tables: Tables) -> TestedClaim:
     """The finding from the result tables of a claim's sweep.
 
     Raises `ClaimError` if a cell failed.
@@ -85,7 +85,7 @@ def judge(claim: Claim, tables: Tables) -> Finding:
     names = asked_for(claim.detectors)
     sides = {(s, d): _sums(claim, tables, s, d) for s in claim.settings for d in names}
     points = tuple(
-        Point(setting, "" if claim.measure in OF_THE_WORLD else name, cluster_bootstrap(*sums))
+        MeasuredSetting(setting, "" if claim.measure in OF_THE_WORLD else name, cluster_bootstrap(*sums))
         for (setting, name), sums in sides.items()
     )
     settings = list(claim.settings)
@@ -94,7 +94,7 @@ def judge(claim: Claim, tables: Tables) -> Finding:
     else:
         one, other = sides[settings[-1], names[0]], sides[settings[0], names[0]]
     difference = paired(one, other)
-    return Finding(claim, points, difference, verdict(difference, claim.expect))
+    return TestedClaim(claim, points, difference, verdict(difference, claim.expect))
 
 
 def paired(one: tuple[Array, Array], other: tuple[Array, Array], *, seed: int = 0) -> Interval:
@@ -113,7 +113,7 @@ def verdict(difference: Interval, expect: str) -> str:
     return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
 
-def table(findings: Iterable[Finding]) -> pd.DataFrame:
+def table(findings: Iterable[TestedClaim]) -> pd.DataFrame:
     """All findings as the table `claims`: a row for each setting and detector."""
     import pandas as pd
 

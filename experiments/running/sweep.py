@@ -10,7 +10,7 @@ from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables, failed_cell
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.cells import cluster
-from scopedrift.experiments.running.cells.cluster import Done, Task
+from scopedrift.experiments.running.cells.cluster import CellTask, Done
 from scopedrift.experiments.running.cells.store import Cell, Store, joined, plain
 from scopedrift.experiments.running.code import code_of
 from scopedrift.experiments.running.selection import named
@@ -86,12 +86,12 @@ def sweep(
     return Swept(combine([found]), len(cells), len(missing))
 
 
-def _tasks(cells: list[Cell], texts: dict[str, str]) -> list[Task]:
+def _tasks(cells: list[Cell], texts: dict[str, str]) -> list[CellTask]:
     """Unfinished cells, a world a task."""
     worlds: dict[tuple[str, int], list[Cell]] = {}
     for cell in cells:
         worlds.setdefault((cell.label, cell.seed), []).append(cell)
     return [
-        Task(texts[label], label, seed, tuple((cell.key, (cell.name, cell.detector)) for cell in mine))
+        CellTask(texts[label], label, seed, tuple((cell.key, (cell.name, cell.detector)) for cell in mine))
         for (label, seed), mine in worlds.items()
     ]

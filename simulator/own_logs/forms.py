@@ -15,7 +15,7 @@ from scopedrift.simulator.log.events import CODED, Event
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.reading import gcp
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 RESOURCE: Final = "s3://bucket/key"
 """Any resource will do: the name of a method does not depend on it."""
@@ -52,7 +52,7 @@ def google_form(name: str) -> Form:
     texts |= {"resource": [RESOURCE], "project": ["p"], "outcome": ["success"], "identity": ["spiffe://x/ns/a/sa/b"]}
     numbers = {"time": [0], "arrived": [0], "credential": [-1], "task": [-1], "bytes": [-1]}
     event = Event({**numbers, **{column: [0] for column in texts}}, texts, 0)
-    record = FORMATS["gcp"].writer(Names("form")).record(event, 0)
+    record = FORMATS["gcp"].writer(ExportNames("form")).record(event, 0)
     if record is None:
         return own_form(name)
     fields = gcp.read(record)

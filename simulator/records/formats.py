@@ -1,9 +1,9 @@
 """The telemetry formats, one declaration each: what one is called, looks like and carries, and who reads and writes it.
 
 A format `NAME` is its entry in `FORMATS`, a module `reading/NAME.py` that defines `mapper` (from a `RowBuilder` to what
-maps records to rows) and, if it can be written, a module `writing/NAME.py` that defines `writer` (from `Names` to what
-makes records of events).  Options, help, errors and the documentation read this table; the modules are imported when a
-format is used.
+maps records to rows) and, if it can be written, a module `writing/NAME.py` that defines `writer` (from `ExportNames` to
+what makes records of events).  Options, help, errors and the documentation read this table; the modules are imported
+when a format is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scopedrift.simulator.records.reading.reader import RecordMapper
     from scopedrift.simulator.records.reading.row_builder import RowBuilder
     from scopedrift.simulator.records.writing.exporter import RecordWriter
-    from scopedrift.simulator.records.writing.naming import Names
+    from scopedrift.simulator.records.writing.naming import ExportNames
 
 _READING: Final = "scopedrift.simulator.records.reading"
 _WRITING: Final = "scopedrift.simulator.records.writing"
@@ -54,7 +54,7 @@ class Format:
         made: RecordMapper = import_module(f"{_READING}.{self.name}").mapper(rows)
         return made
 
-    def writer(self, names: Names) -> RecordWriter:
+    def writer(self, names: ExportNames) -> RecordWriter:
         """What writes events as its records.  Raises `LogError` if it can only be read."""
         if not self.written:
             raise LogError(

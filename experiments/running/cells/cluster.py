@@ -25,7 +25,7 @@ THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
-class Task:
+class CellTask:
     """One world: scenario as text, what results call it, seed, and by key the (name, specification) of detectors."""
 
     scenario: str
@@ -33,16 +33,16 @@ class Task:
     seed: int
     detectors: tuple[tuple[str, tuple[str, str]], ...]
 
-    def apart(self) -> list[Task]:
+    def apart(self) -> list[CellTask]:
         """The same work, a cell a task."""
-        return [Task(self.scenario, self.label, self.seed, (each,)) for each in self.detectors]
+        return [CellTask(self.scenario, self.label, self.seed, (each,)) for each in self.detectors]
 
 
 @dataclass(frozen=True)
 class Done:
     """What became of a task: packed results by key, or why there are none."""
 
-    task: Task
+    task: CellTask
     results: dict[str, bytes]
     reason: str = ""
 
@@ -99,7 +99,7 @@ def _reach(address: str) -> None:
         raise OSError(None, f"no Dask scheduler answers: {reason}", address) from None
 
 
-def run_tasks(connected: Any, tasks: Sequence[Task], done: Callable[[Done], None]) -> None:
+def run_tasks(connected: Any, tasks: Sequence[CellTask], done: Callable[[Done], None]) -> None:
     """Run all tasks; `done` hears of each as it ends, in any order."""
     import distributed
 
@@ -125,5 +125,5 @@ def run_tasks(connected: Any, tasks: Sequence[Task], done: Callable[[Done], None
         future.release()
 
 
-def _work(task: Task) -> dict[str, bytes]:
+def _work(task: CellTask) -> dict[str, bytes]:
     return run_cells(task.scenario, task.label, task.seed, dict(task.detectors))

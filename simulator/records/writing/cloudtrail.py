@@ -30,7 +30,7 @@ from scopedrift.simulator.log.events import HOUR, MINUTE, Event
 from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.json_paths import Json, Record, text
 from scopedrift.simulator.records.timestamps import EPOCH, iso_seconds
-from scopedrift.simulator.records.writing.naming import MEMO, Names, service_account, telling
+from scopedrift.simulator.records.writing.naming import MEMO, ExportNames, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
 _READ_AUTH: Final = ("Get", "AssumeRole", "BatchGet", "Decrypt")
@@ -85,7 +85,7 @@ def _federation(identity: str) -> tuple[str, str]:
 class CloudTrailWriter:
     """Turns events into CloudTrail records."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ExportNames) -> None:
         self._names = names
         self._data: Shapes = load_data(__package__, "cloudtrail.yaml", Shapes)
         self._place: tuple[Json, str] = (None, "")

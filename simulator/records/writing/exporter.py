@@ -22,7 +22,7 @@ from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.formats import format_named
 from scopedrift.simulator.records.json_paths import Record
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 BATCH: Final = 10_000
 BUFFER: Final = 1 << 18
@@ -61,7 +61,7 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     Raises `LogError` for an unknown format, or if the format carries no event of the log.
     """
     kind = format_named(format)
-    writing = kind.writer(Names.of(log))
+    writing = kind.writer(ExportNames.of(log))
     result = Exported()
     day, open_files, number = -1, _Files(out, kind.wrapper), 0
     with closing(open_files):

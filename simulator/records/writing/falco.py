@@ -15,7 +15,7 @@ from typing import Final
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 RULES: Final = {
     "metadata": ("Contact cloud metadata service from container", "Notice"),
@@ -29,7 +29,7 @@ RULES: Final = {
 class FalcoWriter:
     """Turns events into Falco's JSON."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ExportNames) -> None:
         self._names = names
 
     def file(self, event: Event) -> str:

@@ -21,7 +21,7 @@ from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
 from scopedrift.simulator.records.writing.kubernetes import KubernetesWriter
-from scopedrift.simulator.records.writing.naming import Names, service_account, telling
+from scopedrift.simulator.records.writing.naming import ExportNames, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
 PERMISSION_DENIED: Final = 7
@@ -48,7 +48,7 @@ _AGENTS: Final = (
 class GcpWriter:
     """Turns events into audit log entries."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ExportNames) -> None:
         self._names = names
         self._cluster = KubernetesWriter(names)
         self._bodies: dict[str, tuple[str, Json]] = _BODIES

@@ -20,7 +20,7 @@ from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_microseconds, iso_seconds
-from scopedrift.simulator.records.writing.naming import Names, service_account, telling
+from scopedrift.simulator.records.writing.naming import ExportNames, service_account, telling
 
 KINDS: Final = {"jobs": "Job", "cronjobs": "CronJob", "deployments": "Deployment", "daemonsets": "DaemonSet"}
 CLUSTER: Final = frozenset({"clusterroles", "clusterrolebindings", "nodes", "namespaces"})
@@ -42,7 +42,7 @@ _AGENTS: Final = (
 class KubernetesWriter:
     """Turns events into Kubernetes audit records."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ExportNames) -> None:
         self._names = names
 
     def file(self, event: Event) -> str:

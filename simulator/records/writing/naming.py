@@ -28,7 +28,7 @@ _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NOT_LABEL: Final = re.compile(r"[^a-z0-9-]+")
 
 
-class Names:
+class ExportNames:
     """The names of one export: the same for the same `salt`.
 
     `texts` are resources and images; account numbers that they show are used.
@@ -45,7 +45,7 @@ class Names:
                 self._keep("account", owner[2], owner[1])
 
     @classmethod
-    def of(cls, log: EventLog) -> Names:
+    def of(cls, log: EventLog) -> ExportNames:
         """The names of a log."""
         return cls(log.digest, (*log.vocabulary["resource"], *log.vocabulary["image"]))
 

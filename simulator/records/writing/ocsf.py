@@ -23,7 +23,7 @@ from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.ocsf_schema import ACTIVITY_IDS, API, AUTHENTICATION, FAILURE, NETWORK, SUCCESS
 from scopedrift.simulator.records.timestamps import iso_seconds
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 CLASSES: Final = {"issuance": AUTHENTICATION, "runtime": NETWORK}
 LOGON, OPEN, TRAFFIC, OTHER, UNKNOWN = 1, 1, 6, 99, 0
@@ -37,7 +37,7 @@ _CATEGORIES: Final = {API: 6, AUTHENTICATION: 3, NETWORK: 4}
 class OcsfWriter:
     """Turns events into OCSF records."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ExportNames) -> None:
         self._names = names
 
     def file(self, event: Event) -> str:

@@ -15,7 +15,7 @@ from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.otel import FAILED
 from scopedrift.simulator.records.timestamps import iso_seconds
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 CLIENT, INTERNAL = 3, 1
 
@@ -23,7 +23,7 @@ CLIENT, INTERNAL = 3, 1
 class OtelWriter:
     """Turns events into spans."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: ExportNames) -> None:
         self._names = names
 
     def file(self, event: Event) -> str:

@@ -23,7 +23,7 @@ from scopedrift.experiments.running.claims import (
     HOLDS,
     OPEN,
     ClaimError,
-    Finding,
+    TestedClaim,
     examine,
     judge,
     paired,
@@ -146,14 +146,14 @@ def test_a_failed_cell_is_no_finding() -> None:
 
 
 @pytest.fixture(scope="module")
-def examined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Claim, Finding, Path]:
+def examined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Claim, TestedClaim, Path]:
     """A claim of few worlds, what was found, and the folder of its cells."""
     folder = tmp_path_factory.mktemp("claim")
     (claim,) = load_claims(REACH)
     return claim.quick(), examine(claim.quick(), folder), folder
 
 
-def test_a_claim_is_examined_and_finished_cells_are_kept(examined: tuple[Claim, Finding, Path]) -> None:
+def test_a_claim_is_examined_and_finished_cells_are_kept(examined: tuple[Claim, TestedClaim, Path]) -> None:
     claim, first, folder = examined
     told: list[float] = []
     assert examine(claim, folder, progress=lambda done, what: told.append(done)) == first
@@ -165,7 +165,7 @@ def test_a_claim_is_examined_and_finished_cells_are_kept(examined: tuple[Claim, 
 
 
 def test_reproduce_writes_page_table_and_figure(
-    tmp_path: Path, scopedrift: Command, examined: tuple[Claim, Finding, Path]
+    tmp_path: Path, scopedrift: Command, examined: tuple[Claim, TestedClaim, Path]
 ) -> None:
     shutil.copytree(examined[2], tmp_path / "runs" / "reproduce")
     done = scopedrift("reproduce", REACH, "--quick", "--out", "found")

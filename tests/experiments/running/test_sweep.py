@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from scopedrift.experiments.running.cells import cluster
-from scopedrift.experiments.running.cells.cluster import Task, client, run_tasks
+from scopedrift.experiments.running.cells.cluster import CellTask, client, run_tasks
 from scopedrift.experiments.running.cells.store import STORE, Store, joined, packed, unpacked
 from scopedrift.experiments.running.code import code_of
 from scopedrift.experiments.running.run import run
@@ -135,7 +135,7 @@ class Fatal(Detector):
 
 def test_a_world_waits_until_a_worker_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given out beforehand, worlds of unequal size would leave one worker idle while another has two to do."""
-    tasks = [Task("", f"world {seed}", seed, ()) for seed in range(5)]
+    tasks = [CellTask("", f"world {seed}", seed, ()) for seed in range(5)]
     waiting = []
     with client(1, None) as connected:
 

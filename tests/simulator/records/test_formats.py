@@ -11,7 +11,7 @@ from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.row_builder import RowBuilder
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 RECORDS = {
     "cloudtrail": {"eventTime": "2026-01-05T10:00:00Z", "eventSource": "s3.amazonaws.com", "eventName": "GetObject"},
@@ -53,7 +53,7 @@ def test_a_declaration_has_its_reader_its_writer_and_streams_that_exist(name):
     assert each.mapper(RowBuilder()).name == each.name == name
     assert set(each.streams) <= set(STREAMS) and each.title
     if each.written:
-        assert {"file", "record"} <= set(dir(each.writer(Names("salt"))))
+        assert {"file", "record"} <= set(dir(each.writer(ExportNames("salt"))))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.reading.row_builder import Codes
 from scopedrift.simulator.records.writing.exporter import export_log
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 START = 1_767_571_200_000_000
 PLAIN = {
@@ -83,7 +83,7 @@ def round_trip():
             assert dict(imported.report.formats) == {format: exported.records}
             back = {mark(imported.original(i)): i for i in range(len(imported.log))}
             frame = imported.log.frame()
-        carried, writing = FORMATS[format].streams, FORMATS[format].writer(Names.of(log))
+        carried, writing = FORMATS[format].streams, FORMATS[format].writer(ExportNames.of(log))
         pairs = [
             (number, back[mark(record)])
             for number, event in enumerate(log.batch(0, len(log)))

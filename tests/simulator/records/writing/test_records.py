@@ -14,7 +14,7 @@ from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.writing.cloudtrail import Shapes
 from scopedrift.simulator.records.writing.exporter import export_log
-from scopedrift.simulator.records.writing.naming import Names, service_account, telling
+from scopedrift.simulator.records.writing.naming import ExportNames, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
 UNLISTED = frozenset({"sts", "bigtable", "cloudquotas"})
@@ -39,7 +39,7 @@ def record(log_of):
     def made(format, **row):
         log = log_of(row)
         (event,) = log.batch(0, 1)
-        return FORMATS[format].writer(Names.of(log)).record(event, 0)
+        return FORMATS[format].writer(ExportNames.of(log)).record(event, 0)
 
     return made
 
@@ -150,7 +150,7 @@ def test_the_image_of_a_training_job(record):
 
 
 def test_account_numbers_are_those_of_the_simulated_world(log_of):
-    names = Names.of(log_of({"resource": "arn:aws:iam::123456789012:role/vision-workloads"}))
+    names = ExportNames.of(log_of({"resource": "arn:aws:iam::123456789012:role/vision-workloads"}))
     assert names.account("vision") == "123456789012"
     assert re.fullmatch(r"\d{12}", names.account("speech")) and names.account("speech") != names.account("vision")
 
@@ -197,7 +197,7 @@ def test_a_cluster_fails_requests_as_a_cluster_does(log_of):
         for at in range(40)
     ]
     log = log_of(*rows)
-    writer = FORMATS["kubernetes"].writer(Names.of(log))
+    writer = FORMATS["kubernetes"].writer(ExportNames.of(log))
     for number, event in enumerate(log.batch(0, len(log))):
         code = writer.record(event, number)["responseStatus"]["code"]
         assert code >= 500 or code in verbs[event.operation.partition(" ")[0]], event.operation
@@ -292,7 +292,7 @@ def test_an_export_is_repeatable_and_its_files_are_delivered_by_account_and_hour
 
 
 def test_names_are_allowed_and_never_shared(log_of):
-    names = Names.of(log_of({}))
+    names = ExportNames.of(log_of({}))
     texts = ["a b", "a-b", "a/b", "A b", "é", "ü", "", "x" * 80, "x" * 81]
     for made in ([names.named("k", t) for t in texts], [names.label("l", t) for t in texts]):
         assert len(set(made)) == len(texts)
