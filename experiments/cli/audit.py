@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.options import SeedsOption, seeds_of
 from scopedrift.experiments.cli.output import print_json, print_table, progress, remark
 
@@ -19,28 +20,20 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Check a scenario for flaws that make a benchmark worthless; exit code 1 if a check fails."""
-    from scopedrift.experiments.audit import audit as examine
-    from scopedrift.experiments.audit import audit_log
-    from scopedrift.experiments.running.selection import default_detectors
     from scopedrift.scenarios.seeds import described
-    from scopedrift.worlds import World, scenario_or_world
+    from scopedrift.worlds import scenario_or_world
 
     chosen = scenario_or_world(scenario)
-    name = chosen.name
-    worlds = seeds_of(seeds)
-    if isinstance(chosen, World):
-        worlds, rows = (chosen.seed,), audit_log(chosen.source)
-    else:
-        with progress(f"auditing {name}") as show:
-            rows = examine(chosen, detector or default_detectors(), worlds, show)
-    failed = [row for row in rows if not row.ok]
+    with progress(f"auditing {chosen.name}") as show:
+        found = sd.audit(chosen, detector, seeds=seeds_of(seeds), progress=show)
     if as_json:
-        print_json({"scenario": name, "seeds": list(worlds), "ok": not failed, "rows": [vars(row) for row in rows]})
+        rows = [vars(row) for row in found.rows]
+        print_json({"scenario": found.name, "seeds": list(found.seeds), "ok": found.passed, "rows": rows})
     else:
-        table = [[row.check, row.verdict, row.seen, row.expected] for row in rows]
-        print_table(f"audit of {name}", ["row", "verdict", "seen", "expected"], table)
-        print(f"\nworlds: {described(worlds)}")
-    for row in failed:
+        columns = ["check", "verdict", "seen", "expected"]
+        print_table(f"audit of {found.name}", ["row", *columns[1:]], found.table[columns].to_numpy().tolist())
+        print(f"\nworlds: {described(found.seeds)}")
+    for row in found.failed:
         remark(f"{row.check}: {row.verdict}: {row.seen}; expected {row.expected}. Why it matters: {row.why}")
-    if failed:
+    if not found.passed:
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, print_table, progress, remark
 
 
@@ -15,17 +16,14 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Check a detector against the detector contract; exit code 1 if it breaks it."""
-    from scopedrift.detectors import conformance
-
     with progress(f"checking {detector}"):
-        findings = list(conformance.check_apart(detector, max_seconds=timeout))
-    broken = [finding for finding in findings if not finding.ok]
+        found = sd.check(detector, timeout=timeout)
     if as_json:
-        print_json({"detector": detector, "ok": not broken, "checks": [vars(finding) for finding in findings]})
+        print_json({"detector": detector, "ok": found.passed, "checks": [vars(row) for row in found.rows]})
     else:
-        rows = [[finding.check.replace("_", " "), "passed" if finding.ok else "FAILED"] for finding in findings]
+        rows = [[row.check.replace("_", " "), "passed" if row.ok else "FAILED"] for row in found.rows]
         print_table(f"{detector}: the detector contract", ["check", "result"], rows)
-    for finding in broken:
-        remark(str(finding))
-    if broken:
+    for row in found.failed:
+        remark(str(row))
+    if not found.passed:
         raise typer.Exit(1)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.errors import UsageError
 
 if TYPE_CHECKING:
-    from scopedrift.simulator.own_logs.profile.learn import Profile
-    from scopedrift.simulator.own_logs.profile.twin import Compared
+    from scopedrift.profiling import LogProfile
 
 SHOWN: Final = 20
 """Maximum number of identities to list; the file holds all of them."""
@@ -36,69 +36,45 @@ def profile(
 
     The profile covers identities, workload kinds, operations, active hours and novelty.
     """
-    from scopedrift.simulator.own_logs.profile.learn import learn
+    from scopedrift.reports.text import slug
 
     for file in (out, twin):
         if file is not None and (file.suffix not in (".yaml", ".yml") or file.is_dir()):
             raise UsageError(f"{file}: expected a file name ending in .yaml or .yml")
-    found = learn(open_log(path, format, mapping, pseudonymise, key).log)
+    found = sd.profile(open_log(path, format, mapping, pseudonymise, key))
     if out is not None:
-        _write(out, found.text(names=keep_names))
-    rows = _twin(found, twin, keep_names) if twin is not None else []
+        found.save(out, names=keep_names)
+    made = None
+    if twin is not None:
+        with progress("making a twin") as show:
+            made = found.twin(slug(twin.stem), progress=show)
+        made.save(twin, names=keep_names)
     if as_json:
-        print_json({**found.plain(names=keep_names), "comparison": [vars(row) for row in rows]})
+        rows = [vars(row) for row in made.rows] if made else []
+        print_json({**found.found.plain(names=keep_names), "comparison": rows})
         return
     _print(found)
-    if rows:
-        _print_comparison(rows)
+    if made:
+        print()
+        cells = [[r.name, _shown(r.original), _shown(r.twin), f"{r.distance:g}", r.verdict] for r in made.rows]
+        print_table("twin", ["statistic", "log", "twin", "apart", ""], cells, right=["apart"])
+        print_paragraph(made.words)
     for file in (out, twin):
         if file is not None:
             print(f"\nwrote {file}")
 
 
-def _twin(profile: Profile, file: Path, keep_names: bool) -> list[Compared]:
-    from scopedrift.reports.text import slug
-    from scopedrift.scenarios.documents import write
-    from scopedrift.simulator.own_logs.profile import twin
-
-    with progress("making a twin") as show:
-        _, plain, simulated = twin.twin(profile, slug(file.stem), show)
-    rows = twin.compare(profile.statistics, simulated)
-    head = [f"# {row.name}: {row.original} in the log, {row.twin} here ({row.verdict})" for row in rows]
-    if keep_names:
-        head += [f"# {each.family} stands for {each.name!r}" for each in profile.identities]
-    _write(file, "\n".join([*head, write(plain)]))
-    return rows
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-
-
-def _print(profile: Profile) -> None:
-    print_table("statistics", ["statistic", "value"], [[n, _shown(v)] for n, v in profile.statistics.items()])
+def _print(profile: LogProfile) -> None:
+    print_table("statistics", ["statistic", "value"], [[n, _shown(v)] for n, v in profile.found.statistics.items()])
     print()
     columns = ["kind", "like", "events", "operations", "resources", "sources", "failed", "identity"]
     rows = [
         [p.kind, p.family, p.events, p.operations, p.resources, p.sources, f"{p.failed:.1%}", p.name]
-        for p in profile.identities[:SHOWN]
+        for p in profile.found.identities[:SHOWN]
     ]
     print_table("identities", columns, rows, right=columns[2:-1])
-    if (more := len(profile.identities) - SHOWN) > 0:
+    if (more := len(profile.found.identities) - SHOWN) > 0:
         print(f"and {more} more")
-
-
-def _print_comparison(rows: list[Compared]) -> None:
-    print()
-    cells = [[r.name, _shown(r.original), _shown(r.twin), f"{r.distance:g}", r.verdict] for r in rows]
-    print_table("twin", ["statistic", "log", "twin", "apart", ""], cells, right=["apart"])
-    alike = sum(row.verdict == "alike" for row in rows)
-    differs = ", ".join(row.name for row in rows if row.verdict == "differs")
-    print_paragraph(
-        f"The twin matches the log in {alike} of {len(rows)} statistics"
-        + (f"; it differs in {differs}." if differs else ".")
-    )
 
 
 def _shown(value: object) -> str:

@@ -10,8 +10,9 @@ The functions:
 - `scenarios()` and `detectors()` list names; `load_scenario` reads a scenario.
 - `simulate` makes a world; `evaluate` judges one detector on it, `run` several on many worlds, `sweep` a whole suite.
 - `tune` searches parameters and a threshold for an alert budget; `gate` says whether a detector has become worse.
-- `read_log` reads your own audit records; `score` ranks what stands out in them, `inject` adds incidents, and
-  `export` writes a log as records.
+- `check` tests a detector against the contract, `audit` a scenario for flaws; `reproduce` measures published results.
+- `read_log` reads your own audit records; `score` ranks what stands out in them, `inject` adds incidents,
+  `profile` describes the platform, and `export` writes a log as records.
 
 The classes: derive your own detectors from `Detector`; their methods get an `EventBatch`; `load_scenario` returns a
 `Scenario`.
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from scopedrift.alerts import score as score
     from scopedrift.detectors.base import Detector as Detector
     from scopedrift.detectors.loading import summaries as detectors
+    from scopedrift.examining import audit as audit
+    from scopedrift.examining import check as check
     from scopedrift.gating import gate as gate
     from scopedrift.injection import inject as inject
     from scopedrift.judging import evaluate as evaluate
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from scopedrift.judging import sweep as sweep
     from scopedrift.logs import export as export
     from scopedrift.logs import read_log as read_log
+    from scopedrift.profiling import profile as profile
+    from scopedrift.reproducing import reproduce as reproduce
     from scopedrift.scenarios.loader import descriptions as scenarios
     from scopedrift.scenarios.loader import load as load_scenario
     from scopedrift.scenarios.schema import Scenario as Scenario
@@ -50,11 +55,15 @@ else:
         "EventBatch": "simulator.log.events:EventBatch",
         "Scenario": "scenarios.schema:Scenario",
         "load_scenario": "scenarios.loader:load",
+        "audit": "examining:audit",
+        "check": "examining:check",
         "evaluate": "judging:evaluate",
         "export": "logs:export",
         "gate": "gating:gate",
         "inject": "injection:inject",
+        "profile": "profiling:profile",
         "read_log": "logs:read_log",
+        "reproduce": "reproducing:reproduce",
         "run": "judging:run",
         "score": "alerts:score",
         "simulate": "worlds:simulate",
@@ -90,13 +99,17 @@ __all__ = [
     "EventBatch",
     "Scenario",
     "__version__",
+    "audit",
+    "check",
     "detectors",
     "evaluate",
     "export",
     "gate",
     "inject",
     "load_scenario",
+    "profile",
     "read_log",
+    "reproduce",
     "run",
     "scenarios",
     "score",

@@ -54,7 +54,7 @@ class MeasuredSetting:
 
 
 @dataclass(frozen=True)
-class TestedClaim:
+class ExaminedClaim:
     """A claim, what was measured, and the difference that decides."""
 
     claim: Claim
@@ -64,7 +64,7 @@ class TestedClaim:
     verdict: str
 
 
-def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> TestedClaim:
+def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = silent) -> ExaminedClaim:
     """Run what is not finished in `folder` yet and judge the claim.
 
     Raises `ScenarioError` or `SpecError` for a claim that cannot be run, `ClaimError` if a cell failed.
@@ -73,7 +73,7 @@ def examine(claim: Claim, folder: Path, *, jobs: int = 1, progress: Progress = s
     return judge(claim, swept.tables)
 
 
-def judge(claim: Claim, tables: Tables) -> TestedClaim:
+def judge(claim: Claim, tables: Tables) -> ExaminedClaim:
     """The finding from the result tables of a claim's sweep.
 
     Raises `ClaimError` if a cell failed.
@@ -81,7 +81,8 @@ def judge(claim: Claim, tables: Tables) -> TestedClaim:
     failed = tables["cells"][tables["cells"]["status"] != "ok"]
     if len(failed):
         worst = failed.iloc[0]
-        raise ClaimError(f"{worst['detector']} failed on {worst['scenario']}, seed {worst['seed']}: {worst['reason']}")
+        where = f"{worst['detector']} failed on {worst['scenario']}, seed {worst['seed']}"
+        raise ClaimError(f"{claim.name}: {where}: {worst['reason']}")
     names = asked_for(claim.detectors)
     sides = {(s, d): _sums(claim, tables, s, d) for s in claim.settings for d in names}
     points = tuple(
@@ -94,7 +95,7 @@ def judge(claim: Claim, tables: Tables) -> TestedClaim:
     else:
         one, other = sides[settings[-1], names[0]], sides[settings[0], names[0]]
     difference = paired(one, other)
-    return TestedClaim(claim, points, difference, verdict(difference, claim.expect))
+    return ExaminedClaim(claim, points, difference, verdict(difference, claim.expect))
 
 
 def paired(one: tuple[Array, Array], other: tuple[Array, Array], *, seed: int = 0) -> Interval:
@@ -113,7 +114,7 @@ def verdict(difference: Interval, expect: str) -> str:
     return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
 
-def table(findings: Iterable[TestedClaim]) -> pd.DataFrame:
+def table(findings: Iterable[ExaminedClaim]) -> pd.DataFrame:
     """All findings as the table `claims`: a row for each setting and detector."""
     import pandas as pd
 

@@ -32,7 +32,7 @@ from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import CODED, OUTCOMES, Event, EventBatch
 from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.writing.exporter import RecordWriter
-from scopedrift.simulator.records.writing.naming import Names
+from scopedrift.simulator.records.writing.naming import ExportNames
 
 _RESOURCES: Final = ("s3://bucket/key", "arn:aws:iam::123456789012:role/a-workloads", "a/jobs/b", "db.table")
 _SOURCES: Final = ("192.0.2.1", "10.0.0.1")
@@ -65,7 +65,7 @@ class Sigma(Detector):
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Take the account numbers that the history shows."""
-        names = Names("sigma", (*history.names("resource"), *history.names("image")))
+        names = ExportNames("sigma", (*history.names("resource"), *history.names("image")))
         formats = {rule.format for rule in self.ruleset.rules if rule.format}
         self.blind = blind(self.ruleset, {format: carried(format) for format in formats})
         self.fired: Counter[str] = Counter()
@@ -140,7 +140,7 @@ def _mark(event: Event) -> int:
 @cache
 def carried(format: str) -> frozenset[str]:
     """Every field that an export of a format writes, over all operations, outcomes and kinds of credential."""
-    writer = FORMATS[format].writer(Names("specimen"))
+    writer = FORMATS[format].writer(ExportNames("specimen"))
     found: set[str] = set()
     for operation in Operations(catalogue.operations()).all:
         if operation.stream not in FORMATS[format].streams:

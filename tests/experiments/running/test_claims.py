@@ -23,7 +23,7 @@ from scopedrift.experiments.running.claims import (
     HOLDS,
     OPEN,
     ClaimError,
-    TestedClaim,
+    ExaminedClaim,
     examine,
     judge,
     paired,
@@ -146,14 +146,14 @@ def test_a_failed_cell_is_no_finding() -> None:
 
 
 @pytest.fixture(scope="module")
-def examined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Claim, TestedClaim, Path]:
+def examined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Claim, ExaminedClaim, Path]:
     """A claim of few worlds, what was found, and the folder of its cells."""
     folder = tmp_path_factory.mktemp("claim")
     (claim,) = load_claims(REACH)
     return claim.quick(), examine(claim.quick(), folder), folder
 
 
-def test_a_claim_is_examined_and_finished_cells_are_kept(examined: tuple[Claim, TestedClaim, Path]) -> None:
+def test_a_claim_is_examined_and_finished_cells_are_kept(examined: tuple[Claim, ExaminedClaim, Path]) -> None:
     claim, first, folder = examined
     told: list[float] = []
     assert examine(claim, folder, progress=lambda done, what: told.append(done)) == first
@@ -165,7 +165,7 @@ def test_a_claim_is_examined_and_finished_cells_are_kept(examined: tuple[Claim, 
 
 
 def test_reproduce_writes_page_table_and_figure(
-    tmp_path: Path, scopedrift: Command, examined: tuple[Claim, TestedClaim, Path]
+    tmp_path: Path, scopedrift: Command, examined: tuple[Claim, ExaminedClaim, Path]
 ) -> None:
     shutil.copytree(examined[2], tmp_path / "runs" / "reproduce")
     done = scopedrift("reproduce", REACH, "--quick", "--out", "found")
@@ -182,7 +182,7 @@ def test_reproduce_makes_the_leaderboard(tmp_path: Path, scopedrift: Command, mo
     (tmp_path / "suite.yaml").write_text(
         "{name: small, scenarios: [tiny.yaml], detectors: [first-seen], seeds: 1000-1002}"
     )
-    command = import_module("scopedrift.experiments.cli.reproduce")
+    command = import_module("scopedrift.reproducing")
     monkeypatch.setattr(command, "QUICK_SUITE", str(tmp_path / "suite.yaml"))
     done = scopedrift("reproduce", "leaderboard", "--quick", "--out", "found")
     assert done.code == 0, done.err
@@ -200,9 +200,7 @@ def test_reproduce_makes_the_leaderboard(tmp_path: Path, scopedrift: Command, mo
 def test_no_board_is_made_of_worlds_that_detectors_were_written_on(tmp_path, scopedrift, monkeypatch) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "suite.yaml").write_text("{name: small, scenarios: [tiny.yaml], detectors: [first-seen]}")
-    monkeypatch.setattr(
-        import_module("scopedrift.experiments.cli.reproduce"), "QUICK_SUITE", str(tmp_path / "suite.yaml")
-    )
+    monkeypatch.setattr(import_module("scopedrift.reproducing"), "QUICK_SUITE", str(tmp_path / "suite.yaml"))
     done = scopedrift("reproduce", "leaderboard", "--quick", "--out", "found")
     assert done.code == 2 and "seed 0 is a development world" in done.err
     assert not (tmp_path / "found").exists()

@@ -1,0 +1,137 @@
+"""Reproducing the published results: the leaderboard, and claims that are tested."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import RUNS, new_folder
+from scopedrift.experiments.progress import Progress, part_of, silent
+from scopedrift.experiments.running.claims import examine
+from scopedrift.experiments.running.claims import table as claims_table
+from scopedrift.judging import sweep
+from scopedrift.reports.claims import write_claims
+from scopedrift.reports.leaderboard import write_leaderboard
+from scopedrift.reports.notebook import fragment
+from scopedrift.scenarios.claim import Claim, load_claims
+from scopedrift.scenarios.seeds import described, fit_for_results
+from scopedrift.scenarios.suite import Plan, load_suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scopedrift.results import Results
+
+MARKER: Final = "run.json"
+"""The file that marks a folder of reproduced results."""
+BOARD: Final = "leaderboard"
+SUITE, QUICK_SUITE, QUICK_SEEDS = "full-2", "quick", 3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reproduction:
+    """Published results, measured again.
+
+    Attributes:
+        folder: Where the pages, tables and figures are.
+        facts: Command, version, date and size.
+        board: The results of the suite; None if not asked for.
+        claims: The table `claims`: one row for each claim, setting and detector; None if not asked for.
+    """
+
+    folder: Path
+    facts: Mapping[str, str]
+    board: Results | None
+    claims: pd.DataFrame | None
+
+    def _repr_html_(self) -> str:
+        tables = {"Leaderboard": self.board.table if self.board else None, "Claims": self.claims}
+        return fragment([], {title: table for title, table in tables.items() if table is not None})
+
+
+def reproduce(
+    names: Sequence[str] = (),
+    out: str | Path = RUNS / "reproduce" / "results",
+    *,
+    quick: bool = False,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> Reproduction:
+    """Measure the published results again: the leaderboard, and the claims that are tested.
+
+    Finished cells stay in `runs/`, so a stopped call resumes. The whole takes hours.
+
+    Args:
+        names: Claim names, or `leaderboard`. Default: everything.
+        out: Folder for pages, tables and figures.
+        quick: Only three worlds, the first and last settings of each claim, and the suite `quick`.
+        jobs: Number of local processes.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
+
+    Raises:
+        ScenarioError: A claim does not exist.
+        ClaimError: A cell of a claim failed.
+        UsageError: `out` holds other files, or the suite uses development worlds.
+
+    Examples:
+        >>> import scopedrift as sd
+        >>> found = sd.reproduce(["short-ttl-stops-chains"], "found", quick=True)
+        >>> found.claims["verdict"].unique().tolist()
+        ['holds']
+    """
+    asked = tuple(dict.fromkeys(names))
+    board = not asked or BOARD in asked
+    chosen = load_claims(*(name for name in asked if name != BOARD)) if asked != (BOARD,) else ()
+    if quick:
+        chosen = tuple(claim.quick() for claim in chosen)
+    facts = {
+        "made by": f"`{' '.join(['scopedrift reproduce', *asked, *(['--quick'] if quick else [])])}`",
+        "scopedrift": version("scopedrift"),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "size": "quick: three worlds, too few to conclude from" if quick else "full",
+    }
+    share = (0.5 if chosen else 1.0) if board else 0.0
+    with new_folder(Path(out), MARKER) as folder:
+        ranked = _leaderboard(folder / BOARD, facts, quick, jobs, part_of(progress, 0.0, share)) if board else None
+        rest = part_of(progress, share, 1.0 - share)
+        found = _claims(chosen, folder / "claims", facts, jobs, rest) if chosen else None
+        (folder / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return Reproduction(Path(out), facts, ranked, found)
+
+
+def _leaderboard(folder: Path, facts: Mapping[str, str], quick: bool, jobs: int, progress: Progress) -> Results:
+    """Sweep the suite and write its page."""
+    plan = _plan(quick)
+    swept = sweep(plan, RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}", jobs=jobs, progress=progress)
+    seeds = plan.suite.seeds
+    suite = f"{plan.suite.name}, version {plan.suite.version}, {len(seeds)} worlds a scenario: {described(seeds)}"
+    about = {**facts, "suite": f"{suite}, digest {plan.digest[:16]}"}
+    write_leaderboard(swept.tables, folder, title=f"Leaderboard: {plan.suite.name}", facts=about)
+    return swept
+
+
+def _plan(quick: bool) -> Plan:
+    plan = load_suite(QUICK_SUITE if quick else SUITE)
+    try:
+        return plan.with_seeds(fit_for_results(plan.suite.seeds[:QUICK_SEEDS] if quick else plan.suite.seeds))
+    except ValueError as error:
+        raise UsageError(f"suite {plan.suite.name}: {error}") from None
+
+
+def _claims(
+    chosen: Sequence[Claim], folder: Path, facts: Mapping[str, str], jobs: int, progress: Progress
+) -> pd.DataFrame:
+    """Examine the claims and write their page."""
+    found = []
+    for at, claim in enumerate(chosen):
+        part = part_of(progress, at / len(chosen), 1 / len(chosen))
+        found.append(examine(claim, RUNS / "reproduce", jobs=jobs, progress=part))
+    frame = claims_table(found)
+    write_claims(frame, folder, facts)
+    return frame
