@@ -51,18 +51,18 @@ ON_REQUEST: Final[Mapping[str, str]] = {
         "isolated": "isolation.isolated:Isolated",
     }.items()
 }
-"""Names that run only if they are asked for, and where their classes are: adapters, and what needs other software."""
+"""Detectors that run only on request, and where their classes are: adapters, and detectors with special needs."""
 
 REFERENCES: Final[Mapping[str, str]] = {
     "never": "alerts on nothing",
-    "always": "scores every event alike",
+    "always": "gives every event the same score",
     "random": "scores at random",
-    "oracle": "is told the truth and checks the plumbing only",
+    "oracle": "knows the truth and only tests the measurement",
     "periodic": "alerts at fixed intervals",
 }
-"""Detectors that say what no skill achieves (`oracle`: what the truth achieves), and what each does.
+"""What each reference detector does.  They show what a detector without skill achieves; `oracle`, what the truth does.
 
-Those that are built in stand beside every result.
+The built-in ones are part of every result.
 """
 
 
@@ -75,10 +75,10 @@ def reference(label: str) -> str:
 
 
 def ours(name: str) -> str | None:
-    """Where the class of one of our names is (`module:Class`); `None` if the name is not ours."""
+    """Where the class of one of our names is (`module:Class`); `None` for other names."""
     return BUILTIN.get(name) or ON_REQUEST.get(name)
 
 
 def plugins() -> dict[str, EntryPoint]:
-    """The detectors that installed packages offer, by name; our own names win over theirs."""
+    """The detectors of installed packages, by name; our own names take precedence."""
     return {point.name: point for point in entry_points(group=GROUP) if ours(point.name) is None}

@@ -1,13 +1,13 @@
-"""agentnorm, a monitor of agents' episodes, as a detector: a task is an episode, judged as far as it has come.
+"""agentnorm, a monitor of agents' episodes, as a detector: a task is an episode, judged at each of its events.
 
     scopedrift run core-week --detector agentnorm
 
 An event is a tool call of its task (`task`): tool is the operation, result size the bytes, scope the project.  The
 agent is the workload, its version the kind of task, and its principal the project in which the identity was seen
 first.  agentnorm judges whole episodes; here each event is judged by its task up to it, of which the last `calls`
-count, and the baseline consists of tasks as they stood at events of the history, so that a task which has only begun
-is nothing unusual.  An event's score is how far the furthest of agentnorm's five detectors is beyond the threshold
-that agentnorm set for it: above 0 where agentnorm would raise an alert.  Events without a task are not judged.
+count.  The baseline consists of tasks as they stood at events of the history, so a task that has just begun is not
+unusual.  An event's score is the largest excess of agentnorm's five detectors over agentnorm's own thresholds: above 0
+where agentnorm would raise an alert.  It abstains on events without a task.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Task:
 
 @dataclass
 class Agentnorm(Detector):
-    """Scores tasks, as far as they have come, with agentnorm's monitor of agents (extra: agentnorm)."""
+    """Scores unfinished tasks with agentnorm's monitor of agents (extra: agentnorm)."""
 
     calls: int = param(32, 4, 256, log=True, doc="last calls of a task that are judged together")
     episodes: int = param(20_000, 1000, 100_000, log=True, doc="events of the history at which their task is learned")
@@ -74,7 +74,7 @@ class Agentnorm(Detector):
         self._limits = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
 
     def score(self, batch: EventBatch) -> Scores:
-        """How far the task so far is beyond agentnorm's thresholds; abstains on events without a task."""
+        """How far the task is over agentnorm's thresholds so far; abstains on events without a task."""
         scores = np.full(len(batch), np.nan)
         self._flagged = {}
         if self._monitor is None:
@@ -92,7 +92,7 @@ class Agentnorm(Detector):
         return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:
-        """What agentnorm says of the task so far."""
+        """agentnorm's reason for the score of the task so far."""
         verdict = self._flagged.get(row)
         return verdict.explain() if verdict is not None else "agentnorm finds no anomaly in the task so far"
 

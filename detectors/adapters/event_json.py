@@ -1,8 +1,9 @@
-"""Events as JSON for programs and services, and what they answer.
+"""Events as JSON for programs and services, and their answers.
 
 An event is an object with the columns of the log: texts, ids (16 hexadecimal digits), `bytes`, and `time` and
-`arrived` in microseconds since 1970-01-01 UTC; what a record lacks is null, what the log lacks is absent.  An answer
-is a number (higher is more suspicious), null to abstain, or `{"score": 3.5, "reason": "a sentence"}`.
+`arrived` in microseconds since 1970-01-01 UTC; missing values are null, columns that the log lacks are absent.
+
+An answer is a number (higher is more suspicious), null to abstain, or `{"score": 3.5, "reason": "a sentence"}`.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ def encoded(batch: EventBatch) -> list[bytes]:
 
 
 def judged(answers: Sequence[object], events: int) -> tuple[Array, dict[int, str]]:
-    """Scores, and by row the reasons that were given.
+    """Scores, and the reasons given by row.
 
-    Raises `ValueError` for what is no answer.
+    Raises `ValueError` for an invalid answer.
     """
     if len(answers) != events:
         raise ValueError(f"{len(answers)} answers for {events} events: expected one an event")

@@ -1,4 +1,4 @@
-"""A service as a detector: batches of events are posted to an address, scores come back.
+"""A service as a detector: it receives batches of events by POST and returns scores.
 
     scopedrift run core-week --detector 'http(url=http://127.0.0.1:8080/score)'
 
@@ -37,13 +37,13 @@ _CHUNK: Final = 1 << 16
 
 @dataclass
 class Http(Detector):
-    """Scores events by a service of yours: batches posted as JSON to http(url=http://127.0.0.1:8080/score)."""
+    """Scores events with your own service: posts batches as JSON to http(url=http://127.0.0.1:8080/score)."""
 
-    url: str = param("", doc="address that events are posted to (http or https)")
+    url: str = param("", doc="address to post events to (http or https)")
     timeout: float = param(30.0, doc="seconds for one request, its response included")
-    size: int = param(1000, doc="most events in one request")
-    history: bool = param(True, doc="whether it is shown the baseline window first")
-    silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
+    size: int = param(1000, doc="maximum events in a request")
+    history: bool = param(True, doc="whether to show it the baseline window first")
+    silence: int = param(50_000, doc="events that it may abstain on before its first score")
 
     name = "http"
 
@@ -63,7 +63,7 @@ class Http(Detector):
             self._asked("fit", history.slice(first, first + self.size))
 
     def score(self, batch: EventBatch) -> Scores:
-        """The scores of the service; where one is null it abstains."""
+        """The service's scores; null is an abstention."""
         scores, self._reasons = np.full(len(batch), np.nan), {}
         for first in range(0, len(batch), self.size):
             part = batch.slice(first, first + self.size)
@@ -72,7 +72,7 @@ class Http(Detector):
         return self._abstentions.judged(scores)
 
     def explain(self, batch: EventBatch, row: int) -> str:
-        """The reason that the service gave with its score, if any."""
+        """The service's reason for its score, if any."""
         return self._reasons.get(row, "")
 
     def _scores(self, batch: EventBatch) -> tuple[Array, dict[int, str]]:

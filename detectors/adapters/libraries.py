@@ -1,4 +1,4 @@
-"""Other people's libraries: imported when a detector is made that needs one, or a message that says how to get it."""
+"""Optional libraries: imported when a detector needs one, with a message that says how to install a missing one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def library(module: str, what: str, extra: str) -> ModuleType:
 
 
 def unknown(name: str, kind: str, known: Iterable[str]) -> ValueError:
-    """The error for a model that does not exist, with the nearest name."""
+    """The error for a model that does not exist, with the closest name."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return ValueError(f"no {kind} {name!r}: {f'did you mean {close[0]}?' if close else ', '.join(names)}")
 
 
 def made(model: Callable[..., _Model], options: Mapping[str, object] | None, **wanted: object) -> _Model:
-    """An instance of `model` with the user's `options`, and of `wanted` those arguments that it takes.
+    """An instance of `model` with the user's `options`, and the arguments of `wanted` that it accepts.
 
     Raises `ValueError` if it does not take the options.
     """

@@ -3,12 +3,12 @@
     scopedrift run core-week --detector 'program(command=node score.js)'
 
 The program reads one event a line from its standard input and answers each with one line on its standard output
-(`event_json` says what they look like).  It must neither wait for more input before it answers, nor keep answers back.
-A line too many would shift all answers after it: it is an error.  The events of the history come first, so that it can
-learn; what it answers to them is dropped.  `SCOPEDRIFT_SEED` in its environment is the seed.
+(`event_json` defines both).  It must answer each line without waiting for more input, and flush its output.  An extra
+line is an error, because it would shift all later answers.  The events of the history come first, so that it can learn;
+its answers to them are ignored.  `SCOPEDRIFT_SEED` in its environment is the seed.
 
-A program that dies or falls silent is started again, shown the history again, and asked the same batch again; what it
-learned since the history is lost then.  After `restarts` of them it has failed.
+A program that dies or falls silent is restarted, gets the history again, and then the same batch; anything it learned
+after the history is lost.  It has failed after `restarts` restarts.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _SILENCE: Final = 0.005
 
 @dataclass
 class Program(Detector):
-    """Scores events by a program of yours, in any language, over JSON lines: program(command=./score.sh)."""
+    """Scores events with your own program, in any language, over JSON lines: program(command=./score.sh)."""
 
-    command: str = param("", doc="the program and its arguments, as in a shell, but without one")
+    command: str = param("", doc="the program and its arguments, as on a command line (no shell runs them)")
     timeout: float = param(60.0, doc="seconds for the answers to a batch")
-    memory: int = param(2048, doc="MiB of data that it may hold; 0: no limit")
-    restarts: int = param(1, doc="how many times it is started again after it died or fell silent")
-    history: bool = param(True, doc="whether it is shown the baseline window first")
-    silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
+    memory: int = param(2048, doc="memory limit in MiB; 0: no limit")
+    restarts: int = param(1, doc="how often to restart it after it died or fell silent")
+    history: bool = param(True, doc="whether to show it the baseline window first")
+    silence: int = param(50_000, doc="events that it may abstain on before its first score")
 
     name = "program"
 
@@ -65,7 +65,7 @@ class Program(Detector):
             pass
 
     def score(self, batch: EventBatch) -> Scores:
-        """The program's answers; where it answers null it abstains."""
+        """The program's scores; null is an abstention."""
         while True:
             try:
                 scores, self._reasons = judged(self._answers(batch), len(batch))
@@ -76,7 +76,7 @@ class Program(Detector):
                     pass
 
     def explain(self, batch: EventBatch, row: int) -> str:
-        """The reason that the program gave with its score, if any."""
+        """The program's reason for its score, if any."""
         return self._reasons.get(row, "")
 
     def _started(self) -> bool:

@@ -1,8 +1,8 @@
-"""PyOD's models as detectors: any of them by its name, on windowed features.
+"""PyOD's models as detectors, each by its class name, on windowed features.
 
     scopedrift run core-week --detector 'pyod(model=KNN, options={"n_neighbors": 20})'
 
-How rows are made, sampled and judged: `row_models`.
+`row_models` makes, samples and judges rows.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""River's anomaly models as detectors: event by event, each scored first and then learned.
+"""River's anomaly models as detectors: each event is scored first and then learned.
 
     scopedrift run core-week --detector 'river(model=HalfSpaceTrees, options={"n_trees": 25})'
 
-An event's features are those of the built-in outlier detectors (how far the hour so far is above the usual), brought
-between 0 and 1, where `HalfSpaceTrees` expects them.  Models of a target (`GaussianScorer` and the like) judge the mean
-of the features.  A model's state goes on from the history into the stream, whatever the batches.
+An event's features are those of the built-in outlier detectors (how far the hour so far is above the usual), scaled to
+0 to 1 as `HalfSpaceTrees` expects.  Models of one target, such as `GaussianScorer`, judge the mean of the features.  A
+model's state carries over from the history into the stream and does not depend on batches.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ class River(WindowedDetector):
 
     model: str = param("HalfSpaceTrees", doc="name of a class in river.anomaly")
     options: dict[str, Any] | None = param(None, doc="arguments of the model, e.g. {'n_trees': 25}")
-    sample: int = param(
-        20_000, 1000, 100_000, log=True, doc="hours of tasks at the end of the history that it learns first"
-    )
+    sample: int = param(20_000, 1000, 100_000, log=True, doc="hours of tasks at the end of the history to learn first")
 
     name = "river"
 

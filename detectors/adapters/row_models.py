@@ -1,9 +1,8 @@
-"""Models of rows of numbers as detectors: fitted on rows of the history, then asked for the score of each row.
+"""Models of rows of numbers as detectors: fitted on rows of the history, then scoring each row.
 
 The rows are the windowed features of the built-in outlier detectors: how far an identity's hour so far is above its
-usual hour.  They are small integers and repeat, so each distinct row is judged once and remembered.  A model that
-ranks a row within the rows that it is asked about (ECOD and COPOD do) is asked about one row at a time, so that a
-score depends on what was fitted and on nothing else.
+usual hour.  They are small integers and repeat, so each distinct row is scored once and cached.  A model that ranks a
+row among the rows of the same call (ECOD, COPOD) gets one row at a time, so that a score depends only on the fit.
 """
 
 from __future__ import annotations
@@ -25,29 +24,29 @@ _PROBE: Final = 24
 
 
 class Estimator(Protocol):
-    """A model that is fitted on rows of numbers, as libraries have them: of shape `(rows, features)`."""
+    """A library's model, fitted on rows of numbers of shape `(rows, features)`."""
 
     def fit(self, rows: Array, /) -> Self:
         """Learn the rows."""
         ...
 
     def decision_function(self, rows: Array, /) -> Array:
-        """How each row scores."""
+        """The score of each row."""
         ...
 
 
 @dataclass
 class RowModel(WindowedDetector):
-    """What adapters of batch libraries share; they say how a model is made, and how it scores rows."""
+    """Base of adapters for batch libraries, which define how to make a model and how it scores rows."""
 
     model: str = param("", doc="")
     options: dict[str, Any] | None = param(None, doc="arguments of the model, e.g. {'n_estimators': 50}")
-    sample: int = param(20_000, 1000, 100_000, log=True, doc="events of the history that it is fitted on")
+    sample: int = param(20_000, 1000, 100_000, log=True, doc="events of the history to fit on")
     synthetic: float = param(
         0.005,
         0.0,
         0.02,
-        doc="for each feature: share of made-up rows high in it alone, which trees need to split on it",
+        doc="for each feature: share of synthetic rows high in it alone, which trees need to split on it",
     )
 
     def _made(self, seed: int) -> Estimator:

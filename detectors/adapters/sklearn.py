@@ -3,7 +3,7 @@
     scopedrift run core-week --detector 'sklearn(model=neighbors.LocalOutlierFactor, options={"n_neighbors": 50})'
 
 An estimator needs `fit(X)` and `score_samples(X)` or `decision_function(X)`, of which a low value means abnormal.
-How rows are made, sampled and judged: `row_models`.
+`row_models` makes, samples and judges rows.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ the window: a set of steps.  An ordinary release does the same things, so a set 
 kind, by this identity, show it, in bits, and weighs more the more kinds of steps it holds.  A set never seen is as
 likely as the fleet's tasks of that kind show it, or as its steps one by one are in this identity's tasks, whichever is
 more: known steps in a new combination are no chain.  Events without a task belong to the identity, and what is done on
-somebody's behalf (`on_behalf_of`) is also seen together with all else that is done by or for that identity, so that a
-chain is followed across delegation.  Counts settle when the day of arrival changes.
+another identity's behalf (`on_behalf_of`) is also seen together with everything done by or for that identity, which
+follows a chain across delegation.  Counts settle when the day of arrival changes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ChainCorrelation(Detector):
     name = "chain-correlation"
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Streams through the history, so that it ends in the state that scoring would have reached."""
+        """Streams through the history and ends in the state that scoring it would have reached."""
         names = Names()
         self._actors = Derived("identity", str, names)
         self._principals = Derived("on_behalf_of", str, names)
@@ -51,7 +51,7 @@ class ChainCorrelation(Detector):
         self._settle()
 
     def score(self, batch: EventBatch) -> Scores:
-        """Bits of surprise of the set of steps; 0 for what is no step; abstains without an identity."""
+        """Bits of surprise of the set of steps; 0 for events that are not steps; abstains without an identity."""
         actor, behalf = self._actors.codes(batch), self._principals.codes(batch)
         scores = np.zeros(len(batch))
         self._sets = np.zeros(len(batch), np.int64)
@@ -192,7 +192,7 @@ class _Threads:
         return np.asarray(np.maximum(0.0, -np.log2(share)) * (held_of - 1) / np.maximum(held_of, 1))
 
     def settle(self, keep: float) -> None:
-        """The day is over: what was seen counts from now on; threads that were idle for a window are dropped."""
+        """At the end of a day, its counts settle; threads idle for a window are dropped."""
         self._counts.settle(keep)
         self._bits = np.full(len(self._counts.table), np.nan)
         size = len(self._table)

@@ -64,7 +64,7 @@ class DeclaredPolicy(Detector):
         return scores
 
     def _settle(self) -> None:
-        """The day is over: what it showed is a habit from now on."""
+        """At the end of a day, its violations become habits."""
         self._habits |= self._today
         self._today = set()
         self._users.settle()

@@ -48,7 +48,7 @@ class ActivityDrift(Detector):
             _adwin()
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Streams through the history, so that it ends in the state that scoring would have reached."""
+        """Streams through the history and ends in the state that scoring it would have reached."""
         self._activities = ActivityBaselines(24.0 * self.half_life, _SHRINK, _FLOOR)
         self._drift = np.zeros(0)
         self._since = np.zeros(0, np.int64)  # the hour of the statistic

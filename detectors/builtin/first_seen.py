@@ -44,7 +44,7 @@ class FirstSeen(Detector):
     name = "first-seen"
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Streams through the history, so that it ends in the state that scoring would have reached."""
+        """Streams through the history and ends in the state that scoring it would have reached."""
         self._containers = Derived("resource", container)
         self._groups = Derived("identity", stem)
         self._known = HashTable()  # whole events seen in this epoch: nothing in them is new

@@ -36,7 +36,7 @@ class Rate(Detector):
     name = "rate"
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Streams through the history, so that it ends in the state that scoring would have reached."""
+        """Streams through the history and ends in the state that scoring it would have reached."""
         self._activities = ActivityBaselines(24.0 * self.half_life, self.shrink, self.floor)
         for part in chunks(history):
             self.score(part)

@@ -1,6 +1,6 @@
-"""Reference detectors that stand beside every result: what no skill, no effort and no judgement achieve.
+"""Reference detectors, part of every result: what a detector without skill achieves.
 
-`oracle`, the label oracle, is only a name here: the scorer, which alone knows the truth, supplies its scores.
+`oracle` is only a name here: the evaluation, which alone knows the truth, supplies its scores.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Never(Detector):
 
 @dataclass
 class Always(Detector):
-    """Flags everything alike."""
+    """Gives every event the same score."""
 
     name = "always"
 
@@ -98,7 +98,7 @@ class Periodic(Detector):
 
 @dataclass
 class Oracle(Detector):
-    """Flags exactly the incidents: the scorer supplies the labels, to test the plumbing."""
+    """Flags exactly the incidents; the evaluation supplies the truth, to test the measurement."""
 
     name = "oracle"
 

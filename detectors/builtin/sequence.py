@@ -34,7 +34,7 @@ class Sequence(Detector):
     name = "sequence"
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Streams through the history, so that it ends in the state that scoring would have reached."""
+        """Streams through the history and ends in the state that scoring it would have reached."""
         self._groups = Derived("identity", stem)
         self._threads = HashTable()  # tasks, or identities where there is no task
         self._latest = np.zeros(0, np.int64)  # operation and arrival of each thread's last event

@@ -36,7 +36,7 @@ class StartUp(Detector):
     name = "start-up"
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Streams through the history, so that it ends in the state that scoring would have reached."""
+        """Streams through the history and ends in the state that scoring it would have reached."""
         self._steps = steps()
         self._groups = Derived("identity", stem)
         self._tasks = TaskStarts()

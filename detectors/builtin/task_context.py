@@ -69,7 +69,7 @@ class TaskContext(Detector):
         return f"{operation} ({outcome or 'unknown outcome'}) is not what a {kind} task is for: it needs {needed}"
 
     def _settle(self) -> None:
-        """The day is over: what it showed is a habit from now on."""
+        """At the end of a day, its violations become habits."""
         self._pairs |= self._today
         self._kinds |= {(kind, operation) for kind, operation, _ in self._today}
         self._today = set()

@@ -66,7 +66,7 @@ class Isolated(Detector):
     fit_timeout: float = param(900.0, doc="seconds to fit; loading may take as long, or a minute")
     memory: int = param(4096, doc="MiB of data that it may hold, the history included; 0: no limit")
     read: str = param("", doc=f"more files and folders that it may read, with {os.pathsep} between them")
-    silence: int = param(50_000, doc="events that it may abstain on before it has judged any")
+    silence: int = param(50_000, doc="events that it may abstain on before its first score")
 
     name = "isolated"
 

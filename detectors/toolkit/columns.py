@@ -1,7 +1,7 @@
-"""Reading the columns of a batch as detectors need them: absent columns, texts, derived codes, groups, segments.
+"""Helpers to read the columns of a batch: absent columns, texts, derived codes, groups, segments.
 
 A batch holds one read-only array per column, of shape `(len(batch),)`: codes of texts, ids, times in microseconds, or
-bytes; -1 stands for what a record lacks.
+bytes; -1 is a missing value.
 
 >>> from scopedrift.detectors.conformance.sample import sample_log
 >>> from scopedrift.detectors.toolkit.columns import column, text
@@ -54,13 +54,13 @@ def text(batch: EventBatch, name: str, row: int) -> str | None:
 
 
 def chunks(batch: EventBatch) -> Iterator[EventBatch]:
-    """The batch in slices of at most `CHUNK` events, such as a history that a detector streams through."""
+    """The batch in slices of at most `CHUNK` events, to stream through a long history."""
     for start in range(0, len(batch), CHUNK):
         yield batch.slice(start, start + CHUNK)
 
 
 def threads(batch: EventBatch) -> Array:
-    """What each event goes on from: a fingerprint of its task, or of its identity where it has no task."""
+    """The thread of each event: a fingerprint of its task, or of its identity if it has no task."""
     identity, task = column(batch, "identity"), column(batch, "task")
     own = mix(0, np.full(len(batch), MISSING) if identity is None else identity)
     return own if task is None else np.where(task >= 0, mix(1, task), own)

@@ -1,7 +1,7 @@
-"""Counts that settle at fixed times, so that what is learned never depends on batch cuts.
+"""Counts that settle at fixed times, so that learning never depends on batch cuts.
 
-`of` reads what was counted up to the last `settle`; what came since waits.  Detectors settle when the hour or the day
-of arrival changes, which is a property of the stream and not of its batches.
+`of` reads the counts up to the last `settle`; later counts wait.  Detectors settle when the hour or the day of arrival
+changes, which is a property of the stream and not of its batches.
 
 >>> import numpy as np
 >>> from scopedrift.detectors.toolkit.counts import DecayingCounts
@@ -69,7 +69,7 @@ class DecayingCounts:
         return np.where(found >= 0, self.settled[found], 0.0)
 
     def settle(self, keep: float = 1.0) -> Array | None:
-        """What waits counts from now on; what was settled fades to the share `keep`.
+        """Adds the waiting counts, after fading the settled ones to the share `keep`.
 
         Gives a mask of the rows that stay if the lesser half had to be dropped, `None` if rows are as before.
         """

@@ -1,4 +1,4 @@
-"""Rows of small integers repeat: each distinct row is judged once, and the answer remembered.
+"""Rows of small integers repeat, so each distinct row is judged once and the answer cached.
 
 >>> import numpy as np
 >>> from scopedrift.detectors.toolkit.distinct import Distinct
@@ -24,7 +24,7 @@ _PACKED: Final = 64 // _BITS
 
 
 class Remembered:
-    """What was answered to each fingerprint."""
+    """The cached answer to each fingerprint."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -161,7 +161,7 @@ class HashTable:
         self._append(kept)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Drops all rows."""
         self._size = 0
         self.fingerprints = np.empty(0, np.int64)
         self._reset(10)
@@ -181,7 +181,7 @@ def grown(array: Array, size: int, fill: float = 0) -> Array:
 
 
 def greater_half(values: Array) -> Array:
-    """A mask of the half (at most) with the greatest values; of equal ones, those of later rows stay.
+    """A mask of at most half of the rows, those with the greatest values; among equals, later rows stay.
 
     >>> greater_half(np.array([3, 1, 2, 2]))
     array([ True, False, False,  True])

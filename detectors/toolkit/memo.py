@@ -1,4 +1,4 @@
-"""What is computed once per distinct combination of texts, and remembered by the codes behind them.
+"""Functions of texts, computed once for each distinct combination and cached by its codes.
 
 >>> from scopedrift.detectors.conformance.sample import sample_log
 >>> from scopedrift.detectors.toolkit.memo import Memo
@@ -24,7 +24,7 @@ Facts = tuple[str | None, ...]
 
 
 class Memo:
-    """A function of the texts of some coded columns, called once for each combination that occurs.
+    """A function of the texts of some coded columns, called once for each combination.
 
     Beyond `limit` combinations, every value is forgotten.
     """

@@ -1,4 +1,4 @@
-"""Peer groups from names: identities whose names differ only in numbers and ids are of one kind."""
+"""Peer groups from names: identities are of one kind if their names differ only in numbers and ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stem(identity: str) -> str:
 
 
 def container(resource: str) -> str:
-    """What a resource lies in: its path without the last segment (a resource without a path is its own).
+    """The container of a resource: its path without the last segment (a resource without a path is its own).
 
     >>> container("s3://data/2026/01/part-0"), container("model-registry")
     ('s3://data/2026/01', 'model-registry')

@@ -1,4 +1,4 @@
-"""Prevalence: how few identities do a thing at all, in bits, up to the last full day.
+"""Prevalence: how few identities do a thing, in bits, up to the last full day.
 
 >>> from scopedrift.detectors.toolkit.prevalence import Prevalence
 >>> prevalence = Prevalence()
@@ -18,7 +18,7 @@ from collections.abc import Hashable
 
 
 class Prevalence:
-    """Remembers which identities did which things; what was noted counts from the next `settle` on."""
+    """Remembers which identities did which things; notes count from the next `settle` on."""
 
     def __init__(self) -> None:
         self._met: set[tuple[Hashable, Hashable]] = set()
@@ -34,6 +34,6 @@ class Prevalence:
         return -math.log2((self._users[thing] + 0.5) / (self._everyone + 1.0))
 
     def settle(self) -> None:
-        """The day is over: what was noted counts from now on."""
+        """At the end of a day: count what was noted."""
         self._users = Counter(thing for thing, _ in self._met)
         self._everyone = len({identity for _, identity in self._met})

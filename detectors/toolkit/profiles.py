@@ -1,6 +1,6 @@
-"""Hourly profiles: how much of each kind of thing a task has done since the full hour.
+"""Hourly profiles: how much of each kind of activity a task has shown since the full hour.
 
-The features (`FEATURES`) count what could be a step of an attack (`steps`), changes, denied calls, operations and
+The features (`FEATURES`) count possible steps of an attack (`steps`), changes, denied calls, operations and
 projects that this kind of task had not shown before today, and all events; the last is the bytes moved.
 
 >>> from scopedrift.detectors.conformance.sample import sample_log
@@ -63,7 +63,7 @@ class Profiles:
         self._hour = -1
 
     def amounts(self, batch: EventBatch, kind: Array) -> Array:
-        """What each event adds to each feature: int64 of shape `(len(FEATURES), len(batch))`.
+        """The amount that each event adds to each feature: int64 of shape `(len(FEATURES), len(batch))`.
 
         `kind` is the fingerprint of the kind of each event's task.
         """

@@ -1,6 +1,6 @@
-"""What an operation could be in an attack: minting a token, reading a secret, creating a job, and so on.
+"""Which step of an attack an operation could be: minting a token, reading a secret, creating a job, and so on.
 
-The names of service, operation and access say so, as they stand in the audit logs of AWS, Kubernetes and GCP.
+It follows from the names of service, operation and access in the audit logs of AWS, Kubernetes and GCP.
 
 >>> from scopedrift.detectors.toolkit.steps import STEPS, step_of
 >>> STEPS[int(step_of(("secretsmanager", "GetSecretValue", "read")))]

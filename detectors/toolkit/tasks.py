@@ -1,4 +1,4 @@
-"""When each task began, remembered until the task has been idle for days.
+"""When each task began, kept until the task has been idle for days.
 
 Times are microseconds.
 
@@ -34,7 +34,7 @@ class TaskStarts:
     def follow(self, task: Array, time: Array, arrived: Array) -> Array:
         """For each event: the earliest event time of its task up to here (its own included).
 
-        Events are in order of arrival; event times further than a week from arrival are not believed.
+        Events are in order of arrival; event times more than a week from arrival are ignored.
         """
         if not len(task):
             return np.zeros(0, np.int64)

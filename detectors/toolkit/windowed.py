@@ -1,7 +1,7 @@
-"""Windowed features: how far above the usual a task's hour so far is, for outlier detectors to judge.
+"""Windowed features for outlier detectors: how far a task's hour so far is above its usual hour.
 
 Each feature of `profiles` is compared with the usual hour of a task of this kind by this identity, in spreads of the
-logarithm, rounded to halves; what has little history leans on the fleet's.  Events without a task belong to the
+logarithm, rounded to halves; identities with little history use the fleet's.  Events without a task belong to the
 identity's own window.  A detector of such rows is a `WindowedDetector` with two methods::
 
     class Highest(WindowedDetector):
@@ -136,7 +136,7 @@ def _keys(batch: EventBatch) -> tuple[Array, Array]:
 
 
 class WindowedDetector(Detector):
-    """What detectors of windowed features share; each says how it learns rows of features, and judges them."""
+    """Base of detectors of windowed features; each defines how it learns and judges rows of features."""
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Learns the usual hours and the distribution of features."""
@@ -147,7 +147,7 @@ class WindowedDetector(Detector):
             self._learn(features, knowledge.seed)
 
     def score(self, batch: EventBatch) -> Scores:
-        """How odd the hour so far is; abstains on events without an identity, or without a baseline."""
+        """How unusual the hour so far is; abstains on events without an identity, or without a baseline."""
         identity = column(batch, "identity")
         if identity is None or not self._ready:
             return np.full(len(batch), np.nan)

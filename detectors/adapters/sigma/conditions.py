@@ -1,4 +1,4 @@
-"""The conditions of Sigma rules, compiled to functions over records, with what each would need to be true.
+"""The conditions of Sigma rules, compiled to functions over records, with the fields that each needs to be true.
 
 Text is compared without regard to case, as Sigma asks; a list in a record matches if one of its elements does.
 """
@@ -80,7 +80,7 @@ def _none_of(part: Condition) -> Condition:
 def compiled(node: object, kind: str) -> Condition:
     """A condition that pySigma parsed, for records of a kind.
 
-    Raises `ValueError` for what is not evaluated.
+    Raises `ValueError` for unsupported conditions.
     """
     from sigma.conditions import (
         ConditionAND,

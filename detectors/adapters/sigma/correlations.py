@@ -1,12 +1,11 @@
 """Correlations of Sigma rules, judged while events arrive: a number of matches, values or rules within a time span.
 
-A correlation counts what its rules match, for each value of its `group-by` fields, in a window that ends at the latest
-match of the group; an event that arrives late counts if it lies within, and one from a clock that is ahead is
-taken to have happened when it arrived.  It fires at every match at which its condition holds.  What it remembers is
-bounded: of each group what its condition can still need, and no more than `GROUPS` groups.  What cannot be judged so
-has a `reason`: a condition that is true of what does *not* happen is known only when the time is over; sums, means and
-percentiles, correlations of correlations, and conditions with `and`, `or`, `not` are not evaluated.  A match without a
-value of a `group-by` field belongs to no group.
+A correlation counts the matches of its rules, for each value of its `group-by` fields, in a window that ends at the
+latest match of the group.  A late event counts if it lies within the window; an event with a time after its arrival
+counts at its arrival.  The correlation fires at every match at which its condition holds.  Its memory is bounded: each
+group keeps what its condition can still need, and there are at most `GROUPS` groups.  A correlation that cannot be
+judged has a `reason`: conditions on what does *not* happen, sums, means and percentiles, correlations of correlations,
+and conditions with `and`, `or`, `not` are not supported.  A match that lacks a `group-by` field belongs to no group.
 
 Units: times in microseconds.
 """
@@ -31,9 +30,9 @@ KINDS: Final = ("event_count", "value_count", "temporal", "temporal_ordered")
 RISING: Final = ("GTE", "GT", "EQ")
 """Comparisons that a further match can make true."""
 GROUPS: Final = 50_000
-"""Groups that a correlation remembers; of more, those are forgotten that have not matched for longest."""
+"""Maximum groups of a correlation; beyond it, the group that matched least recently is dropped."""
 HELD: Final = 1_000
-"""Matches of each rule that a group of rules in order remembers; of more, the earliest are forgotten."""
+"""Maximum matches of each rule in an ordered group; beyond it, the earliest are dropped."""
 SECOND_US: Final = 1_000_000
 
 Key = tuple[Hashable, ...]
@@ -56,18 +55,18 @@ class Correlation:
     op: str
     count: float
     generate: bool = False
-    """Whether its rules alert by themselves, too."""
+    """Whether its rules also alert by themselves."""
     reason: str = ""
-    """Why it is not evaluated; empty if it is."""
+    """Why it is not supported; empty if it is."""
     id: str = ""
 
     @property
     def score(self) -> float:
-        """What its level says, 0 to 1."""
+        """Its level as a score, 0 to 1."""
         return LEVELS[self.level]
 
     def blind_to(self, blind: Mapping[CompiledRule | Correlation, str], carried: Mapping[str, Iterable[str]]) -> str:
-        """Why it could never fire, its rules being blind or lacking fields to group by; empty if it can.
+        """Why it could never fire (blind rules, or missing fields to group by); empty if it can.
 
         `carried` are the fields of records, by format.
         """

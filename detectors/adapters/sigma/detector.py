@@ -1,11 +1,11 @@
-"""Sigma rules as a detector: production rules, unmodified, over the records that our events would have been.
+"""Sigma rules as a detector: unmodified production rules over the records of the simulated platform.
 
     scopedrift run core-week --detector 'sigma(rules=./rules)'
 
 Each event is written as the record of its platform (`simulator.records.writing`) and judged by the rules for that
-kind of record; its score is the highest level among those that match.  Rules that could never fire, because records
-of their kind do not carry what they test, are *blind*, which is not the same as silent.  Records of a real log
-are judged as they are (`records`).
+kind of record; its score is the highest level among the matching rules.  A rule that could never fire, because its
+kind of record lacks the fields that it tests, is *blind*; a *silent* rule could fire but did not.  `records` judges the
+records of a real log directly.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class Sigma(Detector):
         self.ruleset = load_rules(self.path())
 
     def path(self) -> Path:
-        """Where the rules are.  Raises `ValueError` if it was not said."""
+        """Where the rules are.  Raises `ValueError` without `rules`."""
         if not self.rules:
             raise ValueError("expected a file or folder of Sigma rules: sigma(rules=PATH)")
         return Path(self.rules)
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Take the account numbers that the history shows."""
+        """Take the account numbers from the history."""
         names = ExportNames("sigma", (*history.names("resource"), *history.names("image")))
         formats = {rule.format for rule in self.ruleset.rules if rule.format}
         self.blind = blind(self.ruleset, {format: carried(format) for format in formats})
@@ -106,14 +106,14 @@ class Sigma(Detector):
         return "; ".join(f"{each.title} ({each.level})" for each in fired)
 
     def parts(self) -> list[Part]:
-        """Each rule, with what it matched, or why it is blind."""
+        """Each rule with its matches, or the reason why it is blind."""
         return [
             Part(each.title, each.level, tuple(matched), self.blind.get(each, "") or self._absent(each), key(each))
             for each, matched in self._matched.items()
         ] + unread(self.ruleset)
 
     def _absent(self, each: CompiledRule | Correlation) -> str:
-        """That the log has no record of the kind that a rule is for, if so."""
+        """The reason if the log has no record of a rule's kind, else empty."""
         formats = {rule.format for rule in ([each] if isinstance(each, CompiledRule) else each.rules)}
         return "" if formats & self._seen else f"the log has no {' or '.join(sorted(map(str, formats)))} records"
 

@@ -8,7 +8,7 @@ from scopedrift.simulator.records.json_paths import Json
 
 
 def found(value: Json, steps: tuple[str, ...]) -> Iterator[Json]:
-    """What a record holds at a path; lists on the way are entered, and keys that have dots themselves are found."""
+    """The values at a path of a record; enters lists, and finds keys that contain dots."""
     if isinstance(value, list):
         for item in value:
             yield from found(item, steps)
@@ -22,7 +22,7 @@ def found(value: Json, steps: tuple[str, ...]) -> Iterator[Json]:
 
 
 def leaves(value: Json) -> Iterator[Json]:
-    """All values of a record that hold no others."""
+    """All scalar values of a record."""
     if isinstance(value, Mapping):
         for item in value.values():
             yield from leaves(item)

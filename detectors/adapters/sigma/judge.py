@@ -1,7 +1,7 @@
-"""A set of Sigma rules at work: which of them a record matches, and which correlations that completes.
+"""A set of Sigma rules applied to records: which rules match, and which correlations fire.
 
-`hits` looks at one record and nothing else, so records can be judged in any order; `alerting` is asked in order of
-arrival, since correlations remember.
+`hits` depends on one record only, so records can be judged in any order.  Call `alerting` in order of arrival, because
+correlations keep state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scopedrift.simulator.records.json_paths import Record
 
 
 class Judge:
-    """The rules of a set that can see, as functions of records."""
+    """The rules of a set that are not blind, as functions of records."""
 
     def __init__(self, ruleset: Ruleset, blind: Container[CompiledRule | Correlation]) -> None:
         self._alone = frozenset(ruleset.alerting())
@@ -42,7 +42,7 @@ class Judge:
         ]
 
     def alerting(self, hits: Sequence[Hit], time: int, arrived: int) -> list[CompiledRule | Correlation]:
-        """What alerts at an event at `time` whose record had these hits; asked in order of arrival (microseconds)."""
+        """The rules that alert at an event at `time` (microseconds) with these hits; call in order of arrival."""
         time = min(time, arrived)  # a clock that is ahead must not end everybody's windows
         fired: list[CompiledRule | Correlation] = [hit.rule for hit in hits if hit.rule in self._alone]
         for each, key, what in (place for hit in hits for place in hit.places):
@@ -72,21 +72,21 @@ def _values(record: Record, names: Iterable[str]) -> Key | None:
 
 
 def key(each: CompiledRule | Correlation) -> str:
-    """What distinguishes a rule from another of the same title: its id, or else its file."""
+    """A key that distinguishes rules with the same title: the id, or else the file."""
     return each.id or each.file.name
 
 
 def unread(ruleset: Ruleset) -> list[Part]:
-    """The files that could not be read as rules, each as a rule that is blind, with the reason."""
+    """The files that could not be read as rules, each as a blind rule with the reason."""
     return [Part(file.name, blind=f"not read: {reason}") for file, reason in sorted(ruleset.rejected.items())]
 
 
 def blind(
     ruleset: Ruleset, carried: Mapping[str, Iterable[str]], of_log: bool = False
 ) -> dict[CompiledRule | Correlation, str]:
-    """The rules that can never fire where records carry the fields `carried`, by format, and why.
+    """The rules that can never fire on records with the fields `carried` (by format), and why.
 
-    `of_log`: these are the fields of one log's records, so that a format without any is not in the log.
+    `of_log`: the fields are those of one log's records, so a format without fields is not in the log.
     """
     reasons: dict[CompiledRule | Correlation, str] = {}
     for rule in ruleset.rules:

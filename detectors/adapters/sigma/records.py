@@ -1,7 +1,7 @@
-"""Sigma rules over the records of an imported log, as they are: no field is lost, none is invented.
+"""Sigma rules over the original records of an imported log, with exactly their fields.
 
-Records are read again, file by file, and judged one by one; correlations then see the hits in order of arrival.  The
-fields that a rule can be blind to are those that no record of its kind in this log has.
+Records are read again, file by file, and judged one by one; correlations then see the hits in order of arrival.  A rule
+is blind if it needs a field that no record of its kind in this log has.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class JudgedRecords:
-    """What the rules of a set matched in a log."""
+    """The matches of a set of rules in a log."""
 
     ruleset: Ruleset
     blind: dict[CompiledRule | Correlation, str]
@@ -36,10 +36,10 @@ class JudgedRecords:
     """By position in the log."""
     records: int
     unjudged: int
-    """Records that are nested too deeply to be judged, or are no JSON by the letter."""
+    """Records that are nested too deeply to be judged, or are not strict JSON."""
 
     def parts(self) -> list[Part]:
-        """Each rule, with the positions in the log of what it matched, or why it is blind."""
+        """Each rule with the positions of its matches in the log, or the reason why it is blind."""
         matched: dict[CompiledRule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
         for position, fired in sorted(self.alerting.items()):
             for each in fired:
@@ -52,7 +52,7 @@ class JudgedRecords:
 def judge(rules: Path, imported: Imported, progress: Progress = lambda done: None) -> JudgedRecords:
     """Judge every record of an imported log.
 
-    Raises `ValueError` if there are no rules to be had, `LogError` if a file has changed since the import.
+    Raises `ValueError` if there are no usable rules, `LogError` if a file has changed since the import.
     """
     ruleset = load_rules(rules)
     asked = Judge(ruleset, {each for each in ruleset.correlations if each.reason})
@@ -99,14 +99,14 @@ class OnRecords(Detector):
         return OnRecords(self._judged)  # what was judged does not change
 
     def parts(self) -> list[Part]:
-        """Each rule, with what it matched since `fit`, or why it is blind."""
+        """Each rule with its matches since `fit`, or the reason why it is blind."""
         return [
             replace(part, matched=tuple(at - self._from for at in part.matched if at >= self._from))
             for part in self._judged.parts()
         ]
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Nothing is learned: what is scored begins behind the history."""
+        """Learns nothing; only notes where the history ends."""
         self._at = self._from = len(history)
 
     def score(self, batch: EventBatch) -> Scores:

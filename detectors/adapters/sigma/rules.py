@@ -1,7 +1,7 @@
 """One Sigma rule, compiled from what pySigma read.
 
-A rule is for one kind of record (its log source); `matches` judges one record, as JSON values.  `blind_to` says which
-fields keep a rule from ever firing where records carry only some fields.
+A rule applies to one kind of record (its log source); `matches` judges one record of JSON values.  `blind_to` names the
+missing fields that keep a rule from ever firing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CompiledRule:
     file: Path
     level: str
     format: str | None
-    """The kind of record that it is for (a format's name); `None` if we have none of its log source."""
+    """The kind of record (format) that it applies to; `None` if its log source is not supported."""
     source: str
     """Its log source, in its own words."""
     condition: Condition
@@ -47,7 +47,7 @@ class CompiledRule:
 
     @property
     def score(self) -> float:
-        """What its level says, 0 to 1."""
+        """Its level as a score, 0 to 1."""
         return LEVELS[self.level]
 
     def matches(self, record: Record) -> bool:
@@ -69,7 +69,7 @@ def level_of(rule: SigmaRuleBase) -> str:
 def compiled_rule(rule: SigmaRule, file: Path) -> CompiledRule:
     """A rule that pySigma read from a file.
 
-    Raises `ValueError` if it has values that are not evaluated.
+    Raises `ValueError` if it has unsupported values.
     """
     source = rule.logsource
     kind = FORMATS.get((source.product, source.service))

@@ -1,4 +1,4 @@
-"""The rules of a file or folder, read by pySigma; what cannot be used is reported, not dropped."""
+"""The rules of a file or folder, read by pySigma; unusable rules are reported with a reason."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SUFFIXES: Final = (".yml", ".yaml")
 
 @dataclass
 class Ruleset:
-    """The rules of a folder, and why others are not among them."""
+    """The usable rules of a folder, and the reasons why others are not usable."""
 
     rules: list[CompiledRule] = field(default_factory=list)
     rejected: dict[Path, str] = field(default_factory=dict)
     correlations: list[Correlation] = field(default_factory=list)
 
     def alerting(self) -> list[CompiledRule | Correlation]:
-        """All that alert by themselves: not the rules that only serve a correlation."""
+        """The rules that alert by themselves, without those that only feed a correlation."""
         serving = {rule for each in self.correlations if not each.generate for rule in each.rules}
         return [*(rule for rule in self.rules if rule not in serving), *self.correlations]
 
