@@ -22,7 +22,7 @@ from scopedrift.simulator.randomness import TABLE, Quantiles
 SPREADS: Final = ("even", "uniform", "front")
 """How a stage's events lie in its time: paced, anywhere, or mostly at its start."""
 MOST_BYTES: Final = 5 << 30
-"""No call moves more: S3 takes 5 GiB in one upload; a log-normal tail knows no such limit."""
+"""Maximum bytes of a call: S3 takes 5 GiB in one upload; a log-normal tail has no such limit."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ActivityArrays:
     parts: Array
     """Length of the chains in a mix."""
     stay: Array
-    """Of 65,536: how often an entry follows itself whatever the weights say."""
+    """Out of 65,536: how often an entry repeats itself regardless of the weights."""
     ordered: Array
     """Whether a stage goes through its operations in order, round after round."""
 
@@ -84,7 +84,7 @@ class Operations:
         self.sizes = np.minimum(sizes, MOST_BYTES).round().astype(np.int64)
 
     def thresholds(self, errors: float) -> tuple[Array, Array]:
-        """Of 65,536: below the first a call is denied, below the second it fails.  `errors` scales both."""
+        """Out of 65,536: a call below the first is denied, below the second it fails.  `errors` scales both."""
         denied = np.array([min(o.denied * errors, 0.5) for o in self.all])
         failed = np.array([min((o.denied + o.error) * errors, 0.9) for o in self.all])
         return (denied * 65536).astype(np.int64), (failed * 65536).astype(np.int64)

@@ -24,7 +24,7 @@ def arrival_order(arrived: Array, tie: Array) -> Array:
 
 
 class ArrivalCodes:
-    """Renumbers the world's codes in order of first arrival, so that a code betrays nothing."""
+    """Renumbers the world's codes in order of first arrival, so that a code reveals nothing."""
 
     def __init__(self, tables: Tables, add: Callable[[str, str], int]) -> None:
         self._tables = tables

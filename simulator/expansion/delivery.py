@@ -37,7 +37,7 @@ class Delivery:
         """Operations whose record carries the image (Kubernetes: audit level Request or above)."""
         ruling = (operations.access == ACCESS.index("admin")) & operations.image & ~bodies
         self.access = np.where(ruling, np.int32(ACCESS.index("create")), operations.access)
-        """What each operation's record says of its access: that a pod is privileged stands in the body."""
+        """The access in each operation's record: only a body shows that a pod is privileged."""
         curve = np.array(Quantiles.of(Distribution(median=1.0, sigma=DELAY_SIGMA)).table)
         self._delay = (np.array([max(spec.delay, 1) for spec in specs])[:, None] * curve).astype(np.int64).ravel()
         self._loss = np.array([round(spec.loss * 65536) for spec in specs])[operations.stream]

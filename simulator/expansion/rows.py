@@ -41,7 +41,7 @@ class Holder(Struct, frozen=True, gc=False):
 
 
 class StageRow(Struct, frozen=True, gc=False):
-    """One stage: so many `events` of an activity, within `duration` microseconds from `start`.
+    """One stage: a number of `events` of an activity, within `duration` microseconds from `start`.
 
     The numbers of its task and stage key the draws of its events: they come from the ranges in `numbers.py`.  With a
     `span`, the stage holds many tasks (`per_task` of the activity).
@@ -57,9 +57,9 @@ class StageRow(Struct, frozen=True, gc=False):
     duration: int
     """Microseconds."""
     events: int
-    """How many; a row of none is ignored."""
+    """Number of events; a row with none is ignored."""
     epoch: int = RENEWED
-    """Number of a credential within its session, for a copy that nobody renews."""
+    """Number of a credential within its session, for a copy that is not renewed."""
     outcome: int = NORMAL
     """`NORMAL`, `DENIED` or `OUTAGE`."""
     refused: int = 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Chunks(Protocol):
-    """Where a log's columns are: `starts` are the positions at which its chunks begin, plus its length."""
+    """Storage of a log's columns: `starts` holds the positions at which its chunks begin, plus its length."""
 
     starts: list[int]
     names: tuple[str, ...]

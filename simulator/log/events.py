@@ -245,7 +245,7 @@ class EventBatch:
     def pairs(self, *columns: str) -> list[tuple[str | None, ...]]:
         """The texts of several columns, event by event: `batch.pairs("identity", "registry")`.
 
-        As of a single `Event`, what the log lacks is `None`.
+        A value that the log lacks is `None`, as in an `Event`.
         """
         return list(zip(*(self._texts(column) for column in columns), strict=True))
 

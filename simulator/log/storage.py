@@ -38,7 +38,7 @@ def _type(name: str) -> pa.DataType:
 
 
 class LogWriter:
-    """Writes a log's events as they come; `finish` makes it whole, leaving early leaves nothing."""
+    """Writes a log's events as they come; `finish` completes it, and leaving without it removes everything."""
 
     def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
         self._path = path
@@ -57,7 +57,7 @@ class LogWriter:
         self.close()
 
     def close(self) -> None:
-        """Leave; what was not finished is removed."""
+        """Close; remove the log if it was not finished."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -152,7 +152,7 @@ def _parquet_writer(path: Path, names: tuple[str, ...]) -> pq.ParquetWriter:
 class ParquetChunks:
     """A log on disk: one chunk a row group.
 
-    Everything raises `LogFormatError` where the file turns out to be damaged.
+    Every method raises `LogFormatError` if the file is damaged.
     """
 
     def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
@@ -228,7 +228,7 @@ def open_log(path: Path) -> tuple[ParquetChunks, Vocabulary, dict[str, object]]:
 
 @contextmanager
 def _damage_of(path: Path) -> Iterator[None]:
-    """Says where the damage is, whatever the library that met it."""
+    """Turns any library's error into one that says where the damage is."""
     try:
         yield
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:

@@ -29,11 +29,11 @@ class StageTruth:
     started_at: int
     ended_at: int
     outcome: str
-    """`success`, `denied`, `expired` (credential), `skipped`, or `horizon`: it was not over by then."""
+    """`success`, `denied`, `expired` (credential), `skipped`, or `horizon` (unfinished at the end)."""
     in_entitlement: bool
-    """Whether the identity's own permissions cover all that it tried."""
+    """Whether the identity's own permissions cover everything that it tried."""
     in_scope: bool
-    """Whether the declared scope (service, access, project, registry) does."""
+    """Whether the declared scope (service, access, project, registry) covers it."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,17 @@ class Incident:
     strength: float
     intent_at: int
     first_observable_at: int = -1
-    """Event time of the first event of its stages: delay counts from here.  -1 if they left no event."""
+    """Event time of the first event of its stages; delay counts from here.  -1 without events."""
     impact_at: int = -1
-    """When its objective's stage began; -1 if it never came so far."""
+    """When the stage that reaches its objective began; -1 if it never did."""
     ended_at: int = -1
     end_reason: str = ""
     """`completed`, `denied`, `expired`, `contained` or `horizon`."""
     stages: tuple[StageTruth, ...] = ()
     primed_at: int = -1
-    """Event time of its first event that primed the baseline (stage -1), before its stages; -1: it did not."""
+    """Event time of its first event that primed the baseline (stage -1); -1 without priming."""
     time_scale: float = 1.0
-    """What its waits of an hour or more were multiplied with to fit the test window; 1: as published."""
+    """Factor that fits its waits of an hour or more into the test window; 1: as published."""
 
     @property
     def techniques(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Ground truth on disk, beside a log: `truth.parquet` (one row for each injected event) and `truth.json` (what it was).
+"""Ground truth on disk, beside a log: `truth.parquet` (one row for each injected event) and `truth.json` (incidents).
 
-A folder that has both files of the log and of its truth is a world that detectors can be judged on.
+A folder with both the log's and the truth's files is a world on which detectors can be judged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def save_truth(truth: Truth, folder: Path) -> None:
 
 
 def load_truth(folder: Path, events: int) -> Truth:
-    """The truth beside a log of so many events.
+    """The truth of a log with this number of events.
 
     Raises `LogFormatError` if there is none, or if it is damaged.
     """

@@ -1,7 +1,7 @@
-"""Who acts in a real log: its identities, and what an incident has in its hands there.
+"""Who acts in a real log: its identities, and what an incident holds there.
 
-The log tells what an identity calls, not what it may call: permissions are unknown.  What it tells is taken as
-evidence: a call that was refused to the identity, and never granted, is refused again.
+The log shows what an identity calls, not what it may call: permissions are unknown.  The log is the evidence: a call
+that was denied to the identity, and never granted, is denied again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scopedrift.simulator.own_logs.calls import Call, Calls
 from scopedrift.simulator.records.errors import LogError
 
 LEAST: Final = 3
-"""Events that an identity needs to be chosen as a victim: with fewer, nothing of it is known (assumed)."""
+"""Minimum events of a victim: with fewer, its habits are unknown (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class LogFoothold:
     inside: bool = False
     """There is no task to follow."""
     expires: int = MISSING
-    """Nothing tells when a credential ends."""
+    """A log does not say when a credential ends."""
 
     @classmethod
     def of(cls, background: Background, identity: int) -> LogFoothold:
@@ -82,7 +82,7 @@ class LogFoothold:
 
 
 def latest(background: Background, rows: Array, time: int, stream: int = MISSING) -> int:
-    """The last of some rows before a time: of a stream, if it has any."""
+    """The last of some rows before a time, preferably of a stream."""
     same = rows[background.columns["stream"][rows] == stream]
     rows = same if len(same) else rows
     at = int(np.searchsorted(background.columns["arrived"][rows], time, side="right"))
@@ -90,7 +90,7 @@ def latest(background: Background, rows: Array, time: int, stream: int = MISSING
 
 
 def named(background: Background, wanted: str) -> int:
-    """The code of the identity called `wanted`, or of the only one whose name has it as a part.
+    """The code of the identity called `wanted`, or of the only one whose name contains it.
 
     Raises `LogError` if there is none, or more than one.
     """
@@ -112,9 +112,9 @@ def _size(background: Background, name: str) -> int:
 
 
 def victims(background: Background) -> dict[int, int]:
-    """The identities that may be chosen, with their events before the test part; no service of the provider is.
+    """The possible victims with their numbers of events before the test part, without services of the provider.
 
-    Where none qualifies, all that have been seen.  Raises `LogError` if no record tells an identity.
+    If none qualifies, all identities.  Raises `LogError` if no record has an identity.
     """
     names = background.vocabulary["identity"]
     known = background.columns["identity"][: background.until]
@@ -127,7 +127,7 @@ def victims(background: Background) -> dict[int, int]:
 
 
 def drawn(candidates: dict[int, int], number: int, rng: np.random.Generator) -> list[int]:
-    """So many of the candidates, the active more often."""
+    """Draws this number of candidates, active ones more often."""
     shares = np.array(list(candidates.values()), float)
     chosen: list[int] = rng.choice(list(candidates), number, p=shares / shares.sum()).tolist()
     return chosen

@@ -1,8 +1,8 @@
-"""The planner's backend for a real log: the stages of an incident as events that are made of the log's own.
+"""The planner's backend for a real log: the stages of an incident as events built from the log's own.
 
-There is no live platform here to ask: no permissions, credentials that end, or queues.  A stage fails only where the
-log shows its needed calls refused to the identity and never granted.  In the truth, `in_entitlement` says that
-nothing was refused, `in_scope` that the identity made such calls before.
+There is no live platform to ask: no permissions, expiring credentials or queues.  A stage fails only where the log
+shows its needed calls denied to the identity and never granted.  In the truth, `in_entitlement` means that nothing was
+denied, `in_scope` that the identity made such calls before.
 
 The clock runs in the coarsest precision of the log's streams, so that no event is before its stage.
 """
@@ -39,7 +39,7 @@ def act_out(
     setting: Setting,
     rng: np.random.Generator,
 ) -> list[Block]:
-    """The events of one incident that begins at a random event of the test part; it leaves no trace if none is seen."""
+    """The events of one incident that begins at a random event of the test part; no trace if none would be recorded."""
     begin, end = setting.test
     stages = choose_stages(spec.entry, rng)
     waits = lengths(stages)
@@ -61,7 +61,7 @@ def onset(setting: Setting, rng: np.random.Generator) -> int:
 
 
 class LogBackend(Backend[Targets]):
-    """One incident in a real log: no task to hide in, and nothing tells when a credential ends."""
+    """One incident in a real log: there is no task to hide in, and credentials have no known end."""
 
     def __init__(self, setting: Setting, plan: IncidentPlan, victim: int | None, rng: np.random.Generator) -> None:
         self._setting = setting

@@ -1,6 +1,6 @@
-"""What a real log tells of its platform: who did what, when, how fast, and how precisely it is recorded.
+"""What a real log shows of its platform: who did what, when, how fast, and at what precision.
 
-Everything is rows (positions in the log): of an identity, of an operation, of both.  Injected events are made of such
+Everything is rows (positions in the log): of an identity, of an operation, of both.  Injected events are built from
 rows, so that what a record lacks, how it is rounded and how late it arrives are those of real records.
 
 Units: times in microseconds.

@@ -1,4 +1,4 @@
-"""Benign changes in a real log: the extra work that they bring, by an identity of the log.
+"""Benign changes in a real log: the activity that they add, by an identity of the log.
 
 The records of a log stay as they are, so only the bursts of a change can be put in: what it would alter of the work
 that is there (another registry, other addresses, a restart) cannot.
@@ -24,14 +24,14 @@ from scopedrift.simulator.records.errors import LogError
 
 
 def possible() -> dict[str, Change]:
-    """The kinds of change that bring work of their own."""
+    """The kinds of change that add activity."""
     return {name: change for name, change in catalogue.changes().items() if change.bursts}
 
 
 def act_out_change(
     name: str, kind: str, identity: int | None, changes: IncidentLog, setting: Setting, rng: np.random.Generator
 ) -> list[Block]:
-    """The events of one change that begins at a random event of the test part; it leaves no trace if none is seen.
+    """The events of one change that begins at a random event of the test part; no trace if none would be recorded.
 
     Raises `LogError` for a kind that could only be had by changing records.
     """

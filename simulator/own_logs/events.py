@@ -25,7 +25,7 @@ PLACE: Final = ("workload", "task", "source")
 RESOURCES: Final = 3
 """Resources that a stage goes for, unless it enumerates (assumed)."""
 NEAR: Final = 10
-"""Calls are made in the second of one of so many events that come next: when the platform is busy (assumed)."""
+"""A call takes the second of one of this number of next events, when the platform is busy (assumed)."""
 BEAT: Final = 3 * SECOND
 """How far a call is moved for that, except the first of a stage (assumed)."""
 
@@ -41,7 +41,7 @@ def listed(weights: Mapping[str, float], first: Sequence[str], count: int, rng: 
 def moments(
     background: Background, hold: LogFoothold, start: int, count: int, lasts: int, rng: np.random.Generator
 ) -> Array:
-    """Times of so many events, from about `start` on: real gaps, stretched to the length `lasts`."""
+    """Times of this number of events from about `start` on: real gaps, stretched to the length `lasts`."""
     gaps = background.gaps(hold.rows)
     gaps = gaps if len(gaps) else background.gaps(np.arange(background.until))
     if count < 2 or not len(gaps):
@@ -54,7 +54,7 @@ def moments(
 
 
 def _busy(background: Background, planned: Array, near: int, rng: np.random.Generator) -> Array:
-    """Each time moved on into the second of one of the log's next events, if that is no further away than `near`."""
+    """Each time moved into the second of one of the log's next events, if one is within `near`."""
     clock = background.clock
     at = np.searchsorted(clock, planned) + (rng.random(len(planned)) * NEAR).astype(np.int64)
     at = np.minimum(at, len(clock) - 1)

@@ -1,4 +1,4 @@
-"""How a log writes the catalogue's operations: under the catalogue's own names, or under Google Cloud's.
+"""How a log writes the catalogue's operations: under the catalogue's own names or under Google Cloud's.
 
 The catalogue names calls as CloudTrail and Kubernetes audit do.  In a Google Cloud log the same calls go by other
 services and methods: those that an export writes and an import reads.
@@ -23,7 +23,7 @@ RESOURCE: Final = "s3://bucket/key"
 
 @dataclass(frozen=True)
 class Form:
-    """What the columns of a call hold."""
+    """The values of a call's columns."""
 
     service: str
     operation: str

@@ -35,17 +35,17 @@ from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.records.errors import LogError
 
 TRIES: Final = 20
-"""Moments that are tried until an incident leaves an event before the log ends."""
+"""Onsets to try until an incident leaves an event before the log ends."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """How the injection went."""
+    """The outcome of an injection."""
 
     events: int
     """Injected events."""
     calls: tuple[Call, ...]
-    """What stood in the log for the catalogue's operations."""
+    """The log's calls for the catalogue's operations."""
 
 
 def inject(
@@ -98,7 +98,7 @@ def inject(
 def _instances(
     specs: Sequence[IncidentSpec | ChangeSpec], known: Truth
 ) -> Iterator[tuple[str, IncidentSpec | ChangeSpec]]:
-    """Each instance of each spec, by name (`kind-1`, `kind-2`, ...); those that the log has count."""
+    """Each instance of each spec, by name (`kind-1`, `kind-2`, ...), numbered after those in the log."""
     numbers = Counter(incident.template for incident in known.incidents)
     numbers.update(change.kind for change in known.changes)
     for spec in specs:
@@ -113,7 +113,7 @@ def _instances(
 def _until_seen(
     settings: Sequence[Setting], name: str, seed: int, act: Callable[[Setting, np.random.Generator], list[Block]]
 ) -> list[Block]:
-    """The events of an incident or change: in the first setting, at the first moment, where some can be seen.
+    """The events of an incident or change, in the first setting and at the first onset that record any.
 
     Raises `LogError` if it leaves none wherever it begins.
     """

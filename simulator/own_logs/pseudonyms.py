@@ -1,9 +1,9 @@
-"""Names replaced by a keyed hash, the same name by the same word everywhere, so that a log can be shown to others.
+"""Pseudonyms: keyed hashes replace names consistently, so that a log can be shared.
 
 Words between separators are replaced one by one, so that ARNs stay ARNs and paths paths: digits by as many digits, an
 IP address by one of 10.0.0.0/8, hexadecimal by hexadecimal.  Words that say what a thing is (`arn`, `role`,
-`system`, ...), provider services, operations and services stay.  Ids of credentials and tasks are hashed, too.
-Without the key nobody can go back, or try names; that two events concern the same name stays visible.
+`system`, ...), provider services, operations and services stay.  Ids of credentials and tasks are hashed as well.
+Without the key, pseudonyms cannot be reversed or guessed; equal names remain recognisable as equal.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _word(word: str, secret: bytes) -> str:
 
 
 def _distinct(texts: list[str], secret: bytes) -> Iterator[str]:
-    """Pseudonyms of all texts; those that would coincide (short numbers) are told apart by their end."""
+    """Pseudonyms of all texts; a suffix distinguishes those that would coincide (short numbers)."""
     taken: set[str] = set()
     for text in texts:
         word = pseudonym(text, secret)

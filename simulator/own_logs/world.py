@@ -1,4 +1,4 @@
-"""A real log with incidents in it: what detectors are judged on, in memory and as a folder.
+"""A real log with incidents, in memory and as a folder: a world to judge detectors on.
 
 Its windows are shares of the events, as when a real log is scored: what is learned from, what sets the threshold,
 and the test part that the incidents are in.
@@ -28,9 +28,9 @@ from scopedrift.simulator.world.policy import Deployment
 KEY: Final = "timetable"
 """Where a log's manifest holds its windows."""
 _FAR: Final = 10
-"""Times the span of the middle of a log (a day at least) that no gap in it is long."""
+"""A gap is too long beyond this multiple of the span of the middle of a log (at least a day)."""
 _FEW: Final = 20
-"""Events below which nothing is out of the ordinary."""
+"""Logs with fewer events are not checked for wrong clocks."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class LogTimetable:
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
 
     def plain(self) -> Plain:
-        """As a file holds it; the terms of an evaluation are chosen later."""
+        """Its contents for a file, without the terms of an evaluation, which are chosen later."""
         return {name: value for name, value in asdict(self).items() if name != "evaluation"}
 
     @classmethod
@@ -72,7 +72,7 @@ class LogTimetable:
 
 
 def _refuse_wrong_clocks(name: str, arrived: Array) -> None:
-    """At most 1 % of the events, before or after a gap far longer than all others take, have a wrong time."""
+    """Raise `LogError` if a few events (at most 1 %) lie before or after a gap far longer than the rest of the log."""
     few = max(1, len(arrived) // 100)
     if len(arrived) < _FEW:
         return
@@ -91,7 +91,7 @@ def _refuse_wrong_clocks(name: str, arrived: Array) -> None:
 
 @dataclass(frozen=True)
 class RealWorld:
-    """A log, the truth about what was injected, and when it is learned from and judged.
+    """A log, the truth about its injected events, and its windows.
 
     Nothing but the log is known of the platform, so the deployment declares nothing.
     """
@@ -104,23 +104,23 @@ class RealWorld:
 
     @classmethod
     def of(cls, name: str, log: EventLog, learn: float = 0.5, calibrate: float = 0.2) -> RealWorld:
-        """A log in which nothing is known to have happened; see `LogTimetable.of`."""
+        """A log without known incidents; see `LogTimetable.of`."""
         return cls(LogTimetable.of(name, log, learn, calibrate), 0, log, Truth())
 
     def at_budget(self, per_day: float) -> RealWorld:
-        """The same world, to be judged at another budget of false alarms."""
+        """The same world with another alert budget."""
         terms = self.scenario.evaluation.model_copy(update={"alert_budget": per_day})
         return replace(self, scenario=replace(self.scenario, evaluation=terms))
 
     def save(self, folder: Path) -> None:
-        """Write log and truth into a folder, which is made if it is missing."""
+        """Write log and truth into a folder, created if missing."""
         self.log.manifest |= {KEY: self.scenario.plain(), "seed": self.seed}
         self.log.save(folder)
         save_truth(self.truth, folder)
 
 
 def load_world(folder: Path) -> RealWorld:
-    """The world that was saved in a folder.
+    """Load a world from a folder.
 
     Raises `LogFormatError` if it is no log, has no windows or no truth, or is damaged.
     """

@@ -29,7 +29,7 @@ _AUTH: Final = r"""
     SendSerialConsoleSSHPublicKey CreateSshPublicKey RequestAccessToken PasswordRecovery\w+
 """
 AUTH: Final = re.compile(f"({'|'.join(_AUTH.split())})(\\d{{8}}\\w*)?", re.IGNORECASE)
-"""Operations that hand out credentials or secrets, or prove who somebody is."""
+"""Operations that hand out credentials or secrets, or prove an identity."""
 _ADMIN_SERVICES: Final = """
     iam organizations account sso sso-directory identitystore ram access-analyzer controltower cloudformation
     cloudtrail config guardduty securityhub rolesanywhere signin iamcredentials cloudresourcemanager orgpolicy
@@ -96,7 +96,7 @@ def _names(operation: str) -> tuple[str, ...]:
 
 @cache
 def published(provider: str) -> tuple[str, dict[tuple[str, str], str]]:
-    """What a provider's table is made of, and the classes of its operations by service and name."""
+    """The sources of a provider's table, and the classes of its operations by service and name."""
     source, _, *lines = resources.files(__package__).joinpath(f"{provider}_access.tsv").read_text("utf-8").splitlines()
     rows = (line.split("\t") for line in lines)
     return source.lstrip("# "), {(service, name): access for service, access, names in rows for name in names.split()}

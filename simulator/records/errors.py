@@ -2,7 +2,7 @@
 
 
 class LogError(ValueError):
-    """A log of which nothing can be read or written, or a mapping file that makes no sense."""
+    """A log that cannot be read or written, or an invalid mapping file."""
 
 
 class Unreadable(ValueError):

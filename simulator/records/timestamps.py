@@ -19,7 +19,7 @@ SECONDS: Final = {f":{second:02}Z": second * 1_000_000 for second in range(60)}
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LATEST: Final = 9_214_646_400_000_000  # the year 2262: tables with nanoseconds go no further
 _MEMO: Final = 30_000
-"""Times that are remembered before all are forgotten: bounds memory."""
+"""Maximum cached times; the cache is then emptied, which bounds memory."""
 
 
 class Times(dict[object, int]):

@@ -1,4 +1,4 @@
-"""What kind of workload an identity is, guessed from how it behaves; and the family that simulates its like.
+"""The kind of workload of an identity, guessed from its behaviour, and the family that simulates it.
 
 The family is the one that it resembles in what it calls (`resemblance`), else the one that stands for its kind.
 The rules for kinds are few, in order, and say what they go by.  Thresholds are assumed.
@@ -26,17 +26,17 @@ FAMILIES: Final[Mapping[str, str]] = {
     "long job": "training",
     "short task": "serverless",
 }
-"""The workload family that stands for each kind in a twin, if none resembles it."""
+"""The family of each kind in a twin, if no family resembles the identity."""
 AGENT: Final = 0.2
-"""Share of events in the stream of agents from which an identity is one (assumed)."""
+"""Minimum share of events in the stream of agents for an identity to be an agent (assumed)."""
 VARIED: Final = 1.5
-"""Operations by the square root of the number of events, above which no program does them all (assumed)."""
+"""Operations divided by the square root of events, above which no single program does them all (assumed)."""
 REGULAR: Final = 0.5
 """Coefficient of variation of gaps below which something runs by the clock (assumed)."""
 STEADY: Final = 0.7
 """Share of the hours of a day or more in which a service acts (assumed)."""
 LONG: Final = 50
-"""Events of a mean burst from which it is a job and not a task (assumed)."""
+"""Minimum events of a mean burst for a job rather than a task (assumed)."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The profile of a log: its statistics, what stands for what in a twin, and its identities; as YAML for people.
+"""The profile of a log: its statistics, its identities and their families in a twin, as readable YAML.
 
-Names of identities are numbered unless they are to be kept; operations, services and hours are no secrets.
+Names of identities become numbers unless asked for; operations, services and hours are not secret.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from scopedrift.simulator.records.errors import LogError
 
 @dataclass(frozen=True)
 class Profile:
-    """What was learned of a platform."""
+    """The profile of a platform."""
 
     statistics: Statistics
     delays_s: dict[str, float]
     """Median seconds to arrival, by stream."""
     data_events: bool
-    """Whether access to data is in its cloud audit log."""
+    """Whether its cloud audit log records access to data."""
     images: bool
-    """Whether any record tells an image."""
+    """Whether any record names an image."""
     projects: int
     first_us: int
     """When its first event happened."""
@@ -56,7 +56,7 @@ class Profile:
 def learn(log: EventLog) -> Profile:
     """The profile of a log.
 
-    Raises `LogError` if no record tells an identity.
+    Raises `LogError` if no record has an identity.
     """
     columns = Columns(log)
     if not len(columns):

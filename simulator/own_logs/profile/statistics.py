@@ -1,4 +1,4 @@
-"""The statistics of a log: how much, by how many, of what, when, how new, how shared, how often in vain, how bursty.
+"""The statistics of a log: volume, identities, operations, hours, novelty, sharing, failures, burstiness.
 
 All are of events with an identity.  Shares are 0 to 1.  *Novelty* is the share of events of the second half (by
 arrival) whose pair of identity and operation, or identity and resource, the first half does not have.
@@ -19,7 +19,7 @@ from scopedrift.simulator.log.events import DAY, DTYPES, HOUR, MISSING, Array
 ENOUGH: Final = 10
 """Events of an identity from which gaps and habits are read."""
 SHOWN: Final = 12
-"""Categories of a mix that are told apart; the others are one."""
+"""Number of categories of a mix to keep; the others become one."""
 OTHERS: Final = "others"
 
 Statistics = Mapping[str, Any]
@@ -29,7 +29,7 @@ Statistics = Mapping[str, Any]
 class Columns:
     """The columns of a log's events that tell an identity; what the log lacks is missing everywhere.
 
-    `span` is a part of time (from, to) outside of which events are left out.
+    `span` (from, to) selects events by time.
     """
 
     def __init__(self, log: EventLog, span: tuple[int, int] | None = None) -> None:

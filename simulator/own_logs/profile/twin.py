@@ -1,9 +1,8 @@
 """A twin: a scenario that simulates a platform like the one of a profile, for any length.
 
-Identities become workloads of the family that they resemble; streams, projects, sharing and delays
-are the log's.  Load, errors and novelty are set by simulating the twin and comparing, a few times.
-What the catalogue's families do not do, a twin does not either: its operations are theirs.  `compare` tells how
-near it comes, statistic by statistic.
+Identities become workloads of the family that they resemble; streams, projects, sharing and delays are the log's.  A
+few rounds of simulating and comparing set load, errors and novelty.  A twin uses only the operations of the
+catalogue's families.  `compare` shows how close it is, statistic by statistic.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ from scopedrift.simulator.records.errors import LogError
 BASE: Final = "quickstart"
 """The scenario that a twin extends: its changes, incidents and windows."""
 ROUNDS: Final = 3
-"""How often load, errors and novelty are corrected."""
+"""Rounds of correction of load, errors and novelty."""
 LONGEST: Final = 7 * DAY
-"""Of longer logs' twins so much is simulated to compare."""
+"""Maximum length of the simulation for the comparison."""
 FACTORS: Final = {"load": (0.01, 50.0), "errors": (0.01, 10.0), "novelty": (0.0, 10.0)}
-"""Between what the corrections stay (assumed)."""
+"""Lower and upper bound of each factor (assumed)."""
 STEP: Final = 20.0
-"""No correction is by a larger factor (assumed)."""
+"""Largest factor of one correction (assumed)."""
 ALIKE: Final = 1.5
-"""Numbers within this factor of each other are called alike (assumed)."""
+"""Numbers are alike within this factor (assumed)."""
 NEAR: Final = 0.2
-"""So are shares this near, and mixes of which at most this share would have to move (assumed)."""
+"""Shares are alike within this distance, and mixes if at most this share would have to move (assumed)."""
 
 Progress = Callable[[float, str], None]
 Verdict = Literal["alike", "differs"]
@@ -97,7 +96,7 @@ def _plain(profile: Profile, name: str) -> Plain:
 
 
 def _sized(family: str, identities: int) -> Plain | str:
-    """The family's size for about so many identities; off for none."""
+    """The family's size for about this number of identities; off for none."""
     if not identities:
         return "off"
     known = catalogue.families()[family]
@@ -128,7 +127,7 @@ def _correct(plain: Plain, factor: str, wanted: float, found: float) -> None:
 
 
 def compare(original: Statistics, other: Statistics) -> list[Compared]:
-    """Both side by side; how long they are is left out."""
+    """Both side by side, without their lengths."""
     rows = []
     for name, value in original.items():
         if name == "days":

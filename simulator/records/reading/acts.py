@@ -16,9 +16,9 @@ import numpy as np
 from scopedrift.simulator.log.events import COLUMNS, MISSING, Array
 
 Act: TypeAlias = tuple[int, int]
-"""The act that a row tells of, and what else it says."""
+"""The act of a row, and its other text."""
 NONE: Final = (MISSING, 0)
-"""Of a record that has no id: an act of its own."""
+"""A record without an id is an act of its own."""
 _WHOLE, _PART, _ADDENDUM, _ONLOOKER = range(4)
 _SAME: Final = 2
 """Bits of an act that say what kind of telling it is."""
@@ -44,7 +44,7 @@ def addendum(identifier: str) -> Act:
 
 
 def onlooker(identifier: str) -> Act:
-    """A record that another account has of an act that several share."""
+    """One account's record of an act that several accounts share."""
     return _hashed(identifier, _ONLOOKER), 0
 
 
@@ -81,7 +81,7 @@ def merge(columns: dict[str, Array], acts: Array, said: Array) -> Array | None:
 
 
 def _repeated(acts: Array) -> Array:
-    """The rows whose act another row tells of, too."""
+    """The rows whose act another row covers."""
     known = np.flatnonzero(acts >= 0)
     order = known[np.argsort(acts[known] >> _SAME, kind="stable")]
     same = acts[order] >> _SAME

@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """A log made of real records, how the import went, and the way back to each record."""
+    """A log imported from real records, the import report, and access to each record."""
 
     log: EventLog
     report: ImportReport
@@ -137,7 +137,7 @@ def _is_table(file: Path) -> bool:
 
 
 def _size(file: Path) -> int:
-    """Bytes; none of what is not there any more, which the report tells when it comes to be read."""
+    """Size in bytes; 0 for a missing file, which the report names when it is read."""
     try:
         return file.stat().st_size
     except OSError:

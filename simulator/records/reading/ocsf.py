@@ -1,4 +1,4 @@
-"""OCSF events to ours: what any class of it says of an act, in the words of the platform that the act was on.
+"""OCSF events to ours: any class of OCSF event, in the words of its platform.
 
 Field names are those of OCSF 1.1 and later; `ai_agent` and `delegation` of 1.9 give the task of an agent.  An event of
 a cluster's audit log reads as the cluster's own record would, a call to AWS as the CloudTrail record of it.  An event

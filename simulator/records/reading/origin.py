@@ -1,4 +1,4 @@
-"""The way back from an event to the record that it was made of, read again when it is asked for.
+"""The way from an event back to its record, which is read again on request.
 
 A record's place is its file, the byte offset of the JSON value that holds it (in the unpacked content) and its
 number among the records of that value, packed into 8 bytes an event.

@@ -30,7 +30,7 @@ ACCESS: Final = {
     "execute_tool": "write",
 }
 READING_TOOLS: Final = ("read", "get", "list", "search", "fetch", "query", "find", "view", "grep", "glob", "cat", "ls")
-"""First words of the names of tools that only read (assumed: names are all that a span tells)."""
+"""First words of the names of tools that only read (assumed: a span gives only names)."""
 FAILED: Final = 2
 
 

@@ -131,7 +131,7 @@ class Reader:
     def record(self, file: Path, offset: int, item: int) -> Record:
         """The record at a place that an import noted.
 
-        Raises `LogError` if it is not there any more.
+        Raises `LogError` if it is gone.
         """
         if self._opened is None or self._opened[0] != (file, offset):
             self._opened = ((file, offset), [leaf.raw for leaf in self.leaves(self.layout.value_at(file, offset))])

@@ -14,7 +14,7 @@ from scopedrift.simulator.records.reading.splitting import NOT_JSON, TOO_DEEP
 
 
 def repaired(raw: bytes) -> tuple[bytes, str]:
-    """Strict JSON made of a record that is not quite, and what was wrong with it.
+    """Strict JSON from an almost valid record, and what was wrong with it.
 
     Raises `Unreadable` if it is not JSON by any reading.
     """

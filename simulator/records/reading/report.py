@@ -45,7 +45,7 @@ class ImportReport:
     """Records found: events, further records of the same acts, and skipped ones."""
     events: int = 0
     repeated: int = 0
-    """Records of an act that another record tells of: delivered again, a later stage, the end of an operation."""
+    """Records of an act that another record covers: repeated delivery, a later stage, the end of an operation."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Records that are no events, by reason."""
     repaired: Counter[str] = field(default_factory=Counter)

@@ -25,7 +25,7 @@ Packed = bytes
 packed: Final = Struct(f"={len(COLUMNS) + 2}q").pack
 
 _STORED: Final = (*COLUMNS, "act", "said")
-"""What a row holds: an event's columns, and the act that it tells of (`acts`)."""
+"""The fields of a row: an event's columns, and its act (`acts`)."""
 
 TEXT_LIMIT: Final = 2_048
 """Longest text that a column holds (characters); the rest is cut."""

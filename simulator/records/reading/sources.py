@@ -27,7 +27,7 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 def find_files(paths: Sequence[Path]) -> tuple[list[Path], int, list[tuple[Path, str]]]:
     """The log files that `paths` name, in order of name within a folder, and how many others the folders hold.
 
-    A file that is named itself is taken whatever its name.  Raises `LogError` for a path that does not exist.
+    A file given directly may have any name.  Raises `LogError` for a path that does not exist.
     """
     found: dict[str, Path] = {}
     ignored = 0

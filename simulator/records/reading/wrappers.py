@@ -1,4 +1,4 @@
-"""Opening what collectors and stores wrap around records, by the table in `wrappers.yaml`.
+"""Unwrapping records from what collectors and stores wrap around them, by the table in `wrappers.yaml`.
 
 A *value* is what a file holds (a line, an element, a whole document); a *record* is one audit record in it.  Beside the
 table, `unwrap` knows OpenTelemetry's nested batches of spans and logs, rows that are lists of single fields, and lines
@@ -23,11 +23,11 @@ from scopedrift.simulator.records.reading.sources import LIMIT
 from scopedrift.simulator.records.reading.splitting import CONTAINER_LINE, complete
 
 DEPTH: Final = 6
-"""How many wrappers may be around a record."""
+"""Maximum nested wrappers around a record."""
 LIST: Final = re.compile(rb"\s*\[")
 """How a list begins."""
 _COLUMNS: Final = 256
-"""The most single fields that are taken for a row."""
+"""Maximum single fields of a row."""
 _SPANS: Final = ("resourceSpans", "resource_spans", "batches")
 _LOGS: Final = ("resourceLogs", "resource_logs")
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -60,7 +60,7 @@ def table() -> Wrappers:
 
 
 def unwrap(raw: bytes) -> list[bytes] | None:
-    """What a list, a known wrapper or a line with a prefix holds, or None if this is none of them."""
+    """The contents of a list, a known wrapper or a line with a prefix; None for anything else."""
     try:
         if LIST.match(raw):
             return _listed([bytes(element) for element in _elements(raw)])

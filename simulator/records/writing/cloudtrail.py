@@ -42,7 +42,7 @@ _RETURNED: Final = "%b %d, %Y, %I:%M:%S %p"
 """How CloudTrail writes the times that services return."""
 _PRIVATE: Final = re.compile(r"10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.")
 _SESSIONS: Final = 8_192
-"""Sessions whose begin is remembered; then all are forgotten, which costs an export at most a wrong begin."""
+"""Maximum sessions with a cached begin; the cache is then emptied, which costs at most a wrong begin."""
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -227,7 +227,7 @@ class CloudTrailWriter:
         return began
 
     def _fixed(self, event: Event, role: tuple[str, str]) -> dict[str, str | None]:
-        """What request parameters may need, but for the session; remembered, since it repeats."""
+        """Values for request parameters, except the session's; cached, because they repeat."""
         key = (event.resource, event.image, event.project, role)
         known = self._known.get(key)
         if known is None:

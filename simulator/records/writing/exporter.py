@@ -1,7 +1,7 @@
 """Writing a log as files of a format, event by event in order of arrival, in bounded memory.
 
-Files are what collectors leave: gzip, one an hour or a day (and account), in the folders of the original.  An event
-of a stream that the format does not carry is counted, not squeezed in.
+Files look like a collector's: gzip, one an hour or a day (and account), in the folders of the original.  Events of
+streams that the format does not carry are only counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scopedrift.simulator.records.writing.naming import ExportNames
 
 BATCH: Final = 10_000
 BUFFER: Final = 1 << 18
-"""Bytes of a file that wait to be packed."""
+"""Buffered bytes of a file before compression."""
 
 Progress = Callable[[float], None]
 
@@ -45,7 +45,7 @@ class RecordWriter(Protocol):
 
 @dataclass
 class Exported:
-    """What an export wrote, and what its format does not carry."""
+    """What an export wrote, and the events that its format does not carry."""
 
     records: int = 0
     files: list[Path] = field(default_factory=list)

@@ -1,8 +1,8 @@
-"""Identifiers that look as a provider would have made them, one to one with the log's own texts.
+"""Identifiers in a provider's own style, one to one with the log's texts.
 
 A simulated log names things plainly (`spiffe://acme.example/ns/vision/sa/train`, credential `6eb54b01740a97e2`);
 a record needs account numbers, role names, access key ids and UUIDs.  All of them are derived from the log's digest
-and the text, so that an export is repeatable, tells nothing about truth, and two texts never share a name.
+and the text, so that an export is repeatable, reveals nothing about truth, and two texts never share a name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from scopedrift.simulator.log.event_log import EventLog
 
 MEMO: Final = 4_096
-"""Entries of a table of what repeats, after which it is emptied: bounds memory, costs a little time."""
+"""Maximum entries of a cache; it is then emptied, which bounds memory."""
 _VARIANTS: Final = "89ab"
 REGIONS: Final = ("eu-west-1", "eu-west-1", "eu-west-1", "us-east-1", "us-west-2")
 """Where projects are; the first is chosen by most (assumed)."""
@@ -84,7 +84,7 @@ class ExportNames:
     def named(self, kind: str, text: str, base: str | None = None, limit: int = 64) -> str:
         """A name of letters, digits and `_.-` for a text, other than that of any other text of its kind.
 
-        It is made of `base`, the telling part of the text, if that is given.
+        It starts from `base`, the informative part of the text, if given.
         """
         known = self._names.get((kind, text))
         return known or self._keep(kind, text, _NOT_ALLOWED.sub("-", base or text).strip("-")[:limit] or kind)

@@ -13,7 +13,7 @@ _ABSENT: Final[Json] = []  # recognised by identity
 
 
 def fill(shape: Json, values: Mapping[str, str | None]) -> Json:
-    """The shape with its placeholders filled in; whatever needs a value that is None is left out."""
+    """The shape with its placeholders filled in, without parts that need a missing value."""
     filled = _fill(shape, values)
     return None if filled is _ABSENT else filled
 
