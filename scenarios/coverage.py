@@ -38,24 +38,6 @@ def standards_of(techniques: Iterable[str]) -> dict[str, list[str]]:
     }
 
 
-def surface_of(change: str) -> frozenset[str]:
-    """The operations in which a benign change shows: what it does, and what it changes of what workloads do."""
-    operations, families = catalogue.operations(), catalogue.families()
-    entry, found = catalogue.changes()[change], set[str]()
-    for effect in entry.effects:
-        if effect.burst is not None:
-            found.update(effect.burst.activity.operations)
-        found |= {name for name, each in operations.items() if each.slot in effect.rebind}
-        if effect.migrate_registry or effect.relocate:
-            found |= {name for name, each in operations.items() if each.image}
-        if effect.restart:
-            found |= {step for kind in catalogue.platform().credentials.values() for step in kind.flow}
-        if effect.surge is not None:
-            chosen = [families[name] for name in entry.scope.families or families]
-            found |= {o for family in chosen for spec in family.activities.values() for o in spec.operations}
-    return frozenset(found)
-
-
 def markdown() -> str:
     """The whole coverage as one Markdown page."""
     tables = [

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from scopedrift.experiments.evaluation.alerts import Grouped, threshold_for_budget
 from scopedrift.simulator.log.events import Array
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NAN: Final = float("nan")
 BUDGETS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
@@ -202,36 +199,3 @@ def recall_at_budgets(
         threshold = threshold_for_budget(calibration, budget * calibration_days)
         found[budget] = operating_point(test, bad, incidents, days, threshold)
     return dict(sorted(found.items()))
-
-
-def recall_by(incidents: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
-    """Recall broken down by columns of the incidents table (`label`, `template`, `in_scope`, ...).
-
-    One row a detector and group: `incidents`, `detected`, `recall`, `recall_low` and `recall_high` (Wilson's 95 %
-    interval for a proportion), and `sample`, which says if there are too few incidents to tell.
-    """
-    from scipy.stats import binomtest
-
-    from scopedrift.experiments.evaluation.statistics import sample_label
-
-    columns = ["detector", *([by] if isinstance(by, str) else by)]
-    table = incidents.groupby(columns, dropna=False, observed=True)["detected"].agg(["size", "sum"]).reset_index()
-    table.columns = [*columns, "incidents", "detected"]
-    table["recall"] = table["detected"] / table["incidents"]
-    bounds = [
-        binomtest(int(k), int(n)).proportion_ci(method="wilson")
-        for k, n in zip(table["detected"], table["incidents"], strict=True)
-    ]
-    table["recall_low"] = [float(b.low) for b in bounds]
-    table["recall_high"] = [float(b.high) for b in bounds]
-    table["sample"] = [sample_label(int(n), int(n)) for n in table["incidents"]]
-    return table
-
-
-def false_alarms_by(alerts: pd.DataFrame, by: str | Sequence[str] = "cause") -> pd.DataFrame:
-    """False alarms counted by columns of the alerts table (`cause`, `cold_start`, ...), with their share."""
-    columns = ["detector", *([by] if isinstance(by, str) else by)]
-    false = alerts[alerts["false_alarm"].astype(bool)]
-    table = false.groupby(columns, dropna=False, observed=True).size().rename("false_alarms").reset_index()
-    table["share"] = table["false_alarms"] / table.groupby("detector")["false_alarms"].transform("sum")
-    return table.sort_values(["detector", "false_alarms"], ascending=[True, False], ignore_index=True)

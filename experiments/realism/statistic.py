@@ -40,8 +40,6 @@ class Statistic:
     reduce: Callable[[Sample], Value]
     straw: Callable[[Sample], Sample] | None = None
     """None for a distribution: its straw man is the exponential with the target's mean."""
-    beside_log: str = ""
-    """What the sample needs beside the events, where it needs anything."""
 
     @property
     def family(self) -> str:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
@@ -143,29 +142,3 @@ def test_recall_at_budgets_uses_calibration_alone(randomly: Callable[..., Any]) 
         assert grouped.count(point.threshold) <= budget * 4
     thresholds = [p.threshold for p in found.values()]
     assert thresholds == sorted(thresholds, reverse=True)
-
-
-def test_breakdowns() -> None:
-    incidents = pd.DataFrame(
-        {
-            "detector": ["a"] * 5 + ["b"] * 5,
-            "label": ["attack", "attack", "attack", "scope_drift", "scope_drift"] * 2,
-            "detected": [True, True, False, False, False, *[True] * 5],
-        }
-    )
-    table = metrics.recall_by(incidents, "label").set_index(["detector", "label"])
-    assert table.loc[("a", "attack"), "recall"] == pytest.approx(2 / 3)
-    assert table.loc[("a", "scope_drift"), "detected"] == 0
-    low, high = table.loc[("a", "attack"), "recall_low"], table.loc[("a", "attack"), "recall_high"]
-    assert 0 < low < 2 / 3 < high < 1
-    assert "too small" in table.loc[("b", "attack"), "sample"]
-    raised = pd.DataFrame(
-        {
-            "detector": ["a"] * 4,
-            "false_alarm": [True, True, True, False],
-            "cause": ["baseline", "migration", "migration", ""],
-        }
-    )
-    causes = metrics.false_alarms_by(raised)
-    assert causes["cause"].tolist() == ["migration", "baseline"]
-    assert causes["share"].tolist() == pytest.approx([2 / 3, 1 / 3])
