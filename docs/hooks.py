@@ -119,7 +119,7 @@ def catalogue() -> str:
     """Workload families, attacks, drifts, changes and techniques, with their parameters."""
     from scopedrift.scenarios import catalogue as known
 
-    parts = ["# Catalogue\n\nWhat a scenario is made of. `scopedrift show NAME` says more of each.\n"]
+    parts = ["# Catalogue\n\nThe parts of a scenario. `scopedrift show NAME` describes each.\n"]
     kinds = {
         "Workload families": known.families(),
         "Attack chains": known.chains(),

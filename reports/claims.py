@@ -38,7 +38,7 @@ def write_claims(table: pd.DataFrame, folder: Path, facts: Mapping[str, str]) ->
         parts.append(_section(rows, drawing.name, drawing.caption))
     head = [f"- {capital(name)}: {text}" for name, text in facts.items()]
     summary = markdown(overview(table), "Claims and what was found")
-    page = ["# Claims, tested", "\n".join(head), summary.rstrip(), _READING, *parts]
+    page = ["# Tested claims", "\n".join(head), summary.rstrip(), _READING, *parts]
     write_text(folder / "claims.md", "\n\n".join(page) + "\n")
     return names
 

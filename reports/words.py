@@ -174,8 +174,8 @@ def _kinds(rows: pd.DataFrame, total: Counts) -> list[str]:
     if not total.caught or len(counts) < 2:
         return []
     missed = [clean(t) for t in counts.index[(counts["sum"] == 0)]]
-    kinds = "kind" if len(missed) == 1 else "the kinds"
-    return [f"and none of {kinds} {listed(missed)}"] if missed else []
+    kinds = "kind" if len(missed) == 1 else "kinds"
+    return [f"but none of the {kinds} {listed(missed)}"] if missed else []
 
 
 def _part(part: int, whole: int) -> str:

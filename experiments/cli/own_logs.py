@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LogPath = Annotated[Path, typer.Argument(help="Log file or folder (JSON, JSON lines, gzip), or a saved log.")]
 Format = Annotated[str | None, typer.Option(help=f"Record format: {', '.join(names_of())}. Default: detected.")]
 MappingFile = Annotated[Path | None, typer.Option(help="Mapping file (YAML) for other JSON or CSV.")]
-Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace names by keyed hashes.")]
+Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace names with keyed hashes.")]
 Key = Annotated[str | None, typer.Option(help="Key for --pseudonymise. Default: a new key, printed to stderr.")]
 
 

@@ -1,4 +1,4 @@
-"""What each piece of knowledge and each stream is worth: recall lost, or gained, without it."""
+"""Value of each kind of knowledge and each log stream: recall lost or gained without it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 24  # the largest effects; the table holds all
 
 
 def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
-    """Draw the change of recall without each piece, largest loss first; None when nothing was taken away."""
+    """Draw the change of recall without each, largest loss first; None without an ablation."""
     found = data.ablation[data.ablation["difference"].fillna(0.0) != 0.0]
     if not len(found):
         return None

@@ -1,4 +1,4 @@
-"""What scoring costs: seconds per million events, references included since they show the floor."""
+"""Cost of scoring: seconds per million events, including references, which show the floor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each detector would catch, and how cleanly, at any number of false alarms a day.
+"""Recall and precision of each detector at any number of false alarms a day.
 
 One line per detector: the mean over seeds of the best operating point that costs at most x; the band is the range over
 seeds. The large marker is where the calibrated threshold landed in the test window. References are left out.
@@ -69,12 +69,10 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
         panels[0].plot([], [], color=REFERENCE, linewidth=0.8, label=f"{len(others)} more detectors")
     legend_below(figure, panels[0])
     several = data.curves["seed"].nunique() > 1
-    caption = (
-        "The large marker is where the threshold chosen on the calibration window landed. Up and to the left is better."
-    )
+    caption = "The large marker shows the threshold set on the calibration window. Up and to the left is better."
     if several:
         seeds, first = data.curves["seed"].nunique(), f" (of the first {BANDS})" if len(named) > BANDS else ""
-        caption += f" Lines are means, bands{first} the range over {seeds} seeds."
+        caption += f" Lines are means; bands{first} show the range over {seeds} seeds."
     caption += " The left edge includes thresholds without false alarms."
     alt = f"Recall at {number(anchor)} false alarms a day: {listed(facts, 12)}."
     return Drawing("operating-curves", "Recall and precision against false alarms a day", caption, alt, figure)

@@ -67,7 +67,7 @@ def test_the_sentence_of_the_design() -> None:
     text = sentence(case(found, causes=["registry-migration"] * 61 + ["baseline"] * 39))
     assert text == (
         "At a budget of one false alarm a day, first-seen catches 7 of 12 incidents (95 % interval 5 to 9), "
-        "half of all 12 within 40 minutes, and none of kind copied-account. "
+        "half of all 12 within 40 minutes, but none of the kind copied-account. "
         "Six of those were caught before the impact. In the test window it raised 1 false alarm a day. "
         "Registry migrations cause 61 % of its false alarms."
     )
