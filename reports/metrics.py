@@ -143,6 +143,8 @@ _DECLARED: Final = (
     Metric("score_seconds", "Time to score", "s", "lower", "Time in the detector's `score`."),
     Metric("incidents_unobserved", "Incidents unobserved", "incidents", "",
            "Incidents without an event in the test window; they do not count as missed."),
+    Metric("incidents_incomplete", "Incidents incomplete", "incidents", "",
+           "Incidents of which less happened than their template needs; they count neither as caught nor as missed."),
     Metric("incidents_in_warm_up", "Incidents in warm-up", "incidents", "",
            "Incidents that began before the test window; they count neither as caught nor as missed."),
     Metric("false_positives_cold_start", "False alarms on cold starts", "alerts", "lower",

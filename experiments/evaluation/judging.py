@@ -89,6 +89,7 @@ def _counted(matching: Matching, raised: Alerts, scored: Scored, test: Window, p
         "incidents": incidents,
         "detected": detected,
         "incidents_unobserved": matching.unobserved,
+        "incidents_incomplete": matching.incomplete,
         "incidents_in_warm_up": matching.warm_up,
         "false_positives": false,
         "false_positives_per_day": per_day,

@@ -71,6 +71,8 @@ class Matching:
     detections: tuple[Detection, ...]
     unobserved: int
     """Incidents without an event in the test window: nothing to detect, so no miss."""
+    incomplete: int
+    """Incidents of which too little happened to expect that anybody catches them: neither caught nor missed."""
     warm_up: int
     """Incidents that began before the test window: neither caught nor missed."""
     incident: Array
@@ -113,13 +115,15 @@ def match(
     label, injection = _injected(truth, alerts.opening + test.start)
     opened_by = np.where(label >= SCOPE_DRIFT, injection, -1)
     opened = np.bincount(opened_by + 1, minlength=len(truth.incidents) + 1)
-    detections, unobserved, warm_up = [], 0, 0
+    detections, unobserved, incomplete, warm_up = [], 0, 0, 0
     for index, incident in enumerate(truth.incidents):
         rows = np.flatnonzero(events.incident == index)
         if 0 <= incident.first_observable_at < test.began_us:
             warm_up += 1
         elif incident.first_observable_at < 0 or not len(rows):
             unobserved += 1
+        elif not incident.enough:
+            incomplete += 1
         else:
             detections.append(_detection(index, incident, events, rows, test, int(opened[index + 1])))
     cause = _near_incidents(alerts, events, identity)
@@ -127,7 +131,7 @@ def match(
         cause[row] = truth.changes[injection[row]].kind
     cause[opened_by >= 0] = ""
     change = np.where(label == BENIGN_CHANGE, injection, -1)
-    return Matching(tuple(detections), unobserved, warm_up, opened_by, tuple(cause.tolist()), change)
+    return Matching(tuple(detections), unobserved, incomplete, warm_up, opened_by, tuple(cause.tolist()), change)
 
 
 def _injected(truth: Truth, position: Array) -> tuple[Array, Array]:

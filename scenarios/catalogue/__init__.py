@@ -16,7 +16,7 @@ from typing import Final
 from scopedrift.scenarios.catalogue.changes import Burst, Change, Effect, Reach, Surge
 from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry, Kind, Pace
 from scopedrift.scenarios.catalogue.families import CREDENTIAL_STEP, WorkloadFamily
-from scopedrift.scenarios.catalogue.incidents import Chain, Drift, Signal, Stage, Technique, Template
+from scopedrift.scenarios.catalogue.incidents import Chain, Drift, Enough, Signal, Stage, Technique, Template
 from scopedrift.scenarios.catalogue.operations import Operation, calling_order
 from scopedrift.scenarios.catalogue.parameters import Configurable, Parameter, Values
 from scopedrift.scenarios.catalogue.platform import PlatformData, Surroundings, Week
@@ -35,6 +35,7 @@ __all__ = [
     "Distribution",
     "Drift",
     "Effect",
+    "Enough",
     "Entry",
     "Operation",
     "Pace",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, model_validator
@@ -55,8 +54,6 @@ class Technique(Entry):
     activity: ActivitySpec
     needs: tuple[OperationName, ...]
     """Operations without which it fails; what else it lists is tried, and done where it is allowed."""
-    after: dict[OperationName, Annotated[tuple[OperationName, ...], Field(min_length=1)]] = Field(default={})
-    """Operation -> those that are called before it is called for the first time, if they are called at all."""
     targets: Targets = Field(default={})
     count: Events
     pace: Paced = Pace.parse("seconds")
@@ -75,30 +72,6 @@ class Technique(Entry):
         if missing := sorted(set(self.needs) - set(self.activity.operations)):
             raise ValueError(f"needs {', '.join(missing)}, which its activity does not list")
         return self
-
-    @model_validator(mode="after")
-    def _ordered_once(self) -> Self:
-        listed = {*self.after, *(before for each in self.after.values() for before in each)}
-        if self.after and self.activity.sequence:
-            raise ValueError("`after` is for a mix: a sequence is in order already")
-        if missing := sorted(listed - set(self.activity.operations)):
-            raise ValueError(f"orders {', '.join(missing)}, which its activity does not list")
-        try:
-            TopologicalSorter(self.after).prepare()
-        except CycleError as circle:
-            raise ValueError(f"calls come after each other in a circle: {' > '.join(circle.args[1])}") from None
-        return self
-
-    @property
-    def _order(self) -> tuple[str, ...]:
-        """What `after` names, so that each call comes after those that it has to."""
-        return tuple(TopologicalSorter(self.after).static_order())
-
-    def opening(self, made: Collection[str], count: int) -> tuple[str, ...]:
-        """What is called first of the calls that are `made`, in order: of a sequence, all of so many calls."""
-        if steps := [call for call in self.activity.sequence if call in made]:
-            return tuple(steps[number % len(steps)] for number in range(max(count, len(steps))))
-        return tuple(call for call in self._order if call in made)
 
 
 def _technique(value: object, info: ValidationInfo) -> Technique:
@@ -184,15 +157,25 @@ class Victims(Model):
         return [kind for kind in kinds if not self.kinds or kind in self.kinds]
 
 
+class Enough(Model):
+    """How much of an incident has to happen before anybody can be expected to catch it."""
+
+    stages: Size
+    """Stages that leave events."""
+    events: Size
+
+
 class Template(Configurable):
     """What a chain and a drift have in common: stages in order, victims, and how the incident begins."""
 
     objective: Text
     foothold: Literal["workload", "task", "credential", "copy"] = "workload"
-    """Inside a workload or one task of it, with a stolen credential, or as another workload under its identity."""
+    """Inside a workload, in its running tasks only, with a stolen credential, or as another one under its identity."""
     renewable: Flag = False
     """Whether what was stolen obtains new credentials (a refresh token)."""
     victims: Victims
+    enough: Enough = Enough(stages=1, events=5)
+    """With less, it is reported apart (by default: four events tell nobody anything; assumed)."""
     stages: Annotated[tuple[Alternatives, ...], Field(min_length=1)]
     """In order."""
 

@@ -32,7 +32,7 @@ class Attempt(Generic[Aim]):
     refused: Mapping[str, float]
     succeeds: bool
     in_entitlement: bool
-    """Whether the identity's own permissions cover all that was tried."""
+    """Whether permissions, the identity's own or gained ones, cover all that was tried."""
     in_scope: bool
     """Whether its declared scope does."""
 

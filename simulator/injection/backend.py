@@ -38,11 +38,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class StageCalls:
-    """Calls that are made together: `first` in that order, the others of `count` by their weights."""
+    """Calls that are made together: the `steps` in that order, or `count` of them by their weights."""
 
     technique: Technique
     weights: Mapping[str, float]
-    first: tuple[str, ...]
+    steps: tuple[str, ...]
     count: int
     lasts: int
     """Microseconds, from now."""
@@ -50,6 +50,8 @@ class StageCalls:
     """Code of the incident log."""
     how: Literal["made", "refused", "primed"] = "made"
     """Whether all are refused, or nobody is to notice them: outages spare those that prime the baseline."""
+    by: int = 1 << 62
+    """When it is too late to begin with any of them."""
 
 
 class Foothold(Protocol):

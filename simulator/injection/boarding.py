@@ -88,20 +88,21 @@ class Boarding:
             return
         fits = {kind: fit(self._world, kind, [technique]) for kind in hold.kinds}
         best, until = max(fits.values()), self._platform.now + COVER
-        seen = {id(trace) for trace in self._live(hold)}
+        seen = self._live(hold)
         while self._platform.now < until:
             yield self._look()
-            found = [t for t in self._live(hold) if fits[t.kind] >= best and id(t) not in seen]
+            found = [t for t in self._live(hold) if fits[t.kind] >= best and t not in seen]
             if found and (ride := self._join(hold, found[-1])).takes(self._platform.now):
                 hold.ride = ride
                 return
 
-    def board(self, hold: WorldFoothold, truth: int) -> Process:
-        """Be in something that is alive; in nothing, if what is held has ended."""
+    def board(self, hold: WorldFoothold, truth: int, by: int) -> Process:
+        """Be in something that is alive; in nothing, if what is held has ended or it is too late."""
         hold.ride = None
         joins = hold.inside or hold.expires >= 0
         starts = hold.expires < 0 and self._plan.spec.entry.foothold != "task"
-        while hold.expires < 0 or self._platform.now < hold.expires:
+        last = min(by, hold.expires) if hold.expires >= 0 else by
+        while self._platform.now < last:
             found = self._live(hold) if joins else []
             if found:
                 ride = self._join(hold, found[int(self._rng.random() * len(found))])

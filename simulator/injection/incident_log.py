@@ -6,10 +6,12 @@ made of it once all events have their places.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from scopedrift.scenarios.catalogue import Enough
 from scopedrift.simulator.log.events import MISSING, Array
 from scopedrift.simulator.log.truth import LABELS, BenignChange, Incident, StageTruth, Truth
 
@@ -20,6 +22,7 @@ class OpenIncident:
 
     record: Incident
     index: int
+    enough: Enough
     stages: list[StageTruth] = field(default_factory=list)
 
     def begin(self, stage: str, technique: str, now: int, outcome: str = "horizon") -> None:
@@ -53,6 +56,7 @@ class IncidentLog:
         self._positions: list[Array] = []
         self._noted: list[Array] = []
         self._first: dict[tuple[int, bool], int] = {}
+        self._counts: dict[int, Counter[int]] = {}
 
     def code(self, label: str, index: int, stage: int = MISSING, technique: str = "") -> int:
         """The truth code of events that an injection causes."""
@@ -66,9 +70,9 @@ class IncidentLog:
             self._meaning.append(meaning)
         return code
 
-    def open_incident(self, record: Incident) -> OpenIncident:
-        """Begin the truth of an incident."""
-        incident = OpenIncident(record, len(self._known.incidents) + len(self._incidents))
+    def open_incident(self, record: Incident, enough: Enough) -> OpenIncident:
+        """Begin the truth of an incident, and say how much of it has to happen."""
+        incident = OpenIncident(record, len(self._known.incidents) + len(self._incidents), enough)
         self._incidents.append(incident)
         return incident
 
@@ -94,6 +98,8 @@ class IncidentLog:
             if label >= LABELS.index("scope_drift"):
                 first, case = int(times[at[codes == code]].min()), (index, stage == MISSING)
                 self._first[case] = min(self._first.get(case, first), first)
+                if stage != MISSING:
+                    self._counts.setdefault(index, Counter())[stage] += int(np.count_nonzero(codes == code))
 
     def truth(self, moved: Array | None = None) -> Truth:
         """Everything that was noted, once all is over; events that were known before are now at `moved`."""
@@ -118,12 +124,14 @@ class IncidentLog:
     def _closed(self, incident: OpenIncident) -> Incident:
         record = incident.record
         end = record.ended_at if record.ended_at >= 0 else self._end
+        counts, needed = self._counts.get(incident.index, Counter()), incident.enough
         return replace(
             record,
             ended_at=end,
             end_reason=record.end_reason or "horizon",
             first_observable_at=self._first.get((incident.index, False), MISSING),
             primed_at=self._first.get((incident.index, True), MISSING),
+            enough=len(counts) >= needed.stages and counts.total() >= needed.events,
             stages=tuple(stage if stage.ended_at >= 0 else _closed(stage, end) for stage in incident.stages),
         )
 

@@ -72,9 +72,9 @@ def play(backend: Backend[Aim], plan: IncidentPlan, incidents: IncidentLog, rng:
         time_scale=plan.tempo.scale * plan.tempo.squeeze,
     )
     if found is None:
-        incidents.open_incident(replace(record, ended_at=backend.now, end_reason=NOBODY))
+        incidents.open_incident(replace(record, ended_at=backend.now, end_reason=NOBODY), plan.spec.entry.enough)
         return
-    course = _Course(backend, plan, incidents, incidents.open_incident(record), rng)
+    course = _Course(backend, plan, incidents, incidents.open_incident(record, plan.spec.entry.enough), rng)
     if plan.primed_at >= 0:
         yield from course.prime(plan.test_begins - PRIMED_UNTIL)
         yield backend.wait(max(plan.at - backend.now, 1))
@@ -154,17 +154,16 @@ class _Course(Generic[Aim]):
         backend, technique, strength = self.backend, stage.technique, self.plan.spec.strength
         lasts = self._draw(stage.pace)
         count, lasts = self._volume(stage, lasts)
-        first = technique.opening(tried.made, count)
-        count = max(count, len(first))
-        ordered = bool(technique.activity.sequence)
-        divided = backend.hold.inside and not ordered and count >= DIVISIBLE
+        steps = technique.activity.steps(tried.made, count)
+        count = max(count, len(steps))
+        divided = backend.hold.inside and not steps and count >= DIVISIBLE
         portions = 1 + round((PORTIONS - 1) * strength) if divided else 1
         for portion in range(portions):
             if portion:
                 yield from backend.wait_for_cover(technique)
-            part = max(count // portions + (portion < count % portions), 0 if portion else len(first))
+            part = count // portions + (portion < count % portions)
             length = max(lasts // portions, SECOND)
-            calls = StageCalls(technique, tried.made, () if portion else first, part, length, truth)
+            calls = StageCalls(technique, tried.made, steps, part, length, truth)
             if not (yield from backend.perform(calls, tried.aim)):
                 return False
         return True
@@ -199,8 +198,8 @@ class _Course(Generic[Aim]):
             tried = attempt(backend, technique, stage.aims, plan.spec.strength, rng)
             if tried.made:
                 count, lasts = int(rng.integers(*PRIMED)), round(PRIMING * rng.random())
-                first = technique.opening(tried.made, count)
-                calls = StageCalls(technique, tried.made, first, max(count, len(first)), lasts, truth, "primed")
+                steps = technique.activity.steps(tried.made, count)
+                calls = StageCalls(technique, tried.made, steps, max(count, len(steps)), lasts, truth, "primed", until)
                 yield from backend.perform(calls, tried.aim)
 
     def _truth(self, number: int, stage: Stage) -> int:

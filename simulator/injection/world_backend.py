@@ -208,31 +208,24 @@ class WorldBackend(Backend[Mapping[str, int]]):
 
     def _spread(self, calls: StageCalls, aim: Mapping[str, int]) -> Generator[simpy.Event, object, bool]:
         """At an even pace, as many calls in each ride as it takes and has time for."""
-        hold, first, left = self.hold, calls.first, calls.count
+        hold, steps, left = self.hold, calls.steps, calls.count
         pace = max(calls.lasts // max(left, 1), 1)
         while left:
             if hold.ride is None or not hold.ride.takes(self.now):
-                yield from self._boarding.board(hold, calls.truth)
-            if hold.ride is None:
+                yield from self._boarding.board(hold, calls.truth, calls.by)
+            if hold.ride is None or self.now >= calls.by:
                 return False
             ride = hold.ride
             part, length = ride.share(left, pace, self.now)
-            opening, first = first[:part], first[part:]
-            if opening:
-                share = length * len(opening) // part
-                self._log(calls, aim, opening, len(opening), self.now, share)
-            if part > len(opening):
-                begun = length * len(opening) // part
-                self._log(calls, aim, (), part - len(opening), self.now + begun, length - begun)
+            self._log(calls, aim, steps[:part], part, length)
+            steps = steps[part:]
             hold.ride = ride.filled(part, self.now + length)
             left -= part
             yield self.wait(max(part * pace, length))
         return True
 
-    def _log(
-        self, calls: StageCalls, aim: Mapping[str, int], first: tuple[str, ...], count: int, start: int, lasts: int
-    ) -> None:
-        """Log so many calls in the ride, aimed at pools, with the foreign image once it runs one."""
+    def _log(self, calls: StageCalls, aim: Mapping[str, int], steps: tuple[str, ...], count: int, lasts: int) -> None:
+        """Log so many calls in the ride from now on, aimed at pools, with the foreign image once it runs one."""
         world, hold = self._world, self.hold
         assert hold.ride is not None
         actor = hold.ride.actor
@@ -242,19 +235,19 @@ class WorldBackend(Backend[Mapping[str, int]]):
             repository = world.pool([hold.image.rsplit(":", 1)[0]], None)
             actor = replace(actor.rebound("image", repository), image=world.code("image", hold.image))
         holder = hold.ride.holder(world, actor, calls.truth)
+        pause = 0
         if hold.ride.renews:  # as everybody, it waits for the credentials that it needs
-            pause, rows = hold.sessions.keep(holder, self.now, start + lasts)
-            start, lasts = start + pause, lasts - pause
+            pause, rows = hold.sessions.keep(holder, self.now, self.now + lasts)
             for row in rows:
                 self._platform.emit(row)
-        spec = ActivitySpec(sequence=first, spread="even") if first else ActivitySpec(mix=dict(calls.weights))
-        name = f"technique/{calls.technique.name}/{first or sorted(calls.weights.items())}"
+        spec = ActivitySpec(sequence=steps, spread="even") if steps else ActivitySpec(mix=dict(calls.weights))
+        name = f"technique/{calls.technique.name}/{steps or sorted(calls.weights.items())}"
         row = StageRow(
             holder,
             stage=INCIDENT_STAGES.at(self._rows),
             activity=world.activities.add(name, spec).code,
-            start=start,
-            duration=max(lasts, 1),
+            start=self.now + pause,
+            duration=max(lasts - pause, 1),
             events=count,
             outcome=self._platform.outcome() if calls.how == "made" else OUTCOMES[calls.how],
         )

@@ -31,7 +31,7 @@ class StageTruth:
     outcome: str
     """`success`, `denied`, `expired` (credential), `skipped`, or `horizon` (unfinished at the end)."""
     in_entitlement: bool
-    """Whether the identity's own permissions cover everything that it tried."""
+    """Whether permissions, the identity's own and those gained by earlier stages, cover everything that it tried."""
     in_scope: bool
     """Whether the declared scope (service, access, project, registry) covers it."""
 
@@ -57,12 +57,14 @@ class Incident:
     """When the stage that reaches its objective began; -1 if it never did."""
     ended_at: int = -1
     end_reason: str = ""
-    """`completed`, `denied`, `expired`, `contained` or `horizon`."""
+    """`completed`, `denied`, `expired`, `contained`, `horizon`, or `no victim`: nobody whom it could begin from."""
     stages: tuple[StageTruth, ...] = ()
     primed_at: int = -1
     """Event time of its first event that primed the baseline (stage -1); -1 without priming."""
     time_scale: float = 1.0
     """Factor that fits its waits of an hour or more into the test window; 1: as published."""
+    enough: bool = True
+    """Whether as much of it happened as its template says is needed to catch it."""
 
     @property
     def techniques(self) -> tuple[str, ...]:

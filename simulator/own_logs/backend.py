@@ -144,7 +144,7 @@ class LogBackend(Backend[Targets]):
 
     def perform(self, calls: StageCalls, aim: Targets) -> Generator[simpy.Event, object, bool]:
         """Make the events of calls, and wait until the last of them."""
-        names = listed(calls.weights, calls.first, calls.count, self._rng)
+        names = listed(calls.weights, calls.steps, calls.count, self._rng)
         times = moments(self._background, self.hold, self.now, len(names), calls.lasts, self._rng)
         columns = events(self._setting, self.hold, names, times, aim, calls.how == "refused", self._rng)
         self.blocks.append((columns, calls.truth))

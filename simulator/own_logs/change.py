@@ -6,12 +6,10 @@ that is there (another registry, other addresses, a restart) cannot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from scopedrift.scenarios import catalogue
-from scopedrift.scenarios.catalogue import ActivitySpec, Change
+from scopedrift.scenarios.catalogue import Change
 from scopedrift.simulator.injection.changes import burst_length, burst_pause
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.log.truth import BenignChange
@@ -51,7 +49,7 @@ def act_out_change(
         for _ in range(burst.times):
             count = max(round(Quantiles.of(burst.count)(rng.random()) * share), 1)
             if made:
-                names = listed(made, _in_order(burst.activity, made, count), count, rng)
+                names = listed(made, burst.activity.steps(made, count), count, rng)
                 times = moments(background, hold, now, len(names), burst_length(burst, rng.random()), rng)
                 blocks.append(events(setting, hold, names, times, burst.targets, False, rng))
             now += burst_pause(burst, rng.random())
@@ -61,9 +59,3 @@ def act_out_change(
         return []
     code = changes.code("benign_change", changes.add_change(BenignChange(name, kind, start, end, False, (who,))))
     return [(columns, code) for columns in blocks]
-
-
-def _in_order(activity: ActivitySpec, made: Mapping[str, float], count: int) -> list[str]:
-    """All calls of a sequence, again and again; none of a mix."""
-    steps = [call for call in activity.sequence if call in made]
-    return [steps[number % len(steps)] for number in range(count)] if steps else []

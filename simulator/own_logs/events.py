@@ -30,12 +30,12 @@ BEAT: Final = 3 * SECOND
 """How far a call is moved for that, except the first of a stage (assumed)."""
 
 
-def listed(weights: Mapping[str, float], first: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
-    """So many calls, one by one: some first, in order, and the others drawn by their weights."""
-    names = list(weights)
-    shares = np.array(list(weights.values()))
-    more = max(count - len(first), 0)
-    return [*first, *(names[i] for i in rng.choice(len(names), more, p=shares / shares.sum()).tolist())]
+def listed(weights: Mapping[str, float], steps: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
+    """So many calls, one by one: in their order, or drawn by their weights."""
+    if steps:
+        return list(steps)
+    names, shares = list(weights), np.array(list(weights.values()))
+    return [names[i] for i in rng.choice(len(names), count, p=shares / shares.sum()).tolist()]
 
 
 def moments(

@@ -110,7 +110,7 @@ def test_each_rule_is_counted_as_a_detector_of_its_own(world):
         until, seen = {}, set()
         for row in np.flatnonzero(frame["operation"] == name).tolist():
             who, when = frame["identity"][row], frame["arrived"][row]
-            if owner[row] >= 0:
+            if owner[row] >= 0 and world.truth.incidents[owner[row]].enough:
                 seen.add(world.truth.incidents[owner[row]].id)
             if who not in until or when > until[who]:
                 until[who] = when + pd.Timedelta(hours=1)

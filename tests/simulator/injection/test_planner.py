@@ -24,6 +24,7 @@ from scopedrift.simulator.log.events import DAY, HOUR
 from scopedrift.simulator.log.truth import Incident
 from scopedrift.simulator.runtime.platform import Process
 
+ENOUGH = catalogue.Enough(stages=1, events=2)
 STRENGTHS = st.floats(0.0, 1.0)
 SEEDS = st.integers(0, 2**32)
 TECHNIQUES = st.sampled_from(sorted(catalogue.techniques())).map(lambda name: catalogue.techniques()[name])
@@ -173,17 +174,29 @@ def test_short_lengths_keep_what_makes_an_incident_what_it_is(text: str) -> None
 
 def test_known_incidents_keep_their_places_in_the_truth() -> None:
     first = IncidentLog(100)
-    code = first.code("attack", first.open_incident(_incident("a")).index, 0, "mine")
+    code = first.code("attack", first.open_incident(_incident("a"), ENOUGH).index, 0, "mine")
     first.note(0, np.array([10, 20, 30]), np.array([0, code, code]))
     known = first.truth()
     again = IncidentLog(100, known)
-    code = again.code("attack", again.open_incident(_incident("b")).index, 0, "beacon")
+    code = again.code("attack", again.open_incident(_incident("b"), ENOUGH).index, 0, "beacon")
     again.note(0, np.array([10, 15, 20, 30]), np.array([0, code, 0, 0]))
     truth = again.truth(moved=np.array([2, 3]))
     assert truth.event.tolist() == [1, 2, 3] and truth.incident.tolist() == [1, 0, 0]
     assert [truth.techniques[number] for number in truth.technique] == ["beacon", "mine", "mine"]
     assert [(incident.id, incident.first_observable_at) for incident in truth.incidents] == [("a", 20), ("b", 15)]
+    assert [incident.enough for incident in truth.incidents] == [True, False], "of the second, one event is there"
 
 
 def _incident(name: str) -> Incident:
     return Incident(name, "attack", "x", "who", "", "", 0.0, 0)
+
+
+def test_an_incident_that_nobody_can_be_the_victim_of_does_not_happen() -> None:
+    class Empty(Stub):
+        def find_victim(self) -> None:
+            return None
+
+    backend = Empty()
+    incident = played({"attack": "tj-actions"}, 0.2, 1, backend)
+    assert incident.end_reason == "no victim" and not incident.stages and not backend.logged
+    assert not incident.enough
