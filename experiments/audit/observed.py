@@ -11,10 +11,14 @@ from typing import Final
 
 import numpy as np
 
+from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.audit.doubles import Case, cases
+from scopedrift.experiments.audit.one_liners import RULES, untied
 from scopedrift.experiments.audit.traits import Family, Traits
+from scopedrift.experiments.evaluation.alerts import Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.evaluation.matching import match
 from scopedrift.experiments.evaluation.windows import Window, Windows, World
-from scopedrift.simulator.log.events import MISSING, Array
+from scopedrift.simulator.log.events import MISSING, Array, EventBatch
 
 SALT: Final = 0xD0B1E5
 """Doubles are drawn from the world's seed and this number."""
@@ -33,16 +37,20 @@ class Observed:
     """By flag: the incidents that show it in the test window, and the benign alarms (one for each identity and
     cooldown, none beside an incident) that it would raise there."""
 
+    outcomes: Mapping[str, tuple[int, int, int]]
+    """By one-liner: the incidents of the test window, those that it detects at the alert budget, and false alarms."""
+
     @classmethod
     def of(cls, world: World) -> Observed:
         """Look at a world."""
-        test = Windows.of(world.scenario, world.log).test
+        windows = Windows.of(world.scenario, world.log)
+        test = windows.test
         traits = Traits.of(world.log.batch(0, test.stop))
         found = cases(world, np.random.default_rng([world.seed, SALT]))
         families = {name: family for name, (family, _) in traits.columns.items()}
         flags = {name: flag for name, (family, flag) in traits.columns.items() if family == "change"}
         samples = tuple(_samples(traits, case) for case in found)
-        return cls(families, samples, _alarms(world, test, traits, flags))
+        return cls(families, samples, _alarms(world, test, traits, flags), _outcomes(world, windows, traits))
 
 
 def _samples(traits: Traits, case: Case) -> tuple[Array, ...]:
@@ -70,3 +78,26 @@ def _alarms(world: World, test: Window, traits: Traits, flags: Mapping[str, Arra
         benign = np.setdiff1d(unit[rows[mine < 0]], beside)
         found[name] = len(np.unique(mine[mine >= 0])), len(benign)
     return found
+
+
+def _outcomes(world: World, windows: Windows, traits: Traits) -> dict[str, tuple[int, int, int]]:
+    known = Knowledge.of(world.deployment, {"task_context"})
+    baseline = traits.slice(windows.baseline.start, windows.baseline.stop)
+    later = traits.slice(windows.calibration.start, windows.test.stop)
+    return {
+        name: _outcome(world, windows, later.batch, rule.learn(baseline, known)(later)) for name, rule in RULES.items()
+    }
+
+
+def _outcome(world: World, windows: Windows, batch: EventBatch, scores: Array) -> tuple[int, int, int]:
+    """What an evaluation would say of the scores of calibration and test window, and no more."""
+    terms = world.scenario.evaluation
+    split = windows.test.start - windows.calibration.start
+    none = np.full(len(batch), MISSING, np.int32)
+    arrived, identity, scores = batch["arrived"], batch.columns.get("identity", none), untied(scores, batch)
+    learnt = Grouped.of(arrived[:split], identity[:split], scores[:split], terms.cooldown)
+    threshold = threshold_for_budget(learnt, terms.alert_budget * windows.calibration.days)
+    arrived, identity, scores = arrived[split:], identity[split:], scores[split:]
+    raised = alerts(arrived, identity, scores, threshold, terms.cooldown)
+    found = match(raised, world.truth, windows.test, arrived=arrived, identity=identity, scores=scores)
+    return len(found.detections), found.detected, int(np.count_nonzero(found.false_alarm))

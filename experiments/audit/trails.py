@@ -57,6 +57,11 @@ class Steps:
     lost: dict[str, Array]
     """By column: whether it is missing where the group had one in this stream of records."""
 
+    def slice(self, start: int, stop: int) -> Steps:
+        """The steps of the events from `start` to `stop`."""
+        changed, lost = ({n: v[start:stop] for n, v in flags.items()} for flags in (self.changed, self.lost))
+        return Steps(*(v[start:stop] for v in (self.age, self.silence, self.fullness)), changed=changed, lost=lost)
+
 
 @dataclass
 class Trail:
@@ -117,7 +122,7 @@ class Trail:
         if not self.followed:
             return changed, lost
         stream = column(batch, "stream")
-        slot = slot.astype(np.int64) * WITHIN + (0 if stream is None else stream[rows] + 1)
+        slot = slot.astype(np.int64) * WITHIN + (0 if stream is None else (stream[rows] + 1) % WITHIN)
         order, starts, ends = _runs(slot)
         slot, place = slot[order], np.arange(len(order))
         begin = np.maximum.accumulate(np.where(starts, place, 0))

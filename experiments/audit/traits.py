@@ -47,6 +47,10 @@ class Traits:
         """The traits of a whole log, or of its beginning."""
         return Tracker().traits(batch)
 
+    def slice(self, start: int, stop: int) -> Traits:
+        """Those of the events from `start` to `stop`."""
+        return Traits(self.batch.slice(start, stop), {g: s.slice(start, stop) for g, s in self.steps.items()})
+
     @cached_property
     def columns(self) -> dict[str, tuple[Family, Array]]:
         """Every trait by name, with its family: a flag, or a number of microseconds or events."""

@@ -1,129 +1,102 @@
-"""One-liners: rules of a single idea that nobody would call a detector.
+"""Does a rule of a single idea solve the scenario, or find incidents without looking at behaviour?
 
-If one of them solves a scenario, its results say nothing about detectors (Wu and Keogh's triviality).  Each is
-judged as a detector would be: threshold at the alert budget from the calibration window, precision and recall
-over incidents.
+Each rule is judged as a detector would be: threshold at the alert budget from the calibration window, incidents and
+false alarms in the test window.  If one solves a scenario, its results say nothing about detectors (Wu and Keogh's
+triviality); if one that looks at no behaviour beats chance, the incidents give themselves away; and if any beats the
+strongest detector, the detectors are not worth comparing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
+from scopedrift.experiments.audit.one_liners import RULES
+from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
+from scopedrift.experiments.evaluation.metrics import f1
 
-from scopedrift.detectors.base import Detector, Scores
-from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.experiments.audit.subject import Row, Subject
-from scopedrift.experiments.evaluation.evaluate import evaluate
-from scopedrift.simulator.log.events import Array, EventBatch
+if TYPE_CHECKING:
+    import pandas as pd
 
+COUNTED: Final = ("incidents", "detected", "false_positives")
 SOLVED: Final = 0.9
 """Recall and precision at the alert budget from which a scenario counts as solved (assumed)."""
 
 
-def _is(column: str, text: str) -> Callable[[EventBatch], Array]:
-    return lambda batch: (batch[column] == batch.names(column).find(text)).astype(float)
+@dataclass(frozen=True)
+class _Tally:
+    """Incidents, those detected, and false alarms, over all worlds."""
 
+    incidents: float
+    detected: float
+    false: float
 
-@dataclass
-class Stateless(Detector):
-    """A score that is read off the event itself."""
+    @property
+    def f1(self) -> float:
+        """F1 of all worlds together; 0 without any incident."""
+        return f1(self.detected, self.false, self.incidents) if self.incidents else 0.0
 
-    rule: Callable[[EventBatch], Array]
-
-    def score(self, batch: EventBatch) -> Scores:
-        """The rule's value."""
-        return self.rule(batch)
-
-
-@dataclass
-class Rare(Detector):
-    """How rare a value, or pair of values, was in the baseline window; 1 if it was never there."""
-
-    columns: tuple[str, ...]
-
-    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Count."""
-        keys, counts = np.unique(self._keys(history), return_counts=True)
-        self._keys_known, self._counts = keys, counts
-
-    def score(self, batch: EventBatch) -> Scores:
-        """1 / (1 + how often)."""
-        keys = self._keys(batch)
-        at = np.minimum(np.searchsorted(self._keys_known, keys), max(len(self._keys_known) - 1, 0))
-        known = len(self._keys_known) > 0 and self._keys_known[at] == keys
-        return np.where(known, 1.0 / (1.0 + self._counts[at]), 1.0)
-
-    def _keys(self, batch: EventBatch) -> Array:
-        key = np.zeros(len(batch), np.int64)
-        for name in self.columns:
-            key = key * 3_000_017 + batch[name].astype(np.int64) + 1
-        return key
-
-
-@dataclass
-class OutsideTask(Detector):
-    """Whether the declared intent of the event's kind of task leaves its operation out."""
-
-    needs = frozenset({"task_context"})
-
-    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
-        """Take the declarations."""
-        self._tools = knowledge.task_tools or {}
-
-    def score(self, batch: EventBatch) -> Scores:
-        """1 where it does."""
-        kinds, operations = batch.names("task_kind"), batch.names("operation")
-        pairs = batch["task_kind"].astype(np.int64) * len(operations) + batch["operation"]
-        known = (batch["task_kind"] >= 0) & (batch["operation"] >= 0)
-        scores = np.zeros(len(batch))
-        for pair in np.unique(pairs[known]).tolist():
-            tools = self._tools.get(kinds[pair // len(operations)])
-            if tools is not None and operations[pair % len(operations)] not in tools:
-                scores[known & (pairs == pair)] = 1.0
-        return scores
-
-
-ONE_LINERS: Final[Mapping[str, Callable[[], Detector]]] = {
-    "denied": lambda: Stateless(_is("outcome", "denied")),
-    "failed": lambda: Stateless(_is("outcome", "error")),
-    "many bytes": lambda: Stateless(lambda batch: batch["bytes"].astype(float)),
-    "at night": lambda: Stateless(lambda batch: (batch["time"] // 3_600_000_000 % 24 < 5).astype(float)),
-    "asks for credentials": lambda: Stateless(_is("access", "auth")),
-    "administers": lambda: Stateless(_is("access", "admin")),
-    "without a task": lambda: Stateless(lambda batch: (batch["task"] < 0).astype(float)),
-    "rare operation": lambda: Rare(("operation",)),
-    "rare resource": lambda: Rare(("resource",)),
-    "rare source": lambda: Rare(("source",)),
-    "rare registry": lambda: Rare(("registry",)),
-    "new operation of the identity": lambda: Rare(("identity", "operation")),
-    "new project of the identity": lambda: Rare(("identity", "project")),
-    "new source of the identity": lambda: Rare(("identity", "source")),
-    "outside the task's tools": OutsideTask,
-}
-"""Name and how to make it."""
+    @property
+    def solves(self) -> bool:
+        """Whether recall and precision are both high."""
+        enough = self.detected >= SOLVED * self.incidents and self.detected >= SOLVED * (self.detected + self.false)
+        return enough and self.detected > 0
 
 
 def no_one_liner_solves_it(subject: Subject) -> Row:
-    """No rule of one idea has high recall and high precision at the alert budget."""
-    scores = {name: _judge(subject, make()) for name, make in ONE_LINERS.items()}
-    best = max(scores, key=lambda name: min(scores[name]))
-    solved = [name for name, found in scores.items() if min(found) >= SOLVED]
-    seen = "; ".join(f"{n}: recall {scores[n][0]:.0%}, precision {scores[n][1]:.0%}" for n in solved or [best])
-    return Row(
-        "one-liners",
-        "fail" if solved else "pass",
-        f"{'solved by' if solved else 'the best of'} {len(solved or scores)}: {seen}",
-        f"none with both at {SOLVED:.0%} or more",
-    )
+    """No rule of one idea solves it or beats the detectors, and none that looks at no behaviour beats chance."""
+    tallies = {name: _Tally(*_summed(subject, name)) for name in RULES}
+    best = max(tallies, key=lambda name: tallies[name].f1)
+    blind = {name: tallies[name] for name, rule in RULES.items() if not rule.behavioural}
+    best_blind = max(blind, key=lambda name: blind[name].f1)
+    seen = f"best of {len(RULES)}: {_told(best, tallies[best])}"
+    seen += f"; looking at no behaviour: {_told(best_blind, blind[best_blind])}"
+    wrong = [f"solved by {_told(name, tally)}" for name, tally in tallies.items() if tally.solves]
+    expected = f"none with recall and precision at {SOLVED:.0%} or more"
+    if "cells" in subject.results:
+        cells = subject.results["cells"]
+        cells = cells[cells["status"] == "ok"]
+        strongest, its_f1 = _strongest(cells)
+        chance = _Tally(*cells[cells["detector"] == "random"][list(COUNTED)].sum())
+        seen += f"; best detector: {strongest} F1 {its_f1:.3f}; {_told('random', chance)}"
+        wrong += [f"{_told(n, t)} beats {strongest}" for n, t in tallies.items() if strongest and t.f1 > its_f1]
+        wrong += [f"{_told(name, blind[name])} beats chance" for name in _beyond_chance(blind, chance)]
+        expected += (
+            "; none with a higher F1 than the best detector; none that looks at no behaviour finds more incidents than "
+            "`random` would with as many alarms, at the upper end of its 95 % interval (Poisson, Bonferroni); "
+            f"false alarms of this row: at most {ALPHA:.0%}"
+        )
+    seen = "; ".join([*wrong, seen])
+    return Row("one-liners", "fail" if wrong else "pass", seen, expected)
 
 
-def _judge(subject: Subject, rule: Detector) -> tuple[float, float]:
-    """Recall and precision over all worlds."""
-    found = [evaluate(rule, world, name="one-liner").metrics for world in subject.worlds]
-    incidents, detected, false = (
-        sum(each[name] for each in found) for name in ("incidents", "detected", "false_positives")
-    )
-    return (detected / incidents if incidents else 0.0), (detected / (detected + false) if detected else 0.0)
+def _told(name: str, tally: _Tally) -> str:
+    return f"{name!r} {tally.detected:.0f} of {tally.incidents:.0f}, {tally.false:.0f} false alarms, F1 {tally.f1:.3f}"
+
+
+def _summed(subject: Subject, name: str) -> tuple[float, float, float]:
+    found = [world.outcomes[name] for world in subject.observed]
+    incidents, detected, false = (float(sum(side)) for side in zip(*found, strict=True))
+    return incidents, detected, false
+
+
+def _strongest(cells: pd.DataFrame) -> tuple[str, float]:
+    """The detector under test with the highest F1; an empty name without any."""
+    sums = cells[cells["reference"] == ""].groupby("detector")[list(COUNTED)].sum()
+    scores = {str(row.Index): _Tally(*row[1:]).f1 for row in sums.itertuples()}
+    return max(scores.items(), key=lambda item: item[1], default=("", 0.0))
+
+
+def _beyond_chance(blind: Mapping[str, _Tally], random: _Tally) -> list[str]:
+    """The rules that find more than `random` would with as many alarms."""
+    from scipy.stats import chi2, poisson
+
+    alarms = max(random.detected + random.false, 1.0)
+    most = float(chi2.ppf(0.975, 2.0 * (random.detected + 1.0))) / 2.0 / alarms  # of a Poisson count, exactly
+    found = []
+    for name, tally in blind.items():
+        chance = float(poisson.sf(tally.detected - 1, most * (tally.detected + tally.false)))
+        if chance < ALPHA / len(blind):
+            found.append(name)
+    return found

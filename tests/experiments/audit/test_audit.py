@@ -18,7 +18,6 @@ from scopedrift.experiments.audit import (
     leakage,
     look_alikes,
     placement,
-    triviality,
     verdicts,
 )
 from scopedrift.experiments.audit.runner import CHECKS
@@ -140,24 +139,6 @@ def test_a_handful_of_incidents_proves_nothing(subject: Subject) -> None:
     kept = {n: getattr(world.truth, n)[few] for n in ("event", "label", "incident", "stage", "technique")}
     row = leakage.no_field_leaks(replace(subject, worlds=[replace(world, truth=replace(world.truth, **kept))]))
     assert row.verdict == "too small" and not row.ok
-
-
-# --- triviality
-
-
-def test_a_field_that_gives_incidents_away_is_a_one_liner(subject: Subject, edited: Edited) -> None:
-    def plant(columns: dict[str, Any], bad: Any) -> None:
-        columns["bytes"][bad] = 10**15
-
-    row = triviality.no_one_liner_solves_it(edited(subject, plant))
-    assert row.verdict == "fail"
-    assert "many bytes: recall 100%" in row.seen
-
-
-@pytest.mark.parametrize("name", sorted(triviality.ONE_LINERS))
-def test_every_one_liner_scores_every_event(subject: Subject, name: str) -> None:
-    recall, precision = triviality._judge(replace(subject, worlds=subject.worlds[:1]), triviality.ONE_LINERS[name]())
-    assert 0 <= recall <= 1 and 0 <= precision <= 1
 
 
 # --- placement
