@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.experiments.audit import (
+    attacker,
     consistency,
     labels,
     leakage,
@@ -35,6 +36,7 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
     (words.words_are_ordinary, "a list of words that only attackers use would beat every detector"),
     (consistency.columns_are_consistent, "incidents would be found by how they ride, whatever they do"),
     (consistency.ages_are_alike, "incidents would be found by where in a task's life they come"),
+    (attacker.no_attacker_learns_to_tell, "a model would find incidents without looking at what they do"),
     (triviality.no_one_liner_solves_it, "the scenario would not tell good detectors from bad ones"),
     (placement.incidents_are_rare, "precision would look better than it can be in production"),
     (placement.onsets_are_uniform, "a detector that grows more suspicious with time would look good"),
