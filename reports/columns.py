@@ -22,7 +22,7 @@ def _columns(text: str) -> dict[str, Kind]:
 
 _CELL: Final = "scenario seed detector"
 TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
-    "cells": _columns(f"{_CELL} reference status reason knowledge {' '.join(f'{name}#' for name in METRICS)}"),
+    "cells": _columns(f"{_CELL} reference status reason knowledge run_as {' '.join(f'{name}#' for name in METRICS)}"),
     "incidents": _columns(
         f"""{_CELL} incident label template family strength# identity intent_at@ first_observable_at@ impact_at@
         ended_at@ end_reason in_entitlement? in_scope? detected? detected_at@ delay_s# follow_up_s# stages_passed#

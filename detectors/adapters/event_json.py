@@ -1,7 +1,8 @@
 """Events as JSON for programs and services, and their answers.
 
 An event is an object with the columns of the log: texts, ids (16 hexadecimal digits), `bytes`, and `time` and
-`arrived` in microseconds since 1970-01-01 UTC; missing values are null, columns that the log lacks are absent.
+`arrived` in microseconds since 1970-01-01 UTC; every column is there, and what a record
+or the log lacks is null.
 
 An answer is a number (higher is more suspicious), null to abstain, or `{"score": 3.5, "reason": "a sentence"}`.
 """
@@ -13,14 +14,15 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from scopedrift.simulator.log.events import CODED, OPAQUE, TIMES, Array, EventBatch
+from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE, TIMES, Array, EventBatch
 
 
 def encoded(batch: EventBatch) -> list[bytes]:
     """Each event as a JSON object."""
-    names = list(batch.columns)
     encode = msgspec.json.Encoder().encode
-    return [encode(dict(zip(names, row, strict=True))) for row in zip(*(_values(batch, n) for n in names), strict=True)]
+    return [
+        encode(dict(zip(COLUMNS, row, strict=True))) for row in zip(*(_values(batch, n) for n in COLUMNS), strict=True)
+    ]
 
 
 def judged(answers: Sequence[object], events: int) -> tuple[Array, dict[int, str]]:
@@ -46,6 +48,8 @@ def judged(answers: Sequence[object], events: int) -> tuple[Array, dict[int, str
 
 
 def _values(batch: EventBatch, name: str) -> list[object]:
+    if name not in batch.columns:
+        return [None] * len(batch)
     values = batch.columns[name]
     if name in CODED:
         codes, which = np.unique(values, return_inverse=True)

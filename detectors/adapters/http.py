@@ -132,4 +132,6 @@ class Http(Detector):
                 raise TimeoutError
             if len(content) > _MOST:
                 raise RuntimeError(f"{self.url} answered with more than {_MOST >> 20} MiB: expected scores")
+        if response.length:  # what is left of its Content-Length
+            raise RuntimeError(f"{self.url} ended its answer {response.length:,} bytes before its Content-Length")
         return bytes(content)

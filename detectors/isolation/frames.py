@@ -1,83 +1,97 @@
-"""Messages between a detector's process and ours: a JSON header and plain bytes; nothing is unpickled on our side.
+"""Messages between a detector's process and ours: a JSON header, plain bytes, open files; we unpickle nothing.
 
-A frame is the lengths of both (8 bytes each), the header, the bytes.  A batch travels as its columns, and the names
-that its receiver does not have yet.
+A frame is the lengths of both (8 bytes each), the header, the bytes.  Files travel with its first byte.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import socket
 import struct
-from collections.abc import Mapping
-from typing import Final, TypedDict
-
-import numpy as np
-
-from scopedrift.simulator.log.events import CODED, DTYPES, Array, EventBatch, Vocabulary
+import time
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 _LENGTHS: Final = struct.Struct("<QQ")
-SIZE: Final = _LENGTHS.size
+_FILES: Final = 4
 
 
-def framed(header: Mapping[str, object], *parts: bytes | memoryview) -> list[bytes | memoryview]:
-    """What to write, one after the other."""
+class Closed(Exception):
+    """The other side has gone."""
+
+
+def send(
+    channel: socket.socket, header: Mapping[str, object], body: bytes | memoryview = b"", files: Sequence[int] = ()
+) -> None:
+    """Sends a frame, with open files; these are closed here.
+
+    Raises `Closed`, or `TimeoutError` if the channel has a time limit.
+    """
     text = json.dumps(header).encode()
-    return [_LENGTHS.pack(len(text), sum(map(len, parts))), text, *parts]
+    parts = [memoryview(_LENGTHS.pack(len(text), len(body)) + text), memoryview(body).cast("B")]
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", files))] if files else []
+    try:
+        sent = channel.sendmsg(parts, rights)  # in one go: each more would wake the other side once more
+        for part in parts:
+            if sent < len(part):
+                channel.sendall(part[sent:])
+            sent = max(0, sent - len(part))
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise Closed from error
+    finally:
+        for each in files:
+            os.close(each)
 
 
-def plain(column: Array) -> memoryview:
-    """The bytes of a column."""
-    return np.ascontiguousarray(column).view(np.uint8).data
+def receive(
+    channel: socket.socket, *, until: float | None = None, most: int | None = None
+) -> tuple[bytes, bytearray, list[int]]:
+    """The text of a header, the bytes and the files of the next frame.
+
+    Raises `Closed`, `TimeoutError` at the time `until` (`time.monotonic`), `ValueError` if it is longer than `most`.
+    """
+    start, files = b"", list[int]()
+    while len(start) < _LENGTHS.size:
+        _limit(channel, until)
+        try:
+            part, more, _, _ = socket.recv_fds(channel, _LENGTHS.size - len(start), _FILES)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise Closed from error
+        if not part:
+            raise Closed
+        start, files = start + part, files + more
+    header, body = _LENGTHS.unpack(start)
+    if most is not None and header + body > most:
+        raise ValueError(f"{header + body:,} bytes: expected at most {most:,}")
+    return bytes(_exactly(channel, header, until)), _exactly(channel, body, until), files
 
 
-def lengths(start: bytes | bytearray) -> tuple[int, int]:
-    """Length of the header and of the bytes, from the first `SIZE` bytes of a frame."""
-    header, body = _LENGTHS.unpack(start[:SIZE])
-    return int(header), int(body)
+def _exactly(channel: socket.socket, size: int, until: float | None) -> bytearray:
+    found = bytearray(size)
+    left = memoryview(found)
+    while left:
+        _limit(channel, until)
+        try:
+            got = channel.recv_into(left)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise Closed from error
+        if not got:
+            raise Closed
+        left = left[got:]
+    return found
 
 
-class BatchHeader(TypedDict):
-    """What a header says of a batch."""
-
-    events: int
-    columns: list[str]
-    seen: dict[str, int]
-    names: dict[str, list[str]]
-    """Those that its receiver does not have yet."""
-
-
-class Sender:
-    """Turns batches into frames; a name is sent once."""
-
-    def __init__(self) -> None:
-        self._sent = dict.fromkeys(CODED, 0)
-
-    def framed(self, batch: EventBatch, *parts: bytes, **header: object) -> list[bytes | memoryview]:
-        """The frame of a batch; `parts` follow its columns."""
-        seen, new = {}, {}
-        for name in CODED:
-            known = batch.names(name)
-            seen[name] = len(known)
-            if len(known) > self._sent[name]:
-                new[name] = known[self._sent[name] :]
-                self._sent[name] = len(known)
-        header |= {"events": len(batch), "columns": list(batch.columns), "seen": seen, "names": new}
-        return framed(header, *map(plain, batch.columns.values()), *parts)
-
-
-class Receiver:
-    """Turns frames into batches that share one vocabulary."""
-
-    def __init__(self) -> None:
-        self._vocabulary = Vocabulary()
-
-    def batch(self, header: BatchHeader, body: bytes) -> EventBatch:
-        """The batch that was sent."""
-        for name, texts in header["names"].items():
-            for text in texts:
-                self._vocabulary[name].code(text)
-        columns, at = {}, 0
-        for name in header["columns"]:
-            columns[name] = np.frombuffer(body, DTYPES[name], header["events"], at)
-            at += columns[name].nbytes
-        return EventBatch(columns, self._vocabulary, header["seen"])
+def _limit(channel: socket.socket, until: float | None) -> None:
+    if until is not None:
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        channel.settimeout(seconds)

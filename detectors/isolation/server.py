@@ -1,79 +1,140 @@
-"""The detector's side of `isolated`: answers questions until there are no more."""
+"""The detector's side: loads the detector once its process is shut in, then answers questions to the end."""
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
-from collections.abc import Mapping
-from typing import IO
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from scopedrift.detectors import loading
+from scopedrift.detectors.answers import AnswerError, described, parts_of, reason_of, scores_of
 from scopedrift.detectors.base import Detector
-from scopedrift.detectors.isolation.frames import SIZE, BatchHeader, Receiver, framed, lengths, plain
+from scopedrift.detectors.description import describe
+from scopedrift.detectors.isolation.columns import BatchHeader, Receiver
+from scopedrift.detectors.isolation.frames import Closed, receive, send
+from scopedrift.detectors.isolation.traces import Traces
 from scopedrift.detectors.spec import SpecError
 from scopedrift.simulator.log.events import EventBatch
 
-
-def serve(spec: str, confined: bool, questions: IO[bytes], answers: IO[bytes]) -> None:
-    """Loads the detector and says what it needs, then fits, scores and explains as it is asked."""
-
-    def answer(header: Mapping[str, object], *parts: bytes | memoryview) -> None:
-        for part in framed(header, *parts):
-            answers.write(part)
-        answers.flush()
-
-    try:
-        served = _Served(loading.load(spec))
-    except SpecError as error:
-        answer({"error": str(error)})
-        return
-    except (Exception, SystemExit) as error:
-        answer({"error": f"{type(error).__name__}: {error}"})
-        return
-    answer({"needs": sorted(served.detector.needs), "confined": confined})
-    while start := questions.read(SIZE):
-        header, body = map(questions.read, lengths(start))
-        try:
-            answer(*served.answer(json.loads(header), body))
-        except (Exception, SystemExit) as error:
-            answer({"error": f"{type(error).__name__}: {error}"})
+_TEXT: Final = 10_000
+"""Characters of a reason or a name that are passed on."""
 
 
 class Question(BatchHeader):
     """The header of a question."""
 
     do: str
-    """fit, score or explain."""
+    """load, fit, score, explain, or parts (the last one)."""
     row: int
     """The event to explain."""
-    knowledge: int
-    """Bytes of pickled knowledge at the end of the body."""
+    spec: str
+    """What to load; empty if the body is the pickled detector."""
+    parameters: dict[str, object]
+
+
+Answer = tuple[Mapping[str, object], bytes | memoryview]
+
+
+def serve(channel: int, lacks: Sequence[str]) -> None:
+    """Answers on an open socket; `lacks` is what this system could not shut in."""
+    with socket.socket(fileno=channel) as connected:
+        served = _Served(lacks)
+        while True:
+            try:
+                text, body, files = receive(connected)
+            except Closed:
+                return
+            try:
+                header, found = served.answer(json.loads(text), body, files)
+            except (SpecError, AnswerError) as error:
+                header, found = {"error": str(error)}, b""
+            except BaseException as error:  # of any kind: nobody else is here
+                header, found = {"error": described(error)}, b""
+            send(connected, {**header, "free": served.released()}, found)
 
 
 class _Served:
     """A detector, and the batch that `explain` is about."""
 
-    def __init__(self, detector: Detector) -> None:
-        self.detector = detector
+    def __init__(self, lacks: Sequence[str]) -> None:
+        self._lacks = lacks
+        self._detector: Detector | None = None
         self._receiver = Receiver()
         self._batch: EventBatch | None = None
+        self._traces = Traces()
+        self._verbs: dict[str, Callable[[Question, bytearray, list[int]], Answer]] = {
+            "load": self._load, "fit": self._fit, "score": self._score, "explain": self._explain, "parts": self._parts
+        }  # fmt: skip
 
-    def answer(self, asked: Question, body: bytes) -> tuple[Mapping[str, object], bytes | memoryview]:
-        """Header and body of the answer to one question."""
-        if asked["do"] == "explain":
-            assert self._batch is not None
-            return {"reason": self.detector.explain(self._batch, asked["row"])}, b""
-        batch = self._receiver.batch(asked, body)
-        if asked["do"] == "fit":
-            knowledge = pickle.loads(body[len(body) - asked["knowledge"] :])  # from us: this side trusts that one
-            self.detector.fit(batch, knowledge)
-            return {}, b""
-        self._batch = batch
-        scores = np.asarray(self.detector.score(batch))
-        if scores.dtype.kind not in "fiub":
-            return {"error": f"returned {scores.dtype}, expected {len(batch)} floats"}, b""
-        if scores.shape != (len(batch),):
-            return {"error": f"returned shape {scores.shape}, expected ({len(batch)},): one score an event"}, b""
-        return {}, plain(scores.astype(np.float64))
+    def answer(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
+        """Header and bytes of the answer to one question."""
+        return self._verbs[asked["do"]](asked, body, files)
+
+    def released(self) -> list[int]:
+        """Pieces of memory that the detector no longer looks at."""
+        return self._receiver.released()
+
+    @property
+    def _made(self) -> Detector:
+        assert self._detector is not None
+        return self._detector
+
+    def _load(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
+        self._traces = Traces()
+        # from us, and this side trusts that one
+        made = loading.load(asked["spec"], asked["parameters"]) if asked["spec"] else pickle.loads(body)
+        self._detector = made
+        said = describe(type(made))
+        return {
+            "lacks": list(self._lacks),
+            "name": str(made.name or type(made).__name__),
+            "needs": sorted(map(str, made.needs)),
+            "parameters": _plain(made.parameters()),
+            "rules": type(made).parts is not Detector.parts,
+            "searched": [
+                {"name": p.name, "type": p.type, "default": _plain(p.default), "doc": p.doc,
+                 "range": [p.range.low, p.range.high, p.range.log] if p.range else None}
+                for p in said.parameters
+            ],
+        }, b""  # fmt: skip
+
+    def _fit(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
+        self._made.fit(self._receiver.batch(asked, files), pickle.loads(body))
+        return {}, b""
+
+    def _score(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
+        self._batch = None
+        self._batch = batch = self._receiver.batch(asked, files)
+        returned = self._made.score(batch)
+        return {}, np.ascontiguousarray(scores_of(returned, len(batch))).view(np.uint8).data
+
+    def _explain(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
+        assert self._batch is not None
+        return {"reason": reason_of(self._made.explain(self._batch, asked["row"]))[:_TEXT]}, b""
+
+    def _parts(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
+        """The last question: also tells what the detector changed in its process, or left running."""
+        parts = parts_of(self._made.parts())
+        self._batch = self._detector = None
+        gc.collect()
+        if left := self._traces.left():
+            raise RuntimeError(left)
+        matched = [np.asarray(part.matched, np.int64) for part in parts]
+        texts = [
+            [part.name, part.level, part.blind, part.key, len(rows)] for part, rows in zip(parts, matched, strict=True)
+        ]
+        return {"parts": texts}, b"".join(rows.tobytes() for rows in matched)
+
+
+def _plain(value: object) -> object:
+    """The value, if JSON can carry it; otherwise its text."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)

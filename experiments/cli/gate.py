@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import scopedrift as sd
+from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS
@@ -31,6 +32,8 @@ def gate(
     jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Number of local processes.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Sweep folder. Finished cells in it are not run again.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    in_process: InProcess = False,
+    require_isolation: RequireIsolation = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Judge detectors against a baseline.
@@ -42,7 +45,7 @@ def gate(
     from scopedrift.reports.files import write_text
     from scopedrift.scenarios.suite import load_suite
 
-    plan = load_suite(suite)
+    how, plan = isolation(in_process, require_isolation), load_suite(suite)
     name, place = plan.suite.name, out or RUNS / f"gate-{plan.suite.name}-v{plan.suite.version}"
     if not update and not baseline.is_file():
         raise UsageError(f"{baseline}: no such baseline; --update writes one")
@@ -50,7 +53,9 @@ def gate(
         write_text(junit, gate_output.junit(Gate((), "the gate did not finish"), name))
     renew: bool | Literal["underpowered"] = "underpowered" if update and allow_underpowered else update
     with progress(f"gating {name}") as show:
-        found = sd.gate(plan, baseline, detectors=detector, update=renew, out=place, jobs=jobs, progress=show)
+        found = sd.gate(
+            plan, baseline, detectors=detector, update=renew, out=place, jobs=jobs, isolation=how, progress=show
+        )
     if junit is not None:
         write_text(junit, found.junit)
     if update:

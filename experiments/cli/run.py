@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import scopedrift as sd
+from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.options import SeedsOption, seeds_of
 from scopedrift.experiments.cli.output import print_json, progress, records
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
@@ -29,6 +30,8 @@ def run(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Repeat without each kind of knowledge and each log stream (slow).")
     ] = False,
+    in_process: InProcess = False,
+    require_isolation: RequireIsolation = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Run detectors over simulated worlds and report precision, false alarms and time to detect."""
@@ -39,7 +42,7 @@ def run(
     worlds = seeds_of(seeds)
     chosen = at_budget(scenario_or_world(scenario), budget)
     terms = chosen.scenario if isinstance(chosen, World) else chosen
-    detectors = taking_part(chosen, detector)
+    detectors = taking_part(chosen, detector, isolation(in_process, require_isolation))
     place = out or run_folder(chosen.name, datetime.now(UTC))
     tags = {"scenario": chosen.name, "scenario_digest": terms.digest()}
     with new_folder(place, MARKER) as folder, tracked(track, f"run {chosen.name}", tags) as parent:

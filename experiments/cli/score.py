@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 import scopedrift as sd
+from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
 from scopedrift.experiments.cli.own_logs import Format, Key, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.cli.results import end, print_rules
@@ -34,6 +35,8 @@ def score(
     pseudonymise: Pseudonymise = False,
     key: Key = None,
     out: Annotated[Path | None, typer.Option(help="Results folder. Default: a new folder in runs/.")] = None,
+    in_process: InProcess = False,
+    require_isolation: RequireIsolation = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Fit detectors on the first part of a real audit log and show the most suspicious alerts in the rest."""
@@ -41,7 +44,8 @@ def score(
 
     log = open_log(path, format, mapping, pseudonymise, key)
     with progress(f"scoring {path}") as show:
-        found = sd.score(log, detector, fit=fit, top=top, progress=show)
+        how = isolation(in_process, require_isolation)
+        found = sd.score(log, detector, fit=fit, top=top, isolation=how, progress=show)
     report = found.save(out or run_folder(f"score-{slug(log.name)}", datetime.now(UTC)))
     facts = {"path": log.name if log.anonymous else str(path), **found.facts}
     if as_json:

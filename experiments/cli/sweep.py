@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import scopedrift as sd
+from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.output import print_json, print_paragraph, progress, records
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import RUNS
@@ -19,13 +20,16 @@ def sweep(
     cluster: Annotated[str | None, typer.Option(help="Dask scheduler address, e.g. tcp://host:8786.")] = None,
     out: Annotated[Path | None, typer.Option(help="Sweep folder. Finished cells in it are not run again.")] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the result in MLflow.")] = True,
+    in_process: InProcess = False,
+    require_isolation: RequireIsolation = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Run a suite; a stopped sweep resumes where it left off."""
     from scopedrift.experiments.running.selection import resolve
+    from scopedrift.judging import placed
     from scopedrift.scenarios.suite import load_suite
 
-    plan = load_suite(suite)
+    plan = placed(load_suite(suite), None, isolation(in_process, require_isolation))
     resolve(plan.suite.detectors)  # report a wrong name before a tracking store is made
     name, place = plan.suite.name, out or RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}"
     with tracked(track, f"sweep {name}", {"suite": name, "suite_digest": plan.digest}) as parent:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import scopedrift as sd
+from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
 from scopedrift.experiments.cli.own_logs import Format, MappingFile, open_log
 from scopedrift.experiments.cli.results import end, tracked, untracked
@@ -35,6 +36,8 @@ def tune(
     mapping: MappingFile = None,
     out: Annotated[Path | None, typer.Option(help="Search folder. A search in it resumes.")] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the search in MLflow.")] = True,
+    in_process: InProcess = False,
+    require_isolation: RequireIsolation = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Tune a detector's parameters on some worlds, judge the best on others, and write the file to deploy.
@@ -45,12 +48,13 @@ def tune(
     from scopedrift.tuning import is_log
     from scopedrift.worlds import at_budget, saved_world, scenario_of
 
+    how = isolation(in_process, require_isolation)
     if is_log(scenario):
         saved = saved_world(scenario)
         world = saved or open_log(Path(scenario), format, mapping).split(learn, calibrate)
         place = out or RUNS / f"tune-{slug(detector)}-{slug(Path(scenario).absolute().name)}"
         with progress(f"tuning {detector}") as show:
-            found = sd.tune(detector, world, place, alert_budget=budget, trials=trials, progress=show)
+            found = sd.tune(detector, world, place, alert_budget=budget, trials=trials, isolation=how, progress=show)
         _print(found, found.save(place), "the held-out part", as_json=as_json)
         return
     chosen = at_budget(scenario_of(scenario), budget)
@@ -60,7 +64,10 @@ def tune(
     with tracked(track, f"tune {detector}", tags) as parent:
         with progress(f"tuning {detector}") as show:
             split = (worlds, judges)
-            found = sd.tune(detector, chosen, place, alert_budget=budget, trials=trials, worlds=split, progress=show)
+            found = sd.tune(
+                detector, chosen, place,
+                alert_budget=budget, trials=trials, worlds=split, isolation=how, progress=show,
+            )  # fmt: skip
         problems = untracked(found.track, parent)
     _print(found, found.save(place), f"{judges} held-out worlds", as_json=as_json)
     end(problems)

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
 
 from scopedrift.detectors.base import Detector, Part
+from scopedrift.detectors.isolation.placement import RunAs, run_as
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import Alerts
 from scopedrift.experiments.evaluation.guard import DetectorError, guarded, name_of
+from scopedrift.experiments.evaluation.integrity import SpoiledWorldError, watched
 from scopedrift.experiments.evaluation.judging import judge
 from scopedrift.experiments.evaluation.matching import Matching
 from scopedrift.experiments.evaluation.metrics import Point
@@ -35,7 +37,7 @@ NAN: Final = float("nan")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one detector did on one world.  Of a failed one only the first six fields say anything."""
+    """What one detector did on one world.  Of a failed one only the first eight fields say anything."""
 
     scenario: str
     seed: int
@@ -45,6 +47,10 @@ class Evaluation:
     """Why it failed: one line."""
     knowledge: tuple[str, ...]
     """The pieces of knowledge that the detector was given."""
+    run_as: RunAs = "built-in"
+    """Where the detector ran."""
+    spoiled: bool = False
+    """Whether it changed the world, which must not be used any more."""
     budget_per_day: float = NAN
     cooldown_us: int = 0
     windows: Windows | None = None
@@ -85,7 +91,8 @@ def evaluate(
 
     A copy of `detector` runs; it sees event batches and the knowledge that it `needs` (less `withhold`), never the
     truth.  The budget is the scenario's unless given; `name` replaces the detector's in the results; `seed` (one that
-    follows from the world's unless given) is for detectors that draw random numbers.
+    follows from the world's unless given) is for detectors that draw random numbers.  One that runs in this process
+    without being built in must leave the world and the process as they were.
 
     Raises `DetectorError` if the detector fails, `ValueError` for a negative budget or an empty batch.
     """
@@ -100,8 +107,12 @@ def evaluate(
         knowledge = Knowledge.of(world.deployment, used, seed=detectors_seed(world.seed) if seed is None else seed)
     except ValueError as error:
         raise DetectorError(name, "declaring its needs", str(error)) from error
-    detector = informed(detector, world.truth, windows.calibration.start)
-    scored = fit_and_score(detector, world.log, windows, knowledge, name=name, budget=budget, batch_size=batch_size)
+    informed_one = informed(detector, world.truth, windows.calibration.start)
+    how = run_as(detector)
+    with watched(name, world) if how == "in process" else nullcontext():
+        scored = fit_and_score(
+            informed_one, world.log, windows, knowledge, name=name, budget=budget, batch_size=batch_size
+        )
     began = time.perf_counter()
     judged = judge(world, windows, scored, budget)
     judged.metrics["measure_seconds"] = time.perf_counter() - began
@@ -112,6 +123,7 @@ def evaluate(
         status="ok",
         reason="",
         knowledge=used,
+        run_as=how,
         budget_per_day=budget.per_day,
         cooldown_us=budget.cooldown_us,
         windows=windows,
@@ -128,15 +140,15 @@ def evaluate_safely(
     detector: Detector, world: World, *, name: str | None = None, withhold: Iterable[str] = ()
 ) -> Evaluation:
     """`evaluate`, but a detector that fails gives an evaluation with status `failed` and the reason in one line."""
-    withhold = tuple(withhold)
+    withhold, name = tuple(withhold), name or name_of(detector)
     try:
         return evaluate(detector, world, name=name, withhold=withhold)
     except DetectorError as error:
-        name = name or name_of(detector)
         known: tuple[str, ...] = ()
         with suppress(DetectorError):
             known = _knowledge(detector, withhold, name)
-        return Evaluation(world.scenario.name, world.seed, name, "failed", str(error), known)
+        spoiled = isinstance(error, SpoiledWorldError)
+        return Evaluation(world.scenario.name, world.seed, name, "failed", str(error), known, run_as(detector), spoiled)
 
 
 def detectors_seed(seed: int) -> int:

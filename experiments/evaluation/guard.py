@@ -5,13 +5,18 @@ Either becomes a `DetectorError` that says who failed, in which phase, and what 
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Final
 
-import numpy as np
-
+from scopedrift.detectors.answers import AnswerError, described, scores_of, storable
 from scopedrift.detectors.base import Detector
 from scopedrift.simulator.log.events import Array
+
+_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class DetectorError(Exception):
@@ -22,47 +27,55 @@ class DetectorError(Exception):
         super().__init__(f"detector {detector!r} failed in {phase}: {self.problem}")
 
     def __reduce__(self) -> tuple[type[DetectorError], tuple[str, str, str]]:
-        return DetectorError, (self.detector, self.phase, self.problem)
+        return type(self), (self.detector, self.phase, self.problem)
 
 
 @contextmanager
 def guarded(detector: str, phase: str) -> Iterator[None]:
-    """Whatever the detector raises, `SystemExit` included, becomes a `DetectorError`."""
+    """Whatever the detector raises becomes a `DetectorError`, `KeyboardInterrupt` and `SystemExit` included.
+
+    What a signal raises that really arrived, such as that of Ctrl-C, passes.
+    """
+    with _arrivals() as arrived:
+        try:
+            yield
+        except AnswerError as error:
+            raise DetectorError(detector, phase, str(error)) from error
+        except BaseException as error:
+            if arrived:
+                raise
+            raise DetectorError(detector, phase, described(error)) from error
+
+
+@contextmanager
+def _arrivals() -> Iterator[list[int]]:
+    """The numbers of the signals that arrive in here; they are handled as before."""
+    arrived: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # no signal is handled here
+        yield arrived
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        handler = before[number]
+        assert callable(handler)
+        handler(number, frame)
+
+    before = {number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))}
+    for number in before:
+        signal.signal(number, note)
     try:
-        yield
-    except (Exception, SystemExit) as error:
-        raise DetectorError(detector, phase, f"{type(error).__name__}: {error}") from error
+        yield arrived
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is note:  # otherwise somebody changed it, which is told when the cell ends
+                signal.signal(number, handler)
 
 
 def checked_scores(returned: object, expected: int, detector: str, phase: str) -> Array:
-    """The scores as float64, or a `DetectorError` that says what is wrong with them.
-
-    NaN abstains.  Infinities are scores like any other: the highest and the lowest there are.
-    """
-    try:
-        scores = np.asarray(returned)
-    except Exception as error:
-        raise DetectorError(detector, phase, f"returned no array of scores: {error}") from error
-    if scores.dtype.kind not in "fiub":
-        kind = type(returned).__name__ if scores.dtype == object or not scores.ndim else f"dtype {scores.dtype}"
-        raise DetectorError(detector, phase, f"returned {kind}, expected {expected} floats")
-    if scores.shape != (expected,):
-        raise DetectorError(
-            detector, phase, f"returned shape {scores.shape}, expected ({expected},): one score an event"
-        )
-    return scores.astype(np.float64, copy=False)
-
-
-def checked_reason(reason: object) -> str:
-    """The reason as text that can be stored; raises `TypeError` if it is none."""
-    if not isinstance(reason, str):
-        raise TypeError(f"returned {type(reason).__name__}, expected one sentence (str)")
-    return storable(reason)
-
-
-def storable(text: str) -> str:
-    """The text with what UTF-8 does not have (halves of a pair, as in file names that are no UTF-8) written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The scores as float64, or a `DetectorError` that says what is wrong with them."""
+    with guarded(detector, phase):
+        return scores_of(returned, expected)
 
 
 def name_of(detector: Detector) -> str:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from scopedrift.detectors.answers import parts_of, reason_of
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import AlertTracker, Grouped, threshold_for_budget
 from scopedrift.experiments.evaluation.cold_starts import ColdStarts
-from scopedrift.experiments.evaluation.guard import checked_reason, checked_scores, guarded
+from scopedrift.experiments.evaluation.guard import checked_scores, guarded
 from scopedrift.experiments.evaluation.windows import Window, Windows
 from scopedrift.simulator.log.events import MISSING, Array, EventBatch
 
@@ -119,12 +120,12 @@ def fit_and_score(
             reason = ""
             if len(openings) < EXPLAINED:
                 with guarded(name, f"explain, event {at + row}"):
-                    reason = checked_reason(detector.explain(batch, row))
+                    reason = reason_of(detector.explain(batch, row))
             openings[at + row - middle] = Opening(
                 reason, _text(batch, "operation", row), _text(batch, "resource", row), cold_starts.is_cold(batch, row)
             )
     with guarded(name, "parts"):
-        parts = tuple(detector.parts())
+        parts = parts_of(detector.parts())
     return Scored(start, scores, identity, calibration, threshold, openings, fit_seconds, clock.seconds, parts)
 
 

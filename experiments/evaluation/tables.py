@@ -47,10 +47,18 @@ def tables(evaluation: Evaluation, world: World) -> Tables:
     return {name: frame(name, rows[name]) for name in PER_CELL}
 
 
+def cell_tables(evaluation: Evaluation, world: World) -> tuple[Tables, bool]:
+    """The tables of one evaluation, and whether the detector spoiled the world, of which nothing is told then."""
+    if not evaluation.spoiled:
+        return tables(evaluation, world), False
+    failed = failed_cell(evaluation.scenario, evaluation.seed, evaluation.detector, evaluation.reason)
+    return {**failed, "cells": failed["cells"].assign(run_as=evaluation.run_as)}, True
+
+
 def failed_cell(scenario: str, seed: int, detector: str, reason: str) -> Tables:
     """The tables of a cell that could not even be evaluated."""
     row = {"scenario": scenario, "seed": seed, "detector": detector, "status": "failed", "reason": reason}
-    row |= {"reference": reference(detector), "knowledge": ""}
+    row |= {"reference": reference(detector), "knowledge": "", "run_as": ""}
     return {name: frame(name, [row] if name == "cells" else []) for name in PER_CELL}
 
 
@@ -84,6 +92,7 @@ def _cell(evaluation: Evaluation) -> Row:
         "status": evaluation.status,
         "reason": evaluation.reason,
         "knowledge": ",".join(evaluation.knowledge),
+        "run_as": evaluation.run_as,
         **({name: metrics[name] for name in METRICS} if metrics else {}),
     }
 

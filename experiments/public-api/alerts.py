@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.isolation.placement import Isolation, asked_with
 from scopedrift.experiments.folders import new_folder
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running import score as scoring
-from scopedrift.experiments.running.selection import log_only_detectors
+from scopedrift.experiments.running.selection import labelled, log_only_detectors
 from scopedrift.logs import Log, log_of
 from scopedrift.reports.alert_report import by_identity
 from scopedrift.reports.notebook import fragment
@@ -107,6 +108,7 @@ def score(
     *,
     fit: float = 0.5,
     top: int = 20,
+    isolation: Isolation = "on",
     progress: Progress = silent,
 ) -> LogAlerts:
     """Find the most suspicious alerts in a log: fit detectors on its first part, score the rest.
@@ -120,6 +122,7 @@ def score(
             that need only the log.
         fit: Share of events to fit on.
         top: Maximum alerts per detector.
+        isolation: Whether detectors that are not built in run in processes of their own; see `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
@@ -134,7 +137,8 @@ def score(
         (True, True)
     """
     opened = log_of(log, progress)
-    wanted = [detectors] if isinstance(detectors, str | Detector) else detectors or log_only_detectors()
+    named = [detectors] if isinstance(detectors, str | Detector) else detectors or log_only_detectors()
+    wanted = [asked_with(each, isolation) if isinstance(each, str) else labelled(each, isolation)[1] for each in named]
     found = scoring.score(opened.log, wanted, fit=fit, top=top, records=opened.imported, progress=progress)
     facts = {"path": str(log) if isinstance(log, str | Path) else opened.name, **found.facts}
     if opened.imported:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from scopedrift.detectors.isolation.placement import Isolation
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running import gate as gating
 from scopedrift.experiments.running import gate_output
 from scopedrift.experiments.running.baseline import read_baseline
 from scopedrift.experiments.running.verdicts import Gate, Word
+from scopedrift.judging import placed
 from scopedrift.reports.files import write_text
 from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.documents import read_text
@@ -80,6 +82,7 @@ def gate(
     update: bool | Literal["underpowered"] = False,
     out: str | Path | None = None,
     jobs: int = 1,
+    isolation: Isolation = "on",
     progress: Progress = silent,
 ) -> GateResult:
     """Compare detectors with their stored results, world by world.
@@ -92,6 +95,7 @@ def gate(
             that an unchanged detector cannot pass is refused, unless this is `"underpowered"`.
         out: A folder that keeps finished cells, which are not run again. By default nothing is kept.
         jobs: Number of local processes.
+        isolation: Whether detectors that are not built in run in processes of their own; see `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
@@ -107,7 +111,7 @@ def gate(
         'underpowered'
     """
     plan = suite if isinstance(suite, Plan) else load_suite(suite)
-    plan = plan.with_detectors(detectors) if detectors else plan
+    plan = placed(plan, detectors, isolation)
     place = Path(baseline)
     before = None if update else read_baseline(read_text(place, str(place)), str(place))
     with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:

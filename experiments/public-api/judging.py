@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.isolation.placement import Isolation, asked_with
 from scopedrift.detectors.registry import reference
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.evaluation import evaluate as evaluation
@@ -44,7 +45,12 @@ mapping from the names in results to objects."""
 
 
 def evaluate(
-    detector: str | Detector, world: World, *, alert_budget: str | float | None = None, withhold: Sequence[str] = ()
+    detector: str | Detector,
+    world: World,
+    *,
+    alert_budget: str | float | None = None,
+    withhold: Sequence[str] = (),
+    isolation: Isolation = "on",
 ) -> Results:
     """Judge one detector on one world.
 
@@ -56,6 +62,8 @@ def evaluate(
         world: What `simulate` or `inject` returned.
         alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day. Default: the scenario's.
         withhold: Kinds of knowledge (`policy`, `inventory`, `calendar`, `task_context`) to withhold from it.
+        isolation: Whether a detector that is not built in runs in a process of its own: `"on"`; `"required"` to refuse
+            where the system cannot isolate it; `"off"` for code that you trust.
 
     Returns:
         Results of one detector; `metrics` holds its numbers.
@@ -72,7 +80,7 @@ def evaluate(
         True
     """
     source = at_budget(world, alert_budget).source
-    label, chosen = labelled(detector)
+    label, chosen = labelled(detector, isolation)
     facts = _facts(source.scenario, [source.seed], [label])
     found = evaluation.evaluate(chosen, source, name=label, withhold=withhold)
     result = combine([tables(found, source)])
@@ -86,6 +94,7 @@ def run(
     seeds: SeedsLike = 5,
     alert_budget: str | float | None = None,
     ablate: bool = False,
+    isolation: Isolation = "on",
     progress: Progress = silent,
 ) -> Results:
     """Run detectors over the worlds of a scenario, or over one world.
@@ -100,6 +109,7 @@ def run(
             world.
         alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day. Default: the scenario's.
         ablate: Repeat without each kind of knowledge and each log stream (slow); adds the table `ablation`.
+        isolation: As for `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
@@ -114,7 +124,7 @@ def run(
         2
     """
     chosen = at_budget(scenario_or_world(scenario), alert_budget)
-    found = taking_part(chosen, detectors)
+    found = taking_part(chosen, detectors, isolation)
     if isinstance(chosen, World):
         if ablate:
             raise UsageError(
@@ -133,12 +143,12 @@ def run(
     return Results(chosen.name, result, facts, _terms(chosen), _parameters(found))
 
 
-def taking_part(on: Scenario | World, detectors: Detectors | None) -> dict[str, Detector]:
+def taking_part(on: Scenario | World, detectors: Detectors | None, isolation: Isolation = "on") -> dict[str, Detector]:
     """The detectors that `run` uses, with the references, by their names in results."""
     if detectors is None:
         real = isinstance(on, World) and isinstance(on.source, RealWorld)
         return resolve(log_only_detectors() if real else default_detectors())
-    return resolve([detectors] if isinstance(detectors, str | Detector) else detectors)
+    return resolve([detectors] if isinstance(detectors, str | Detector) else detectors, isolation)
 
 
 def sweep(
@@ -148,6 +158,7 @@ def sweep(
     detectors: Sequence[str] | None = None,
     jobs: int = 1,
     cluster: str | None = None,
+    isolation: Isolation = "on",
     progress: Progress = silent,
 ) -> Results:
     """Run a suite: a set of scenarios, their variations, seeds and detectors.
@@ -159,7 +170,8 @@ def sweep(
         out: A folder that keeps finished cells, so that a stopped sweep can resume. By default nothing is kept.
         detectors: Detectors to run instead of the suite's, by name or file (workers must be able to find them).
         jobs: Number of local processes.
-        cluster: Address of a Dask scheduler to use instead, such as `tcp://host:8786`.
+        cluster: Address of a Dask scheduler to use instead, such as `tls://host:8786`.
+        isolation: As for `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Returns:
@@ -178,7 +190,7 @@ def sweep(
         ['tiny (sharing=0.0)', 'tiny (sharing=1.0)']
     """
     plan = suite if isinstance(suite, Plan) else load_suite(suite)
-    plan = plan.with_detectors(detectors) if detectors else plan
+    plan = placed(plan, detectors, isolation)
     found = resolve(plan.suite.detectors)
     terms: dict[str, object] = {"suite": plan.suite.name, "suite_version": plan.suite.version}
     facts = {
@@ -194,6 +206,13 @@ def sweep(
         swept = sweeping.sweep(plan, Path(folder), jobs=jobs, address=cluster, progress=progress)
     facts["run_now"] = swept.ran
     return Results(plan.suite.name, swept.tables, facts, terms, _parameters(found))
+
+
+def placed(plan: Plan, detectors: Sequence[str] | None, isolation: Isolation) -> Plan:
+    """The plan with these detectors instead of its own, if there are any, run as `isolation` says."""
+    wanted = list(detectors or plan.suite.detectors)
+    asked = [asked_with(spec, isolation) for spec in wanted]
+    return plan if asked == list(plan.suite.detectors) else plan.with_detectors(asked)
 
 
 def _parameters(detectors: Mapping[str, Detector]) -> dict[str, dict[str, object]]:

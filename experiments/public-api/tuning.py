@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from scopedrift.detectors.isolation.placement import Isolation, asked_with
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS
 from scopedrift.experiments.progress import Progress, silent
@@ -184,6 +185,7 @@ def tune(
     alert_budget: str | float = "1/day",
     trials: int = 40,
     worlds: int | tuple[int, int] = 4,
+    isolation: Isolation = "on",
     progress: Progress = silent,
 ) -> Tuning:
     """Tune a detector's parameters for an alert budget, and judge the best on data that no trial saw.
@@ -198,6 +200,7 @@ def tune(
         alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day.
         trials: Number of parameter sets to try.
         worlds: For a scenario: the number of worlds to tune on (as many others judge), or both numbers.
+        isolation: Whether a detector that is not built in runs in a process of its own; see `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
@@ -211,7 +214,7 @@ def tune(
         >>> list(found.table["parameters"]), "half_life" in found.parameters
         (['tuned', 'default'], True)
     """
-    chosen = at_budget(_log_or_scenario(on), alert_budget)
+    chosen, detector = at_budget(_log_or_scenario(on), alert_budget), asked_with(detector, isolation)
     searches = isinstance(chosen, Scenario) or bool(chosen.source.truth.incidents)
     if searches and find_spec("optuna") is None:
         raise UsageError("tuning needs Optuna: pip install 'scopedrift[tune]'")

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from scopedrift.detectors import loading
+from scopedrift.detectors.isolation.placement import as_asked, place
 from scopedrift.detectors.sources import named_files
 
 
@@ -35,8 +35,10 @@ def code_of(spec: str) -> str:
 
     Raises `SpecError` if there is no such detector.
     """
-    detector = loading.load(spec)
+    detector = place(spec)
     given = json.dumps(detector.parameters(), sort_keys=True, default=str)
+    if spec != as_asked(spec):  # a result that was made in this process never stands for one that was isolated
+        given += f" {spec}"
     named = b"".join(path.read_bytes() for path in named_files(spec))
     if not type(detector).__module__.startswith("scopedrift."):
         with suppress(OSError, TypeError):

@@ -1,17 +1,20 @@
 """`run`: detectors on one scenario and several seeds; every world is simulated once and shared by the detectors.
 
-A detector that fails costs its cell only: the cell is marked with the reason, and the rest goes on.
+A detector that fails costs its cell only: the cell is marked with the reason, and the rest goes on.  A world that one
+changed, which only code that is trusted to run in this process can do, is made again for the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.isolation.placement import run_as
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.summary import combine
-from scopedrift.experiments.evaluation.tables import Tables, tables
+from scopedrift.experiments.evaluation.tables import Tables, cell_tables
 from scopedrift.experiments.evaluation.windows import World
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running.worlds import make_world
@@ -36,18 +39,26 @@ def run(
         share = 1 / len(seeds)
         for at, seed in enumerate(seeds):
             begin, middle = at * share, (at + SIMULATION_SHARE) * share
-            world = make_world(scenario, seed, part_of(progress, begin, middle - begin))
-            yield from _cells(world, detectors, part_of(progress, middle, begin + share - middle))
+            shown = part_of(progress, begin, middle - begin)
+            yield from _cells(
+                lambda seed=seed, shown=shown: make_world(scenario, seed, shown),  # type: ignore[misc]
+                detectors,
+                part_of(progress, middle, begin + share - middle),
+            )
 
     return combine(cells())
 
 
 def run_on_world(world: World, detectors: Mapping[str, Detector], progress: Progress = silent) -> Tables:
     """All result tables of detectors on one world, such as a real log with incidents in it."""
-    return combine(_cells(world, detectors, progress))
+    exposed = any(run_as(detector) == "in process" for detector in detectors.values())
+    return combine(_cells(lambda: copy.deepcopy(world) if exposed else world, detectors, progress))
 
 
-def _cells(world: World, detectors: Mapping[str, Detector], progress: Progress) -> Iterator[Tables]:
+def _cells(make: Callable[[], World], detectors: Mapping[str, Detector], progress: Progress) -> Iterator[Tables]:
+    world = make()
     for at, (name, detector) in enumerate(detectors.items()):
         progress(at / len(detectors), f"{name} on world {world.seed}")
-        yield tables(evaluate_safely(detector, world, name=name), world)
+        found, spoiled = cell_tables(evaluate_safely(detector, world, name=name), world)
+        world = make() if spoiled else world
+        yield found

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scopedrift.detectors import loading
+from scopedrift.detectors.answers import parts_of, reason_of
 from scopedrift.detectors.base import Detector, Part
+from scopedrift.detectors.isolation.apart import Apart
+from scopedrift.detectors.isolation.placement import as_asked, place, run_as
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
-from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores, guarded, name_of, storable
+from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores, guarded, name_of
 from scopedrift.experiments.evaluation.rules import untold_rules
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.selection import labelled
@@ -72,7 +74,7 @@ def score(
     """
     import pandas as pd
 
-    detectors = dict((each, loading.load(each)) if isinstance(each, str) else labelled(each) for each in wanted)
+    detectors = dict((as_asked(each), place(each)) if isinstance(each, str) else labelled(each) for each in wanted)
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
     found, failed, rules, silent, unjudged = [], {}, [], [], 0
@@ -80,11 +82,12 @@ def score(
         progress(at / len(detectors), spec)
         try:
             running = _over_records(spec, detector, records)
+            mine = copy.deepcopy(log) if run_as(running) == "in process" else log  # what it changes is thrown away
             unjudged = max(unjudged, getattr(running, "unjudged", 0))
-            told, judged = _top_alerts(spec, running, log, split, top, records)
+            told, judged = _top_alerts(spec, running, mine, split, top, records)
             found.append(told)
             silent += [] if judged else [spec]
-            rules += [{"detector": spec, **row} for row in untold_rules(_parts(spec, running, log), log, COOLDOWN_US)]
+            rules += [{"detector": spec, **row} for row in untold_rules(_parts(spec, running, mine), log, COOLDOWN_US)]
         except DetectorError as error:
             failed[spec] = str(error)
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(TABLES["log_alerts"]))
@@ -119,14 +122,14 @@ def _over_records(spec: str, detector: Detector, records: Imported | None) -> De
 
 def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:
     """What each rule of a detector matched in the whole log; empty for a detector that is not made of rules."""
-    if type(detector).parts is Detector.parts:
+    if not detector.has_rules if isinstance(detector, Apart) else type(detector).parts is Detector.parts:
         return ()
     with guarded(spec, "judging the whole log"):
         running = copy.deepcopy(detector)
         running.fit(log.batch(0, 0), Knowledge())
         for batch in log.batches(BATCH):
             running.score(batch)
-        return running.parts()
+        return parts_of(running.parts())
 
 
 def _top_alerts(
@@ -213,7 +216,7 @@ class _Passes:
             while left and left[0] < at + len(batch):
                 row = left.pop(0) - at
                 with guarded(name_of(self.detector), "explain"):
-                    reason = storable(str(running.explain(batch, row)))
+                    reason = reason_of(running.explain(batch, row))
                 texts = _texts(batch, row)
                 told[at + row] = {
                     **texts,

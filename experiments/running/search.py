@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.detectors import description, loading
-from scopedrift.detectors.spec import SpecError, parse
+from scopedrift.detectors.description import ParameterInfo
+from scopedrift.detectors.isolation.placement import divided, searchable
+from scopedrift.detectors.spec import SpecError
 from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.code import code_of, sources
@@ -80,8 +81,8 @@ def search(
     """
     import optuna
 
-    target, fixed = parse(spec)
-    searched = [p for p in description.describe(loading.find(target), target).parameters if _searchable(p, fixed)]
+    target, fixed = divided(spec)
+    searched = [p for p in searchable(target) if _searchable(p, fixed)]
     if not searched:
         raise TuneError(f"{spec} has no parameter with a range to search")
     code = hashlib.sha256(f"{sources()} {code_of(spec)}".encode()).hexdigest()
@@ -124,11 +125,11 @@ def search(
     return Searched(target, fixed, {**fixed, **study.best_params}, tried)
 
 
-def _searchable(parameter: description.ParameterInfo, fixed: Parameters) -> bool:
+def _searchable(parameter: ParameterInfo, fixed: Parameters) -> bool:
     return parameter.name not in fixed and (parameter.range is not None or isinstance(parameter.default, bool))
 
 
-def _proposed(trial: optuna.Trial, parameter: description.ParameterInfo) -> object:
+def _proposed(trial: optuna.Trial, parameter: ParameterInfo) -> object:
     if parameter.range is None:
         return trial.suggest_categorical(parameter.name, [False, True])
     low, high, log = parameter.range.low, parameter.range.high, parameter.range.log

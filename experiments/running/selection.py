@@ -11,6 +11,7 @@ from typing import Final
 
 from scopedrift.detectors import loading, registry
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.isolation.placement import Isolation, as_asked, asked_with, place, place_object
 from scopedrift.detectors.spec import SpecError, parse
 from scopedrift.experiments.evaluation.guard import name_of
 
@@ -29,35 +30,44 @@ def log_only_detectors() -> list[str]:
     return [name for name, info in found.items() if not info.reference and not info.needs]
 
 
-def resolve(wanted: Sequence[str | Detector] | Mapping[str, Detector]) -> dict[str, Detector]:
+def resolve(
+    wanted: Sequence[str | Detector] | Mapping[str, Detector], isolation: Isolation = "on"
+) -> dict[str, Detector]:
     """The detectors that are wanted, by text or as they are, and the references, by the names that results show.
+
+    `isolation` says whether those that are not built in get a process of their own.
 
     Raises `SpecError` for the first one that cannot be made, or whose name is taken.
     """
     if isinstance(wanted, Mapping):
-        return {**wanted, **{name: loading.load(name) for name in STANDARD_REFERENCES if name not in wanted}}
-    texts = [each for each in wanted if isinstance(each, str)]
+        objects = {name: place_object(each, isolation) for name, each in wanted.items()}
+        return {**objects, **{name: loading.load(name) for name in STANDARD_REFERENCES if name not in wanted}}
+    texts = [asked_with(each, isolation) for each in wanted if isinstance(each, str)]
     found = {label: detector for label, (_, detector) in _made(texts).items()}
     for each in wanted:
         if not isinstance(each, str):
-            label, _ = labelled(each)
-            if found.setdefault(label, each) is not each:
+            label, placed = labelled(each, isolation)
+            if label in found:
                 raise SpecError(f"two detectors have the name {label!r}: give one of them another `name`")
+            found[label] = placed
     return found
 
 
-def labelled(wanted: str | Detector) -> tuple[str, Detector]:
-    """A detector, with the name that results show: that of its class, with the parameters that are not the defaults.
+def labelled(wanted: str | Detector, isolation: Isolation = "on") -> tuple[str, Detector]:
+    """A detector where it belongs, with the name that results show.
+
+    That is the name of its class, with the parameters that are not the defaults.
 
     Raises `SpecError` if it cannot be made.
     """
     if isinstance(wanted, str):
-        detector = loading.load(wanted)
+        detector = place(asked_with(wanted, isolation))
         return label_of(wanted, detector), detector
     defaults: dict[str, object] = {f.name: f.default for f in fields(wanted)} if is_dataclass(wanted) else {}
     given = {name: value for name, value in wanted.parameters().items() if value != defaults.get(name)}
     inside = ", ".join(f"{name}={value}" for name, value in given.items())
-    return f"{name_of(wanted)}({inside})" if inside else name_of(wanted), wanted
+    label = f"{name_of(wanted)}({inside})" if inside else name_of(wanted)
+    return label, place_object(wanted, isolation)
 
 
 def named(specs: Sequence[str]) -> dict[str, str]:
@@ -75,6 +85,7 @@ def asked_for(specs: Sequence[str]) -> list[str]:
 
 def label_of(spec: str, detector: Detector) -> str:
     """The name that results show: that of the detector itself, with the parameters that were given."""
+    spec = as_asked(spec)
     target, given = parse(spec)
     name = name_of(detector) if _is_a_users(spec) else target
     inside = ", ".join(f"{key}={value}" for key, value in given.items())
@@ -96,9 +107,9 @@ def _is_a_users(spec: str) -> bool:
 
 def _made(specs: Sequence[str]) -> dict[str, tuple[str, Detector]]:
     """Text and detector by label; a user's detector whose name is taken is called as it was asked for."""
-    made = {spec: loading.load(spec) for spec in dict.fromkeys([*specs, *STANDARD_REFERENCES])}
+    made = {spec: place(spec) for spec in dict.fromkeys([*specs, *STANDARD_REFERENCES])}
     labels: dict[str, str] = {}
-    for spec in sorted(made, key=_is_a_users):
+    for spec in sorted(made, key=lambda spec: _is_a_users(as_asked(spec))):
         label = label_of(spec, made[spec])
-        labels[spec] = spec if label in labels.values() else label
+        labels[spec] = as_asked(spec) if label in labels.values() else label
     return {labels[spec]: (spec, detector) for spec, detector in made.items()}

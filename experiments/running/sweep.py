@@ -69,7 +69,7 @@ def sweep(
         def done(found: Done) -> None:
             nonlocal ended
             store.add(found.results)
-            set_aside.update({key: found.reason for key, _ in found.task.detectors if key not in found.results})
+            set_aside.update(found.reasons)
             ended += len(found.task.detectors)
             progress(ended / len(missing), f"{ended:,} of {len(missing):,} cells; last {found.task.label}")
 

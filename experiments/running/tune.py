@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scopedrift.detectors import loading
+from scopedrift.detectors.isolation.placement import as_asked, place
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
@@ -124,7 +124,7 @@ def _worth_of(trial: optuna.Trial, target: str, parameters: Parameters, worlds: 
     """`worth` pooled over the worlds so far, reported after each, so that a hopeless trial costs one world."""
     import optuna
 
-    detector = loading.load(target, parameters)
+    detector = place(target, parameters)
     detected = false = incidents = allowed = value = 0.0
     for step, world in enumerate(worlds):
         evaluation = evaluate(detector, world, name=target)
@@ -147,7 +147,7 @@ def _judged(found: Searched, scenario: Scenario, seeds: Sequence[int], progress:
         progress(i / len(seeds), f"judging on held-out world {seed}")
         world = make_world(scenario, seed)
         for name, parameters in (("tuned", found.best), ("default", found.fixed)):
-            evaluation = evaluate(loading.load(found.target, parameters), world, name=name)
+            evaluation = evaluate(place(found.target, parameters), world, name=name)
             parts.append(tables(evaluation, world))
             if name == "tuned":
                 tuned.append(evaluation)
@@ -155,9 +155,9 @@ def _judged(found: Searched, scenario: Scenario, seeds: Sequence[int], progress:
     cells = held["cells"]
     mine = cells[cells["detector"] == "tuned"]
     return Tuned(
-        detector=found.target,
+        detector=as_asked(found.target),
         scenario=scenario,
-        parameters=loading.load(found.target, found.best).parameters(),
+        parameters=place(found.target, found.best).parameters(),
         trials=found.trials,
         held_out=held,
         difference=paired_difference(cells, "tuned", "default", "f1"),

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scopedrift.detectors import loading
-from scopedrift.detectors.spec import parse
+from scopedrift.detectors.isolation.placement import as_asked, divided, place
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.guard import DetectorError
@@ -120,14 +119,14 @@ def tune_log(
     Raises `TuneError` if it cannot run, `SpecError` if there is no such detector.
     """
     if not world.truth.incidents:
-        target, fixed = parse(spec)
+        target, fixed = divided(spec)
         progress(0.1, f"{target} at its threshold")
         return _result(target, world, fixed, world.scenario.calibration_end_us, progress)
     middle = _middle(world)
 
     def objective(target: str) -> Objective:
         def value(trial: optuna.Trial, parameters: Parameters) -> float:
-            found = outcome(evaluate(loading.load(target, parameters), world, name=target), world, until=middle)
+            found = outcome(evaluate(place(target, parameters), world, name=target), world, until=middle)
             return worth(found.f1, found.false_alarms, world.scenario.evaluation.alert_budget * found.days)
 
         return value
@@ -140,7 +139,7 @@ def tune_log(
         objective=objective,
         progress=lambda done, what: progress(0.8 * done, what),
     )
-    default = evaluate(loading.load(found.target, found.fixed), world, name=found.target)
+    default = evaluate(place(found.target, found.fixed), world, name=found.target)
     tuned = _result(found.target, world, found.best, middle, progress)
     return TunedLog(**{**vars(tuned), "default": outcome(default, world, since=middle), "trials": found.trials})
 
@@ -175,7 +174,7 @@ def alert_rate(opened_at: Array, since: int, until: int) -> Interval:
 
 
 def _result(target: str, world: RealWorld, parameters: Parameters, since: int, progress: Progress) -> TunedLog:
-    detector = loading.load(target, parameters)
+    detector = place(target, parameters)
     try:
         done = evaluate(detector, world, name=target)
     except DetectorError as error:
@@ -184,7 +183,7 @@ def _result(target: str, world: RealWorld, parameters: Parameters, since: int, p
     assert done.alerts is not None and done.windows is not None and done.matching is not None
     opened, end = done.alerts.opened_at[done.matching.false_alarm], done.windows.test.ended_us
     return TunedLog(
-        detector=target,
+        detector=as_asked(target),
         log=world.scenario.name,
         parameters=detector.parameters(),
         threshold=done.threshold,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scopedrift.detectors import loading
+from scopedrift.detectors.isolation.placement import place
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.scenarios.schema import Scenario
@@ -32,7 +32,7 @@ def least_suspicious(scenario: Scenario, seed: int) -> dict[str, int]:
     """By incident: the variant to which the detector's copy gives the lowest highest score."""
     terms = scenario.adaptive
     assert terms is not None
-    detector = loading.load(terms.detector)
+    detector = place(terms.detector)
     names: list[str] = []
     best: dict[str, tuple[float, int]] = {}
     for variant in range(terms.queries):

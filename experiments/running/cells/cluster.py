@@ -8,13 +8,14 @@ that still do are named and set aside.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from scopedrift.detectors.answers import described
 from scopedrift.experiments.running.cells.worker import run_cells
 
 DEATHS: Final = 3
@@ -40,11 +41,16 @@ class CellTask:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a task: packed results by key, or why there are none."""
+    """What became of a task: packed results by key, and why others have none."""
 
     task: CellTask
     results: dict[str, bytes]
-    reason: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def failed(cls, task: CellTask, reason: str) -> Done:
+        """None of its cells has a result."""
+        return cls(task, {}, dict.fromkeys((key for key, _ in task.detectors), reason))
 
 
 @contextmanager
@@ -57,7 +63,6 @@ def client(jobs: int, address: str | None) -> Iterator[Any]:
     import distributed
 
     Client: Any = distributed.Client
-    LocalCluster: Any = distributed.LocalCluster
 
     settings = {
         "distributed.scheduler.allowed-failures": DEATHS - 1,
@@ -79,14 +84,35 @@ def client(jobs: int, address: str | None) -> Iterator[Any]:
             with Client(address, set_as_default=False) as connected:
                 yield connected
             return
-        options: dict[str, Any] = {"processes": True, "host": "127.0.0.1"} if jobs > 1 else {"processes": False}
-        pages = "127.0.0.1:0"  # of its own accord, a worker in this process serves them to the whole network
-        cluster = LocalCluster(
-            n_workers=jobs, threads_per_worker=1, dashboard_address=pages, worker_dashboard_address=pages,
-            silence_logs=50, memory_limit=0, **options,
-        )  # fmt: skip
-        with cluster, Client(cluster, set_as_default=False) as connected:
+        cluster, security = _local_cluster(jobs)
+        with cluster, Client(cluster, set_as_default=False, security=security) as connected:
             yield connected
+
+
+def _local_cluster(jobs: int) -> tuple[Any, Any]:
+    """A scheduler with workers on this machine, and what opens it: nobody else can connect to its processes.
+
+    A worker that dies while it starts costs a retry.  Raises `OSError` if that goes on.
+    """
+    import distributed
+
+    LocalCluster: Any = distributed.LocalCluster
+    options: dict[str, Any] = {"processes": False}
+    if jobs > 1:  # whoever could connect would run code as the user: a certificate that only this process has
+        options = {"processes": True, "host": "127.0.0.1", "protocol": "tls://"}
+        options["security"] = distributed.Security.temporary()
+    pages = "127.0.0.1:0"  # of its own accord, a worker in this process serves them to the whole network
+    for left in reversed(range(DEATHS)):
+        try:
+            cluster = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, dashboard_address=pages, worker_dashboard_address=pages,
+                silence_logs=50, memory_limit=0, **options,
+            )  # fmt: skip
+            return cluster, options.get("security")
+        except RuntimeError as error:
+            if not left:
+                raise OSError(None, f"workers die while they start: {error}") from error
+    raise AssertionError
 
 
 def _reach(address: str) -> None:
@@ -111,7 +137,7 @@ def run_tasks(connected: Any, tasks: Sequence[CellTask], done: Callable[[Done], 
     for future in waiting:
         task = futures.pop(future)
         try:
-            done(Done(task, future.result()))
+            done(Done(task, *future.result()))
         except distributed.KilledWorker:
             if len(task.detectors) > 1:
                 for alone in task.apart():
@@ -119,11 +145,11 @@ def run_tasks(connected: Any, tasks: Sequence[CellTask], done: Callable[[Done], 
                     futures[again] = alone
                     waiting.add(again)
             else:
-                done(Done(task, {}, f"its worker died {DEATHS} times"))
+                done(Done.failed(task, f"its worker died {DEATHS} times"))
         except Exception as error:  # simulating failed: a scenario that cannot be run, a machine without memory
-            done(Done(task, {}, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+            done(Done.failed(task, " ".join(described(error).split())[:300]))
         future.release()
 
 
-def _work(task: CellTask) -> dict[str, bytes]:
+def _work(task: CellTask) -> tuple[dict[str, bytes], dict[str, str]]:
     return run_cells(task.scenario, task.label, task.seed, dict(task.detectors))

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scopedrift.detectors import loading
+from scopedrift.detectors.isolation.placement import place
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
-from scopedrift.experiments.evaluation.tables import tables
+from scopedrift.experiments.evaluation.tables import cell_tables
 from scopedrift.experiments.running.cells.store import packed
 from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.loader import load_text
 
 
-def run_cells(scenario: str, label: str, seed: int, detectors: Mapping[str, tuple[str, str]]) -> dict[str, bytes]:
-    """The packed tables of each cell of one world, by key.
+def run_cells(
+    scenario: str, label: str, seed: int, detectors: Mapping[str, tuple[str, str]]
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The packed tables of each cell of one world, by key; and why cells have none that may be kept.
 
     `scenario` is YAML text, `detectors` maps each cell's key to the detector's name in results and its specification.
+    A world that a detector changed is thrown away with that cell, and made again for the others.
     """
-    world = make_world(load_text(scenario, source=label), seed)
-    results = {}
+    terms = load_text(scenario, source=label)
+    world = make_world(terms, seed)
+    results, reasons = {}, {}
     for key, (name, spec) in detectors.items():
-        found = tables(evaluate_safely(loading.load(spec), world, name=name), world)
-        results[key] = packed({table: rows.assign(scenario=label) for table, rows in found.items()})
-    return results
+        evaluation = evaluate_safely(place(spec), world, name=name)
+        found, spoiled = cell_tables(evaluation, world)
+        if spoiled:
+            reasons[key] = evaluation.reason
+            world = make_world(terms, seed)
+        else:
+            results[key] = packed({table: rows.assign(scenario=label) for table, rows in found.items()})
+    return results, reasons

@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors import Knowledge
+from scopedrift.detectors.adapters.event_json import encoded
 from scopedrift.detectors.adapters.http import Http
+from scopedrift.detectors.conformance.candidate import without
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.detectors.conformance.sample import sample_log
 from scopedrift.detectors.loading import load
 from scopedrift.detectors.spec import SpecError
+from scopedrift.simulator.log.events import COLUMNS, TIMES
 
 LOG = sample_log(1200)
 HISTORY, STREAM = LOG.batch(0, 600), LOG.batch(600, 1200)
@@ -131,6 +134,26 @@ def test_what_is_no_answer_is_told(serve, body, status, message) -> None:
     with pytest.raises((RuntimeError, ValueError)) as error:
         detector.score(STREAM)
     assert message in str(error.value)
+
+
+def test_an_answer_shorter_than_its_content_length_is_an_error(serve) -> None:
+    def cut(self: Service) -> None:
+        body = json.dumps({"scores": [0.0] * 600}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body) + 7))
+        self.end_headers()
+        self.wfile.write(body)
+
+    detector = Http(url=serve(type("Cut", (Service,), {"do_POST": cut})), history=False)
+    detector.fit(HISTORY, Knowledge())
+    with pytest.raises(RuntimeError, match="ended its answer 7 bytes before its Content-Length"):
+        detector.score(STREAM)
+
+
+def test_every_column_is_in_every_event_and_what_is_missing_is_null() -> None:
+    whole, bare = (json.loads(encoded(batch)[0]) for batch in (STREAM, without(STREAM, COLUMNS, absent=True)))
+    assert list(whole) == list(bare) == list(COLUMNS)
+    assert {name for name, value in bare.items() if value is not None} == set(TIMES)
 
 
 class Hangs(Service):

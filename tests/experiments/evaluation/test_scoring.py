@@ -37,6 +37,10 @@ def broken() -> None:
     raise ZeroDivisionError("by\nzero")
 
 
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("returned", "complaint"),
     [
@@ -48,7 +52,9 @@ def broken() -> None:
         (lambda batch: [None] * len(batch), "returned list, expected 100 floats"),
         (lambda batch: np.zeros(len(batch), complex), "returned dtype complex128"),
         (lambda batch: (x for x in range(100)), "returned generator, expected 100 floats"),
-        (lambda batch: [[1.0], [1.0, 2.0]], "returned no array of scores"),
+        (lambda batch: [[1.0], [1.0, 2.0]] * 50, "returned no array of scores"),
+        (lambda batch: range(10**9), "returned shape (1000000000,), expected (100,)"),
+        (lambda batch: interrupted(), "KeyboardInterrupt"),
         (lambda batch: broken(), "ZeroDivisionError: by zero"),
         (lambda batch: sys.exit(3), "SystemExit: 3"),
         (lambda batch: batch["bytes"].__setitem__(0, 7), "read-only"),

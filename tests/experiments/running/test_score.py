@@ -42,7 +42,7 @@ class Fitted(Detector):
 
 @pytest.fixture
 def fitted(monkeypatch):
-    monkeypatch.setattr(loading, "load", lambda spec: Fitted())
+    monkeypatch.setattr(loading, "load", lambda spec, parameters=None: Fitted())
 
 
 def test_the_first_part_is_a_share_of_the_events_whatever_the_clock_says(fitted):
@@ -71,7 +71,7 @@ def test_what_scores_no_higher_than_most_events_is_no_alert(monkeypatch):
         def score(self, batch):
             return batch["operation"].astype(float)
 
-    monkeypatch.setattr(loading, "load", lambda spec: ByCode())
+    monkeypatch.setattr(loading, "load", lambda spec, parameters=None: ByCode())
     log = log_of(list(range(10)), list("abbbbbbbcc"), [f"id-{i}" for i in range(10)])
     found = score(log, ["x"], fit=0.1)
     assert found.alerts["operation"].tolist() == ["c", "c"]
@@ -100,7 +100,7 @@ def test_a_detector_that_fails_costs_only_itself(monkeypatch):
         def score(self, batch):
             raise ZeroDivisionError("odd")
 
-    monkeypatch.setattr(loading, "load", lambda spec: Broken() if spec == "broken" else Fitted())
+    monkeypatch.setattr(loading, "load", lambda spec, parameters=None: Broken() if spec == "broken" else Fitted())
     found = score(log_of([0, 1, 2, 3], ["Get", "Get", "Get", "Put"]), ["broken", "good"])
     assert "ZeroDivisionError: odd" in found.failed["broken"]
     assert found.alerts["detector"].tolist() == ["good"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scopedrift.detectors.isolation.placement import run_as
 from scopedrift.experiments.running.selection import STANDARD_REFERENCES, asked_for, named, resolve
 
 MINE = """
@@ -29,8 +30,8 @@ def test_a_detector_of_ones_own_may_be_called_like_another(
     specs = [("./mine.py", name)[i] for i in order]
     found = resolve(specs)
     assert list(found) == [*specs, *(n for n in STANDARD_REFERENCES if n not in specs)]
-    assert type(found["./mine.py"]).__name__ == "Mine"
-    assert type(found[name]).__name__ != "Mine"
+    assert run_as(found["./mine.py"]) != "built-in"
+    assert run_as(found[name]) == "built-in"
     assert named(specs) == {label: label for label in found}
 
 

@@ -6,11 +6,14 @@ import ipaddress
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 import psutil
@@ -151,11 +154,20 @@ def test_a_world_waits_until_a_worker_is_free(monkeypatch: pytest.MonkeyPatch) -
 def test_a_detector_that_kills_its_worker_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "DEATHS", 1)  # each costs the start of another process
     (tmp_path / "fatal.py").write_text(FATAL)
-    text = SUITE.replace("first-seen, rate", f"first-seen, {tmp_path / 'fatal.py'}")
+    trusted = f"in-process(detector={tmp_path / 'fatal.py'})"
+    text = SUITE.replace("first-seen, rate", f"first-seen, '{trusted}'")
     text = text.replace("seeds: 2", "seeds: 1").replace("[0.0, 1.0]", "[0.0]")
     cells = sweep(plan(tmp_path, text), tmp_path / "out", jobs=2).tables["cells"].set_index("detector")
     assert cells.loc["fatal", "status"] == "failed" and "worker died" in cells.loc["fatal", "reason"]
     assert (cells.drop("fatal")["status"] == "ok").all() and len(cells) == 6
+
+
+def test_a_detector_that_ends_its_process_costs_its_cells(tmp_path: Path) -> None:
+    (tmp_path / "fatal.py").write_text(FATAL.replace("_exit(9)", "_exit(0)"))
+    cells = sweep(plan(tmp_path, SUITE.replace("rate", str(tmp_path / "fatal.py"))), tmp_path / "out").tables["cells"]
+    failed = cells[cells["status"] == "failed"]
+    assert set(failed["detector"]) == {"fatal"} and set(failed["run_as"]) == {"isolated"}
+    assert failed["reason"].str.contains("its process ended with exit code 0").all()
 
 
 def test_a_detector_that_raises_costs_its_cells(tmp_path: Path) -> None:
@@ -284,6 +296,17 @@ def test_a_cell_depends_on_files_with_a_space_in_their_path(tmp_path, spec):
     before = code_of(spec.format(file))
     file.write_text(source + "# another\n")
     assert code_of(spec.format(file)) != before
+
+
+def test_nobody_without_the_certificate_reaches_a_local_scheduler() -> None:
+    with client(2, None) as connected:
+        address = urlsplit(connected.scheduler_info()["address"])
+        assert address.scheme == "tls" and address.hostname == "127.0.0.1"
+        anyone = ssl.create_default_context()
+        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+        plain = socket.create_connection((address.hostname, address.port), 60)
+        with pytest.raises(ssl.SSLError), anyone.wrap_socket(plain) as secured:
+            secured.recv(1)  # the scheduler asks for a certificate
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

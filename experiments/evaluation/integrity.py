@@ -1,0 +1,51 @@
+"""Whether a detector that ran in this process left the world, and the process, as they were.
+
+Code that shares a process with the truth can change anything in it.  So a world is hashed around each such cell: its
+columns, its names, and what is true of them.  A world that changed is worth nothing to any other detector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scopedrift.detectors.isolation.traces import Traces
+from scopedrift.experiments.evaluation.guard import DetectorError
+from scopedrift.experiments.evaluation.windows import World
+from scopedrift.simulator.log.event_log import Digest
+from scopedrift.simulator.log.storage import ROW_GROUP
+
+
+class SpoiledWorldError(DetectorError):
+    """A detector changed the world that others are judged on."""
+
+
+@contextmanager
+def watched(detector: str, world: World) -> Iterator[None]:
+    """Raises if a detector, run inside in this process, changes the world or leaves traces in the process.
+
+    Raises `SpoiledWorldError`, or `DetectorError` for traces.
+    """
+    before, traces = fingerprint(world), Traces()
+    try:
+        yield
+    finally:
+        left = traces.left()
+        traces.undo()
+        if fingerprint(world) != before:
+            problem = "changed the events, names or truth of the world: expected them untouched"
+            raise SpoiledWorldError(detector, "leaving its input alone", problem)
+    if left:
+        raise DetectorError(detector, "leaving the process as it was", left)
+
+
+def fingerprint(world: World) -> str:
+    """SHA-256 of a world's events, names and truth as they are now."""
+    log, truth = world.log, world.truth
+    digest = Digest()
+    for batch in log.batches(ROW_GROUP):
+        digest.update(batch.columns)
+    told = pickle.dumps((truth.event, truth.label, truth.incident, truth.stage, truth.incidents, truth.changes))
+    return digest.hexdigest(log.vocabulary) + hashlib.sha256(told).hexdigest()
