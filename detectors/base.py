@@ -41,16 +41,16 @@ def param(
 
 @dataclass(frozen=True)
 class Part:
-    """One rule of a detector that is made of rules."""
+    """One rule of a rule-based detector."""
 
     name: str
     level: str = ""
     matched: Sequence[int] = ()
     """Positions of the events that it matched, ascending, counted from the first event that was scored."""
     blind: str = ""
-    """Why it could never match what the stream carries; empty if it could."""
+    """Why it could never match this stream; empty if it could."""
     key: str = ""
-    """What distinguishes it from another of the same name, such as its id or its file."""
+    """A key that distinguishes rules with the same name, such as the id or the file."""
 
 
 class Detector:
@@ -60,8 +60,8 @@ class Detector:
     of arrival.  A score must not depend on later events, nor on how the stream was cut into batches.
 
     Attributes:
-        name: What results call it; the name of the class by default.
-        needs: The knowledge that it wants (`knowledge.KINDS`); results always say which knowledge was used.
+        name: Its name in results; by default the class name.
+        needs: The kinds of knowledge that it uses (`knowledge.KINDS`); results list them.
 
     Examples:
         >>> import scopedrift as sd
@@ -83,7 +83,7 @@ class Detector:
 
         Args:
             history: All events of the window, in order of arrival.
-            knowledge: What the deployment knows beside the log, as far as `needs` asks for it.
+            knowledge: The deployment's knowledge beside the log, limited to `needs`.
         """
 
     def score(self, batch: EventBatch) -> Scores:
@@ -105,9 +105,9 @@ class Detector:
         return ""
 
     def parts(self) -> Sequence[Part]:
-        """Its rules with what each matched since `fit`, for a detector that is made of rules; asked at the end."""
+        """For rule-based detectors: the rules with their matches since `fit`; called at the end."""
         return ()
 
     def parameters(self) -> dict[str, object]:
-        """The parameters by name, as they were given."""
+        """The parameters by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init} if is_dataclass(self) else {}

@@ -1,4 +1,4 @@
-"""What there is to say of a detector class: its summary, the knowledge that it needs, and its parameters."""
+"""Descriptions of detector classes: summary, required knowledge and parameters."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class ParameterInfo:
     name: str
     type: str
     default: object
-    """`None` also where the parameter must be given."""
+    """`None` also for required parameters."""
     range: SearchRange | None
     doc: str
 
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """What a list of detectors shows of one."""
+    """The entry of a detector in a list."""
 
     name: str
     summary: str

@@ -1,4 +1,4 @@
-"""What a real deployment would know beside its log, limited to what a detector asked for."""
+"""Knowledge of a real deployment beside its log, limited to what a detector needs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from scopedrift.simulator.world.policy import CalendarEntry, Deployment, InventoryEntry, Scope
 
 KINDS: Final = ("policy", "inventory", "calendar", "task_context")
-"""The pieces of knowledge: declared scopes, workload inventory, change calendar, allowed tools per task kind."""
+"""The kinds of knowledge: declared scopes, workload inventory, change calendar, allowed tools by kind of task."""
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """The knowledge a detector is fitted with; a piece it did not ask for (or that is withheld) is `None`."""
+    """The knowledge for a detector's `fit`; kinds that it does not need, or that are withheld, are `None`."""
 
     policy: Mapping[str, Scope] | None = None
     inventory: Mapping[str, InventoryEntry] | None = None
@@ -36,7 +36,7 @@ class Knowledge:
         return whole.limited(wanted)
 
     def limited(self, needs: frozenset[str]) -> Knowledge:
-        """This knowledge without what is not needed, as a detector inside another one gets it."""
+        """This knowledge limited to `needs`, for a detector inside another one."""
         return Knowledge(
             policy=self.policy if "policy" in needs else None,
             inventory=self.inventory if "inventory" in needs else None,

@@ -1,4 +1,4 @@
-"""From the text that asks for a detector (`spec`) to its class, and to a detector that is ready to be fitted."""
+"""From a detector's text (`spec`) to its class, and to a detector ready to fit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load(spec: str, parameters: Mapping[str, object] | None = None) -> Detector:
 def available() -> dict[str, DetectorInfo]:
     """Every detector that has a name: built-in ones, adapters, then those of other packages.
 
-    One of another package that cannot be imported says so in its summary.
+    The summary says so if another package's detector cannot be imported.
     """
     infos = {name: describe(_imported(target), name) for name, target in {**BUILTIN, **ON_REQUEST}.items()}
     for name in sorted(plugins()):
@@ -47,7 +47,7 @@ def available() -> dict[str, DetectorInfo]:
 
 
 def summaries() -> dict[str, str]:
-    """What each detector does, by name: built-in ones, adapters, and those that installed packages offer.
+    """Summaries of all detectors by name: built-in ones, adapters, and those of installed packages.
 
     Examples:
         >>> import scopedrift as sd

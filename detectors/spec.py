@@ -1,4 +1,4 @@
-"""The text that asks for a detector: a target, with its parameters in parentheses if it needs any.
+"""The text that names a detector: a target, with optional parameters in parentheses.
 
 Examples::
 
@@ -23,11 +23,11 @@ from typing import NamedTuple
 
 
 class SpecError(ValueError):
-    """A detector that cannot be found, or was asked for with wrong parameters."""
+    """A detector that cannot be found, or wrong parameters."""
 
 
 class Spec(NamedTuple):
-    """What a text asks for."""
+    """A detector's target and parameters."""
 
     target: str
     """A registered name, `module:Class` or `path.py[:Class]`."""

@@ -1,4 +1,4 @@
-"""Result folders: they appear whole or not at all, and what a user keeps in them stays.
+"""Result folders: written completely or not at all, without losing a user's files.
 
 A result is written into a hidden folder beside its place, which then takes the place in one atomic exchange
 (`renameat2` on Linux; two renames elsewhere).  A marker lists every file of the result.  Only a folder with such a
@@ -25,7 +25,7 @@ from typing import Final
 from scopedrift.experiments.errors import UsageError
 
 RUNS: Final = Path("runs")
-"""Where results go unless told otherwise, and where they are tracked."""
+"""The default folder of results, and of the tracking store."""
 MARKER: Final = ".scopedrift-folder.json"
 FORMAT: Final = "scopedrift-folder/1"
 UNFINISHED: Final = ".scopedrift-unfinished"

@@ -1,4 +1,4 @@
-"""How work reports how far it is: it calls a `Progress` with the share that is done (0 to 1) and what it is doing."""
+"""Progress of long work: a `Progress` is called with the share done (0 to 1) and the current step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ Progress = Callable[[float, str], None]
 
 
 def silent(done: float, what: str) -> None:
-    """Report to nobody."""
+    """Report nothing."""
 
 
 def part_of(progress: Progress, start: float, share: float) -> Progress:
-    """The progress of one part of the work, which begins at `start` and takes `share` of the whole."""
+    """The progress of a part of the work that begins at `start` and takes `share` of the whole."""
     return lambda done, what: progress(start + share * done, what)

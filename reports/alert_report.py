@@ -1,4 +1,4 @@
-"""The report on a log without ground truth: ranked alerts with their reasons, and who they are about."""
+"""The report on a log without ground truth: ranked alerts with reasons, and their identities."""
 
 from __future__ import annotations
 

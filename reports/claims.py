@@ -1,4 +1,4 @@
-"""Claims that were tested, as a page in Markdown, a table and figures.
+"""Tested claims, as a page in Markdown, a table and figures.
 
 The input is the table `claims` (see `columns`): a row for each claim, setting and detector (empty where none takes
 part).  From `expect` (rises, falls, above) on, all rows of a claim are the same.

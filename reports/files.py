@@ -1,4 +1,4 @@
-"""Tables as files: CSV of what came in, and Markdown and LaTeX of what a paper would quote."""
+"""Tables as files: CSV of the inputs, Markdown and LaTeX of tables for papers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LATEX |= {c: f"\\{c}" for c in "&%$#_{}"} | {"<": r"\textless{}", ">": r"\textgr
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")

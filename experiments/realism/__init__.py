@@ -1,4 +1,4 @@
-"""How close a simulated log is to what is published about real platforms, statistic by statistic.
+"""How close a simulated log is to published figures of real platforms, statistic by statistic.
 
 A *statistic* (one file a family here) takes its sample from the event log, as one would from a real log.  A
 *target* (`scenarios/data/realism/*.yaml`, or a user's own file or trace) says what real platforms show, with its

@@ -16,7 +16,7 @@ from scopedrift.experiments.realism.targets import Target
 from scopedrift.simulator.log.event_log import EventLog
 
 MET, MISSED, EMPTY = "met", "missed", "says nothing"
-"""Verdicts; a row says nothing if its straw man passes, too: it is shown and not counted."""
+"""Verdicts.  A row says nothing if its straw man also passes; it is shown but not counted."""
 SHOWN: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 
@@ -28,7 +28,7 @@ class Comparison:
     target: Target
     measured: Measured
     distance: float
-    """NaN: too few values to say anything, which is a miss."""
+    """NaN: too few values, which counts as a miss."""
     straw: float
 
     @property
@@ -68,7 +68,7 @@ class Comparison:
 
 
 def compare(log: EventLog, targets: Mapping[str, Target]) -> list[Comparison]:
-    """Hold a log to its targets."""
+    """Compare a log with its targets."""
     tables = LogTables(log)
     known = statistics()
     return [
@@ -77,7 +77,7 @@ def compare(log: EventLog, targets: Mapping[str, Target]) -> list[Comparison]:
 
 
 def row(statistic: Statistic, target: Target, measured: Measured) -> Comparison:
-    """Hold one measured statistic to its target."""
+    """Compare one measured statistic with its target."""
     nothing = float("nan")
     if statistic.form == "distribution":
         mean = distances.mean_of(target.value)

@@ -1,4 +1,4 @@
-"""What is made of a sample, and what a world without structure would have shown in its place.
+"""Reductions of a sample to a value, and straw men: what a world without structure would have shown.
 
 Times are seconds since a Monday 00:00 UTC.  Straw men keep the number of values and their mean: times become
 uniform, amounts exponential, categories uniform, sequences independent.

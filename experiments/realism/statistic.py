@@ -1,8 +1,8 @@
-"""What a statistic is: a sample that is taken from a log, and what is made of it.
+"""What a statistic is: a sample taken from a log, and its reduction to a value.
 
 The sample is one or more columns of equal length (`columns` names them), so that a user's trace can supply it as
-well as a log.  What is made of it is a *distribution* (positive numbers, compared by quantiles), a *number* or
-*shares* by category.  `straw` is the sample that a platform without structure would have shown.
+well as a log.  It is reduced to a *distribution* (positive numbers, compared by quantiles), a *number* or *shares* by
+category.  `straw` is the sample of a platform without structure.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Value = Any
 """An array of positive numbers, a number, or a mapping of categories to shares: by the statistic's form."""
 
 LEAST: Final = 20
-"""With fewer values than these nothing is said."""
+"""Minimum number of values for a statistic."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Measured:
-    """A statistic of one sample; `value` is None where there are too few values to say anything."""
+    """A statistic of one sample; `value` is None if there are too few values."""
 
     value: Value | None
     straw: Value | None

@@ -1,4 +1,4 @@
-"""What was run, kept in MLflow.
+"""Runs and their results in MLflow.
 
 One parent run per invocation, below it one run per scenario and detector with the estimate and the interval over seeds
 (`recall`, `recall_low`, `recall_high`), and below that one run per cell where asked for.  Operating curves are stepped

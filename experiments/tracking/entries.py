@@ -104,7 +104,7 @@ def log_worlds(client: MlflowClient, run_id: str, scenario: str, worlds: pd.Data
 
 
 def combined_digest(digests: Iterable[str]) -> str:
-    """One digest for several worlds: that of the only one, or a hash over all, whatever their order."""
+    """One digest for several worlds: that of the only one, or a hash over all in any order."""
     from hashlib import sha256
 
     parts = sorted(set(digests))
@@ -119,7 +119,7 @@ def digest_of(worlds: pd.DataFrame | None) -> dict[str, str]:
 
 
 def facts_of(cells: pd.DataFrame) -> dict[str, str]:
-    """What the cells of one run have in common."""
+    """The facts that the cells of one run share."""
     facts = {"seeds": ",".join(str(seed) for seed in cells["seed"]), "level": "summary"}
     for name in ("knowledge", "reason"):
         if name in cells and (texts := sorted({str(text) for text in cells[name].dropna() if str(text)})):

@@ -1,4 +1,4 @@
-"""What can go wrong with a tracking store, in one sentence."""
+"""Errors of a tracking store, in one sentence each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def masked(text: str) -> str:
 
 @contextmanager
 def explained(verb: str, uri: str = "") -> Iterator[None]:
-    """Turn what MLflow and its database raise into one sentence."""
+    """Turn errors of MLflow and its database into one sentence."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:

@@ -1,4 +1,4 @@
-"""Which process writes a run, so that the next one can tell which runs nobody finishes any more."""
+"""The process that writes a run, so that a later one recognises abandoned runs."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SCREEN_DPI = 180  # sharp on screens with two pixels a point
 
 
 class Canvas(Figure):
-    """A figure that a notebook shows by itself: matplotlib's own needs pyplot for that."""
+    """A figure that notebooks display; matplotlib's own class needs pyplot for that."""
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()

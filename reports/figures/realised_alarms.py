@@ -1,4 +1,4 @@
-"""Whether the false alarms stayed within what was allowed: test window against budget and calibration."""
+"""Realised false alarms of the test window against the budget and the calibration window."""
 
 from __future__ import annotations
 

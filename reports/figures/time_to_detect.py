@@ -1,4 +1,4 @@
-"""How long incidents stay undetected: one Kaplan-Meier curve per detector, on a logarithmic time axis.
+"""Time to detect: one Kaplan-Meier curve of undetected incidents per detector, on a logarithmic axis.
 
 A curve that stays above 50 % has no median, and the legend says so. Ticks on a curve are incidents whose follow-up
 ended before they were detected. References are left out.

@@ -1,4 +1,4 @@
-"""How a search for parameters went: every trial, and the best so far."""
+"""A search for parameters: every trial, and the best so far."""
 
 from __future__ import annotations
 
