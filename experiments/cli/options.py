@@ -9,8 +9,7 @@ import typer
 from scopedrift.experiments.errors import UsageError
 
 SeedsOption = Annotated[
-    str,
-    typer.Option("--seeds", metavar="SEEDS", help="Worlds: number (from seed 0), range (100-119) or list (3,5)."),
+    str, typer.Option("--seeds", metavar="SEEDS", help="Worlds: number (from seed 0), range (100-119) or list (3,5).")
 ]
 
 

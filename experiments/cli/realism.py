@@ -25,8 +25,7 @@ def realism(
     targets: Annotated[Path | None, typer.Option(help="Your own targets (YAML) instead of the published ones.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Your own trace (CSV) instead of targets.")] = None,
     mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="STATISTIC=COLUMN of the trace (two columns: A+B). Repeatable."),
+        list[str] | None, typer.Option("--map", help="STATISTIC=COLUMN of the trace (two columns: A+B). Repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the world.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Output folder for the table and figures.")] = None,

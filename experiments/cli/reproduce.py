@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import scopedrift as sd
-from scopedrift.experiments.cli.output import (
-    print_json,
-    print_paragraph,
-    print_table,
-    progress,
-    records,
-    remark,
-)
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
 from scopedrift.experiments.folders import RUNS
 
 if TYPE_CHECKING:
@@ -25,8 +18,7 @@ if TYPE_CHECKING:
 def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="Claim names, or leaderboard. Default: everything.")] = None,
     quick: Annotated[
-        bool,
-        typer.Option("--quick", help="Only three worlds, the first and last settings, and the suite quick."),
+        bool, typer.Option("--quick", help="Only three worlds, the first and last settings, and the suite quick.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Number of local processes.")] = 1,
     out: Annotated[Path, typer.Option(help="Output folder for pages, tables and figures.")] = RUNS

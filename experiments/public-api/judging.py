@@ -21,12 +21,7 @@ from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running import run as running
 from scopedrift.experiments.running import sweep as sweeping
 from scopedrift.experiments.running.ablation import ablation
-from scopedrift.experiments.running.selection import (
-    default_detectors,
-    labelled,
-    log_only_detectors,
-    resolve,
-)
+from scopedrift.experiments.running.selection import default_detectors, labelled, log_only_detectors, resolve
 from scopedrift.results import Results
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.scenarios.seeds import described, parse_seeds

@@ -99,11 +99,7 @@ class Log:
 
 
 def read_log(
-    path: str | Path,
-    *,
-    format: str | None = None,
-    mapping: str | Path | None = None,
-    progress: Progress = silent,
+    path: str | Path, *, format: str | None = None, mapping: str | Path | None = None, progress: Progress = silent
 ) -> Log:
     """Read a log: audit records, or a folder written by `simulate` or `inject`.
 

@@ -85,10 +85,7 @@ FORMATS: Final = {
         Format(
             "gcp",
             "Google Cloud audit log entries",
-            (
-                "protoPayload.serviceName|jsonPayload.serviceName",
-                "protoPayload.methodName|jsonPayload.methodName",
-            ),
+            ("protoPayload.serviceName|jsonPayload.serviceName", "protoPayload.methodName|jsonPayload.methodName"),
             ("cloud_audit", "kubernetes_audit"),
             {
                 "identity": ("protoPayload.authenticationInfo",),

@@ -112,9 +112,7 @@ def compiled(node: object, kind: str) -> Condition:
         )
     check = _value(node.value)
     return Condition(
-        lambda record: any(map(check, found(record, steps))),
-        frozenset({name}),
-        lambda carried: (carried(name), True),
+        lambda record: any(map(check, found(record, steps))), frozenset({name}), lambda carried: (carried(name), True)
     )
 
 

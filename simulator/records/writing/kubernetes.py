@@ -163,13 +163,7 @@ class KubernetesWriter:
         return 201 if verb == "create" else 200
 
 
-_REASONS: Final = {
-    DENIED: "Forbidden",
-    404: "NotFound",
-    409: "Conflict",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
+_REASONS: Final = {DENIED: "Forbidden", 404: "NotFound", 409: "Conflict", 503: "ServiceUnavailable", 504: "Timeout"}
 
 
 def _status(code: int, verb: str, what: str, on: dict[str, str] | None) -> Record:
