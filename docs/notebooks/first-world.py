@@ -2,7 +2,7 @@
 # # A first world
 #
 # A *world* is a simulated platform with its events, and the truth about which of them were injected. `tiny` is a
-# scenario small enough to look at; `quickstart` and `core-week` are the ones to draw conclusions from.
+# scenario for a first look; draw conclusions from `quickstart` and `core-week`.
 
 # %%
 import scopedrift as sd
@@ -17,28 +17,28 @@ world
 world.events[["arrived", "identity", "operation", "resource", "outcome"]].head()
 
 # %% [markdown]
-# `world.truth` has a row for each injected event, under the same number. A detector is never given it.
+# `world.truth` has a row for each injected event, under the same number. Detectors never see it.
 
 # %%
 injected = world.events.join(world.truth, how="inner")
 injected.groupby(["label", "incident"], observed=True).size()
 
 # %% [markdown]
-# One detector on this world: it learns on the first days, its threshold is set on the next for one false alarm a day,
-# and it is judged on the last.
+# Judge one detector on this world. It learns on the first days. The next days set its threshold for one false alarm a
+# day, and the last days judge it.
 
 # %%
 found = sd.evaluate("first-seen", world)
 found.metrics["recall"], found.metrics["false_positives_per_day"]
 
 # %% [markdown]
-# Which incidents it caught, and after how many seconds:
+# The incidents it caught, and after how many seconds:
 
 # %%
 found.incidents[["incident", "template", "detected", "delay_s"]]
 
 # %% [markdown]
-# What it would catch at any number of false alarms a day. One small world says little: the next notebooks use more.
+# Recall and precision at any number of false alarms a day. One small world says little; the next notebooks use more.
 
 # %%
 found.plot("operating-curves")

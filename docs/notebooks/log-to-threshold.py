@@ -1,8 +1,8 @@
 # %% [markdown]
 # # From your own log to a threshold
 #
-# Nothing leaves the machine. So that this page can be built anywhere, the log below is a simulated one, written as
-# CloudTrail records; put the path of yours in its place.
+# Nothing leaves the machine. The log below is simulated and written as CloudTrail records, so that this page can be
+# built anywhere. Use the path of your own log instead.
 
 # %%
 import scopedrift as sd
@@ -12,16 +12,15 @@ log = sd.read_log("trail")
 log
 
 # %% [markdown]
-# What stands out: learned from the first half, with a reason for each alert. There is no truth in a log, so nothing is
-# right or wrong yet.
+# Learn from the first half, and show what stands out in the rest, with a reason for each alert. A log has no ground
+# truth, so no alert is right or wrong yet.
 
 # %%
 alerts = sd.score(log, ["first-seen", "rate"], top=3)
 alerts
 
 # %% [markdown]
-# To know what a detector would catch, put incidents in. They are made of what is in the log, and its records stay as
-# they are.
+# Inject incidents to learn what a detector would catch. They are built from the log's own records, which do not change.
 
 # %%
 world = sd.inject(log, [{"attack": "token-theft", "count": 4}, {"drift": "eager-retry", "count": 4}])
@@ -32,15 +31,15 @@ results = sd.run(world, ["first-seen", "rate"], alert_budget="4/day")
 results.table[["Detector", "Incidents caught", "Precision", "False alarms a day"]]
 
 # %% [markdown]
-# A threshold for an alert budget, with the alerts a day to expect. Without incidents in a log, its parameters stay as
-# they are and what it misses is unknown.
+# Set a threshold for an alert budget, and estimate the alerts a day. Without incidents in the log, the parameters keep
+# their defaults, and misses are unknown.
 
 # %%
 tuning = sd.tune("rate", log, alert_budget="4/day")
 tuning
 
 # %% [markdown]
-# What to deploy:
+# The file to deploy:
 
 # %%
 print(tuning.yaml)

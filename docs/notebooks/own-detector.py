@@ -1,5 +1,5 @@
 # %% [markdown]
-# # A detector of your own
+# # Your own detector
 #
 # Two methods: `fit` learns from the baseline, `score` says how suspicious each event is. This one flags an image from a
 # registry that the identity has not used before.
@@ -24,25 +24,25 @@ class NewRegistry(sd.Detector):
 
 
 # %% [markdown]
-# Beside a built-in detector, on the same three worlds. `never`, `random`, `always` and `oracle` stand beside every
-# result: they say what no skill achieves, and that the plumbing works.
+# Compare it with a built-in detector on the same three worlds. The references `never`, `random`, `always` and `oracle`
+# are part of every result. They show what a detector without skill achieves, and that the measurement works.
 
 # %%
 results = sd.run("tiny", [NewRegistry(), "first-seen"], seeds=3)
 results
 
 # %% [markdown]
-# By kind of incident, it is plain what looking at registries alone can see.
+# Recall by kind of incident shows what a detector of registries can and cannot see.
 
 # %%
 results.plot("recall-by-incident-kind")
 
 # %% [markdown]
-# What its alerts are about:
+# Its alerts:
 
 # %%
 mine = results.alerts.query("detector == 'new-registry'")
 mine[["seed", "opened_at", "false_alarm", "cause", "incident"]].head(8)
 
 # %% [markdown]
-# Kept in a file, `scopedrift check ./new_registry.py` holds it to the contract, and sweeps and gates can find it.
+# Save it in a file to check it with `scopedrift check ./new_registry.py` and to use it in sweeps and gates.

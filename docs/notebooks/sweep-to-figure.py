@@ -1,8 +1,8 @@
 # %% [markdown]
 # # From a sweep to a figure for a paper
 #
-# A *suite* says which scenarios, variations, seeds and detectors belong together. Here: what does sharing identities
-# cost? Give `sweep` a folder as well, and what is finished in it is not run again.
+# A *suite* is a set of scenarios, variations, seeds and detectors. This one asks what shared identities cost. With a
+# folder, `sweep` keeps finished cells and does not run them again.
 
 # %%
 import scopedrift as sd
@@ -18,14 +18,14 @@ results = sd.sweep(suite)
 results.table[["Scenario", "Detector", "Incidents caught", "Recall", "False alarms a day"]]
 
 # %% [markdown]
-# The same as numbers, with 95 % intervals over worlds. Three worlds are too few to conclude from: the intervals say so.
+# The same as numbers, with 95 % intervals over worlds. The wide intervals show that three worlds are too few.
 
 # %%
 under_test = results.summary[results.summary["detector"].isin(suite["detectors"])]
 under_test[["scenario", "detector", "recall", "recall_low", "recall_high"]].round(2)
 
 # %% [markdown]
-# The figure, for one of the settings. `figure.savefig("curves.pdf")` writes it with fonts that a journal accepts.
+# Draw the figure for one of the settings. `figure.savefig("curves.pdf")` embeds the fonts, as journals require.
 
 # %%
 figure = results.plot("operating-curves", "tiny (sharing=1.0)")
