@@ -176,7 +176,7 @@ def _decided(verdict: Verdict, terms: GateTerms) -> Verdict:
     if reasons := _regressions(verdict, terms):
         return replace(verdict, word="regress", reason="; ".join(reasons))
     if not verdict.loss.high < terms.effect:
-        wanting = f"a loss of {terms.effect:.0%} is not excluded"
+        wanting = f"a loss of {terms.effect:.0%} cannot be ruled out"
         if verdict.power < terms.power:
             chance = f"{wanting}, and the chance of finding one is only {verdict.power:.0%}: use more worlds"
             return replace(verdict, word="underpowered", reason=chance)
@@ -184,9 +184,9 @@ def _decided(verdict: Verdict, terms: GateTerms) -> Verdict:
             verdict, word="inconclusive", reason=f"{wanting}: use more worlds, or inspect the lost incidents"
         )
     if verdict.false_positives > verdict.false_positives_before and not 1 + verdict.growth.high < terms.alarms_effect:
-        wanting = f"{terms.alarms_effect:.3g} times the false alarms is not excluded"
+        wanting = f"{terms.alarms_effect:.3g} times the false alarms cannot be ruled out"
         return replace(verdict, word="inconclusive", reason=wanting)
-    return replace(verdict, reason=f"a loss of {terms.effect:.0%} is excluded")
+    return replace(verdict, reason=f"a loss of {terms.effect:.0%} is ruled out")
 
 
 def _regressions(verdict: Verdict, terms: GateTerms) -> list[str]:
