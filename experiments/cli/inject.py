@@ -22,21 +22,13 @@ def inject(
     out: Annotated[Path, typer.Option(help="Output folder for the log and its truth.")],
     attack: Annotated[list[str] | None, typer.Option(help="Attack chain. Repeatable.")] = None,
     drift: Annotated[list[str] | None, typer.Option(help="Kind of scope drift. Repeatable.")] = None,
-    change: Annotated[
-        list[str] | None, typer.Option(help="Kind of benign change that adds activity. Repeatable.")
-    ] = None,
-    identity: Annotated[
-        str | None, typer.Option(help="Victim identity: its name or part of it. Default: chosen per incident.")
-    ] = None,
-    strength: Annotated[
-        float, typer.Option(min=0, max=1, help="Stealth, from smash-and-grab (0) to patient (1).")
-    ] = 0.3,
+    change: Annotated[list[str] | None, typer.Option(help="Benign change that adds activity. Repeatable.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Victim: its name or part of it. Default: chosen.")] = None,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="From smash-and-grab (0) to patient (1).")] = 0.3,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="Number of each.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws.")] = 0,
     learn: Annotated[float, typer.Option(min=0.01, max=0.98, help="Share of events to fit on.")] = 0.5,
-    calibrate: Annotated[
-        float, typer.Option(min=0.01, max=0.98, help="Share of events, after those, that sets the threshold.")
-    ] = 0.2,
+    calibrate: Annotated[float, typer.Option(min=0.01, max=0.98, help="Next share: sets the threshold.")] = 0.2,
     new_calls: Annotated[
         bool, typer.Option("--new-calls", help="Keep operations that nobody in the log uses; they give incidents away.")
     ] = False,
@@ -59,9 +51,7 @@ def inject(
     ]
     changes = [kind for kind in change or [] for _ in range(count)]
     if not wanted and not changes:
-        raise UsageError(
-            "nothing to inject: give --attack, --drift or --change (`scopedrift list attacks` lists names)"
-        )
+        raise UsageError("nothing to inject: give --attack, --drift or --change (see `scopedrift list attacks`)")
     again = (path / STORY).is_file()
     if again and pseudonymise:
         raise UsageError(
