@@ -41,11 +41,14 @@ class Candidate:
     max_seconds: float = 180.0
     """For one check; a detector that hangs must not hang the check."""
     names: Mapping[str, list[str]] = field(init=False)
-    """The log's names and the knowledge (`pristine`), before any detector was shown them."""
+    """The log's names, columns and the knowledge (`pristine`), before any detector was shown them."""
+    columns: Mapping[str, Array] = field(init=False)
     pristine: Knowledge = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", self.log.vocabulary.texts())
+        whole = self.log.batch(0, len(self.log))
+        object.__setattr__(self, "columns", {name: column.copy() for name, column in whole.columns.items()})
         object.__setattr__(self, "pristine", copy.deepcopy(self.knowledge))
 
     @cached_property

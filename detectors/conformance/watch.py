@@ -2,7 +2,7 @@
 
 While a `Watch` is open, the working directory holds the truth files that a saved run would have (with labels
 that differ between two watches), the caller's frame holds a truth object, and every attempt to open such a file,
-to list all objects or to read that object is noted.
+to list all objects, to read that object or to load what simulates worlds is noted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from scopedrift.simulator.log.events import Array
 from scopedrift.simulator.log.truth import Truth
 
 _FILES = re.compile(r"truth.*|(incidents?|labels?)\b.*\.(parquet|json|csv|npy|arrow|feather)", re.IGNORECASE)
-_EVENTS = ("gc.get_objects", "gc.get_referrers", "sys._current_frames")
+_EVENTS = ("gc.get_objects", "gc.get_referrers", "gc.get_referents", "sys._current_frames")
+_SIMULATES = (
+    "scopedrift.simulator.engine",
+    "scopedrift.worlds",
+    "scopedrift.judging",
+    "scopedrift.experiments.running",
+)
+"""Modules that make worlds; while a watch is open they are not loaded, so that loading one is noticed."""
 _open: list[Watch] = []
 
 
@@ -44,11 +51,14 @@ class Watch:
         os.chdir(self._folder.name)
         self.truth = _Bait(event=np.flatnonzero(label), label=label[label > 0])
         object.__setattr__(self.truth, "watch", self)
+        simulates = [name for name in sys.modules if name.startswith(_SIMULATES)]
+        self._loaded = {name: sys.modules.pop(name) for name in simulates}
         _open.append(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         _open.remove(self)
+        sys.modules.update(self._loaded)
         os.chdir(self._home)
         self._folder.cleanup()
 
@@ -81,6 +91,8 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
         name = os.path.basename(os.fsdecode(arguments[0]))
         if _FILES.match(name):
             _open[-1].seen.append(f"opened the file {name}")
+    elif event == "import" and str(arguments[0]).startswith(_SIMULATES):
+        _open[-1].seen.append(f"loaded {arguments[0]}, with which a world can be simulated again")
     elif event in _EVENTS:
         _open[-1].seen.append(f"called {event}")
 

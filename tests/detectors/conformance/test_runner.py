@@ -387,6 +387,45 @@ class SearchesTheStack(Good):
         return size_of(batch)
 
 
+class WalksToTheEvaluation(Good):
+    """Looks for a frame of that name, and into what it holds."""
+
+    def score(self, batch: EventBatch) -> Any:
+        frame, scores = inspect.currentframe(), size_of(batch)
+        while frame is not None:
+            if frame.f_code.co_name == "evaluate" and "world" in frame.f_locals:
+                scores = scores + float(len(frame.f_locals["world"].truth.event))
+            frame = frame.f_back
+        return scores
+
+
+class SearchesMemoryWhenItPays(Good):
+    """Searches the objects of the process, but only after a long history."""
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        if len(history) > 20_000:
+            self.found = [item for item in gc.get_objects() if type(item).__name__ == "Truth"]
+
+
+class SimulatesAgain(Good):
+    """Tries seeds until the history matches."""
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        from scopedrift.simulator.engine import simulate
+
+        self.simulate = simulate
+
+
+class ChangesTheLogBehind(Good):
+    """Writes through the views that it is given, from the first batch on."""
+
+    def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
+        for column in history.columns.values():
+            if isinstance(column.base, np.ndarray):
+                column.base.flags.writeable = True
+                column.base[:3] = column.base[3]
+
+
 class NeedsTwoEvents(Good):
     """Takes differences to the first event."""
 
@@ -559,6 +598,10 @@ BROKEN: list[tuple[type[Detector], str]] = [
     (ReadsTheIncidents, "keeps_away_from_the_truth"),
     (SearchesMemory, "keeps_away_from_the_truth"),
     (SearchesTheStack, "keeps_away_from_the_truth"),
+    (WalksToTheEvaluation, "keeps_away_from_the_truth"),
+    (SearchesMemoryWhenItPays, "keeps_away_from_the_truth"),
+    (SimulatesAgain, "keeps_away_from_the_truth"),
+    (ChangesTheLogBehind, "leaves_its_input_alone"),
     (NeedsTwoEvents, "takes_empty_and_single_batches"),
     (NeedsHistory, "takes_empty_and_single_batches"),
     (KnowsAllNames, "takes_unseen_names"),
