@@ -45,8 +45,8 @@ def areas(worlds: Sequence[Observed]) -> tuple[float, Array]:
     """The mean area on incidents, and that of each double in their place."""
     names = list(dict.fromkeys(name for world in worlds for name in world.families))
     tables = [_aligned(world, names) for world in worlds]
-    folds = [[tables[(first + step) % len(tables)] for step in range(3)] for first in range(min(len(tables), FOLDS))]
-    found = [float(np.mean([_fold(*fold, member) for fold in folds])) for member in range(NULLS + 1)]
+    tested = range(min(len(tables), FOLDS))
+    found = [float(np.mean([_fold(tables[at:] + tables[:at], member) for at in tested])) for member in range(NULLS + 1)]
     return found[0], np.array(found[1:])
 
 
@@ -79,13 +79,14 @@ def _aligned(world: Observed, names: Sequence[str]) -> Table:
     return [tuple(spread(sample) for sample in sets) for sets in world.samples]
 
 
-def _fold(test: Table, first: Table, second: Table, member: int) -> float:
-    """The mean area over the incidents of one world, of a model of two others."""
+def _fold(tables: Sequence[Table], member: int) -> float:
+    """The mean area over the incidents of the first world, of a model of the two that follow it."""
     from scipy.stats import mannwhitneyu
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
     rows, labels, weights = [], [], []
+    test, first, second = tables[:3]
     for sets in (*first, *second):
         for label, sample in ((1, sets[member]), (0, np.concatenate(sets[CONTROLS]))):
             rows.append(sample)

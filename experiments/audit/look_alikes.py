@@ -1,19 +1,60 @@
-"""Does every technique that an incident may use have benign behaviour that looks like it?"""
+"""Does every technique that incidents use have benign behaviour that looks like it, in the log itself?
+
+The surface of a technique is the operations that make up most of what it logged.  Its look-alikes are the days on which
+a benign identity calls all of these in the test window: those are counted, not what the catalogue intends.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
 from scopedrift.experiments.audit.subject import Row, Subject
-from scopedrift.scenarios import catalogue
+from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.simulator.log.events import DAY
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
+
+SURFACE: Final = 0.25
+"""Share of a technique's events from which an operation belongs to its surface (assumed)."""
 
 
 def every_technique_has_a_look_alike(subject: Subject) -> Row:
-    """A benign change of the scenario, or a family that runs in it, shares the surface of every technique."""
-    techniques = catalogue.techniques()
-    used = {technique for spec in subject.scenario.incidents for technique in spec.entry.techniques}
-    benign = {spec.kind for spec in subject.scenario.changes if spec.count != 0 and spec.per_month != 0}
-    benign |= set(subject.scenario.workloads)
-    alone = sorted(name for name in used if not benign & set(techniques[name].look_alikes))
-    seen = f"{len(used) - len(alone)} of {len(used)} techniques" + (f"; none for {', '.join(alone)}" if alone else "")
+    """For each incident that uses a technique, a benign identity has a day with the same surface."""
+    used: Counter[str] = Counter()
+    alike: Counter[str] = Counter()
+    for world in subject.worlds:
+        for technique, incidents, days in _counted(world):
+            used[technique] += incidents
+            alike[technique] += days
+    few = sorted(name for name in used if alike[name] < used[name])
+    fewest = min(used, key=lambda name: alike[name] / used[name], default="")
+    told = [f"{name}: {alike[name]} days for {used[name]} incidents" for name in few or [fewest] * bool(fewest)]
     return Row(
-        "look-alikes", "fail" if alone else "pass", seen, "a benign change or a workload family for each technique"
+        "look-alikes",
+        "fail" if few else "pass",
+        f"{len(used) - len(few)} of {len(used)} techniques; {'; '.join(told) or 'none was used'}",
+        "for each incident a benign identity-day with the technique's main operations; it draws nothing at random",
     )
+
+
+def _counted(world: World) -> Iterator[tuple[str, int, int]]:
+    """For each technique of a world: the incidents that use it, and the benign identity-days that look like it."""
+    test, truth = Windows.of(world.scenario, world.log).test, world.truth
+    batch = world.log.batch(test.start, test.stop)
+    inside = (truth.label >= SCOPE_DRIFT) & (truth.event >= test.start) & (truth.event < test.stop)
+    benign = np.flatnonzero(truth.labels(test.start, test.stop) < SCOPE_DRIFT)
+    unit = batch["identity"].astype(np.int64) * 100_000 + batch["time"] // DAY
+    operation, unit_of_benign = batch["operation"], unit[benign]
+    called = operation[benign]
+    for technique in np.unique(truth.technique[inside]).tolist():
+        rows = inside & (truth.technique == technique)
+        codes, counts = np.unique(operation[truth.event[rows] - test.start], return_counts=True)
+        surface = codes[counts >= SURFACE * counts.sum()]
+        days: set[int] | None = None
+        for code in surface.tolist():
+            having = set(np.unique(unit_of_benign[called == code]).tolist())
+            days = having if days is None else days & having
+        yield truth.techniques[technique], len(np.unique(truth.incident[rows])), len(days or ())

@@ -78,7 +78,8 @@ def _changes(group: Group, *names: str) -> Rule:
 
     def score(traits: Traits) -> Array:
         found = traits.steps[group].changed
-        return np.sum([found[name] for name in names if name in found] or [np.zeros(len(traits.batch))], axis=0)
+        flags = [found[name] for name in names if name in found] or [np.zeros(len(traits.batch))]
+        return np.asarray(np.sum(flags, axis=0))
 
     return Rule(_plain(score), behavioural=False, groups=(group,))
 
@@ -111,7 +112,7 @@ def _beyond(group: Group, what: str, times: float = 1.0) -> Rule:
 
 def _again(traits: Traits) -> Array:
     found = [flags for name, flags in traits.issued_again().items() if name.startswith("Fetch")]
-    return np.any(found or [np.zeros(len(traits.batch))], axis=0)
+    return np.asarray(np.any(found or [np.zeros(len(traits.batch))], axis=0))
 
 
 def _outside_task(history: Traits, knowledge: Knowledge) -> Score:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 from scopedrift.experiments.audit import (
     attacker,
     consistency,
+    coverage,
     labels,
     leakage,
     look_alikes,
+    order,
     placement,
     triviality,
     verdicts,
@@ -36,6 +38,7 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
     (words.words_are_ordinary, "a list of words that only attackers use would beat every detector"),
     (consistency.columns_are_consistent, "incidents would be found by how they ride, whatever they do"),
     (consistency.ages_are_alike, "incidents would be found by where in a task's life they come"),
+    (order.calls_are_in_order, "incidents would be found by the order of their calls alone"),
     (attacker.no_attacker_learns_to_tell, "a model would find incidents without looking at what they do"),
     (triviality.no_one_liner_solves_it, "the scenario would not tell good detectors from bad ones"),
     (placement.incidents_are_rare, "precision would look better than it can be in production"),
@@ -44,6 +47,7 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
     (verdicts.references_hold, "the measurement itself would be wrong"),
     (verdicts.detectors_stand_in_the_useful_range, "a scenario that is too easy or too hard ranks nobody"),
     (verdicts.no_detector_looks_ahead, "what uses later events cannot run in production"),
+    (coverage.intervals_cover, "intervals would promise more than they hold"),
     (verdicts.equals_are_called_equal, "differences between detectors would be luck"),
 )
 """Every row of the audit, with the reason why it matters."""

@@ -60,7 +60,8 @@ class Steps:
     def slice(self, start: int, stop: int) -> Steps:
         """The steps of the events from `start` to `stop`."""
         changed, lost = ({n: v[start:stop] for n, v in flags.items()} for flags in (self.changed, self.lost))
-        return Steps(*(v[start:stop] for v in (self.age, self.silence, self.fullness)), changed=changed, lost=lost)
+        age, silence, fullness = (values[start:stop] for values in (self.age, self.silence, self.fullness))
+        return Steps(age, silence, fullness, changed, lost)
 
 
 @dataclass

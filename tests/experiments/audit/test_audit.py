@@ -13,6 +13,7 @@ from scopedrift.detectors.base import Detector, Scores
 from scopedrift.experiments.audit import (
     Row,
     Subject,
+    coverage,
     doubles,
     labels,
     leakage,
@@ -21,7 +22,6 @@ from scopedrift.experiments.audit import (
     verdicts,
 )
 from scopedrift.experiments.audit.runner import CHECKS
-from scopedrift.scenarios.loader import override
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch
 
 Edited = Callable[..., Subject]
@@ -186,10 +186,48 @@ def test_onsets_that_cluster_are_caught(subject: Subject, rule: str) -> None:
 # --- look-alikes
 
 
-def test_a_scenario_without_benign_change_is_caught(subject: Subject) -> None:
-    bare = override(subject.scenario, {"changes": None, "workloads": {}})
-    row = look_alikes.every_technique_has_a_look_alike(replace(subject, scenario=bare))
-    assert row.verdict == "fail" and "none for" in row.seen
+def test_benign_runs_have_look_alikes(clean: Subject) -> None:
+    assert sound(look_alikes.every_technique_has_a_look_alike(clean))
+
+
+def test_a_technique_that_nothing_benign_looks_like_is_caught(clean: Subject, edited: Edited) -> None:
+    def plant(columns: dict[str, Any], bad: Any) -> None:
+        rare = columns["operation"][bad[0]]
+        columns["operation"][columns["operation"] == rare] = (rare + 1) % 2
+        columns["operation"][bad] = rare
+
+    row = look_alikes.every_technique_has_a_look_alike(edited(clean, plant))
+    assert row.verdict == "fail" and "0 days for" in row.seen
+
+
+# --- coverage
+
+
+def varied(subject: Subject) -> Subject:
+    """A detector whose recall and false alarms vary between eight worlds."""
+    import pandas as pd
+
+    first = subject.results["cells"].query("detector == 'first-seen'").iloc[:1]
+    recalls, alarms = (2, 9, 5, 6, 3, 8, 7, 4), (1, 9, 4, 22, 3, 8, 2, 5)
+    rows = [first.assign(seed=i, incidents=12, detected=d, recall=d / 12) for i, d in enumerate(recalls)]
+    table = pd.concat(rows).assign(false_positives=alarms)
+    return replace(subject, results={**subject.results, "cells": table})
+
+
+def test_intervals_of_few_worlds_cover(subject: Subject) -> None:
+    assert sound(coverage.intervals_cover(varied(subject)))
+
+
+def test_intervals_that_are_too_narrow_are_caught(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = coverage.ratio_interval
+
+    def narrow(*args: Any) -> tuple[float, float, float]:
+        estimate, low, high = real(*args)
+        return estimate, (estimate + low) / 2, (estimate + high) / 2
+
+    monkeypatch.setattr(coverage, "ratio_interval", narrow)
+    row = coverage.intervals_cover(varied(subject))
+    assert row.verdict == "fail" and "the worst" in row.seen
 
 
 # --- verdicts
