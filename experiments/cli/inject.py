@@ -71,6 +71,7 @@ def inject(
             "digest": world.digest,
             "path": str(out),
         }
+        facts["left_out"] = list(world.told.left_out)
         print_json({**facts, "calls": world.calls, "incidents": [vars(incident) for incident in world.fresh]})
         return
     _print(world)
@@ -91,9 +92,11 @@ def _print(world: InjectedWorld) -> None:
     if rows:
         print_table("", ["incident", "first event", "ended", "stages", "identity"], rows, right=["stages"])
     print_paragraph(world.words)
+    for reason in world.told.left_out:
+        print_paragraph(f"Left out: {reason}.")
     calls = world.calls
     for what, names in (
-        ("Catalogue operations written in this log's own form", calls["like"]),
+        ("Catalogue operations in this log's own words", calls["like"]),
         ("Operations that nobody else in this log uses (a giveaway)", calls["new"]),
         ("Left out, because nobody in this log uses them (--new-calls keeps them)", calls["absent"]),
         ("Left out, because this log would not record them", calls["unseen"]),

@@ -63,6 +63,8 @@ class Technique(Entry):
     image: Literal["foreign"] | None = None
     """`foreign`: it runs an image of a registry that the workload never used."""
     gpus: Count = 0
+    refused: Flag = False
+    """Whether it only repeats what is refused; what would be allowed, it does not do."""
     look_alikes: tuple[Annotated[Text, named("look-alike")], ...]
     """Benign changes, or families, that do the same things."""
     taxonomy: Taxonomy

@@ -40,10 +40,13 @@ class Attempt(Generic[Aim]):
 def attempt(
     backend: Backend[Aim], technique: Technique, targets: Targets, strength: float, rng: np.random.Generator
 ) -> Attempt[Aim]:
-    """Aim at what the selectors name and see what is allowed; the strong look further for what is."""
-    for _ in range(1 + round(AIMS * strength)):
+    """Aim at what the selectors name and see what is allowed; the strong look further for what is.
+
+    A technique that repeats refusals looks for what is refused, whatever its strength.
+    """
+    for _ in range(1 + (AIMS if technique.refused else round(AIMS * strength))):
         found = _tried(backend, technique, backend.aim(targets), strength, rng)
-        if found.succeeds:
+        if found.refused if technique.refused else found.succeeds:
             break
     return found
 
@@ -58,12 +61,16 @@ def _tried(
     in_entitlement = in_scope = succeeds = True
     for (call, weight), standing in zip(weights.items(), standings, strict=True):
         needed = call in technique.needs
-        if not standing.permitted and not needed and rng.random() < strength:
+        if technique.refused:
+            if standing.permitted and not standing.refused_before:
+                continue
+        elif not standing.permitted and not needed and rng.random() < strength:
             continue
         in_entitlement &= standing.entitled
         in_scope &= standing.declared
         succeeds &= standing.permitted or not needed
-        (made if standing.permitted else refused)[call] = weight
+        (made if standing.permitted and not technique.refused else refused)[call] = weight
+    succeeds &= not technique.refused
     return Attempt(aim, made if succeeds else {}, refused, succeeds, in_entitlement, in_scope)
 
 

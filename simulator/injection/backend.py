@@ -34,6 +34,8 @@ class Standing:
     entitled: bool
     declared: bool
     permitted: bool
+    refused_before: bool = False
+    """Whether a log shows it refused to the identity, even if it was granted at other times."""
 
 
 @dataclass(frozen=True)

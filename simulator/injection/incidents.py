@@ -130,6 +130,8 @@ class _Course(Generic[Aim]):
             result = "success" if tried.succeeds else "denied"
             if tried.refused:
                 lasts, count = round(REFUSAL * self.rng.random()), ATTEMPTS * len(tried.refused)
+                if technique.refused:
+                    count, lasts = self._volume(stage, self._draw(stage.pace))
                 refused = StageCalls(technique, tried.refused, (), count, lasts, truth, "refused")
                 if not (yield from backend.perform(refused, tried.aim)):
                     result = "expired"

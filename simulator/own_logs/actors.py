@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from scopedrift.scenarios.catalogue import Technique
 from scopedrift.simulator.log.events import MISSING, Array, Vocabulary
-from scopedrift.simulator.own_logs.background import Background
+from scopedrift.simulator.own_logs.background import PROVIDER, Background
 from scopedrift.simulator.own_logs.calls import Call, Calls
 from scopedrift.simulator.records.errors import LogError
 
@@ -51,6 +51,8 @@ class LogFoothold:
     """Code of the source that it calls from; -1: that of the place."""
     image: int = MISSING
     """Code of the foreign image that it runs; -1: none."""
+    entities: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """What it acts on, by service, slot and kind of name: the code of the resource, kept from stage to stage."""
     inside: bool = False
     """There is no task to follow."""
     expires: int = MISSING
@@ -74,11 +76,11 @@ class LogFoothold:
         """Whether the identity makes such calls."""
         return len(background.made(self.identity, call.rows)) > 0
 
-    def refuses(self, background: Background, call: Call) -> bool:
-        """Whether the log shows the call refused to the identity, and never granted."""
+    def refuses(self, background: Background, call: Call, always: bool = True) -> bool:
+        """Whether the log shows the call refused to the identity, and (`always`) never granted."""
         made = background.columns["outcome"][background.made(self.identity, call.rows)]
         outcomes = {background.vocabulary["outcome"][code] for code in np.unique(made[made >= 0]).tolist()}
-        return "denied" in outcomes and "success" not in outcomes
+        return "denied" in outcomes and not (always and "success" in outcomes)
 
 
 def latest(background: Background, rows: Array, time: int, stream: int = MISSING) -> int:
@@ -119,7 +121,7 @@ def victims(background: Background) -> dict[int, int]:
     names = background.vocabulary["identity"]
     known = background.columns["identity"][: background.until]
     counts = np.bincount(known[known >= 0], minlength=len(names))
-    chosen = [c for c in np.flatnonzero(counts >= LEAST).tolist() if not names[c].endswith(".amazonaws.com")]
+    chosen = [c for c in np.flatnonzero(counts >= LEAST).tolist() if not names[c].endswith(PROVIDER)]
     chosen = chosen or np.flatnonzero(counts).tolist()
     if not chosen:
         raise LogError("no record before the test part has an identity, so there are no victims for an incident")
@@ -134,8 +136,18 @@ def drawn(candidates: dict[int, int], number: int, rng: np.random.Generator) -> 
 
 
 def use(setting: Setting, identity: int, techniques: Sequence[Technique]) -> float:
-    """The share of the techniques' needed calls that the identity makes, except those refused to it."""
+    """The share of the techniques' needed calls that the identity makes, refused where it is refusals they repeat."""
     background, hold = setting.background, LogFoothold.of(setting.background, identity)
-    needs = [setting.calls[need] for technique in techniques for need in technique.needs]
-    made = sum(hold.makes(background, call) and not hold.refuses(background, call) for call in needs)
+    wanted = [(each.activity.operations if each.refused else each.needs, each.refused) for each in techniques]
+    needs = [(setting.calls[call], refused) for calls, refused in wanted for call in calls]
+    made = sum(hold.makes(background, call) and hold.refuses(background, call, not bad) == bad for call, bad in needs)
     return made / max(len(needs), 1)
+
+
+def elsewhere(background: Background, hold: LogFoothold, rng: np.random.Generator) -> int:
+    """An address that others call from and the identity does not, each as likely as it is used; -1: there is none."""
+    sources, names = background.columns["source"], background.vocabulary["source"]
+    own = np.unique(sources[hold.rows])
+    used = sources[(sources >= 0) & ~np.isin(sources, own) & ~background.provided]
+    used = used[[not names[code].endswith(PROVIDER) for code in used.tolist()]]
+    return int(used[int(rng.random() * len(used))]) if len(used) else MISSING

@@ -102,15 +102,12 @@ class LogBackend(Backend[Targets]):
         """In the victim's own place, with its credential elsewhere, or as another workload under its identity."""
         yield from ()
         foothold, rng = self._plan.spec.entry.foothold, self._rng
-        others = [code for code in actors.victims(self._background) if code != self.hold.identity]
-        if foothold in ("workload", "task") or not others:
-            return
-        other = self._background.of_identity(others[int(rng.random() * len(others))])
         if foothold == "copy":
-            self.hold.place = other
-        elif rng.random() < self._plan.outside:
-            row = actors.latest(self._background, other, self.now)
-            self.hold.source = int(self._background.columns["source"][row])
+            others = [code for code in actors.victims(self._background) if code != self.hold.identity]
+            if others:
+                self.hold.place = self._background.of_identity(others[int(rng.random() * len(others))])
+        elif foothold == "credential" and rng.random() < self._plan.outside:
+            self.hold.source = actors.elsewhere(self._background, self.hold, rng)
 
     def fetch_image(self) -> None:
         """An image of the log that the identity never used."""
@@ -133,8 +130,10 @@ class LogBackend(Backend[Targets]):
 
     def standings(self, calls: Iterable[str], aim: Targets) -> tuple[Targets, list[Standing]]:
         """How calls went before; those without a target go for what the identity uses."""
-        granted = {call: not self.hold.refuses(self._background, self._setting.calls[call]) for call in calls}
-        return aim, [Standing(was, self.usual(call), was) for call, was in granted.items()]
+        found = {call: self._setting.calls[call] for call in calls}
+        granted = {call: not self.hold.refuses(self._background, each) for call, each in found.items()}
+        before = {call: self.hold.refuses(self._background, each, always=False) for call, each in found.items()}
+        return aim, [Standing(was, self.usual(call), was, before[call]) for call, was in granted.items()]
 
     def habit(self) -> tuple[float, float]:
         """A burst of the identity."""
@@ -162,4 +161,4 @@ class LogBackend(Backend[Targets]):
         before, self.hold = self.hold, LogFoothold.of(self._background, other)
         if self._rng.random() >= self._plan.spec.strength:
             self.hold.place, self.hold.source = before.place, before.source
-        self.hold.image = before.image
+        self.hold.image, self.hold.entities = before.image, before.entities

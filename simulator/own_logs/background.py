@@ -17,6 +17,10 @@ import numpy as np
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, MISSING, SECOND, Array, Vocabulary
 
+PROVIDER: Final = ".amazonaws.com"
+"""How the names of the provider's own services end."""
+SERVICE_LINKED: Final = "aws-service-role/"
+"""What the names of roles have in them that only these services may assume."""
 PAUSE: Final = 5 * MINUTE
 """A longer pause ends a burst of an identity (assumed)."""
 
@@ -83,6 +87,13 @@ class Background:
             code: next(t for t in (SECOND, SECOND // 1_000, 1) if not (times[streams == code] % t).any())
             for code in np.unique(streams).tolist()
         }
+
+    @cached_property
+    def provided(self) -> Array:
+        """Which events only the provider's services can cause: made by them, or on service-linked roles."""
+        services = np.array([text.endswith(PROVIDER) for text in self.vocabulary["identity"]] + [False])
+        linked = np.array([SERVICE_LINKED in text for text in self.vocabulary["resource"]] + [False])
+        return np.asarray(services[self.columns["identity"]] | linked[self.columns["resource"]])
 
     @cached_property
     def clock(self) -> Array:

@@ -7,13 +7,14 @@ between real events of the identity, in the log's precision.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from scopedrift.scenarios.catalogue import Targets
-from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND, Array, registry_of
+from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND, Array, Names, registry_of
 from scopedrift.simulator.own_logs.actors import LogFoothold, Setting
 from scopedrift.simulator.own_logs.background import Background
 from scopedrift.simulator.own_logs.calls import Call
@@ -22,6 +23,10 @@ OWN: Final = ("identity", "credential", "credential_kind", "on_behalf_of", "task
 """Columns that an event has from the identity that makes it."""
 PLACE: Final = ("workload", "task", "source")
 """Columns that it has from the place."""
+CHANGES: Final = ("create", "write", "admin")
+"""Kinds of access that choose the entity which later calls act on."""
+_KIND: Final = re.compile(r"[^/:]*$")
+"""The last part of a resource's name: the rest tells its kind."""
 RESOURCES: Final = 3
 """Resources that a stage goes for, unless it enumerates (assumed)."""
 NEAR: Final = 10
@@ -79,7 +84,8 @@ def events(
         call = setting.calls[name]
         selector = targets.get(call.operation.slot, "")
         if name not in donors:
-            donors[name] = _aimed(setting.background, hold, call, selector, rng)
+            refusals = _refused(setting.background, hold, call) if denied else call.rows[:0]
+            donors[name] = refusals if len(refusals) else _aimed(setting.background, hold, call, selector, rng)
         made = donors[name]
         donor = int(made[int(rng.random() * len(made))]) if len(made) else MISSING
         rows.append(_event(setting, hold, call, donor, time, selector))
@@ -105,12 +111,29 @@ def _event(setting: Setting, hold: LogFoothold, call: Call, donor: int, time: in
         row["outcome"] = words["outcome"].code("success")
     elif not selector.startswith("adjacent-") and columns["identity"][donor] != hold.identity:
         row["project"] = int(columns["project"][own])
+    if row["resource"] >= 0:
+        row["resource"] = _entity(words["resource"], hold, call, row["resource"])
     if row["image"] >= 0 and hold.image >= 0:
         row["image"] = hold.image
     tick = background.ticks[stream]
     row["time"] = time // tick * tick
     row["arrived"] = row["time"] + int(columns["arrived"][base] - columns["time"][base])
     return row
+
+
+def _refused(background: Background, hold: LogFoothold, call: Call) -> Array:
+    """The real events in which the call was refused to the identity."""
+    made = background.made(hold.identity, call.rows)
+    return made[background.columns["outcome"][made] == background.vocabulary["outcome"].find("denied")]
+
+
+def _entity(names: Names, hold: LogFoothold, call: Call, resource: int) -> int:
+    """What the call acts on: the user, role or function that earlier calls of its kind changed, if there is one."""
+    operation, kind = call.operation, _KIND.sub("", names[resource])
+    case = (operation.service, operation.slot, kind)
+    if operation.access in CHANGES and not operation.data_event:
+        return hold.entities.setdefault(case, resource)
+    return hold.entities.get(case, resource)
 
 
 def _aimed(background: Background, hold: LogFoothold, call: Call, selector: str, rng: np.random.Generator) -> Array:

@@ -46,6 +46,12 @@ class Told:
     """Injected events."""
     calls: tuple[Call, ...]
     """The log's calls for the catalogue's operations."""
+    left_out: tuple[str, ...] = ()
+    """Incidents and changes that this log would not record, each with the reason."""
+
+
+class UnseenError(LogError):
+    """A log would record nothing of an incident or change."""
 
 
 def inject(
@@ -62,7 +68,8 @@ def inject(
     it; by default a suitable one is chosen for each incident.  With `new_calls`, calls that nobody in the log makes
     are put in as well.
 
-    Raises `LogError` if the identity is not in the log, or it could show nothing of an incident or change.
+    What the log would not record is left out, and told.  Raises `LogError` if the identity is not in the log, or it
+    would record nothing of all that is wished for.
     """
     timetable, log, known = world.scenario, world.log, world.truth
     background = Background(log, log.position(timetable.calibration_end_us))
@@ -72,11 +79,19 @@ def inject(
     settings = [Setting(background, Calls(background, new), words, window) for new in (False, True)[new_calls:]]
     incidents = IncidentLog(timetable.end_us, known)
     blocks: list[Block] = []
+    left_out: dict[str, str] = {}
     for name, spec in _instances(specs, known):
-        if isinstance(spec, ChangeSpec):
-            blocks += _until_seen(settings, name, seed, partial(act_out_change, name, spec.kind, victim, incidents))
-        else:
-            blocks += _until_seen(settings, name, seed, partial(act_out, name, spec, victim, incidents))
+        act = (
+            partial(act_out_change, name, spec.kind, victim, incidents)
+            if isinstance(spec, ChangeSpec)
+            else partial(act_out, name, spec, victim, incidents)
+        )
+        try:
+            blocks += _until_seen(settings, name, seed, act)
+        except UnseenError as error:
+            left_out[spec.entry.name] = str(error)
+    if not blocks:
+        raise LogError("; ".join(left_out.values()))
     columns, codes = _gathered(blocks, background, timetable.end_us)
     injected = {n: v for n, v in columns.items() if n in background.present}
     kept = {n: background.columns[n] for n in background.present}
@@ -92,7 +107,9 @@ def inject(
     }
     result = EventLog.from_columns(whole, texts, manifest)
     calls = tuple(call for setting in settings for call in setting.calls.used())
-    return RealWorld(timetable, seed, result, incidents.truth(moved=old[known.event])), Told(len(new), calls)
+    return RealWorld(timetable, seed, result, incidents.truth(moved=old[known.event])), Told(
+        len(new), calls, tuple(left_out.values())
+    )
 
 
 def _instances(
@@ -115,14 +132,14 @@ def _until_seen(
 ) -> list[Block]:
     """The events of an incident or change, in the first setting and at the first onset that record any.
 
-    Raises `LogError` if it leaves none wherever it begins.
+    Raises `UnseenError` if it leaves none wherever it begins.
     """
     for setting in settings:
         rng = generator(seed, "inject", name)
         for _ in range(TRIES):
             if blocks := act(setting, rng):
                 return blocks
-    raise LogError(f"{name.rpartition('-')[0]}: this log would record none of it: {_why(settings[-1].calls)}")
+    raise UnseenError(f"{name.rpartition('-')[0]}: this log would record none of it: {_why(settings[-1].calls)}")
 
 
 def _why(calls: Calls) -> str:

@@ -27,10 +27,10 @@ from scopedrift.simulator.runtime.platform import Process
 ENOUGH = catalogue.Enough(stages=1, events=2)
 STRENGTHS = st.floats(0.0, 1.0)
 SEEDS = st.integers(0, 2**32)
-TECHNIQUES = st.sampled_from(sorted(catalogue.techniques())).map(lambda name: catalogue.techniques()[name])
+TECHNIQUES = st.sampled_from([each for each in catalogue.techniques().values() if not each.refused])
 SPECS = st.one_of(
     st.sampled_from(sorted(catalogue.chains())).map(lambda name: {"attack": name}),
-    st.sampled_from(sorted(catalogue.drifts())).map(lambda name: {"drift": name}),
+    st.sampled_from(sorted({*catalogue.drifts()} - {"eager-retry"})).map(lambda name: {"drift": name}),
 )
 
 
@@ -200,3 +200,14 @@ def test_an_incident_that_nobody_can_be_the_victim_of_does_not_happen() -> None:
     incident = played({"attack": "tj-actions"}, 0.2, 1, backend)
     assert incident.end_reason == "no victim" and not incident.stages and not backend.logged
     assert not incident.enough
+
+
+@given(STRENGTHS, SEEDS)
+def test_what_repeats_refusals_does_nothing_else(strength: float, seed: int) -> None:
+    backend = Stub(refused=["storage.read"])
+    incident = played({"drift": "eager-retry"}, strength, seed, backend)
+    assert [set(calls.weights) for calls in backend.logged] == [{"storage.read"}] * len(incident.stages)
+    assert {calls.how for calls in backend.logged} == {"refused"} and not incident.in_entitlement
+    allowed = Stub()
+    played({"drift": "eager-retry"}, strength, seed, allowed)
+    assert not allowed.logged, "nothing is refused, so there is nothing to repeat"
