@@ -17,7 +17,7 @@ from scopedrift.scenarios.catalogue.changes import Burst, Change, Effect, Reach,
 from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry, Kind, Pace
 from scopedrift.scenarios.catalogue.families import CREDENTIAL_STEP, WorkloadFamily
 from scopedrift.scenarios.catalogue.incidents import Chain, Drift, Enough, Signal, Stage, Technique, Template
-from scopedrift.scenarios.catalogue.operations import Operation, calling_order
+from scopedrift.scenarios.catalogue.operations import Operation, calling_order, opening
 from scopedrift.scenarios.catalogue.parameters import Configurable, Parameter, Values
 from scopedrift.scenarios.catalogue.platform import PlatformData, Surroundings, Week
 from scopedrift.scenarios.catalogue.reading import AnyEntry, read_entries, read_file, read_folder
@@ -57,6 +57,7 @@ __all__ = [
     "changes",
     "drifts",
     "families",
+    "opening",
     "operations",
     "platform",
     "root",

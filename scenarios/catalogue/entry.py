@@ -111,11 +111,6 @@ class ActivitySpec(Model):
         """Its entries with their weights; 1 for each step of a sequence."""
         return dict.fromkeys(self.sequence, 1.0) if self.sequence else self.mix
 
-    def steps(self, made: Collection[str], count: int) -> tuple[str, ...]:
-        """Of a sequence: those of its calls that are made, at least so many, again and again; nothing of a mix."""
-        listed = [call for call in self.sequence if call in made]
-        return tuple(listed[at % len(listed)] for at in range(max(count, len(listed)))) if listed else ()
-
 
 class Distribution(Model):
     """A number, in one of four forms: a single value, one of some values, quantiles, or a log-normal."""

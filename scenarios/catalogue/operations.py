@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
-from scopedrift.scenarios.catalogue.entry import Distribution, Entry
+from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry
 from scopedrift.scenarios.fields import Count, Flag, Share, Text
 
 
@@ -53,6 +53,18 @@ def calling_order(operations: Mapping[str, Operation]) -> dict[str, int]:
     for name in operations:
         place(name, ())
     return places
+
+
+def opening(spec: ActivitySpec, made: Collection[str], count: int, operations: Mapping[str, Operation]) -> list[str]:
+    """Which of the calls that are made come first: of a sequence all, again and again until there are so many.
+
+    Of a mix those that others come after, once each, in the order of the operations.
+    """
+    if steps := [call for call in spec.sequence if call in made]:
+        return [steps[at % len(steps)] for at in range(max(count, len(steps)))]
+    before = {each for call in made if call in operations for each in operations[call].after}
+    places = calling_order(operations)
+    return sorted((call for call in made if call in before), key=lambda call: places[call])
 
 
 def _why(name: str, above: tuple[str, ...]) -> str:

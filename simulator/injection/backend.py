@@ -40,7 +40,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class StageCalls:
-    """Calls that are made together: the `steps` in that order, or `count` of them by their weights."""
+    """Calls that are made together: the `steps` in that order, the others of `count` by their weights."""
 
     technique: Technique
     weights: Mapping[str, float]

@@ -18,7 +18,7 @@ from typing import Final, Generic
 import numpy as np
 import simpy
 
-from scopedrift.scenarios.catalogue import Pace, Stage
+from scopedrift.scenarios.catalogue import Pace, Stage, opening, operations
 from scopedrift.simulator.injection.attempt import Attempt, attempt
 from scopedrift.simulator.injection.backend import Aim, Backend, StageCalls, Victim
 from scopedrift.simulator.injection.incident_log import IncidentLog, OpenIncident
@@ -156,16 +156,18 @@ class _Course(Generic[Aim]):
         backend, technique, strength = self.backend, stage.technique, self.plan.spec.strength
         lasts = self._draw(stage.pace)
         count, lasts = self._volume(stage, lasts)
-        steps = technique.activity.steps(tried.made, count)
+        steps = tuple(opening(technique.activity, tried.made, count, operations()))
         count = max(count, len(steps))
-        divided = backend.hold.inside and not steps and count >= DIVISIBLE
+        ordered = bool(technique.activity.sequence)
+        divided = backend.hold.inside and not ordered and count >= DIVISIBLE
         portions = 1 + round((PORTIONS - 1) * strength) if divided else 1
         for portion in range(portions):
             if portion:
                 yield from backend.wait_for_cover(technique)
             part = count // portions + (portion < count % portions)
             length = max(lasts // portions, SECOND)
-            calls = StageCalls(technique, tried.made, steps, part, length, truth)
+            first = () if portion else steps[:part]
+            calls = StageCalls(technique, tried.made, first, part, length, truth)
             if not (yield from backend.perform(calls, tried.aim)):
                 return False
         return True
@@ -200,7 +202,7 @@ class _Course(Generic[Aim]):
             tried = attempt(backend, technique, stage.aims, plan.spec.strength, rng)
             if tried.made:
                 count, lasts = int(rng.integers(*PRIMED)), round(PRIMING * rng.random())
-                steps = technique.activity.steps(tried.made, count)
+                steps = tuple(opening(technique.activity, tried.made, count, operations()))
                 calls = StageCalls(technique, tried.made, steps, max(count, len(steps)), lasts, truth, "primed", until)
                 yield from backend.perform(calls, tried.aim)
 

@@ -217,15 +217,21 @@ class WorldBackend(Backend[Mapping[str, int]]):
                 return False
             ride = hold.ride
             part, length = ride.share(left, pace, self.now)
-            self._log(calls, aim, steps[:part], part, length)
-            steps = steps[part:]
+            opening, steps = steps[:part], steps[part:]
+            begun = length * len(opening) // part
+            if opening:
+                self._log(calls, aim, opening, len(opening), 0, begun)
+            if part > len(opening):
+                self._log(calls, aim, (), part - len(opening), begun, length - begun)
             hold.ride = ride.filled(part, self.now + length)
             left -= part
             yield self.wait(max(part * pace, length))
         return True
 
-    def _log(self, calls: StageCalls, aim: Mapping[str, int], steps: tuple[str, ...], count: int, lasts: int) -> None:
-        """Log so many calls in the ride from now on, aimed at pools, with the foreign image once it runs one."""
+    def _log(
+        self, calls: StageCalls, aim: Mapping[str, int], steps: tuple[str, ...], count: int, after: int, lasts: int
+    ) -> None:
+        """Log so many calls in the ride, `after` microseconds from now, aimed at pools, with its foreign image if any."""
         world, hold = self._world, self.hold
         assert hold.ride is not None
         actor = hold.ride.actor
@@ -237,7 +243,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         holder = hold.ride.holder(world, actor, calls.truth)
         pause = 0
         if hold.ride.renews:  # as everybody, it waits for the credentials that it needs
-            pause, rows = hold.sessions.keep(holder, self.now, self.now + lasts)
+            pause, rows = hold.sessions.keep(holder, self.now, self.now + after + lasts)
             for row in rows:
                 self._platform.emit(row)
         spec = ActivitySpec(sequence=steps, spread="even") if steps else ActivitySpec(mix=dict(calls.weights))
@@ -246,7 +252,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
             holder,
             stage=INCIDENT_STAGES.at(self._rows),
             activity=world.activities.add(name, spec).code,
-            start=self.now + pause,
+            start=self.now + after + pause,
             duration=max(lasts - pause, 1),
             events=count,
             outcome=self._platform.outcome() if calls.how == "made" else OUTCOMES[calls.how],

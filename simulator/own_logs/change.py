@@ -49,7 +49,7 @@ def act_out_change(
         for _ in range(burst.times):
             count = max(round(Quantiles.of(burst.count)(rng.random()) * share), 1)
             if made:
-                names = listed(made, burst.activity.steps(made, count), count, rng)
+                names = listed(made, catalogue.opening(burst.activity, made, count, catalogue.operations()), count, rng)
                 times = moments(background, hold, now, len(names), burst_length(burst, rng.random()), rng)
                 blocks.append(events(setting, hold, names, times, burst.targets, False, rng))
             now += burst_pause(burst, rng.random())

@@ -36,11 +36,10 @@ BEAT: Final = 3 * SECOND
 
 
 def listed(weights: Mapping[str, float], steps: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
-    """So many calls, one by one: in their order, or drawn by their weights."""
-    if steps:
-        return list(steps)
+    """So many calls, one by one: the steps in their order, the others drawn by their weights."""
     names, shares = list(weights), np.array(list(weights.values()))
-    return [names[i] for i in rng.choice(len(names), count, p=shares / shares.sum()).tolist()]
+    drawn = rng.choice(len(names), max(count - len(steps), 0), p=shares / shares.sum()).tolist()
+    return [*steps, *(names[i] for i in drawn)]
 
 
 def moments(
@@ -124,7 +123,8 @@ def _event(setting: Setting, hold: LogFoothold, call: Call, donor: int, time: in
 def _refused(background: Background, hold: LogFoothold, call: Call) -> Array:
     """The real events in which the call was refused to the identity."""
     made = background.made(hold.identity, call.rows)
-    return made[background.columns["outcome"][made] == background.vocabulary["outcome"].find("denied")]
+    denied = background.columns["outcome"][made] == background.vocabulary["outcome"].find("denied")
+    return np.asarray(made[denied])
 
 
 def _entity(names: Names, hold: LogFoothold, call: Call, resource: int) -> int:

@@ -211,3 +211,17 @@ def test_what_repeats_refusals_does_nothing_else(strength: float, seed: int) -> 
     allowed = Stub()
     played({"drift": "eager-retry"}, strength, seed, allowed)
     assert not allowed.logged, "nothing is refused, so there is nothing to repeat"
+
+
+@given(TECHNIQUES, STRENGTHS, SEEDS)
+def test_a_call_comes_first_after_those_that_it_needs(technique: Technique, strength: float, seed: int) -> None:
+    made, known = (
+        attempt(Stub(usual=True), technique, {}, strength, np.random.default_rng(seed)).made,
+        catalogue.operations(),
+    )
+    first = catalogue.opening(technique.activity, made, 1, known)
+    if not technique.activity.sequence:
+        for call in made:
+            before = [each for each in known[call].after if each in made]
+            assert set(before) <= set(first)
+            assert call not in first or all(first.index(each) < first.index(call) for each in before)
