@@ -27,7 +27,11 @@ Plain = dict[str, Any]
 MAX_BYTES: Final = 1 << 20
 MAX_NODES: Final = 100_000
 """Values in one file, aliases written out."""
+MAX_CHARACTERS: Final = 4 << 20
+"""Characters of text in one file, aliases written out."""
 MAX_DEPTH: Final = 50
+MAX_PROBLEMS: Final = 20
+"""Problems that one message names."""
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_./-]*|[0-9]+(?:\.[0-9]+)?(?:us|ms|s|m|h|d|/day))(?: [A-Za-z0-9_./-]+)*")
@@ -60,6 +64,9 @@ class ScenarioError(ValueError):
     """A scenario that cannot be used; its text is the message for the person who wrote it, a line a problem."""
 
     def __init__(self, *problems: Problem) -> None:
+        if len(problems) > MAX_PROBLEMS:
+            more = len(problems) - MAX_PROBLEMS
+            problems = (*problems[:MAX_PROBLEMS], Problem(f"and {more:,} more problems"))
         super().__init__(*problems)
         self.problems = problems
 
@@ -102,7 +109,7 @@ def shown(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = repr(value)
+    text = repr(value[:61] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -126,6 +133,9 @@ def read_text(file: Path | Traversable, source: str) -> str:
 
     Raises `ScenarioError` for a file that cannot be read, is too large or is not UTF-8.
     """
+    if isinstance(file, Path) and file.exists() and not file.is_file():
+        kind = "a folder" if file.is_dir() else "a pipe or a device"
+        raise ScenarioError(Problem(f"{source}: is {kind}; expected a file"))
     try:
         with file.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -181,6 +191,7 @@ class _Reader:
         self.source = source
         self.places: dict[KeyPath, Place] = {}
         self.nodes = 0
+        self.characters = 0
 
     def fail(self, message: str, key: KeyPath, node: Node) -> NoReturn:
         raise ScenarioError(Problem(message, key, Place(self.source, node.start_mark.line + 1)))
@@ -244,6 +255,11 @@ class _Reader:
         self.fail(f"the tag {shown(str(node.tag))} is not allowed here; expected plain data", key, node)
 
     def text(self, node: ScalarNode, key: KeyPath) -> str:
+        self.characters += len(node.value)
+        if self.characters > MAX_CHARACTERS:
+            self.fail(
+                f"holds more than {MAX_CHARACTERS >> 20} MiB of text once its aliases are written out", key[:3], node
+            )
         if any("\ud800" <= char <= "\udfff" for char in node.value):
             self.fail("holds half of a surrogate pair, which is no text", key, node)
         return str(node.value)

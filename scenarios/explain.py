@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from scopedrift.scenarios.documents import Document, KeyPath, Problem, ScenarioError, shown, suggestion
+from scopedrift.scenarios.documents import MAX_PROBLEMS, Document, KeyPath, Problem, ScenarioError, shown, suggestion
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
@@ -38,9 +38,9 @@ _BOUNDS: Final[Mapping[str, str]] = {
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """One problem for each thing that is wrong with what was given to `model`."""
     problems = []
-    for each in error.errors(include_url=False):
+    for number, each in enumerate(error.errors(include_url=False)):
         key = each["loc"][:-1] if each["loc"][-1:] == (_OF_A_KEY,) else each["loc"]
-        problems.append(Problem(_message(each, model), key))
+        problems.append(Problem(_message(each, model) if number < MAX_PROBLEMS else each["msg"], key))
     return problems
 
 

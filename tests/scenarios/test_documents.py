@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scopedrift.scenarios import load_text
 from scopedrift.scenarios.documents import (
     MAX_BYTES,
     Place,
@@ -121,6 +122,20 @@ def test_what_an_alias_bomb_costs_does_not_grow_with_what_it_holds(
         return lines_run(refused)
 
     assert cost(12) < 3 * cost(4)  # as the length of the text
+
+
+def test_aliases_to_one_long_text_are_refused() -> None:
+    text = f"a: &a {'x' * 100_000}\nb: [" + "*a, " * 10_000 + "]"
+    with pytest.raises(ScenarioError, match="more than 4 MiB of text once its aliases are written out"):
+        parse(text, "x")
+
+
+def test_a_message_names_twenty_problems_and_counts_the_rest() -> None:
+    text = "name: x\nextends: core-week\n" + "".join(f"unknown{i}: 1\n" for i in range(3_000))
+    with pytest.raises(ScenarioError) as caught:
+        load_text(text)
+    assert len(str(caught.value).splitlines()) == 21
+    assert str(caught.value).endswith("and 2,980 more problems")
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,13 @@ def test_nonsense_names_are_answered_on_one_line(name: str) -> None:
     assert "\n" not in answer and "\0" not in answer and len(answer) < 300
 
 
+def test_a_pipe_is_no_scenario(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert message(load, tmp_path / "pipe.yaml").endswith("is a pipe or a device; expected a file")
+
+
 def test_a_folder_is_no_scenario(tmp_path: Path) -> None:
-    assert message(load, tmp_path).endswith("cannot be read: Is a directory")
+    assert message(load, tmp_path).endswith("is a folder; expected a file")
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from scopedrift.detectors.adapters.libraries import library
 from scopedrift.detectors.adapters.sigma.fields import found, leaves, number, text
 from scopedrift.simulator.records.json_paths import Json, Record
 
 if TYPE_CHECKING:
-    from sigma.types import Placeholder, SigmaCIDRExpression, SigmaType, SpecialChars
+    from sigma.types import Placeholder, SigmaCIDRExpression, SigmaString, SigmaType, SpecialChars
 
 ALIASES: Final = {
     "gcp": {
@@ -124,17 +125,14 @@ def _value(value: SigmaType, loose: bool = False) -> Callable[[Json], bool]:
         options = [_value(option, loose) for option in value.values]
         return lambda seen: any(option(seen) for option in options)
     if isinstance(value, types.SigmaString):
-        flags = re.DOTALL | (0 if isinstance(value, types.SigmaCasedString) else re.IGNORECASE)
-        pattern = re.compile("".join(map(_part, value.s)), flags)
-        match = pattern.search if loose else pattern.fullmatch
-        return lambda seen: seen is not None and match(text(seen)) is not None
+        return _text(value, isinstance(value, types.SigmaCasedString), loose)
     if isinstance(value, types.SigmaBool):
         return lambda seen: text(seen).lower() == str(value.boolean).lower()
     if isinstance(value, types.SigmaNumber):
         return lambda seen: number(seen) == value.number
     if isinstance(value, types.SigmaRegularExpression):
-        switches = [value.sigma_to_python_flags[flag] for flag in value.flags]
-        search = re.compile(str(value.regexp), sum(switches, re.RegexFlag(0))).search
+        flags = "".join(flag.name[0].lower() for flag in value.flags)  # ignore case, multi-line, dot matches all
+        search = _pattern(str(value.regexp), flags).search
         return lambda seen: seen is not None and search(text(seen)) is not None
     if isinstance(value, types.SigmaCIDRExpression):
         return lambda seen: _within(seen, value)
@@ -144,14 +142,47 @@ def _value(value: SigmaType, loose: bool = False) -> Callable[[Json], bool]:
     raise ValueError(f"values of type {type(value).__name__} are not supported")
 
 
-def _part(part: str | SpecialChars | Placeholder) -> str:
+def _text(value: SigmaString, cased: bool, loose: bool) -> Callable[[Json], bool]:
+    """Whether a value is, or with `loose` holds, a text with wildcards."""
+    words = [part for part in value.s if isinstance(part, str)]
+    shape = "".join("t" if isinstance(part, str) else _wildcard(part) for part in value.s)
+    folded = str if cased else str.lower
+    word = folded("".join(words))
+    if shape in ("", "t", "*t", "t*", "*t*"):
+        begins, ends = not loose and not shape.startswith("*"), not loose and not shape.endswith("*")
+        compare = {(1, 1): str.__eq__, (1, 0): str.startswith, (0, 1): str.endswith, (0, 0): str.__contains__}
+        test = compare[begins, ends]
+        return lambda seen: seen is not None and bool(test(folded(text(seen)), word))
+    pieces = [re.escape(part) if isinstance(part, str) else {"*": ".*", "?": "."}[_wildcard(part)] for part in value.s]
+    pattern = _pattern("".join(pieces), "s" if cased else "is")
+    match = pattern.search if loose else pattern.fullmatch
+    return lambda seen: seen is not None and match(text(seen)) is not None
+
+
+def _wildcard(part: SpecialChars | Placeholder) -> str:
     from sigma.types import SpecialChars
 
-    if isinstance(part, str):
-        return re.escape(part)
-    if part in (SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE):
-        return ".*" if part is SpecialChars.WILDCARD_MULTI else "."
+    if part is SpecialChars.WILDCARD_MULTI:
+        return "*"
+    if part is SpecialChars.WILDCARD_SINGLE:
+        return "?"
     raise ValueError("placeholders are not supported: expand them first")
+
+
+def _pattern(expression: str, flags: str) -> re.Pattern[str]:
+    """A regular expression that takes linear time on any text (RE2), whoever wrote it.
+
+    Raises `ValueError` for what only engines that backtrack have: look-around and back-references.
+    """
+    re2 = library("re2", "google-re2", "sigma")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        pattern: re.Pattern[str] = re2.compile(f"(?{flags}){expression}" if flags else expression, options)
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace") if error.args else ""
+        raise ValueError(f"the regular expression {expression[:60]!r} is not one of RE2: {reason}") from None
+    return pattern
 
 
 def _within(seen: Json, wanted: SigmaCIDRExpression) -> bool:

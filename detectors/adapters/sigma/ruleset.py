@@ -39,7 +39,9 @@ def load_rules(path: Path) -> Ruleset:
     from sigma.collection import SigmaCollection
     from sigma.rule import SigmaRule
 
-    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = (
+        sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file()) if path.is_dir() else [path]
+    )
     result = Ruleset()
     known: dict[str, CompiledRule | SigmaCorrelationRule] = {}
     correlations: list[tuple[Path, SigmaCorrelationRule]] = []

@@ -21,6 +21,10 @@ LIMIT: Final = 64 << 20
 """Longest single record or whole document (bytes) that is held in memory."""
 
 SUFFIXES: Final = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".gz", ".parquet")
+MOST_UNPACKED: Final = 256 << 20
+"""Bytes that any gzip file may unpack to; beyond, at most `RATIO` times its size."""
+RATIO: Final = 500
+"""Logs shrink 10 to 60 times (assumed); a gzip bomb about 1,000 times, the most that deflate can do."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
@@ -108,7 +112,7 @@ class Source:
 
     def _unzip(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         unpacker = zlib.decompressobj(wbits=31)
-        read = 0
+        read = given = 0
         for packed in pieces:
             read += len(packed)
             data = packed
@@ -122,6 +126,10 @@ class Source:
                     unpacked = unpacker.decompress(data, PIECE)
                 except zlib.error as error:
                     self.problem = f"damaged gzip near compressed byte {read - len(data)}: {error}"
+                    return
+                given += len(unpacked)
+                if given > MOST_UNPACKED and given > RATIO * read:
+                    self.problem = f"gzip that unpacks to over {RATIO} times its size: read up to {given >> 20} MiB"
                     return
                 if unpacked:
                     yield unpacked

@@ -28,6 +28,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 _EXCERPT: Final = 200
 _SAMPLE: Final = PIECE
 _PROBE: Final = 20
+_GLANCE: Final = 1 << 14
+"""Bytes in which most objects end."""
+_NEXT: Final = b"\n{"
+"""Where the next object probably begins after one that does not end."""
 _MARK: Final = re.compile(rb"[^\s,]")
 _TOKEN: Final = re.compile(rb'["{}\[\]]')
 _IN_STRING: Final = re.compile(rb'["\\]')
@@ -63,6 +67,24 @@ def complete(raw: bytes) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
+
+
+def _length(data: bytes) -> int:
+    """The length of the object that `data` begins with; -1 if it is not JSON or does not end there."""
+    try:
+        return _structure.raw_decode(data.decode("latin-1"))[1]  # one character a byte: positions are offsets
+    except (ValueError, RecursionError):
+        return -1
+
+
+def _problem(data: bytes) -> str | None:
+    """What is wrong with what the brackets say is one object."""
+    try:
+        return None if _structure.raw_decode(data.decode("latin-1"))[1] == len(data) else NOT_JSON
+    except RecursionError:
+        return TOO_DEEP
+    except ValueError:
+        return NOT_JSON
 
 
 def find_end(data: bytes) -> int:
@@ -118,15 +140,17 @@ def values(source: Source) -> Iterator[Value]:
 def _joined(lines: Iterator[Value]) -> Iterator[Value]:
     """Lines of a container runtime; those that go on in the next are one value."""
     held: list[bytes] = []
+    size = 0
     begin: tuple[int, int | None] = 0, None
     for offset, line, raw, problem in lines:
         if not held:
             begin = offset, line
         held.append(raw)
+        size += len(raw)
         found = CONTAINER_LINE.match(raw)
-        if found is None or found[1] == b"F" or sum(map(len, held)) > LIMIT:
+        if found is None or found[1] == b"F" or size > LIMIT:
             yield *begin, b"\n".join(held), problem
-            held = []
+            held, size = [], 0
     if held:
         yield *begin, b"\n".join(held), CUT_OFF
 
@@ -181,7 +205,7 @@ class _Window:
         self.base = base
         self.ended = False
         self._pieces = pieces
-        self._text: str | None = None
+        self._torn = False
 
     @property
     def offset(self) -> int:
@@ -201,7 +225,7 @@ class _Window:
                 break
         else:
             self.ended = True
-        self.base, self.at, self._text = self.offset, 0, None
+        self.base, self.at = self.offset, 0
         self.data = b"".join(parts)
         return len(parts) > 1
 
@@ -222,23 +246,19 @@ class _Window:
                 return b""
 
     def value(self) -> tuple[int, str | None]:
-        """Where in `data` the value at `at` ends (-1: not in memory) and what is wrong with it."""
+        """Where in `data` the object at `at` ends (-1: not in memory) and what is wrong with it."""
+        if (length := _length(self.data[self.at : self.at + _GLANCE])) >= 0:
+            return self.at + length, None
         while True:
-            if self._text is None:
-                self._text = self.data.decode("latin-1")  # one character a byte: positions are offsets
-            problem = NOT_JSON
-            try:
-                return _structure.raw_decode(self._text, self.at)[1], None
-            except RecursionError:
-                problem = TOO_DEEP
-            except ValueError:
-                pass
-            end = _scan(self.data, self.at, 0, _OUTSIDE)[0]
+            # After one that never ends, only as far as the next may begin: to look through all again takes for ever.
+            stop = self.data.find(_NEXT, self.at + 1) if self._torn else -1
+            end = _scan(self.data, self.at, 0, _OUTSIDE, stop if stop >= 0 else None)[0]
             if end >= 0:
-                return end, problem
+                return end, _problem(self.data[self.at : end])
             if self.left > LIMIT:
                 return -1, TOO_LONG
             if self.ended or not self.more():
+                self._torn = True
                 return -1, CUT_OFF
 
     def skip_value(self) -> bool:
@@ -261,15 +281,16 @@ class _Window:
 _OUTSIDE, _INSIDE, _ESCAPED = range(3)
 
 
-def _scan(data: bytes, at: int, depth: int, state: int) -> tuple[int, int, int]:
-    """Where the bracket or string that begins at `at` ends, or -1 with the state to go on with."""
+def _scan(data: bytes, at: int, depth: int, state: int, stop: int | None = None) -> tuple[int, int, int]:
+    """Where the bracket or string that begins at `at` ends before `stop`, or -1 with the state to go on with."""
+    stop = len(data) if stop is None else stop
     while True:
         if state == _ESCAPED:
-            if at >= len(data):
+            if at >= stop:
                 return -1, depth, state
             at, state = at + 1, _INSIDE
         if state == _INSIDE:
-            found = _IN_STRING.search(data, at)
+            found = _IN_STRING.search(data, at, stop)
             if not found:
                 return -1, depth, state
             at = found.end()
@@ -277,7 +298,7 @@ def _scan(data: bytes, at: int, depth: int, state: int) -> tuple[int, int, int]:
             if state == _OUTSIDE and depth == 0:
                 return at, depth, state
             continue
-        found = _TOKEN.search(data, at)
+        found = _TOKEN.search(data, at, stop)
         if not found:
             return -1, depth, state
         at = found.end()
@@ -339,8 +360,8 @@ def _document(window: _Window) -> Iterator[Value]:
             entered.append(mark)
         elif mark == b"{":
             end, problem = window.value()
-            after = window.data.find(b"\n{", window.at) if problem == CUT_OFF else -1
-            before = after if after >= 0 else window.at + _SAMPLE
+            after = window.data.find(_NEXT, window.at) if problem == CUT_OFF else -1
+            before = next((place for place in (end, after) if place >= 0), window.at + _SAMPLE)
             if problem and not entered and _WRAPPER.search(window.data, window.at, before):
                 # one object around everything: its lists are entered
                 window.at += 1

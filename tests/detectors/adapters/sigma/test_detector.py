@@ -54,6 +54,20 @@ def rule(folder: Path, name: str, detection: str, source: str = TRAIL, level: st
     return path
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*a){12}b", "*a*a*a*a*a*a*a*a*b"])
+def test_no_pattern_takes_for_ever(tmp_path, pattern):
+    field = "eventName" if pattern.startswith("*") else "eventName|re"
+    assert not matches(tmp_path, f"  s: {{{field}: '{pattern}'}}\n  condition: s\n", {"eventName": "a" * 5000 + "!"})
+
+
+def test_a_pattern_that_needs_backtracking_costs_its_rule_alone(tmp_path):
+    rule(tmp_path, "good", LOGGING)
+    rule(tmp_path, "look-ahead", "  s: {eventName|re: '(?=Get)G.*'}\n  condition: s\n")
+    loaded = load_rules(tmp_path)
+    assert [each.title for each in loaded.rules] == ["good"]
+    assert {file.stem: "invalid perl operator" in reason for file, reason in loaded.rejected.items()} == {"look-ahead": True}
+
+
 def test_a_rule_file_is_one_in_any_case(tmp_path):
     for name in ("A.YML", "b.Yaml"):
         rule(tmp_path, name, "  s: {eventName: GetObject}\n  condition: s\n").rename(tmp_path / name)
