@@ -65,7 +65,9 @@ def test_a_pattern_that_needs_backtracking_costs_its_rule_alone(tmp_path):
     rule(tmp_path, "look-ahead", "  s: {eventName|re: '(?=Get)G.*'}\n  condition: s\n")
     loaded = load_rules(tmp_path)
     assert [each.title for each in loaded.rules] == ["good"]
-    assert {file.stem: "invalid perl operator" in reason for file, reason in loaded.rejected.items()} == {"look-ahead": True}
+    assert {file.stem: "invalid perl operator" in reason for file, reason in loaded.rejected.items()} == {
+        "look-ahead": True
+    }
 
 
 def test_a_rule_file_is_one_in_any_case(tmp_path):
@@ -211,20 +213,28 @@ organisation: {{projects: 3, tenants: 1}}
 identities: {{excess_privilege: 0.98}}
 novelty: 0
 load: 0.1
-workloads: {{serverless: {{functions: 3}}, runners: {{tenants: 2}}}}
+workloads: {{{workloads}}}
 incidents: [{{attack: {attack}}}]
 """
 
 
-def world(folder: Path, attack: str, horizon: str, operation: str):
-    """The first of some seeds in which the chain comes as far as an operation, and its twin without the incident."""
-    (folder / "scenario.yaml").write_text(SCENARIO.format(attack=attack, horizon=horizon))
+CLOUD_WORK = "serverless: {functions: 6}, runners: {tenants: 2}, training: {pipelines: 2}"
+CLUSTER_WORK = "serverless: {functions: 3}, runners: {tenants: 2}"
+
+
+def worlds(folder: Path, attack: str, horizon: str, operation: str, workloads: str = CLOUD_WORK):
+    """The worlds in which the chain comes as far as an operation, each with its twin without the incident."""
+    (folder / "scenario.yaml").write_text(SCENARIO.format(attack=attack, horizon=horizon, workloads=workloads))
     scenario = load(str(folder / "scenario.yaml"))
     for seed in range(1, 13):
         simulation = simulate(scenario, seed)
         if operation in set(simulation.log.vocabulary["operation"]):
-            return simulation, simulate(scenario, seed, without=simulation.truth.incidents[0].id)
+            yield simulation, simulate(scenario, seed, without=simulation.truth.incidents[0].id)
     raise AssertionError(f"no seed in which {attack} comes to {operation}")
+
+
+def world(*terms):
+    return next(worlds(*terms))
 
 
 def scored(detector: Sigma, log) -> np.ndarray:
@@ -279,10 +289,12 @@ def test_a_privileged_container_is_seen_at_audit_level_request(tmp_path):
     (tmp_path / "rules").mkdir()
     rule(tmp_path / "rules", "privileged", PRIVILEGED, CLUSTER)
     rule(tmp_path / "rules", "privileged pod", PRIVILEGED_POD, CLUSTER)
-    simulation, twin = world(tmp_path, "trivy-litellm", "80d", "create daemonsets")
-    detector = Sigma(rules=str(tmp_path / "rules"))
-    scores = scored(detector, simulation.log)
-    assert not detector.blind and detector.fired["privileged"] and detector.fired["privileged pod"]
+    for simulation, twin in worlds(tmp_path, "trivy-litellm", "80d", "create daemonsets", CLUSTER_WORK):
+        detector = Sigma(rules=str(tmp_path / "rules"))
+        scores = scored(detector, simulation.log)
+        assert not detector.blind and detector.fired["privileged"]
+        if detector.fired["privileged pod"]:  # the chain sometimes makes pods of its own, too
+            break
     assert (simulation.truth.labels(0, len(simulation.log))[scores > 0] == 3).all()
     assert not scored(Sigma(rules=str(tmp_path / "rules")), twin.log).any()
 
