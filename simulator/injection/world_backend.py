@@ -231,7 +231,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
     def _log(
         self, calls: StageCalls, aim: Mapping[str, int], steps: tuple[str, ...], count: int, after: int, lasts: int
     ) -> None:
-        """Log so many calls in the ride, `after` microseconds from now, aimed at pools, with its foreign image if any."""
+        """Log so many calls in the ride, `after` microseconds from now, aimed at pools; a foreign image is kept."""
         world, hold = self._world, self.hold
         assert hold.ride is not None
         actor = hold.ride.actor

@@ -148,11 +148,14 @@ def _text(value: SigmaString, cased: bool, loose: bool) -> Callable[[Json], bool
     shape = "".join("t" if isinstance(part, str) else _wildcard(part) for part in value.s)
     folded = str if cased else str.lower
     word = folded("".join(words))
+    compare: Callable[[str, str], bool]
     if shape in ("", "t", "*t", "t*", "*t*"):
         begins, ends = not loose and not shape.startswith("*"), not loose and not shape.endswith("*")
-        compare = {(1, 1): str.__eq__, (1, 0): str.startswith, (0, 1): str.endswith, (0, 0): str.__contains__}
-        test = compare[begins, ends]
-        return lambda seen: seen is not None and bool(test(folded(text(seen)), word))
+        if begins and ends:
+            compare = operator.eq
+        else:
+            compare = str.startswith if begins else str.endswith if ends else operator.contains
+        return lambda seen: seen is not None and compare(folded(text(seen)), word)
     pieces = [re.escape(part) if isinstance(part, str) else {"*": ".*", "?": "."}[_wildcard(part)] for part in value.s]
     pattern = _pattern("".join(pieces), "s" if cased else "is")
     match = pattern.search if loose else pattern.fullmatch

@@ -97,10 +97,11 @@ def _local_cluster(jobs: int) -> tuple[Any, Any]:
     import distributed
 
     LocalCluster: Any = distributed.LocalCluster
+    Security: Any = distributed.Security
     options: dict[str, Any] = {"processes": False}
     if jobs > 1:  # whoever could connect would run code as the user: a certificate that only this process has
         options = {"processes": True, "host": "127.0.0.1", "protocol": "tls://"}
-        options["security"] = distributed.Security.temporary()
+        options["security"] = Security.temporary()
     pages = "127.0.0.1:0"  # of its own accord, a worker in this process serves them to the whole network
     for left in reversed(range(DEATHS)):
         try:
