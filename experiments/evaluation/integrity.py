@@ -7,9 +7,11 @@ columns, its names, and what is true of them.  A world that changed is worth not
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from scopedrift.detectors.isolation.traces import Traces
 from scopedrift.experiments.evaluation.guard import DetectorError
@@ -30,7 +32,8 @@ def watched(detector: str, world: World) -> Iterator[None]:
     """
     before, traces = fingerprint(world), Traces()
     try:
-        yield
+        with _no_way_out():
+            yield
     finally:
         left = traces.left()
         traces.undo()
@@ -39,6 +42,23 @@ def watched(detector: str, world: World) -> Iterator[None]:
             raise SpoiledWorldError(detector, "leaving its input alone", problem)
     if left:
         raise DetectorError(detector, "leaving the process as it was", left)
+
+
+@contextmanager
+def _no_way_out() -> Iterator[None]:
+    """`os._exit` in here raises: otherwise this process would end as if all had gone well, without a result."""
+    leave, owner = os._exit, os.getpid()
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != owner:  # a process that was forked off
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def fingerprint(world: World) -> str:

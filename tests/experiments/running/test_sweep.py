@@ -153,7 +153,7 @@ def test_a_world_waits_until_a_worker_is_free(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_detector_that_kills_its_worker_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "DEATHS", 1)  # each costs the start of another process
-    (tmp_path / "fatal.py").write_text(FATAL)
+    (tmp_path / "fatal.py").write_text(FATAL.replace("os._exit(9)", "os.kill(os.getpid(), 9)"))
     trusted = f"in-process(detector={tmp_path / 'fatal.py'})"
     text = SUITE.replace("first-seen, rate", f"first-seen, '{trusted}'")
     text = text.replace("seeds: 2", "seeds: 1").replace("[0.0, 1.0]", "[0.0]")
@@ -296,6 +296,25 @@ def test_a_cell_depends_on_files_with_a_space_in_their_path(tmp_path, spec):
     before = code_of(spec.format(file))
     file.write_text(source + "# another\n")
     assert code_of(spec.format(file)) != before
+
+
+DIES_ONCE = """
+import os, signal, sys
+mark = os.environ.get("DIES_ONCE", "")
+if "--multiprocessing-fork" in sys.orig_argv and os.path.exists(mark):
+    os.unlink(mark)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_killed_while_it_starts_costs_a_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DIES_ONCE)
+    (tmp_path / "mark").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("DIES_ONCE", str(tmp_path / "mark"))
+    with client(2, None) as connected:
+        assert connected.submit(int, "7").result() == 7
+    assert not (tmp_path / "mark").exists()
 
 
 def test_nobody_without_the_certificate_reaches_a_local_scheduler() -> None:
