@@ -170,6 +170,9 @@ class Scenario(Model):
     identities: Identities = Field(default=Identities(), description="Workload identities.")
     platform: PlatformSpec = Field(default=PlatformSpec(), description="The shared platform.")
     novelty: Factor = Field(default=1.0, description="Multiplies how often benign workloads do something new.")
+    turns: Factor = Field(
+        default=1.0, description="Multiplies how often benign tasks go on elsewhere, as somebody else, or after hours."
+    )
     errors: Factor = Field(default=1.0, description="Multiplies how often benign workloads fail or are denied.")
     load: Annotated[float, Strict(), Field(gt=0, le=1000, allow_inf_nan=False)] = Field(
         default=1.0, description="Multiplies how much there is to do."

@@ -25,6 +25,7 @@ from scopedrift.simulator.log.event_log import Digest, EventLog
 from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
 from scopedrift.simulator.log.storage import LogWriter
 from scopedrift.simulator.log.truth import Truth
+from scopedrift.simulator.runtime.chores import start_chores
 from scopedrift.simulator.runtime.detours import make_detours
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
@@ -84,6 +85,7 @@ def simulate(
     platform.env.process(platform.rotations())
     for workload in list(world.workloads.values()):
         platform.env.process(make_detours(platform, workload))
+    start_chores(platform)
     start_growth(platform)
     deployment = start_injections(platform, incidents, without, variants)
     platform.decide_by(deployment)

@@ -15,7 +15,7 @@ from typing import Final
 
 from scopedrift.scenarios.catalogue.changes import Burst, Change, Effect, Reach, Surge
 from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, Entry, Kind, Pace
-from scopedrift.scenarios.catalogue.families import CREDENTIAL_STEP, WorkloadFamily
+from scopedrift.scenarios.catalogue.families import CREDENTIAL_STEP, TaskTurns, WorkloadFamily
 from scopedrift.scenarios.catalogue.incidents import Chain, Drift, Enough, Signal, Stage, Technique, Template
 from scopedrift.scenarios.catalogue.operations import Operation, calling_order, opening
 from scopedrift.scenarios.catalogue.parameters import Configurable, Parameter, Values
@@ -47,6 +47,7 @@ __all__ = [
     "Surge",
     "Surroundings",
     "Targets",
+    "TaskTurns",
     "Technique",
     "Template",
     "Values",

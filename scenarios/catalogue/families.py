@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, JsonValue
 
 from scopedrift.scenarios.catalogue.entry import ActivitySpec, Distribution, named
 from scopedrift.scenarios.catalogue.parameters import Configurable
+from scopedrift.scenarios.catalogue.platform import Fraction
 from scopedrift.scenarios.explain import validated
 from scopedrift.scenarios.fields import Count, Model, Text
 
@@ -45,6 +46,25 @@ class Growth(Model):
         return max((number for switch, number in self.identities.items() if parameters[switch]), default=1)
 
 
+class TaskTurns(Model):
+    """Shares of a family's tasks that go on otherwise at some point."""
+
+    moved: Fraction = 0.0
+    """On another node, sometimes from another image."""
+    reissued: Fraction = 0.0
+    """With a new credential, since the old one was refused."""
+    assumed: Fraction = 0.0
+    """Under a role, for a part of the work."""
+    handed_over: Fraction = 0.0
+    """On behalf of somebody else."""
+    resumed: Fraction = 0.0
+    """After hours of silence."""
+
+    def shares(self) -> dict[str, float]:
+        """Those that occur."""
+        return {name: share for name, share in self if share}
+
+
 class WorkloadFamily(Configurable):
     """A family of workloads; a module of the same name under `simulator/workloads/` drives it."""
 
@@ -53,6 +73,7 @@ class WorkloadFamily(Configurable):
     flows: dict[Text, Annotated[tuple[FlowStep, ...], Field(min_length=1)]] = Field(default={})
     """Sequences that obtain a credential on the way, such as `start_up`."""
     calibration: dict[Text, Annotated[Distribution, AfterValidator(_with_source)]] = Field(default={})
+    turns: TaskTurns = TaskTurns()
     kinds: dict[Text, JsonValue] = Field(default={})
     """Kinds of task, or of member; what there is to say of one is the family's own (see `kinds_as`)."""
 

@@ -98,10 +98,22 @@ class _Detours(Model):
     kinds: dict[Text, _DetourKind]
 
 
+class _Chores(Model):
+    per_week: Amount
+    kinds: dict[Text, Annotated[tuple[OperationName, ...], Field(min_length=1)]]
+
+
 class _Outages(Model):
     per_week: Amount
     duration: Distribution
     restarted: Fraction
+
+
+class _Turns(Model):
+    newer_image: Fraction
+    mirrored: Fraction
+    silence_h: Distribution
+    events: Distribution
 
 
 class Surroundings(Model):
@@ -115,6 +127,10 @@ class Surroundings(Model):
     secrets_per_project: Number
     public_images: Fraction
     outside: Fraction
+    other_protocol: Fraction
+    exits: Number
+    by_exit: Fraction
+    exit_days: Amount
     base_images: tuple[Text, ...]
     public_registries: tuple[Text, ...]
 
@@ -129,5 +145,7 @@ class PlatformData(Entry):
     novelty: _Novelty
     growth: _Growth
     detours: _Detours
+    chores: _Chores
     outages: _Outages
+    turns: _Turns
     world: Surroundings

@@ -96,6 +96,7 @@ class ActivityTable:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         self._by_name: dict[str, Activity] = {}
+        self._specs: dict[str, ActivitySpec] = {}
         self._coded: list[Activity] = []
         self._tables: list[Array] = []
         self._spread: list[int] = []
@@ -131,6 +132,7 @@ class ActivityTable:
         listed = tuple(known[each] for each in sequence or spec.operations)
         activity = Activity(len(self._tables), name, listed, len(sequence), spec.per_task)
         self._by_name[name] = activity
+        self._specs[name] = spec
         for part in range(parts):
             self._coded.append(activity)
             codes = [self._operations.codes[chain[part]] for chain in chains]
@@ -159,6 +161,12 @@ class ActivityTable:
     def single(self, operation: Operation) -> Activity:
         """The activity that is one operation again and again."""
         return self._by_name[f"call/{operation.name}"]
+
+    def alone(self, activity: Activity) -> Activity:
+        """The same for one task, where a stage of it stands for many."""
+        if not activity.per_task:
+            return activity
+        return self.add(f"{activity.name}/alone", self._specs[activity.name].model_copy(update={"per_task": 0}))
 
     def arrays(self) -> ActivityArrays:
         """All of them, for look-up by activity code."""

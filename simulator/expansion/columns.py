@@ -14,11 +14,17 @@ from scopedrift.simulator.expansion.delivery import Delivery
 from scopedrift.simulator.expansion.occurrences import Occurrences
 from scopedrift.simulator.expansion.rows import BLOCK, Rows
 from scopedrift.simulator.expansion.tables import DATASET, Tables
-from scopedrift.simulator.log.events import COLUMNS, DTYPES, MISSING, Array
+from scopedrift.simulator.log.events import COLUMNS, DTYPES, MISSING, STREAMS, Array
 from scopedrift.simulator.randomness import TABLE, hash64
 
 Window = tuple[dict[str, Array], Array]
 """The columns of a window (codes of the tables) and the truth code of each event."""
+_CLOUD: Final = STREAMS.index("cloud_audit")
+_EXIT_BITS: Final = 10
+"""Of the hash that chooses resource and size, the bits from here on choose by which address a call is made."""
+_CHOICES: Final = 4096
+_IN_USE: Final = 3
+"""Addresses of a network's proxies at a time (assumed)."""
 _PER_ACTOR: Final = ("identity", "credential_kind", "workload", "task_kind", "project", "image")
 
 
@@ -62,6 +68,7 @@ class ColumnBuilder:
             "task": task,
             "sources": actors["sources"],
             "source": self._source(actors["sources"], task),
+            "proxies": self._tables.other_addresses()[1].take(actors["sources"], mode="clip"),
             "begun": np.where(standing, actors["key_made_at"], rows["anchor"]),
             "half_life": np.where(renewed, actors["half_life"], np.iinfo(np.int64).max),
             "session": session,
@@ -73,6 +80,25 @@ class ColumnBuilder:
         items, start, length = self._tables.pools.arrays()
         place = (task & 0xFFFF) % np.maximum(length[sources], 1)
         return np.where(sources >= 0, items[np.minimum(start[sources] + place, len(items) - 1)], np.int32(MISSING))
+
+    def _leave(self, stages: Rows, row: Array, operation: Array, time: Array, bits: Array, source: Array) -> None:
+        """Let some calls be made by another address of their host, or of its network's proxies: in place."""
+        exits = self._tables.exits
+        draw = (bits >> np.uint64(_EXIT_BITS)).view(np.int64) & (_CHOICES - 1)
+        over, out = (round(share * _CHOICES) for share in (exits.other_protocol, exits.proxies))
+        some = np.flatnonzero(draw < over + out)
+        twins, _ = self._tables.other_addresses()
+        other = some[draw[some] < over]
+        twin = twins.take(source[other])
+        source[other] = np.where(twin >= 0, twin, source[other])
+        other = some[draw[some] >= over]
+        other = other[
+            (self._tables.operations.stream[operation[other]] == _CLOUD) & (stages["proxies"][row[other]] >= 0)
+        ]
+        items, start, length = self._tables.pools.arrays()
+        pool = stages["proxies"][row[other]]
+        place = time[other] // exits.rotation + draw[other] % _IN_USE
+        source[other] = items[start[pool] + place % length[pool]]
 
     def _block(self, stages: Rows, events: Occurrences, at: Array) -> Window:
         """Every column of the events at some positions."""
@@ -92,6 +118,7 @@ class ColumnBuilder:
         size = operations.sizes.ravel().take(operation * TABLE + sized)
         np.putmask(size, outcome > 0, MISSING)
         task, source, job = self._tasks(stages, row, events.index, at)
+        self._leave(stages, row, operation, time, events.second.take(at), source)
         recorded = (job >= 0) & self._delivery.context(operation, task)
         columns: dict[str, Array] = {
             "time": time + self._delivery.skew(operation, source),

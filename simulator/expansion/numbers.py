@@ -39,7 +39,7 @@ STAGES: Final = (TASK_STAGES, INCIDENT_STAGES, RENEWALS, DECISIONS)
 UNRECORDED_TASKS: Final = NumberRange("tasks that no record names", -(1 << 62), -1)
 NO_TASK: Final = -1
 """The task number of what belongs to no task."""
-FAMILY_TASKS: Final = NumberRange("tasks of a workload family, which divides them as it likes", 0, 1 << 33)
+FAMILY_TASKS: Final = NumberRange("tasks of a workload family, which divides them as it likes", 0, 1 << 56)
 CHANGE_TASKS: Final = NumberRange("tasks of benign changes", FAMILY_TASKS.end, 1 << 61)
 INCIDENT_TASKS: Final = NumberRange("tasks that incidents start", CHANGE_TASKS.end, 1 << 62)
 TASKS: Final = (UNRECORDED_TASKS, FAMILY_TASKS, CHANGE_TASKS, INCIDENT_TASKS)

@@ -99,9 +99,9 @@ class Expander:
         count = rows["events"]
         row = np.repeat(np.arange(len(count)), count)
         index = np.arange(len(row)) - (np.cumsum(count) - count).take(row)
-        keys = self._keys(rows).take(row)
+        tasks, keys = (each.take(row) for each in self._keys(rows))
         first, tie = hash64(keys, index * 2), hash64(keys, index * 2 + 1)
-        time, place = self._times(rows, row, index, keys, first)
+        time, place = self._times(rows, row, index, tasks, first)
         operation, outcome, picked = self._calls(rows, row, index, first, tie, place)
         second = tie.copy()
         other = np.flatnonzero(picked != index)
@@ -120,7 +120,7 @@ class Expander:
         )
         return self._delivered(events, operation, faults)
 
-    def _times(self, rows: Rows, row: Array, index: Array, keys: Array, first: Array) -> tuple[Array, Array]:
+    def _times(self, rows: Rows, row: Array, index: Array, tasks: Array, first: Array) -> tuple[Array, Array]:
         """When each event happens, and which part of its stage (or of its task, in a stage of many) is over by then."""
         unit = (first >> np.uint64(32)).view(np.int64) * 2.0**-32
         mode = self._activities.spread[rows["activity"]]
@@ -131,7 +131,7 @@ class Expander:
         time = rows["start"].take(row) + (unit * rows["duration"].take(row)).astype(np.int64)
         if rows["span"].any():
             own = np.flatnonzero((rows["span"] > 0).take(row))
-            time[own], unit[own] = self._paced(rows, row[own], index[own], keys[own], unit[own])
+            time[own], unit[own] = self._paced(rows, row[own], index[own], tasks[own], unit[own])
         return time, unit
 
     def _calls(
@@ -181,7 +181,7 @@ class Expander:
         copy = replace(copy, arrived=copy.time + late, tie=copy.tie + np.uint64(1))
         return Occurrences.joined([events.at(np.flatnonzero(kept)), copy])
 
-    def _paced(self, rows: Rows, row: Array, index: Array, keys: Array, unit: Array) -> tuple[Array, Array]:
+    def _paced(self, rows: Rows, row: Array, index: Array, tasks: Array, unit: Array) -> tuple[Array, Array]:
         """When the events of stages with many tasks happen: in their task's span, which begins with its clump.
 
         Beside it, which part of their task is over by then.
@@ -189,15 +189,16 @@ class Expander:
         size = np.maximum(self._activities.per_task[rows["activity"]], 1)[row]
         task, part = np.divmod(index, size)
         clump, place = np.divmod(task, rows["clump"][row])
-        begins = (hash64(keys ^ _CLUMPS, clump) >> np.uint64(32)) * 2.0**-32 * rows["duration"][row]
-        begins += (hash64(keys ^ _PLACES, task) >> np.uint64(32)) * 2.0**-31 * place * CLUMP_GAP
+        begins = (hash64(tasks ^ _CLUMPS, clump) >> np.uint64(32)) * 2.0**-32 * rows["duration"][row]
+        begins += (hash64(tasks ^ _PLACES, task) >> np.uint64(32)) * 2.0**-31 * place * CLUMP_GAP
         over = (part + unit) / size
         return rows["start"][row] + (begins + over * rows["span"][row]).astype(np.int64), over
 
-    def _keys(self, rows: Rows) -> Array:
+    def _keys(self, rows: Rows) -> tuple[Array, Array]:
+        """The keys of each row's task, and of its stage."""
         actors = self._tables.actors.arrays()
         task = hash64(actors["key"][rows["actor"]], rows["job"] + 1)
-        return hash64(task, rows["stage"])
+        return task, hash64(task, rows["stage"])
 
     def _outcomes(self, rows: Rows, row: Array, operation: Array, draw: Array) -> Array:
         """How calls end, as an index into `OUTCOMES`; `draw` has 16 bits."""

@@ -9,7 +9,7 @@ All of them only grow, and all are numbered as they are made: a log renumbers wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,6 +29,7 @@ class Pools:
         self._items: list[int] = []
         self._start: list[int] = []
         self._known: dict[tuple[int, ...], int] = {}
+        self._arrays: tuple[Array, Array, Array] = (np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64))
 
     def add(self, resources: Iterable[int]) -> int:
         """The pool that holds these resource codes, in this order."""
@@ -40,6 +41,9 @@ class Pools:
             self._items.extend(items)
         return pool
 
+    def __len__(self) -> int:
+        return len(self._start)
+
     def items(self, pool: int) -> list[int]:
         """The resource codes of one pool."""
         stop = self._start[pool + 1] if pool + 1 < len(self._start) else len(self._items)
@@ -47,8 +51,22 @@ class Pools:
 
     def arrays(self) -> tuple[Array, Array, Array]:
         """All items, and each pool's start and length."""
-        start = np.array(self._start, np.int64)
-        return np.array(self._items, np.int32), start, np.diff(np.append(start, len(self._items)))
+        if len(self._arrays[1]) < len(self._start):
+            start = np.array(self._start, np.int64)
+            self._arrays = np.array(self._items, np.int32), start, np.diff(np.append(start, len(self._items)))
+        return self._arrays
+
+
+@dataclass(frozen=True)
+class Exits:
+    """By which other addresses the calls of a host are made now and then."""
+
+    other_protocol: float = 0.0
+    """Share of calls by the host's address under the other protocol, if it has one."""
+    proxies: float = 0.0
+    """Share of cloud calls that leave its network through a proxy, if it has some."""
+    rotation: int = 1
+    """Microseconds for which a proxy keeps an address."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,7 @@ class Actors:
         self._pools: list[list[int]] = []
         self._changed: list[list[int]] = []
         self._arrays: dict[str, Array] = {}
-        self._variants: dict[tuple[int, str, int], int] = {}
+        self._variants: dict[tuple[int, Hashable], int] = {}
 
     def add(self, actor: Actor) -> int:
         """The number of a new actor."""
@@ -123,9 +141,13 @@ class Actors:
 
     def variant(self, number: int, slot: str, pool: int) -> int:
         """The number of an actor that differs in one slot, which is made once."""
-        case = (number, slot, pool)
+        return self.derived(number, (slot, pool), lambda actor: actor.rebound(slot, pool))
+
+    def derived(self, number: int, how: Hashable, make: Callable[[Actor], Actor]) -> int:
+        """The number of an actor that is made from another one, once for each way."""
+        case = (number, how)
         if case not in self._variants:
-            self._variants[case] = self.add(self.all[number].rebound(slot, pool))
+            self._variants[case] = self.add(make(self.all[number]))
         return self._variants[case]
 
     def __getitem__(self, number: int) -> Actor:
@@ -164,6 +186,10 @@ class Tables:
         self.names["operation"] = operations.operations
         self.pools = Pools()
         self.actors = Actors(operations.slots.texts())
+        self.exits = Exits()
+        self._twins: dict[int, int] = {}
+        self._proxies: dict[int, int] = {}
+        self._twin_array = self._proxy_array = np.empty(0, np.int32)
         self._owners: list[int] = []
         self._owner_array = np.empty(0, np.int32)
         self._pool_owners: dict[int, frozenset[str]] = {}
@@ -193,6 +219,34 @@ class Tables:
         """A pool of addresses to call from (names of the column `source`)."""
         return self.pools.add([self.code("source", text) for text in texts])
 
+    def owned(self, pool: int, project: str) -> int:
+        """The resources of a pool that belong to a project."""
+        owner = self.code("project", project)
+        return self.pools.add([item for item in self.pools.items(pool) if self._owners[item] == owner])
+
+    def connect(self, hosts: int, twins: Iterable[str], proxies: int) -> None:
+        """Give the hosts of a pool of addresses another address each, and a pool of proxies to leave by."""
+        codes = [self.code("source", text) for text in twins]
+        self._twins.update(zip(self.pools.items(hosts), codes, strict=True))
+        self._proxies[hosts] = proxies
+
+    def rotated(self, hosts: int, by: int) -> int:
+        """The same addresses in another order, so that each task has another one of them."""
+        items = self.pools.items(hosts)
+        by %= len(items)
+        pool = self.pools.add([*items[by:], *items[:by]])
+        if hosts in self._proxies:
+            self._proxies[pool] = self._proxies[hosts]
+        return pool
+
+    def other_addresses(self) -> tuple[Array, Array]:
+        """By address: that of its host under the other protocol; by pool of hosts: the proxies.  -1 where none is."""
+        if len(self._twin_array) < len(self.names["source"]):
+            self._twin_array = _dense(self._twins, len(self.names["source"]))
+        if len(self._proxy_array) < len(self.pools):
+            self._proxy_array = _dense(self._proxies, len(self.pools))
+        return self._twin_array, self._proxy_array
+
     def projects_of(self, pool: int) -> frozenset[str]:
         """The projects that own the resources of a pool."""
         known = self._pool_owners.get(pool)
@@ -201,3 +255,9 @@ class Tables:
             known = frozenset(self.names["project"][owner] for owner in owners if owner >= 0)
             self._pool_owners[pool] = known
         return known
+
+
+def _dense(some: Mapping[int, int], size: int) -> Array:
+    dense = np.full(size, MISSING, np.int32)
+    dense[list(some)] = list(some.values())
+    return dense

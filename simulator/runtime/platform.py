@@ -15,6 +15,7 @@ from scopedrift.simulator.expansion.rows import NORMAL, OUTAGE, StageRow
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.runtime.decisions import DecisionPoint
+from scopedrift.simulator.runtime.turns import Turns
 from scopedrift.simulator.world.organisation import World
 from scopedrift.simulator.world.policy import Deployment
 from scopedrift.simulator.world.rhythm import WEEK
@@ -115,6 +116,7 @@ class Platform:
         policy = world.scenario.platform.policy
         self._decisions = None if policy == "off" else DecisionPoint(world, recorder, policy)
         self.novelty = NoveltyRate(world)
+        self.turns = Turns(world)
         self._outage_until = 0
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -12,7 +13,8 @@ from scopedrift.simulator.expansion.numbers import UNRECORDED_TASKS
 from scopedrift.simulator.expansion.rows import DENIED, Holder, StageRow
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.runtime.detours import SPAN
-from scopedrift.simulator.runtime.platform import Platform
+from scopedrift.simulator.runtime.platform import Platform, Process
+from scopedrift.simulator.runtime.turns import Turn
 from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.sessions import NEXT_START
@@ -21,6 +23,10 @@ from scopedrift.simulator.world.workload import Detour, Project, Workload
 
 SLACK: Final = 15 * SECOND
 """A session is kept for so long after the stages that use it: one that waits for it may end late (assumed)."""
+AGAIN: Final = 20 * SECOND
+"""What one of many tasks does again as it goes on, it begins within this time (assumed)."""
+ASSUME: Final = "sts.assume-role"
+"""The call by which a task assumes a role."""
 SHORT: Final = 10 * SECOND
 """Stages shorter than this have no room for a detour."""
 
@@ -51,7 +57,7 @@ class BorrowedSession(NamedTuple):
 class Task:
     """A running task: task id, credential session, and the number of its next stage."""
 
-    __slots__ = ("_held", "_holder", "_platform", "_stage", "_trace", "number", "workload")
+    __slots__ = ("_held", "_holder", "_platform", "_stage", "_trace", "_turn", "number", "workload")
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class Task:
         """
         self._platform = platform
         self._stage = 0
+        self._turn = platform.turns.of(workload, workload.actors[kind], number)
         self._held = isinstance(session, BorrowedSession)
         self.workload = workload
         self.number = number
@@ -129,7 +136,68 @@ class Task:
             span=span,
             clump=clump,
         )
-        self._record(row, now)
+        if 0 < activity.per_task < count:
+            self._record(row, now)
+            self._let_some_turn(row, activity)
+        elif self._turn is None or self._stage < self._turn.stages:
+            self._record(row, now)
+        else:
+            row = self._take_turn(row, activity, self._turn)
+            self._record(row, row.start)
+
+    def _take_turn(self, row: StageRow, activity: Activity, turn: Turn) -> StageRow:
+        """Record the part of a stage that comes before a turn; returns the rest, as the task goes on."""
+        self._turn = None
+        if turn.kind == "resumed":
+            self._platform.env.process(self._resume(row, activity, turn))
+            return row
+        if row.events > 1 and not activity.steps:
+            done = 1 + int(turn.where * (row.events - 1))
+            length = max(row.duration * done // row.events, 1)
+            self._record(replace(row, events=done, duration=length), row.start)
+            row = replace(row, start=row.start + length, duration=row.duration - length, events=row.events - done)
+        starts = turn.kind == "moved" and self._trace.flow is not None and not self._held
+        holder, pause = self._platform.turns.changed(self.workload, self._holder, turn, row.start, starts=starts), 0
+        if turn.kind == "assumed":
+            assume = self._platform.world.activities.single(self._platform.world.operations.by_name[ASSUME])
+            self._record(replace(row, stage=self._stage, activity=assume.code, duration=SECOND, events=1), row.start)
+            pause = SECOND
+        else:
+            self._holder, self._held = holder, self._held and turn.kind != "reissued"
+            if starts and self._trace.flow is not None:
+                pause = self.start_up(self._trace.flow, turn.what, row.start)
+                holder = self._holder
+            self._platform.env.process(self._go_on(row.start + pause + SLACK))
+        left = max(row.duration - pause, 1)
+        return replace(row, holder=holder, stage=self._stage, start=row.start + pause, duration=left)
+
+    def _go_on(self, at: int) -> Process:
+        """Let others see how it goes on, once it does."""
+        yield self._platform.wait(max(at - self._platform.now, 0))
+        self._trace.holder = self._holder
+
+    def _let_some_turn(self, row: StageRow, activity: Activity) -> None:
+        """Repeat calls of a few of the tasks that a stage stands for, as they go on."""
+        turns = self._platform.turns
+        found = turns.among(self.workload, self._holder.actor, self.number, row.events // activity.per_task)
+        if found is None:
+            return
+        turn, some = found
+        if turn.kind == "resumed":
+            self._platform.env.process(self._resume(row, activity, turn))
+            return
+        again = copy(self)
+        again._holder = turns.changed(self.workload, self._holder, turn, row.start)
+        start = row.start + row.span + round(turn.length * AGAIN)
+        events = some * activity.per_task
+        again._record(replace(row, holder=again._holder, stage=self._stage, start=start, events=events), row.start)
+        self._stage = again._stage
+
+    def _resume(self, row: StageRow, activity: Activity, turn: Turn) -> Process:
+        """Sleep, and go on as before."""
+        silence, lasts, events = self._platform.turns.resumption(turn)
+        yield self._platform.wait(row.duration + row.span + silence)
+        self.log(self._platform.world.activities.alone(activity), lasts, events, data=row.data)
 
     def _make_detour(self, detour: Detour, duration: int) -> None:
         """Make the calls of a detour, one kind after the other, within `duration`."""
@@ -153,8 +221,17 @@ class Task:
             if pool != MISSING:
                 where = project
                 holder = replace(holder, actor=world.actors.variant(holder.actor, operation.slot, pool))
+        elif operation.slot not in world.actors[holder.actor].pools:
+            pool = world.pool([f"{operation.slot}/{where.name}"], where.name)
+            holder = replace(holder, actor=world.actors.variant(holder.actor, operation.slot, pool))
+        pool = world.actors[holder.actor].pools.get(operation.slot, MISSING)
+        places = world.projects_of(pool) or {where.name}
+        place = where.name if where.name in places else min(places)
+        if len(places) > 1:
+            pool = world.owned(pool, place)
+            holder = replace(holder, actor=world.actors.variant(holder.actor, operation.slot, pool))
         allowed = operation.service in UNGUARDED or allows(
-            world.entitlements.of(identity), operation.service, operation.access, where.name
+            world.entitlements.of(identity), operation.service, operation.access, place
         )
         how = self._platform.outcome() if allowed else DENIED
         now = self._platform.now
@@ -169,17 +246,19 @@ class Task:
         )
         self._record(row, now)
 
-    def start_up(self, activity: Activity, u: float) -> int:
-        """Record a start-up flow that begins now; returns how long it takes (microseconds).
+    def start_up(self, activity: Activity, u: float, at: int | None = None) -> int:
+        """Record a start-up flow that begins now, or later, `at` a time; returns how long it takes (microseconds).
 
         What starts again has a credential session of its own.  It is over when the session also has what is exchanged
         for its first token.
         """
-        now = self._platform.now
+        now = self._platform.now if at is None else at
         if not self._held:
             holder = self._holder
             again = NEXT_START if self._stage else 0
-            self._act_as(replace(holder, session=holder.session + again, anchor=now))
+            self._holder = replace(holder, session=holder.session + again, anchor=now)
+            if at is None:
+                self._trace.holder = self._holder
         duration = start_up_length(u)
         row = StageRow(
             self._holder,

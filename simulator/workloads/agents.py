@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import simpy
 
 from scopedrift.scenarios.fields import Flag, Model, Share, Text
+from scopedrift.simulator.expansion.numbers import FAMILY_TASKS, NumberRange
 from scopedrift.simulator.log.events import DAY, MINUTE, MISSING, SECOND
 from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
@@ -30,8 +31,9 @@ Answer = Generator[simpy.Event, Any, bool]
 """A process that returns whether a person says yes."""
 TURN: Final = 3
 """Events of one turn: model, tool, effect."""
-SUB_TASKS: Final = 1 << 30
-"""Task numbers from here on are parts that other agents handed over."""
+PARTS: Final = NumberRange("parts that other agents handed over", 1 << 52, FAMILY_TASKS.end)
+MOST_SESSIONS, MOST_TURNS = 1 << 22, 1 << 11
+"""More than an agent has at most: 10,000 sessions a day for a year, of `most_calls` turns each."""
 
 
 class Parameters(Model):
@@ -166,7 +168,7 @@ def _agent(platform: Platform, fleet: _Fleet, number: int) -> Process:
     agent, rate = fleet.agents[number], fleet.parameters.sessions_per_day
     draws = Draws(platform.world.seed, NAME, agent.name, of=_SessionDraws)
     users = range(fleet.parameters.users)
-    people = [platform.world.code("on_behalf_of", f"user/{agent.name}-{k:02d}") for k in users]
+    people = agent.principals = [platform.world.code("on_behalf_of", f"user/{agent.name}-{k:02d}") for k in users]
     session = 0
     while rate > 0:
         row = draws.row()
@@ -247,8 +249,13 @@ def _detour(platform: Platform, fleet: _Fleet, task: Task, kind: str, draws: _De
 def _hand_over(platform: Platform, fleet: _Fleet, number: int, session: int, left: int, draws: _RequestDraws) -> None:
     """Another agent does a part, on behalf of this one."""
     other = (number + 1 + int(draws.other * (len(fleet.agents) - 1))) % len(fleet.agents)
-    job = SUB_TASKS + (number << 20) + session * 1024 + left % 1024
+    job = part_number(number, session, left)
     platform.env.process(_part(platform, fleet, fleet.agents[other], job, fleet.agents[number], draws))
+
+
+def part_number(agent: int, session: int, turns: int) -> int:
+    """The number of the part that an agent hands over in a session, with so many of its turns left."""
+    return PARTS.at((agent * MOST_SESSIONS + session) * MOST_TURNS + turns)
 
 
 def _part(platform: Platform, fleet: _Fleet, agent: Workload, job: int, by: Workload, draws: _RequestDraws) -> Process:

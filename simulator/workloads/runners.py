@@ -34,6 +34,8 @@ PARTIAL: Final = 0.5
 """Share of the jobs without whole context that at least carry their task (assumed)."""
 MONTH: Final = WEEK * 30 // 7
 LEGS: Final = 16
+MAINTAINERS: Final = 3
+"""People of a tenant who take over a job (assumed)."""
 TENANT_JOBS: Final = 1 << 20
 """Job numbers of one tenant; tenants of one pool are numbered one after the other."""
 
@@ -216,6 +218,8 @@ def _builds(platform: Platform, pool: _Pool, workload: Workload, number: int, me
     monthly = family.distribution("builds_per_month")(evenly(world.seed, member, NAME, "builds"))
     success = family.distribution("success")(evenly(world.seed, member, NAME, "success"))
     behalf = world.code("on_behalf_of", f"tenant/{workload.name.removesuffix('-ci')}")
+    people = [world.code("on_behalf_of", f"user/{workload.name}-{k}") for k in range(MAINTAINERS)]
+    workload.principals = [behalf, *people]
     tenant = _Tenant(workload, number, success, behalf)
     rate = monthly * (1.0 - followed) * pool.parameters.activity / MONTH
     build, follows = 0, False

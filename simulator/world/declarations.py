@@ -14,7 +14,8 @@ from scopedrift.simulator.world.policy import Deployment, Grant, InventoryEntry,
 
 def declared(world: World) -> Deployment:
     """Scopes, inventory and tool lists of everything in use; the calendar is for changes to fill."""
-    known = [identity for identity in world.identities.values() if not identity.orphaned]
+    roles = world.roles.values() if world.scenario.turns else ()
+    known = [each for each in (*world.identities.values(), *roles) if each.workloads and not each.orphaned]
     teams = {project.name: project.team for project in world.projects}
     return Deployment(
         policy={i.name: Scope(_published(world, i), frozenset(i.registries)) for i in known},

@@ -20,6 +20,12 @@ OUTSIDE: Final = 40
 """Addresses on the Internet that ordinary callers use (assumed)."""
 
 
+def other_protocol(address: str) -> str:
+    """The IPv6 address of a node with an IPv4 address."""
+    _, network, high, low = (f"{int(part):x}" for part in address.split("."))
+    return f"fd00:{network}:{high}::{low}"
+
+
 class Naming:
     """Names one organisation; what is named first is drawn first."""
 

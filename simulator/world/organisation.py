@@ -12,13 +12,13 @@ from typing import Final
 from scopedrift.scenarios import Scenario, catalogue
 from scopedrift.scenarios.documents import Problem, ScenarioError
 from scopedrift.simulator.expansion.activities import Activity, Operations
-from scopedrift.simulator.expansion.tables import Actor, Tables
-from scopedrift.simulator.log.events import MISSING, registry_of
+from scopedrift.simulator.expansion.tables import Actor, Exits, Tables
+from scopedrift.simulator.log.events import DAY, MISSING, registry_of
 from scopedrift.simulator.randomness import generator, key, mix
 from scopedrift.simulator.world.credentials import Credentials
 from scopedrift.simulator.world.entitlements import Entitlements
 from scopedrift.simulator.world.identities import Identity
-from scopedrift.simulator.world.naming import Naming
+from scopedrift.simulator.world.naming import Naming, other_protocol
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
 from scopedrift.simulator.world.rhythm import Rhythm
 from scopedrift.simulator.world.sessions import Sessions
@@ -27,6 +27,8 @@ from scopedrift.simulator.world.workload import Project, Workload
 ACCOUNT_SERVICES: Final = ("metadata", "spire", "oauth", "sts", "containerd", "process", "network")
 """Services every workload calls to exist at all: part of every declared scope."""
 REGION: Final = "eu-west-1"
+ROLE: Final = "operators"
+"""What the role is called that a project's workloads assume."""
 
 
 class World(Tables):
@@ -52,6 +54,11 @@ class World(Tables):
         ]
         self.external = self.addresses(naming.outside())
         """Addresses on the Internet that ordinary callers use too (partners, hosted runners)."""
+        often = scenario.turns
+        self.exits = Exits(holds.other_protocol * often, holds.by_exit * often, round(holds.exit_days * DAY))
+        for project in self.projects:
+            twins = [other_protocol(self.names["source"][node]) for node in self.pools.items(project.nodes)]
+            self.connect(project.nodes, twins, self.sample(self.external, holds.exits, "exits", project.name))
         self.credentials = Credentials(scenario, seed, self.platform, self.activities)
         names = [project.name for project in self.projects]
         self._account = {
@@ -60,6 +67,8 @@ class World(Tables):
             if o.service in ACCOUNT_SERVICES and o.access in ("auth", "read")
         }
         self.entitlements = Entitlements(seed, scenario.identities, self, names)
+        self.roles = {project.name: self._new_identity(f"{project.name}-{ROLE}", project) for project in self.projects}
+        """The role of each project that its workloads assume now and then."""
 
     def rhythm(self, name: str) -> Rhythm:
         """A rhythm of the week, by its name in `platform.yaml`.
@@ -123,11 +132,12 @@ class World(Tables):
             sessions=Sessions(repeated),
         )
         self._families.setdefault(family, []).append(workload)
-        identity.workloads.append(name)
-        if family not in identity.families:
-            identity.families.append(family)
-        identity.registries.add(registry_of(image))
-        identity.declared.update(Grant(service, access, project.name) for service, access in self._account)
+        for each in (identity, self.roles[project.name]):
+            each.workloads.append(name)
+            if family not in each.families:
+                each.families.append(family)
+            each.registries.add(registry_of(image))
+            each.declared.update(Grant(service, access, project.name) for service, access in self._account)
         self._act(workload, kinds, bound)
         kept = [cycle.activity for cycle in repeated]
         for activity in [*activities, *kept]:
@@ -180,7 +190,9 @@ class World(Tables):
             if operation.stream == "agent":
                 continue
             for project in self.projects_of(pools.get(operation.slot, MISSING)) or {workload.project.name}:
-                workload.identity.declared.add(Grant(operation.service, operation.access, project))
+                grant = Grant(operation.service, operation.access, project)
+                workload.identity.declared.add(grant)
+                self.roles[workload.project.name].declared.add(grant)
 
     def allow_tools(self, kind: str, activities: Iterable[Activity]) -> None:
         """Declare the operations that the intent of a kind of task needs."""
@@ -216,8 +228,15 @@ class World(Tables):
         known = self.identities.get(name)
         if known is not None:
             return known
+        identity = self.identities[name] = self._new_identity(account, project, kind, shared=shared, orphaned=orphaned)
+        return identity
+
+    def _new_identity(
+        self, account: str, project: Project, kind: str | None = None, *, shared: bool = False, orphaned: bool = False
+    ) -> Identity:
+        name = f"spiffe://{self.domain}/ns/{project.name}/sa/{account}"
         terms = self.credentials.terms(name, kind)
-        identity = self.identities[name] = Identity(
+        return Identity(
             name=name,
             code=self.code("identity", name),
             project=project.name,
@@ -228,4 +247,3 @@ class World(Tables):
             made_at=terms.made_at,
             orphaned=orphaned,
         )
-        return identity

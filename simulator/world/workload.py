@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from scopedrift.scenarios.catalogue import Operation
+from scopedrift.simulator.randomness import mix
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.sessions import Sessions
 from scopedrift.simulator.world.traces import Traces
+
+FOLDED: Final = 1 << 36
+"""Greater numbers of a workload's sessions are hashed into the range of one workload."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,11 @@ class Workload:
     """Its latest stage: how many events, in how many microseconds."""
     restarts: int = 0
     """Raised by whatever makes it start again: a release, a crash, a rotation."""
+    principals: Sequence[int] = ()
+    """Codes of those on whose behalf its tasks may act."""
     detour: Detour | None = None
     """What its next task also does, outside what is declared."""
 
     def session(self, number: int) -> int:
         """The number of a credential session: distinct for workloads that share an identity."""
-        return (self.number << 40) + number
+        return (self.number << 40) + (number if number < FOLDED else FOLDED + mix(number, self.number) % (1 << 39))

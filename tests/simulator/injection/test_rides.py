@@ -62,9 +62,13 @@ def test_in_a_task_of_others_an_injected_event_has_what_the_task_has(columns: di
 
 def test_where_benign_tasks_act_on_behalf_of_somebody_those_of_incidents_do(columns: dict[str, Array]) -> None:
     kinds, injected, behalf = columns["task_kind"], columns["injected"], columns["on_behalf_of"]
-    always = [k for k in np.unique(kinds[injected & (kinds >= 0)]) if (behalf[(kinds == k) & ~injected] >= 0).all()]
-    assert len(always) >= 3, "kinds of runners and agents"
-    assert (behalf[injected & np.isin(kinds, always)] >= 0).all()
+    mostly = [
+        kind
+        for kind in np.unique(kinds[injected & (kinds >= 0)])
+        if (behalf[(kinds == kind) & ~injected] >= 0).mean() > 0.95
+    ]
+    assert len(mostly) >= 3, "kinds of runners and agents"
+    assert (behalf[injected & np.isin(kinds, mostly)] >= 0).mean() > 0.95
 
 
 def test_nobody_obtains_a_credential_again_that_it_has(columns: dict[str, Array]) -> None:

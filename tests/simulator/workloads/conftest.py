@@ -18,6 +18,7 @@ TINY = {
     "windows": {"baseline": "2d", "calibration": "1d"},
     "organisation": {"projects": 3},
     "identities": {"sharing": 0.0},
+    "turns": 0.0,
 }
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scopedrift.simulator.expansion.numbers import CHANGE_TASKS
+from scopedrift.simulator.workloads.agents import MOST_SESSIONS, PARTS, part_number
+
 FEW = {"agents": 6, "sessions_per_day": 10.0}
 QUIET = {"novelty": 0.0, "errors": 0.0}
 
@@ -95,3 +98,12 @@ def test_calls_per_session_follow_the_published_quantiles(events):
     calls = log[log.operation == "chat"].groupby("task").size()
     assert 12 < calls.median() < 50
     assert 90 < calls.quantile(0.9) < 320
+
+
+def test_parts_have_numbers_of_their_own_in_the_largest_world():
+    agents, sessions, turns = (0, 1, 7_168, 99_999), (0, 1, 1_024, MOST_SESSIONS - 1), (0, 1, 1_023, 1_024, 1_500)
+    numbers = [part_number(a, s, t) for a in agents for s in sessions for t in turns]
+    assert len(set(numbers)) == len(numbers)
+    assert MOST_SESSIONS < PARTS.first <= min(numbers) and max(numbers) < PARTS.end <= CHANGE_TASKS.first
+    with pytest.raises(ValueError, match="parts that other agents handed over"):
+        part_number(1 << 30, 0, 0)

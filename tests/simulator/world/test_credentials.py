@@ -44,6 +44,8 @@ def run() -> Run:
                 horizon: {horizon}
                 windows: {{baseline: 1d, calibration: 1d}}
                 errors: 0.0
+                turns: 0.0
+                novelty: 0.0
                 organisation: {{projects: 2}}
                 identities: {{sharing: 0.3, orphaned: 0.0, credential: {{kind: {kind}}}{more}}}
                 workloads: {workloads}

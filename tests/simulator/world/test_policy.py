@@ -18,6 +18,8 @@ windows: {baseline: 1d, calibration: 1d}
 organisation: {projects: 3}
 platform: {contention: false}
 identities: {sharing: 0.2, orphaned: 0.2}
+novelty: 0.3
+turns: 0.0
 load: 0.5
 workloads: {training: {pipelines: 2}, inference: {services: 4}, serverless: {functions: 8}, runners: {}}
 changes: [{kind: registry-migration, at: 60h, announced: ANNOUNCED}]
@@ -136,7 +138,10 @@ def test_whoever_stays_within_what_is_declared_is_not_touched(run: Run) -> None:
 
 
 def test_a_fully_declared_world_is_the_same_under_any_mode(run: Run) -> None:
-    plain = {"without": ("changes", "incidents", "identities"), "more": "novelty: 0.0\nidentities: {orphaned: 0.0}"}
+    plain = {
+        "without": ("changes", "incidents", "identities", "novelty"),
+        "more": "novelty: 0.0\nidentities: {orphaned: 0.0}",
+    }
     assert run("enforce", **plain).log.digest == run("off", **plain).log.digest
     assert run("log", **plain).log.digest == run("off", **plain).log.digest
 
