@@ -1,9 +1,10 @@
 """Chores: rare and sensitive work that people do by hand, with what a running workload may do.
 
-Somebody restarts a notebook, makes a role, lists functions, or switches a log off.  In each family of workloads all
-kinds of chores take turns: as in a deck of cards, each comes once before one comes again, and at least once before the
-horizon.  So every call that an incident may make is somebody's work, too.  The next task of a workload makes the calls,
-as those of a detour.  Kinds and rates: `chores` in `platform.yaml`; the scenario's `novelty` scales them.
+Somebody restarts a notebook, makes a role, lists functions, or switches a log off.  All kinds of chores take turns, as
+in a deck of cards.  Each family of workloads begins at a place of its own, and does more than half of them before the
+horizon: a few families do all between them.  So calls that an incident may make are somebody's work, too.  The next
+task of a workload makes them, as those of a detour.  Kinds and rates: `chores` in `platform.yaml`; the scenario's
+`novelty` scales them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, key
@@ -21,8 +23,8 @@ from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Detour, Workload
 
-ROUNDS: Final = 1.2
-"""How often the deck is gone through before the horizon, at least (assumed)."""
+ROUNDS: Final = 0.7
+"""How often a family goes through the deck before the horizon, at least (assumed)."""
 TRIED: Final = 24
 """Workloads that are looked at for one that is at work and entitled (assumed)."""
 ROOM: Final = 30 * SECOND
@@ -51,13 +53,14 @@ def _chores(platform: Platform, family: str, workloads: Sequence[Workload]) -> P
     world, spec = platform.world, platform.world.platform.chores
     gap = min(WEEK / (spec.per_week * len(workloads)), world.scenario.horizon / (ROUNDS * len(spec.kinds)))
     gap /= world.scenario.novelty
-    draws, number = Draws(world.seed, "chores", family, of=_Draws), 0
+    deck = sorted(spec.kinds, key=lambda kind: key(world.seed, "chores", kind))
+    families = sorted(catalogue.families())
+    number = families.index(family) * len(deck) // len(families)
+    draws = Draws(world.seed, "chores", family, of=_Draws)
     while True:
         row = draws.row()
         yield platform.wait(world.rhythm("working").wait(platform.now, gap * (0.5 + row.pause)))
-        turn, place = divmod(number, len(spec.kinds))
-        deck = sorted(spec.kinds, key=lambda kind: key(world.seed, "chores", family, turn, kind))
-        calls = [world.operations.by_name[name] for name in spec.kinds[deck[place]]]
+        calls = [world.operations.by_name[name] for name in spec.kinds[deck[number % len(deck)]]]
         if (workload := _somebody(world, workloads, calls, row.workload)) is not None:
             workload.detour = Detour(tuple(calls), _times(row.times), None)
             number += 1
