@@ -94,6 +94,17 @@ def test_every_requirement_of_trust_names_tests_and_audit_rows_that_exist() -> N
             assert known, f"requirement {row[1].strip()}: {name}"
 
 
+def test_trust_lists_every_row_of_the_audit() -> None:
+    from scopedrift.experiments.audit.runner import CHECKS
+
+    page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    folder = ROOT / "experiments" / "audit"
+    for (check, _), name in zip(CHECKS, listed, strict=True):
+        source = (folder / f"{check.__module__.rpartition('.')[2]}.py").read_text(encoding="utf-8")
+        assert f'"{name}"' in source, f"{check.__name__} is not {name}"
+
+
 EXAMPLES = [
     (page, text) for page in PAGES for kind, text in blocks(page) if kind == "python" and "import scopedrift as" in text
 ]
