@@ -57,7 +57,7 @@ class TaskTrace:
         return self.grouped or self.events
 
 
-class Traces:
+class TaskTraces:
     """The tasks of one workload."""
 
     __slots__ = ("_limit", "_live", "_over")

@@ -10,7 +10,7 @@ from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.randomness import mix
 from scopedrift.simulator.world.identities import Identity
 from scopedrift.simulator.world.sessions import Sessions
-from scopedrift.simulator.world.traces import Traces
+from scopedrift.simulator.world.traces import TaskTraces
 
 FOLDED: Final = 1 << 36
 """Greater numbers of a workload's sessions are hashed into the range of one workload."""
@@ -58,7 +58,7 @@ class Workload:
     """Its credential sessions."""
     load: float = 1.0
     """Multiplier of its arrivals; a traffic surge raises it."""
-    traces: Traces = field(default_factory=Traces)
+    traces: TaskTraces = field(default_factory=TaskTraces)
     """Its latest tasks."""
     last_stage: tuple[int, int] | None = None
     """Its latest stage: how many events, in how many microseconds."""
