@@ -2,7 +2,6 @@
 
 Prints, from one run on one machine:
 - exact average precision against scikit-learn's, and that both give the same number;
-- 1,000 bootstrap replicates of average precision that resample whole identities;
 - threshold and alerts for a budget, and a whole cell: `evaluate` with a detector that costs nothing, with peak memory.
 """
 
@@ -22,7 +21,6 @@ from scopedrift.detectors.base import Detector, Scores
 from scopedrift.experiments.evaluation.alerts import Grouped, alerts, threshold_for_budget
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.metrics import average_precision
-from scopedrift.experiments.evaluation.statistics import bootstrap_average_precision, identity_histograms
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
 from scopedrift.simulator.log.truth import ATTACK, Incident, Truth
@@ -153,12 +151,6 @@ def ranking(events: int) -> None:
         assert abs(one - two) < 1e-9, (one, two)
         show(f"average precision, {what}: scikit-learn", f"{theirs:.3f} s")
         show(f"average precision, {what}: ours", f"{ours:.3f} s", f"{theirs / ours:.0f} times as fast; target: 10")
-
-    binned, histograms = timed(lambda: identity_histograms(scores, positive, identity))
-    drawn, interval = timed(lambda: bootstrap_average_precision(histograms, replicates=1_000))
-    show("identity histograms", f"{binned:.2f} s")
-    note = f"AP {interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]; target: about 1 s"
-    show("1,000 bootstrap replicates over identities", f"{drawn:.2f} s", note)
 
     sorting, grouped = timed(lambda: Grouped.of(arrived, identity, scores, HOUR))
     searching, threshold = timed(lambda: threshold_for_budget(grouped, 14.0))

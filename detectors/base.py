@@ -78,6 +78,11 @@ class Detector:
     name: ClassVar[str] = ""
     needs: frozenset[str] = frozenset()
 
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in vars(cls):  # results of a subclass never stand under the name of its parent
+            cls.name = ""
+
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Learn from the baseline window.
 

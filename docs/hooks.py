@@ -249,6 +249,7 @@ def metrics() -> str:
             metric.unit,
             metric.better,
             metric.pooling.value,
+            metric.scale,
             metric.source,
         ]
         for metric in METRICS.values()
@@ -257,7 +258,9 @@ def metrics() -> str:
         "# Metrics\n\nEach is a number of one cell (a detector in one world), a column of the table `cells`."
         " The table `summary` pools it over worlds and adds a 95 % interval in `_low` and `_high`."
         " An *identity-slot* is what one identity does within one cooldown. Undefined values are NaN.\n\n"
-        + _table(["column", "title", "definition", "unit", "better", "over worlds", "source"], rows)
+        + _table(
+            ["column", "title", "definition", "unit", "better", "over worlds", "scale of interval", "source"], rows
+        )
     )
 
 

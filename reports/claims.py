@@ -67,8 +67,8 @@ def each(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 _READING: Final = (
     "A claim holds if the 95 % interval of the difference, on the same worlds, lies wholly on the claimed side of zero."
-    " It does not hold if the interval lies wholly on the other side. Otherwise it is not shown. The intervals resample"
-    " worlds; with fewer than 30 worlds they are somewhat too narrow, so a bound close to zero proves little."
+    " It does not hold if the interval lies wholly on the other side. Otherwise it is not shown. Intervals are over"
+    " worlds."
 )
 
 

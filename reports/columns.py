@@ -46,7 +46,7 @@ TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
     "worlds": _columns("scenario seed digest events# background"),
     "summary": _columns(
         f"""scenario detector {" ".join(f"{name}{end}#" for name in POOLED for end in ("", "_low", "_high"))}
-        seeds# failed# interval sample rank# tied_with minimum_detectable#"""
+        seeds# failed# interval sample remarks rank# tied_with minimum_detectable#"""
     ),
     "rule_summary": _columns(
         """scenario detector rule level status reason events# alerts# true_alarms# false_alarms# false_alarms_per_day#

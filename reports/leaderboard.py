@@ -11,6 +11,7 @@ import pandas as pd
 from scopedrift.reports.drawing import Drawing, render
 from scopedrift.reports.figures import operating_curves, recall_by_template, time_to_detect
 from scopedrift.reports.files import markdown, write_text
+from scopedrift.reports.order import ORDER_WORDS
 from scopedrift.reports.results import recall_frame, results_frame
 from scopedrift.reports.style import Look, looks, matplotlib_settings
 from scopedrift.reports.tables import ReportData, normalise
@@ -20,9 +21,9 @@ from scopedrift.reports.words import summarise
 _DRAWN: Final = (recall_by_template.draw, operating_curves.draw, time_to_detect.draw)
 _READING: Final = (
     "Every detector runs with its default parameters and the same alert budget; days before the test window set its"
-    " threshold. Intervals resample worlds. Detectors without a significant difference in F1 share a rank (paired by"
-    " world, with Holm's correction). Ranks use F1 because recall alone would reward alarms beyond the budget. The"
-    " references `never`, `always`, `random` and `oracle` have no rank."
+    f" threshold. Detectors are ordered {ORDER_WORDS}, because recall at the threshold would reward alarms beyond the"
+    " budget. Detectors are level if they do not differ significantly (paired by world, with Holm's correction)."
+    " Intervals are over worlds. The references `never`, `always`, `random` and `oracle` have no rank."
 )
 
 

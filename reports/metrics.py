@@ -28,6 +28,10 @@ HORIZONS_S: Final[Mapping[str, float]] = {"1h": 3_600.0, "1d": 86_400.0, "7d": 6
 """Times within which the share of detected incidents is stated, in seconds."""
 
 
+Scale = Literal["logit", "log", "identity"]
+"""On which scale a metric's interval is made (`experiments/evaluation/intervals.py`)."""
+
+
 class Pooling(Enum):
     """How the cells of a detector become one number over its worlds."""
 
@@ -54,6 +58,11 @@ class Metric:
     formula: str = ""
     """For a ratio: `sum / sum` over columns of `cells`; a sum is `a + b` or `(a + b)`; its terms may be products."""
     source: str = ""
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of its interval: shares and scores on the logit, what cannot be negative on the logarithm."""
+        return "logit" if self.unit in ("share", "score") else "log"
 
     @property
     def columns(self) -> frozenset[str]:
@@ -99,7 +108,7 @@ _BC: Final = "Brookmeyer and Crowley 1982"
 # fmt: off
 _DECLARED: Final = (
     Metric("threshold", "Threshold", "the detector's score", "",
-           "Events above this score are flagged: the lowest within the budget in the calibration window.", _NEVER),
+           "Events above this score are flagged: the lowest that promises to stay within the budget.", _NEVER),
     Metric("precision", "Precision", "share", "higher",
            "Incidents caught / (incidents caught + false alarms). An incident counts once, however often it alarmed.",
            _R, "detected / (detected + false_positives)"),
@@ -108,6 +117,10 @@ _DECLARED: Final = (
            _R, "detected / incidents"),
     Metric("f1", "F1", "share", "higher", "The harmonic mean of precision and recall; 0 without alerts.",
            _R, "2 * detected / (detected + incidents + false_positives)"),
+    Metric("recall_at_equal_alarms", "Recall at equal false alarms", "share", "higher",
+           "Recall at the lowest threshold at which the test window has no more false alarms than the budget: the same"
+           " cost for every detector. It is chosen with hindsight, so it compares detectors and promises nothing.",
+           _R, "recall_at_equal_alarms * incidents / incidents"),
     Metric("incidents", "Incidents", "incidents", "", "Incidents that could be detected in the test window."),
     Metric("detected", "Incidents caught", "incidents", "higher", "Incidents with a flagged event in the test window."),
     Metric("false_positives", "False alarms", "alerts", "lower", "Alerts whose opening event belongs to no incident."),
@@ -137,6 +150,10 @@ _DECLARED: Final = (
            _R, "false_positives / test_days"),
     Metric("calibration_alerts_per_day", "Alerts a day while calibrating", "per day", "",
            "Alerts a day in the calibration window at the threshold."),
+    Metric("calibration_days", "Days of calibration", "days", "", "Length of the calibration window."),
+    Metric("expected_per_day", "Expected a day", "per day", "",
+           "False alarms a day if nothing changes after calibration: its alerts, at least one, / its days.",
+           _R, "expected_per_day * calibration_days / calibration_days"),
     Metric("events", "Events", "events", "", "Events of the calibration and test windows."),
     Metric("identities", "Identities", "identities", "", "Identities active in the test window."),
     Metric("test_days", "Days of test", "days", "", "Length of the test window."),

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from scopedrift.reports.drawing import Drawing, render
 from scopedrift.reports.figures import FIGURES, time_line
 from scopedrift.reports.files import write_inputs, write_quotable, write_text
+from scopedrift.reports.order import ORDER_WORDS
 from scopedrift.reports.page import render_page
 from scopedrift.reports.results import HEADINGS, causes_frame, recall_frame, results, results_frame, slices_frame
 from scopedrift.reports.style import Look, looks, matplotlib_settings
@@ -82,6 +83,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         slices=slices_frame(data),
         told=FINDINGS_TOLD,
         headings=HEADINGS,
+        order=ORDER_WORDS,
         rows=results(data),
         several=len(data.scenarios) > 1,
         sections=sections,

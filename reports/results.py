@@ -16,14 +16,15 @@ from scopedrift.reports.text import DASH, cause_words, duration, number, percent
 from scopedrift.reports.words import Counts, count
 
 SHOWN: Final = (
-    *("recall", "precision", "realised_per_day", "budget_per_day", "time_to_detect_median_s"),
+    *("recall_at_equal_alarms", "partial_area", "f1", "recall", "precision"),
+    *("budget_per_day", "expected_per_day", "realised_per_day", "time_to_detect_median_s"),
     *("detected_before_impact", "average_precision"),
 )
 """The metrics of the main table, in order."""
 HEADINGS: Final = (
     *("Detector", "Rank", METRICS["detected"].title),
     *(METRICS[name].title for name in SHOWN),
-    *("Runs", "Knowledge used"),
+    *("Runs", "Knowledge used", "Remarks"),
 )
 
 STRENGTHS = (0.0, 0.33, 0.67, 1.0)
@@ -144,11 +145,12 @@ def _values(data: ReportData, detector: str) -> tuple[Value, ...]:
         *(metric(name) for name in SHOWN),
         Value(runs, "", float(total.seeds)),
         Value(", ".join(known) or "log only"),
+        Value("" if row is None else str(row["remarks"])),
     )
 
 
 def _rank(row: pd.Series | None) -> Value:
-    """The rank, and how many detectors are level with it."""
+    """The place in the order, and how many detectors are level with it."""
     if row is None or math.isnan(float(row["rank"])):
         return Value(DASH, "", math.inf)
     ties = len([name for name in str(row["tied_with"]).split(", ") if name])

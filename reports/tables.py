@@ -7,6 +7,7 @@ is there. Any table may be empty.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from scopedrift.reports.columns import TABLES, Kind
+from scopedrift.reports.order import HEADLINE, TIES, placed
 from scopedrift.reports.text import clean
 
 
@@ -44,14 +46,15 @@ class ReportData:
 
     @property
     def detectors(self) -> list[str]:
-        """Names of the detectors: best recall first, then by name; the reference detectors last."""
+        """Names of the detectors in their one order (`reports.order`); the reference detectors last."""
         found: set[str] = set()
         for name in ("cells", "summary", "incidents", "alerts", "curves"):
             found.update(getattr(self, name)["detector"])
-        source = self.summary if len(self.summary) else self.cells  # the recall that is shown: over all incidents
-        recall = source.groupby("detector")["recall"].mean().fillna(-1.0).to_dict()
-        real = sorted((d for d in found if d not in self.references), key=lambda d: (-float(recall.get(d, -1.0)), d))
-        return real + [d for d in self.references if d in found]
+        source = self.summary if len(self.summary) else self.cells
+        means = source.groupby("detector")[[HEADLINE, TIES]].mean()
+        known = {str(name): (float(row[HEADLINE]), float(row[TIES])) for name, row in means.iterrows()}
+        real = {name: known.get(name, (math.nan, math.nan)) for name in found if name not in self.references}
+        return [*placed(real), *(name for name in self.references if name in found)]
 
     @property
     def references(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from scopedrift.reports.order import HEADLINE
 from scopedrift.reports.survival import survival
 from scopedrift.reports.tables import ReportData
 from scopedrift.reports.text import (
@@ -73,6 +74,10 @@ class Counts:
     realised: float
     low: float
     high: float
+    equal: float
+    """Incidents caught at equal false alarms; NaN: unknown."""
+    equal_low: float
+    equal_high: float
     abstained: float
     """Share of events without a score."""
 
@@ -108,6 +113,9 @@ def count(data: ReportData, detector: str) -> Counts:
         realised=_first(summary, "realised_per_day", realised),
         low=_first(summary, "recall_low") * incidents,
         high=_first(summary, "recall_high") * incidents,
+        equal=_first(summary, HEADLINE) * incidents,
+        equal_low=_first(summary, f"{HEADLINE}_low") * incidents,
+        equal_high=_first(summary, f"{HEADLINE}_high") * incidents,
         abstained=float(fine["abstained"].sum() / max(fine["events"].sum(), 1)),
     )
 
@@ -121,8 +129,12 @@ def find(data: ReportData, detector: str, total: Counts) -> Finding:
     if total.incidents:
         lead = f"At a budget of {rate_words(total.budget)}, " if total.budget > 0 else ""
         fast, slow = _speed(rows, total)
-        parts = [_share(total) + _interval(total), *fast, *_kinds(rows, total)]
+        parts = [_share(total.caught, total.incidents) + _interval(total.low, total.high), *fast, *_kinds(rows, total)]
         sentences = [f" catches {', '.join(parts)}."]
+        if lead and math.isfinite(total.equal):
+            lead = f"At {rate_words(total.budget)} in the test window, "
+            equal = _share(round(total.equal), total.incidents) + _interval(total.equal_low, total.equal_high)
+            sentences = [f" catches {equal}.", f"Its threshold from before the test catches {', '.join(parts)}."]
         if total.caught and rows["impact_at"].notna().any():
             early = _part(int(rows.loc[rows["detected"], "before_impact"].sum()), total.caught)
             sentences.append(
@@ -135,19 +147,19 @@ def find(data: ReportData, detector: str, total: Counts) -> Finding:
     return Finding(lead, detector, " ".join(sentences), tuple(_remarks(total)))
 
 
-def _share(total: Counts) -> str:
-    noun = "incident" if total.incidents == 1 else "incidents"
-    if total.caught == 0:
-        return f"none of {total.incidents:,} {noun}"
-    if total.caught == total.incidents:
-        return f"the only {noun}" if total.incidents == 1 else f"all {total.incidents:,} {noun}"
-    return f"{total.caught:,} of {total.incidents:,} {noun}"
+def _share(caught: int, incidents: int) -> str:
+    noun = "incident" if incidents == 1 else "incidents"
+    if caught == 0:
+        return f"none of {incidents:,} {noun}"
+    if caught == incidents:
+        return f"the only {noun}" if incidents == 1 else f"all {incidents:,} {noun}"
+    return f"{caught:,} of {incidents:,} {noun}"
 
 
-def _interval(total: Counts) -> str:
-    if not (math.isfinite(total.low) and math.isfinite(total.high)) or round(total.low) == round(total.high):
-        return ""  # if none or all are caught, resampling gives an interval without width, which means nothing
-    return f" (95 % interval {round(total.low):,} to {round(total.high):,})"
+def _interval(low: float, high: float) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)) or round(low) == round(high):
+        return ""
+    return f" (95 % interval {round(low):,} to {round(high):,})"
 
 
 def _speed(rows: pd.DataFrame, total: Counts) -> tuple[list[str], list[str]]:
@@ -251,7 +263,7 @@ def _reference(detector: str, what: str, total: Counts) -> str:
         return f"{detector}, which {what}" + (f", raises {_a_day(total.realised)}" if known else "")
     cost = f" at {_a_day(total.realised)}" if known else ""
     cost = " without a false alarm" if total.realised == 0 else cost
-    return f"{detector}, which {what}, catches {_share(total)}{cost}"
+    return f"{detector}, which {what}, catches {_share(total.caught, total.incidents)}{cost}"
 
 
 def _opening(data: ReportData, totals: dict[str, Counts]) -> str:
@@ -280,7 +292,8 @@ def _resolution(data: ReportData, seeds: int) -> str:
     if not math.isfinite(least):
         return ""
     small = f" Fewer than {ENOUGH_WORLDS} worlds are a small sample." if seeds < ENOUGH_WORLDS else ""
-    return f" With this many worlds, a difference in F1 of {number(least)} or more is significant.{small}"
+    differs = f"a difference in recall at equal false alarms of {number(least)} or more is significant"
+    return f" With this many worlds, {differs}.{small}"
 
 
 def _first(frame: pd.DataFrame, column: str, otherwise: float = math.nan) -> float:

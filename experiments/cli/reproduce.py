@@ -43,9 +43,17 @@ def reproduce(
         print_json({**found.facts, "path": str(out), **shown})
         return
     if found.board:
-        columns = ["Scenario", "Detector", "Rank", "Incidents caught", "Precision", "Recall", "False alarms a day"]
+        columns = [
+            "Scenario",
+            "Detector",
+            "Rank",
+            "Recall at equal false alarms",
+            "F1",
+            "False alarms a day",
+            "Remarks",
+        ]
         rows = found.board.table[columns].to_numpy().tolist()
-        print_table("Leaderboard, with 95 % intervals", columns, rows, right=columns[3:])
+        print_table("Leaderboard, with 95 % intervals", columns, rows, right=columns[3:-1])
         print(f"page: {out / 'leaderboard' / 'leaderboard.md'}\n")
     if found.claims is not None:
         _print_claims(found.claims)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from scopedrift.results import Results
 
 FINDINGS: Final = 3
-"""Number of detectors to describe in words, best recall first; the report describes all."""
+"""Number of detectors to describe in words, in order; the report describes all."""
 COLUMNS: Final = (
-    "Detector", "Incidents caught", "Precision", "Recall", "False alarms a day", "Median time to detect"
+    "Detector", "Recall at equal false alarms", "Incidents caught", "Precision", "Recall", "False alarms a day",
+    "Median time to detect", "Remarks",
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def print_results(results: Results) -> None:
     for scenario, mine in found.groupby("Scenario", sort=False):
         if several:
             print(scenario)
-        print_table(f"{scenario}, with 95 % intervals", COLUMNS, mine[list(COLUMNS)].to_numpy().tolist(), COLUMNS[1:])
+        print_table(f"{scenario}, with 95 % intervals", COLUMNS, mine[list(COLUMNS)].to_numpy().tolist(), COLUMNS[1:-1])
         print_rules(rules[rules["scenario"] == scenario] if len(rules) else rules)
         if several:
             print()

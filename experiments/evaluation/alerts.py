@@ -18,6 +18,8 @@ import numpy as np
 
 from scopedrift.simulator.log.events import Array
 
+ROUNDING: Final = 1e-6
+"""What a budget times days may be short of a whole number."""
 _ROUNDS: Final = 2_000
 """Alerts one after the other in one run of events, after which `_cover` follows pointers instead."""
 
@@ -140,24 +142,37 @@ def alerts(arrived: Array, identity: Array, scores: Array, threshold: float, coo
 
 
 def threshold_for_budget(calibration: Grouped, allowed: float) -> float:
-    """The lowest score of the calibration window at which it has at most `allowed` alerts.
+    """The threshold that promises `allowed` alerts in a fresh window as long as this one.
+
+    It leaves as many alerts as are allowed, k, and lies just below the score of the k-th.  Of fresh data like this, k
+    alerts are expected above the k-th score.  At the (k+1)-th score, as strict flagging suggests, k + 1 would be: the
+    gap between both belongs to the next alert.  If not even one alert is allowed, it is the highest score, above which
+    one is expected.
+    """
+    lowest = lowest_within(calibration, allowed)
+    higher = calibration.scores[calibration.scores > lowest]
+    return float(np.nextafter(higher.min(), -np.inf)) if len(higher) else lowest
+
+
+def lowest_within(window: Grouped, allowed: float) -> float:
+    """The lowest score of a window at which that window itself has at most `allowed` alerts; the highest if none has.
 
     Only scores that occurred are candidates, and flagging is strict: events tied at the threshold all stay below it,
     so a tie can never overspend, and a detector that gives every event the same score flags nothing.  Without any
     score (no event, or only abstentions) there is nothing to set a threshold on: +inf, and nothing is ever flagged.
     """
-    candidates = np.sort(calibration.scores)
+    candidates = np.sort(window.scores)
     if not len(candidates):
         return float("inf")
-    low, high = 0, len(candidates) - 1  # the highest score is never above itself: `high` always keeps to the budget
+    low, high = 0, len(candidates) - 1  # nothing is above the highest score
     while low < high:
         middle = (low + high) // 2
-        flagged = calibration.above(candidates[middle])
-        if np.count_nonzero(_cover(flagged.keys, flagged.cooldown_us)) <= allowed:
+        flagged = window.above(candidates[middle])
+        if np.count_nonzero(_cover(flagged.keys, flagged.cooldown_us)) <= allowed + ROUNDING:
             high = middle
         else:
             low = middle + 1
-            calibration = flagged
+            window = flagged
     return float(candidates[high])
 
 

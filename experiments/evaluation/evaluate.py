@@ -9,6 +9,7 @@ Units: times in microseconds, except where a name ends in `_s` (seconds) or `day
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
@@ -30,7 +31,6 @@ from scopedrift.experiments.evaluation.oracle import informed
 from scopedrift.experiments.evaluation.scoring import Budget, Opening, fit_and_score
 from scopedrift.experiments.evaluation.windows import Windows, World
 from scopedrift.simulator.log.events import Array
-from scopedrift.simulator.randomness import key
 
 NAN: Final = float("nan")
 
@@ -91,7 +91,7 @@ def evaluate(
 
     A copy of `detector` runs; it sees event batches and the knowledge that it `needs` (less `withhold`), never the
     truth.  The budget is the scenario's unless given; `name` replaces the detector's in the results; `seed` (one that
-    follows from the world's unless given) is for detectors that draw random numbers.  One that runs in this process
+    follows from the history unless given) is for detectors that draw random numbers.  One that runs in this process
     without being built in must leave the world and the process as they were.
 
     Raises `DetectorError` if the detector fails, `ValueError` for a negative budget or an empty batch.
@@ -103,8 +103,9 @@ def evaluate(
     name = name or name_of(detector)
     used = _knowledge(detector, withhold, name)
     windows = Windows.of(world.scenario, world.log)
+    seed = detectors_seed(world.log.arrived[windows.baseline.start : windows.baseline.stop]) if seed is None else seed
     try:
-        knowledge = Knowledge.of(world.deployment, used, seed=detectors_seed(world.seed) if seed is None else seed)
+        knowledge = Knowledge.of(world.deployment, used, seed=seed)
     except ValueError as error:
         raise DetectorError(name, "declaring its needs", str(error)) from error
     informed_one = informed(detector, world.truth, windows.calibration.start)
@@ -151,9 +152,14 @@ def evaluate_safely(
         return Evaluation(world.scenario.name, world.seed, name, "failed", str(error), known, run_as(detector), spoiled)
 
 
-def detectors_seed(seed: int) -> int:
-    """The seed that detectors draw from on a world: one from which the world cannot be simulated."""
-    return key(seed, "detectors") >> 33
+def detectors_seed(history: Array) -> int:
+    """The seed that detectors draw from on a world: a hash of when the events of their history arrived.
+
+    It varies between worlds, is the same on every machine, and says nothing that the history does not say.
+    """
+    return int.from_bytes(
+        hashlib.blake2b(np.ascontiguousarray(history, "<i8").tobytes(), digest_size=4).digest(), "little"
+    )
 
 
 def _knowledge(detector: Detector, withhold: Iterable[str], name: str) -> tuple[str, ...]:

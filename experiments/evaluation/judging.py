@@ -56,23 +56,31 @@ def judge(world: World, windows: Windows, scored: Scored, budget: Budget) -> Jud
         "partial_area_10": metrics.partial_area(best, slots, test.days, 10 * budget.per_day) if budget.per_day else NAN,
         "abstained": float(np.count_nonzero(np.isnan(scored.scores))),
         "budget_per_day": budget.per_day,
-        "calibration_alerts_per_day": _per_day(scored, windows.calibration),
+        **_calibrated(scored, windows.calibration),
         "events": float(len(scored.scores)),
         "fit_seconds": scored.fit_seconds,
         "score_seconds": scored.score_seconds,
     }
+    curve = metrics.operating_curve(grouped, bad, best, test.days, also=(scored.threshold,))
+    values["recall_at_equal_alarms"] = metrics.recall_at_equal_alarms(curve, budget.per_day)
     alarmed = values["false_positives"] / len(slots) if len(slots) else NAN
     values["false_positive_rate"] = alarmed
     for share in PREVALENCES:
         at = metrics.precision_at_prevalence(values["recall"], alarmed, share)
         values[f"precision_at_prevalence_{share:.0e}"] = at
-    curve = metrics.operating_curve(grouped, bad, best, test.days, also=(scored.threshold,))
     at_budgets = metrics.recall_at_budgets(scored.calibration, windows.calibration.days, grouped, bad, best, test.days)
     return Judged(raised, matching, values, tuple(curve), at_budgets)
 
 
-def _per_day(scored: Scored, calibration: Window) -> float:
-    return scored.calibration.count(scored.threshold) / calibration.days if calibration.days else NAN
+def _calibrated(scored: Scored, calibration: Window) -> dict[str, float]:
+    """What the calibration window has at the threshold, and promises."""
+    count, days = scored.calibration.count(scored.threshold), calibration.days
+    promised = max(count, 1) if np.isfinite(scored.threshold) else count
+    return {
+        "calibration_alerts_per_day": count / days if days else NAN,
+        "calibration_days": days,
+        "expected_per_day": promised / days if days else NAN,
+    }
 
 
 def _counted(matching: Matching, raised: Alerts, scored: Scored, test: Window, people: int) -> dict[str, float]:

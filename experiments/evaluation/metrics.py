@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.experiments.evaluation.alerts import Grouped, threshold_for_budget
+from scopedrift.experiments.evaluation.alerts import ROUNDING, Grouped, threshold_for_budget
 from scopedrift.simulator.log.events import Array
 
 NAN: Final = float("nan")
@@ -182,6 +182,15 @@ def operating_curve(
         test = test.above(threshold)
         found.append(operating_point(test, bad, incidents, days, threshold))
     return found[::-1]
+
+
+def recall_at_equal_alarms(curve: Sequence[Point], budget_per_day: float) -> float:
+    """The highest recall of an operating curve at no more than so many false alarms a day; NaN without incidents.
+
+    `operating_curve` has a point wherever recall changes, so nothing lies between its points.
+    """
+    within = [point.recall for point in curve if point.false_positives_per_day <= budget_per_day + ROUNDING]
+    return max(within, default=NAN)
 
 
 def recall_at_budgets(

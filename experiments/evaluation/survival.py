@@ -13,13 +13,16 @@ long it could have been detected (ignored where there is a delay).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from scopedrift.experiments.evaluation.intervals import spread_of, t_quantile
 from scopedrift.simulator.log.events import Array
 
-NAN = float("nan")
+NAN: Final = float("nan")
+GROUPS: Final = 200
+"""Groups of units that are left out one at a time, at most."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,50 @@ def restricted_mean(delay: Array, follow_up: Array, tau: float) -> float:
 
 
 def weighted(delay: Array, follow_up: Array, weights: Array, tau: float) -> tuple[Array, Array]:
-    """Median (NaN: not reached) and restricted mean for each row of `weights`, which counts every incident.
-
-    The rows of `weights` are the replicates of a bootstrap: all curves are computed at once.
-    """
-    delay = np.asarray(delay, float)
+    """Median (NaN: not reached) and restricted mean for each row of `weights`, which counts every incident."""
     if not len(delay):
         return np.full(len(weights), NAN), np.full(len(weights), NAN)
+    times, share, some = _shares(delay, follow_up, weights)
+    half = share <= 0.5 + 1e-12
+    median = np.where(half.any(axis=1), times[np.argmax(half, axis=1)], NAN)
+    edges = np.minimum(np.concatenate([[0.0], times, [tau]]), tau)
+    area = np.column_stack([np.ones(len(weights)), share]) @ np.diff(np.maximum.accumulate(edges))
+    return np.where(some, median, NAN), np.where(some, area, NAN)
+
+
+def clustered(delay: Array, follow_up: Array, unit: Array, tau: float) -> tuple[tuple[float, float], float, int]:
+    """Over units that were drawn independently (worlds): the median's 95 % interval, the restricted mean's standard
+    error, and the number of units.
+
+    Both come from leaving out one unit at a time (one group of units where there are more than `GROUPS`).  The median's
+    bounds are the times at which S, on the log-log scale, does not differ from one half (Brookmeyer and Crowley 1982,
+    with a variance that knows the units).  A NaN bound is not reached.
+    """
+    groups = np.unique(unit, return_inverse=True)[1].ravel() % GROUPS
+    count = int(groups.max(initial=-1)) + 1
+    if count < 2:
+        return (NAN, NAN), NAN, count
+    without = (groups[None, :] != np.arange(count)[:, None]).astype(float)
+    error = spread_of(weighted(delay, follow_up, without, tau)[1])
+    times, share, _ = _shares(delay, follow_up, np.vstack([np.ones(len(without[0])), without]))
+    whole, rest = share[0], share[1:]
+    se = np.sqrt((count - 1) / count * ((rest - rest.mean(axis=0)) ** 2).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = 1.0 / (whole * np.log(whole))
+        z = (np.log(-np.log(0.5)) - np.log(-np.log(whole))) / np.abs(slope * se)
+    z = np.where((whole <= 0.0) | (whole >= 1.0) | (se == 0.0), np.where(whole > 0.5, np.inf, -np.inf), z)
+    z = np.where(np.abs(whole - 0.5) < 1e-12, 0.0, z)
+    reach = t_quantile(count, 0.95)
+    return (_first(times, z <= reach), _first(times, z < -reach)), error, count
+
+
+def _first(times: Array, where: Array) -> float:
+    return float(times[np.argmax(where)]) if where.any() else NAN
+
+
+def _shares(delay: Array, follow_up: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Ascending times, S at them for each row of `weights`, and whether a row counts any incident at all."""
+    delay = np.asarray(delay, float)
     missed = np.isnan(delay)
     times = np.where(missed, follow_up, delay)
     order = np.lexsort((missed, times))  # at the same time, detections come before the ends of follow-ups
@@ -103,12 +143,7 @@ def weighted(delay: Array, follow_up: Array, weights: Array, tau: float) -> tupl
     at_risk = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
     gone = np.where(missed, 0.0, weights)
     share = np.cumprod(1.0 - np.divide(gone, at_risk, out=np.zeros_like(at_risk), where=at_risk > 0), axis=1)
-    some = at_risk[:, 0] > 0
-    half = share <= 0.5 + 1e-12
-    median = np.where(half.any(axis=1), times[np.argmax(half, axis=1)], NAN)
-    edges = np.minimum(np.concatenate([[0.0], times, [tau]]), tau)
-    area = np.column_stack([np.ones(len(weights)), share]) @ np.diff(np.maximum.accumulate(edges))
-    return np.where(some, median, NAN), np.where(some, area, NAN)
+    return times, share, at_risk[:, 0] > 0
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MARKER: Final = "run.json"
 """The file that marks a folder of results."""
 FINDINGS: Final = 3
-"""Number of detectors that a notebook describes in words, best recall first; the report describes all."""
+"""Number of detectors that a notebook describes in words, in order; the report describes all."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,7 +98,7 @@ class Results:
 
     @property
     def words(self) -> list[str]:
-        """The results in words: the incidents, then each detector, best recall first."""
+        """The results in words: the incidents, then each detector, in order."""
         from scopedrift.reports.tables import normalise
         from scopedrift.reports.words import summarise
 

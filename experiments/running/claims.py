@@ -1,7 +1,7 @@
 """Testing claims: the sweep of a claim, what it measured at each setting, and whether the claim held.
 
 A claim compares two sides on the same worlds (see `scenarios.claim`).  Every measure is a ratio of sums over worlds,
-and its intervals resample worlds, as everywhere (`experiments.statistics`).  A claim *holds* only if the 95 % interval
+with an interval over worlds, as everywhere (`evaluation.intervals`).  A claim *holds* only if the 95 % interval
 of the paired difference lies on the claimed side of zero, *does not hold* if it lies on the other side, and is *not
 shown* otherwise.
 """
@@ -13,20 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.experiments.evaluation.statistics import (
-    REPLICATES,
-    Interval,
-    cluster_bootstrap,
-    percentile_interval,
-    ratio,
-    resample,
-)
+from scopedrift.experiments.evaluation.intervals import Interval, difference_interval, interval
 from scopedrift.experiments.evaluation.tables import Tables
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.selection import asked_for
 from scopedrift.experiments.running.sweep import sweep
 from scopedrift.reports.columns import TABLES
-from scopedrift.reports.metrics import METRICS
+from scopedrift.reports.metrics import METRICS, Scale
 from scopedrift.scenarios.claim import OF_THE_WORLD, Claim
 from scopedrift.simulator.log.events import Array
 
@@ -86,7 +79,7 @@ def judge(claim: Claim, tables: Tables) -> ExaminedClaim:
     names = asked_for(claim.detectors)
     sides = {(s, d): _sums(claim, tables, s, d) for s in claim.settings for d in names}
     points = tuple(
-        MeasuredSetting(setting, "" if claim.measure in OF_THE_WORLD else name, cluster_bootstrap(*sums))
+        MeasuredSetting(setting, "" if claim.measure in OF_THE_WORLD else name, interval(*sums, _scale(claim)))
         for (setting, name), sums in sides.items()
     )
     settings = list(claim.settings)
@@ -98,14 +91,15 @@ def judge(claim: Claim, tables: Tables) -> ExaminedClaim:
     return ExaminedClaim(claim, points, difference, verdict(difference, claim.expect))
 
 
-def paired(one: tuple[Array, Array], other: tuple[Array, Array], *, seed: int = 0) -> Interval:
-    """Difference of two pooled ratios over the same worlds; its interval resamples worlds."""
-    worlds = len(one[0])
-    estimate = float(ratio(*one)[0] - ratio(*other)[0])
-    if worlds < 2:
-        return Interval(estimate, NAN, NAN, worlds)
-    weights = resample(worlds, REPLICATES, seed)
-    return Interval(estimate, *percentile_interval(ratio(*one, weights) - ratio(*other, weights)), worlds)
+def paired(one: tuple[Array, Array], other: tuple[Array, Array]) -> Interval:
+    """Difference of two pooled ratios over the same worlds, with its interval."""
+    return Interval(*difference_interval(one, other), len(one[0]))
+
+
+def _scale(claim: Claim) -> Scale:
+    if claim.measure in OF_THE_WORLD:
+        return "logit" if claim.measure == "impact_share" else "log"
+    return METRICS[claim.measure].scale
 
 
 def verdict(difference: Interval, expect: str) -> str:

@@ -24,7 +24,7 @@ from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.isolation.apart import Apart
 from scopedrift.detectors.isolation.placement import as_asked, place, run_as
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, threshold_for_budget
+from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, lowest_within
 from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores, guarded, name_of
 from scopedrift.experiments.evaluation.rules import untold_rules
 from scopedrift.experiments.progress import Progress, silent
@@ -171,7 +171,7 @@ def _raised(arrived: Array, identity: Array, scores: Array, top: int) -> Alerts:
     """At most `top` alerts; more only where they tie at the highest score."""
     if np.isnan(scores).all():  # it abstained throughout
         return alerts(arrived, identity, scores, np.inf, COOLDOWN_US)
-    threshold = threshold_for_budget(Grouped.of(arrived, identity, scores, COOLDOWN_US), top)
+    threshold = lowest_within(Grouped.of(arrived, identity, scores, COOLDOWN_US), top)
     highest = np.nanmax(scores) if np.isfinite(threshold) else threshold
     if threshold >= highest > np.nanmin(scores):
         threshold = float(np.nextafter(highest, -np.inf))

@@ -18,7 +18,8 @@ import numpy as np
 from scopedrift.detectors.isolation.placement import as_asked, place
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
-from scopedrift.experiments.evaluation.statistics import Difference, Interval, cluster_bootstrap, paired_difference
+from scopedrift.experiments.evaluation.intervals import Interval, interval
+from scopedrift.experiments.evaluation.statistics import Difference, paired_difference
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables, tables
 from scopedrift.experiments.progress import Progress, part_of, silent
@@ -64,7 +65,7 @@ class Tuned:
         content: dict[str, object] = {
             "detector": self.detector,
             "parameters": dict(self.parameters),
-            "threshold": _rounded(self.threshold),
+            "threshold": _exact(self.threshold),
             "alert_budget": format_rate(self.scenario.evaluation.alert_budget),
             "cooldown": format_duration(self.scenario.evaluation.cooldown),
             "learning_period": format_duration(self.scenario.windows.baseline),
@@ -81,9 +82,13 @@ class Tuned:
         return f"# Tuned on simulated worlds of {self.scenario.name}; judged on others.\n" + write(content)
 
 
-def _rounded(interval: Interval) -> dict[str, float]:
+def _exact(interval: Interval) -> dict[str, float]:
     values = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-    return {name: float(f"{value:.6g}") for name, value in values.items() if value == value}
+    return {name: value for name, value in values.items() if value == value}
+
+
+def _rounded(interval: Interval) -> dict[str, float]:
+    return {name: float(f"{value:.6g}") for name, value in _exact(interval).items()}
 
 
 def tune(
@@ -162,7 +167,7 @@ def _judged(found: Searched, scenario: Scenario, seeds: Sequence[int], progress:
         held_out=held,
         difference=paired_difference(cells, "tuned", "default", "f1"),
         threshold=_thresholds(tuned),
-        alerts_per_day=cluster_bootstrap(mine["alerts"].to_numpy(float), mine["test_days"].to_numpy(float)),
+        alerts_per_day=interval(mine["alerts"].to_numpy(float), mine["test_days"].to_numpy(float), "log"),
         identities=round(float(mine["identities"].mean())),
         missed=_missed(held["incidents"]),
     )

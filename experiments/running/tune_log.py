@@ -21,7 +21,7 @@ from scopedrift.detectors.isolation.placement import as_asked, divided, place
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
 from scopedrift.experiments.evaluation.guard import DetectorError
-from scopedrift.experiments.evaluation.statistics import Interval, cluster_bootstrap
+from scopedrift.experiments.evaluation.intervals import Interval, interval
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.search import Objective, Parameters, Trial, TuneError, search, worth
 from scopedrift.scenarios.documents import write
@@ -88,7 +88,7 @@ class TunedLog:
         content: dict[str, object] = {
             "detector": self.detector,
             "parameters": dict(self.parameters),
-            "threshold": float(f"{self.threshold:.6g}"),
+            "threshold": self.threshold,
             "alert_budget": format_rate(self.budget_per_day),
             "cooldown": format_duration(self.cooldown_us),
             "learning_period": _about(self.learning_us),
@@ -168,7 +168,7 @@ def alert_rate(opened_at: Array, since: int, until: int) -> Interval:
     high = float(chi2.ppf(0.975, 2 * count + 2)) / 2 / days
     if (parts := int(days)) >= LEAST_DAYS:
         per_part = np.histogram(opened_at, parts, (since, until))[0]
-        drawn = cluster_bootstrap(per_part, np.full(parts, days / parts))
+        drawn = interval(per_part, np.full(parts, days / parts), "log")
         low, high = min(low, drawn.low), max(high, drawn.high)
     return Interval(count / days, low, high, count)
 

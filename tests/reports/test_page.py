@@ -224,13 +224,14 @@ def test_several_scenarios(make_world: Callable[..., dict[str, pd.DataFrame]], t
 
 
 @pytest.mark.usefixtures("words")
-def test_the_best_recall_that_is_shown_comes_first(
+def test_the_best_recall_at_equal_alarms_comes_first(
     make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path
 ) -> None:
     """Worlds with few incidents count as much as others in a mean over worlds, but not in the recall of them all."""
     tables = make_world(seeds=2, detectors=("first-seen", "rate"), each=1)
-    tables["summary"]["recall"] = tables["summary"]["detector"].map({"first-seen": 0.5, "rate": 0.6})
-    tables["cells"]["recall"] = tables["cells"]["detector"].map({"first-seen": 0.9, "rate": 0.8})
+    for table, values in (("summary", (0.5, 0.6)), ("cells", (0.9, 0.8))):
+        of = dict(zip(("first-seen", "rate"), values, strict=True))
+        tables[table]["recall_at_equal_alarms"] = tables[table]["detector"].map(of)
     text = Page(write_report(tables, tmp_path, title="t", meta={})).text
     assert 0 < text.index("rate catches") < text.index("first-seen catches")
 

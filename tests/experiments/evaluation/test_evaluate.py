@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,13 @@ from hypothesis import strategies as st
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.builtin.references import Always, Never, Oracle
+from scopedrift.experiments.evaluation.alerts import alerts
 from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.reports.metrics import METRICS
 from scopedrift.simulator.log.events import HOUR, EventBatch
+from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 
 def test_figures_of_a_cell(small: Callable[..., Any], an_incident: Callable[..., Any], by_bytes: Detector) -> None:
@@ -26,7 +31,7 @@ def test_figures_of_a_cell(small: Callable[..., Any], an_incident: Callable[...,
     one = an_incident(first_observable_at=onset, impact_at=onset + 4 * HOUR)
     world = small(hours, who, bytes_, attacks=[(4, 0, 0), (5, 0, 0), (6, 0, 0)], incidents=[one])
     found = evaluate(by_bytes, world.with_terms(0.5))
-    assert found.threshold == 3  # one alert in two days: the event of 5 bytes
+    assert found.threshold == np.nextafter(5, 0)  # one alert in two days: the event of 5 bytes
     expected = {
         "precision": 0.5,
         "recall": 1.0,
@@ -49,6 +54,9 @@ def test_figures_of_a_cell(small: Callable[..., Any], an_incident: Callable[...,
         "average_precision": (1 / 1 + 2 / 2 + 3 / 4) / 3,
         "average_precision_incidents": 1.0,
         "calibration_alerts_per_day": 0.5,
+        "calibration_days": 2.0,
+        "expected_per_day": 0.5,
+        "recall_at_equal_alarms": 1.0,  # half a false alarm a day in four days is two, and there is one
         "events": 7,
         "identities": 2,
         "test_days": 4.0,
@@ -169,3 +177,89 @@ incidents: [{attack: rogue-job, count: 6}, {drift: adjacent-training-data, count
     assert sum(incident.primed_at >= 0 for incident in world.truth.incidents) > 3
     found = evaluate(Oracle(), world).metrics
     assert found["recall"] == 1 and found["false_positives"] == 0
+
+
+@dataclass
+class Sandbag(Detector):
+    """Another detector's scores, but none in the calibration window: silent there, loud afterwards."""
+
+    until: int
+    name = "sandbag"
+
+    def score(self, batch: EventBatch) -> Any:
+        return np.where(batch["arrived"] < self.until, -1.0, batch["bytes"].astype(float))
+
+
+def test_silence_while_calibrating_gains_nothing_at_equal_alarms_and_is_remarked_on(
+    randomly: Callable[..., Any], by_bytes: Detector
+) -> None:
+    parts = []
+    for seed in range(6):
+        world = randomly(seed, events=900, levels=5_000).with_terms(3.0)
+        parts += [tables(evaluate(d, world), world) for d in (by_bytes, Sandbag(world.scenario.calibration_end_us))]
+    summary = combine(parts)["summary"].set_index("detector")
+    honest, cheat = summary.loc["by-bytes"], summary.loc["sandbag"]
+    assert cheat["recall"] > honest["recall"], "it buys recall with false alarms"
+    assert cheat["recall_at_equal_alarms"] == honest["recall_at_equal_alarms"]
+    assert "no alert while calibrating" in cheat["remarks"] and "times its budget" in cheat["remarks"]
+    assert "no alert while calibrating" not in honest["remarks"]
+
+
+def test_recall_at_equal_alarms_is_the_best_that_a_threshold_within_the_budget_finds(
+    randomly: Callable[..., Any], by_bytes: Detector
+) -> None:
+    for seed in range(10):
+        world = randomly(seed).with_terms(1.5)
+        found = evaluate(by_bytes, world)
+        assert found.windows is not None and found.matching is not None
+        test = found.windows.test
+        best = 0.0
+        for threshold in np.unique(found.test_scores()):
+            raised = alerts(
+                world.log.arrived[test.start : test.stop],
+                world.log.batch(test.start, test.stop)["identity"],
+                found.test_scores(),
+                threshold,
+                HOUR,
+            )
+            bad = world.truth.labels(test.start, test.stop)[raised.opening] >= SCOPE_DRIFT
+            if np.count_nonzero(~bad) <= 1.5 * test.days:
+                best = max(best, np.mean([d.score > threshold for d in found.matching.detections]))
+        assert found.metrics["recall_at_equal_alarms"] == pytest.approx(best)
+
+
+def test_scores_without_meaning_realise_the_budget(randomly: Callable[..., Any]) -> None:
+    """The threshold has no bias: of exchangeable scores, as many alarms occur as the budget allows."""
+
+    class Noise(Detector):
+        name = "noise"
+
+        def fit(self, history: EventBatch, knowledge: Any) -> None:
+            self.rng = np.random.default_rng(knowledge.seed)
+
+        def score(self, batch: EventBatch) -> Any:
+            return self.rng.random(len(batch))
+
+    world = randomly(0, events=4_000, attacks=0, people=400).with_terms(2.0, cooldown=1)
+    rates = [evaluate(Noise(), world, seed=seed).metrics["realised_per_day"] for seed in range(300)]
+    error = np.std(rates) / np.sqrt(len(rates))
+    assert abs(np.mean(rates) - 2.0) < 3 * error, (np.mean(rates), error)
+
+
+def test_the_detectors_seed_is_made_of_the_history_alone(randomly: Callable[..., Any]) -> None:
+    seeds: list[int] = []
+
+    class Asks(Detector):
+        name = "asks"
+
+        def fit(self, history: EventBatch, knowledge: Any) -> None:
+            seeds.append(knowledge.seed)
+
+        def score(self, batch: EventBatch) -> Any:
+            return np.zeros(len(batch))
+
+    one, same, other = randomly(1), replace(randomly(1), seed=987), randomly(2)
+    for world in (one, same, other):
+        evaluate(Asks(), world)
+    assert seeds[0] == seeds[1], "the world's seed has no part in it"
+    assert seeds[0] != seeds[2]

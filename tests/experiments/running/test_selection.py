@@ -43,3 +43,23 @@ def test_two_files_may_name_their_detectors_alike_and_what_is_asked_for_twice_is
         (tmp_path / file).write_text(MINE.format(name="mine"))
     specs = ["./one.py", "rate", "./two.py", "rate", "rate( volume=1 )", "rate(volume=1)"]
     assert asked_for(specs) == ["mine", "rate", "./two.py", "rate(volume=1)"]
+
+
+def test_a_detector_that_subclasses_a_built_in_is_called_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "from scopedrift.detectors.builtin.first_seen import FirstSeen\n\n\nclass Quieter(FirstSeen):\n    pass\n"
+    )
+    found = resolve(["./mine.py"])
+    assert "Quieter" in found and "first-seen" not in found
+    assert "Quieter" in resolve([found["Quieter"]]), "as an object, too"
+
+
+def test_every_built_in_detector_has_a_name_of_its_own() -> None:
+    from scopedrift.detectors import loading
+    from scopedrift.experiments.evaluation.guard import name_of
+    from scopedrift.experiments.running.selection import default_detectors
+
+    assert [name_of(loading.load(name)) for name in default_detectors()] == default_detectors()

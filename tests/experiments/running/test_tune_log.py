@@ -43,6 +43,7 @@ def untold(log):
 
 
 def test_threshold_and_expected_alerts_are_those_of_an_evaluation(untold, tmp_path):
+    untold = untold.at_budget(30.0)
     found = tune_log("rate", untold, tmp_path, trials=5)
     assert found.trials == () and found.missed is None and found.default is None
     assert found.parameters == loading.load("rate").parameters()
