@@ -105,13 +105,13 @@ def first_of(name: str, count: int) -> tuple[int, ...]:
     return ranges()[name].seeds[:count]
 
 
-def described(seeds: Sequence[int]) -> str:
-    """Which worlds these are and what they are for, in words.
+def described(seeds: Sequence[int], kind: str = "") -> str:
+    """Which worlds these are and what they are for (unless `kind` says it), in words.
 
     >>> described(range(5)), described((3, 1000))
     ('0 to 4 (development)', '3, 1000 (development, published)')
     """
-    kinds = ", ".join(dict.fromkeys(map(range_of, seeds)))
+    kinds = kind or ", ".join(dict.fromkeys(map(range_of, seeds)))
     return f"{', '.join(f'{a} to {b}' if b > a else str(a) for a, b in _runs(seeds))} ({kinds})"
 
 

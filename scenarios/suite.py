@@ -33,6 +33,7 @@ from scopedrift.scenarios.explain import validated
 from scopedrift.scenarios.fields import Factor, Flag, Model, Rate, Share, Size, Slug, Text, fail
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.schema import Scenario
+from scopedrift.scenarios.seal import Seal
 from scopedrift.scenarios.seeds import Seeds, fit_for_results
 
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -157,10 +158,21 @@ class Plan:
 
     suite: Suite
     variants: tuple[Variant, ...]
+    seal: Seal | None = None
+    """What makes its worlds, if they are sealed: the suite's seeds are their numbers then."""
 
     def with_detectors(self, detectors: Sequence[str]) -> Plan:
         """The same plan for other detectors."""
         return replace(self, suite=self.suite.model_copy(update={"detectors": tuple(detectors)}))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of its worlds."""
+        return self.suite.seeds if self.seal is None else self.seal.seeds(self.suite.seeds)
+
+    def sealed(self, seal: Seal) -> Plan:
+        """The same plan on sealed worlds."""
+        return replace(self, seal=seal)
 
     def with_seeds(self, seeds: tuple[int, ...]) -> Plan:
         """The same plan on other worlds."""
@@ -172,6 +184,7 @@ class Plan:
         content = {
             "variants": [(variant.label, variant.scenario.digest()) for variant in self.variants],
             "seeds": self.suite.seeds,
+            **({"seal": self.seal.hash} if self.seal else {}),
             "detectors": self.suite.detectors,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

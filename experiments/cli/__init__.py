@@ -30,6 +30,7 @@ from scopedrift.experiments.cli.reproduce import reproduce
 from scopedrift.experiments.cli.run import run
 from scopedrift.experiments.cli.schema import schema
 from scopedrift.experiments.cli.score import score
+from scopedrift.experiments.cli.seal import seal_app
 from scopedrift.experiments.cli.show import show
 from scopedrift.experiments.cli.simulate import simulate
 from scopedrift.experiments.cli.sweep import sweep
@@ -66,6 +67,7 @@ app.command("check")(check)
 app.command("audit")(audit)
 app.command("realism")(realism)
 app.add_typer(new_app, name="new")
+app.add_typer(seal_app, name="seal")
 app.command("sweep")(sweep)
 app.command("gate")(gate)
 app.command("tune")(tune)

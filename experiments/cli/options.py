@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,10 @@ from scopedrift.experiments.errors import UsageError
 
 SeedsOption = Annotated[
     str, typer.Option("--seeds", metavar="SEEDS", help="Worlds: number (from seed 0), range (100-119) or list (3,5).")
+]
+
+SealOption = Annotated[
+    Path | None, typer.Option("--seal", help="File with a secret that makes the worlds (see `scopedrift seal`).")
 ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import scopedrift as sd
+from scopedrift.experiments.cli.options import SealOption
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
 from scopedrift.experiments.folders import RUNS
 
@@ -20,6 +21,9 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only three worlds, the first and last settings, and the suite quick.")
     ] = False,
+    suite: Annotated[str | None, typer.Option(help="Suite of the leaderboard. Default: full-2.")] = None,
+    seal: SealOption = None,
+    rules: Annotated[str | None, typer.Option(help="Folder of Sigma rules that get a row of the leaderboard.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Number of local processes.")] = 1,
     out: Annotated[Path, typer.Option(help="Output folder for pages, tables and figures.")] = RUNS
     / "reproduce"
@@ -28,10 +32,13 @@ def reproduce(
 ) -> None:
     """Reproduce the published results; a stopped run resumes where it left off."""
     from scopedrift.experiments.running.claims import ClaimError
+    from scopedrift.reproducing import QUICK_SUITE, SUITE, board_plan
 
+    chosen = suite or (QUICK_SUITE if quick else SUITE)
+    board = board_plan(chosen, quick=quick, seal=seal, rules=rules)
     try:
         with progress("reproducing the published results") as show:
-            found = sd.reproduce(names or (), out, quick=quick, jobs=jobs, progress=show)
+            found = sd.reproduce(names or (), out, quick=quick, board=board, jobs=jobs, progress=show)
     except ClaimError as error:
         remark(str(error))
         raise typer.Exit(1) from None

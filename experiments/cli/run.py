@@ -10,7 +10,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
-from scopedrift.experiments.cli.options import SeedsOption, seeds_of
+from scopedrift.experiments.cli.options import SealOption, SeedsOption, seeds_of
 from scopedrift.experiments.cli.output import print_json, progress, records
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import new_folder, run_folder
@@ -19,6 +19,7 @@ from scopedrift.experiments.folders import new_folder, run_folder
 def run(
     scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder written by `inject`.")],
     seeds: SeedsOption = "5",
+    seal: SealOption = None,
     detector: Annotated[
         list[str] | None,
         typer.Option(help="Detector: name, module:Class or file.py:Class. Repeatable. Default: all built-in."),
@@ -37,9 +38,11 @@ def run(
     """Run detectors over simulated worlds and report precision, false alarms and time to detect."""
     from scopedrift.judging import taking_part
     from scopedrift.results import MARKER
+    from scopedrift.scenarios.seal import Seal
     from scopedrift.worlds import World, at_budget, scenario_or_world
 
-    worlds = seeds_of(seeds)
+    numbers = seeds_of(seeds)
+    worlds = Seal.read(seal).worlds(numbers) if seal else numbers
     chosen = at_budget(scenario_or_world(scenario), budget)
     terms = chosen.scenario if isinstance(chosen, World) else chosen
     detectors = taking_part(chosen, detector, isolation(in_process, require_isolation))

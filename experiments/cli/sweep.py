@@ -9,6 +9,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
+from scopedrift.experiments.cli.options import SealOption
 from scopedrift.experiments.cli.output import print_json, print_paragraph, progress, records
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import RUNS
@@ -16,6 +17,7 @@ from scopedrift.experiments.folders import RUNS
 
 def sweep(
     suite: Annotated[str, typer.Argument(help="Suite name or file.")],
+    seal: SealOption = None,
     jobs: Annotated[int, typer.Option(min=1, max=4_096, help="Number of local processes.")] = 1,
     cluster: Annotated[str | None, typer.Option(help="Dask scheduler address, e.g. tcp://host:8786.")] = None,
     out: Annotated[Path | None, typer.Option(help="Sweep folder. Finished cells in it are not run again.")] = None,
@@ -27,9 +29,11 @@ def sweep(
     """Run a suite; a stopped sweep resumes where it left off."""
     from scopedrift.experiments.running.selection import resolve
     from scopedrift.judging import placed
+    from scopedrift.scenarios.seal import Seal
     from scopedrift.scenarios.suite import load_suite
 
     plan = placed(load_suite(suite), None, isolation(in_process, require_isolation))
+    plan = plan.sealed(Seal.read(seal)) if seal else plan
     resolve(plan.suite.detectors)  # report a wrong name before a tracking store is made
     name, place = plan.suite.name, out or RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}"
     with tracked(track, f"sweep {name}", {"suite": name, "suite_digest": plan.digest}) as parent:

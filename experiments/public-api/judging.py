@@ -16,7 +16,7 @@ from scopedrift.detectors.registry import reference
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.evaluation import evaluate as evaluation
 from scopedrift.experiments.evaluation.summary import combine
-from scopedrift.experiments.evaluation.tables import tables
+from scopedrift.experiments.evaluation.tables import Tables, tables
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running import run as running
 from scopedrift.experiments.running import sweep as sweeping
@@ -24,6 +24,7 @@ from scopedrift.experiments.running.ablation import ablation
 from scopedrift.experiments.running.selection import default_detectors, labelled, log_only_detectors, resolve
 from scopedrift.results import Results
 from scopedrift.scenarios.schema import Scenario
+from scopedrift.scenarios.seal import SealedWorlds
 from scopedrift.scenarios.seeds import described, parse_seeds
 from scopedrift.scenarios.suite import Plan, load_suite
 from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
@@ -86,7 +87,7 @@ def run(
     scenario: ScenarioLike | World,
     detectors: Detectors | None = None,
     *,
-    seeds: SeedsLike = 5,
+    seeds: SeedsLike | SealedWorlds = 5,
     alert_budget: str | float | None = None,
     ablate: bool = False,
     isolation: Isolation = "on",
@@ -100,8 +101,8 @@ def run(
     Args:
         scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder written by `inject`.
         detectors: One or several. Default: all built-in detectors that can run (on a log: those that need only it).
-        seeds: Number of worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`. Ignored for a single
-            world.
+        seeds: Number of worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`, or sealed ones
+            (`scopedrift.scenarios.seal`). Ignored for a single world.
         alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day. Default: the scenario's.
         ablate: Repeat without each kind of knowledge and each log stream (slow); adds the table `ablation`.
         isolation: As for `evaluate`.
@@ -128,14 +129,15 @@ def run(
         facts = _facts(chosen.scenario, [chosen.seed], list(found))
         result = running.run_on_world(chosen.source, found, progress)
         return Results(chosen.name, result, facts, _terms(chosen.scenario), _parameters(found))
-    worlds = seeds_of(seeds)
-    facts = _facts(chosen, worlds, list(found)) | {"worlds": described(worlds)}
+    sealed = seeds if isinstance(seeds, SealedWorlds) else None
+    worlds = seeds.seeds if isinstance(seeds, SealedWorlds) else seeds_of(seeds)
+    facts = _facts(chosen, worlds, list(found)) | (sealed.facts if sealed else {"worlds": described(worlds)})
     share = RUN_SHARE if ablate else 1.0
     result = running.run(chosen, found, worlds, part_of(progress, 0.0, share))
     if ablate:
         tested = {name: each for name, each in found.items() if not reference(name)}
         result["ablation"] = ablation(chosen, tested, worlds, result["cells"], part_of(progress, share, 1 - share))
-    return Results(chosen.name, result, facts, _terms(chosen), _parameters(found))
+    return Results(chosen.name, _numbered(result, sealed), facts, _terms(chosen), _parameters(found))
 
 
 def taking_part(on: Scenario | World, detectors: Detectors | None, isolation: Isolation = "on") -> dict[str, Detector]:
@@ -197,10 +199,12 @@ def sweep(
         "detectors": list(found),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    sealed = SealedWorlds(plan.seal, plan.suite.seeds) if plan.seal else None
+    facts |= sealed.facts if sealed else {}
     with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
         swept = sweeping.sweep(plan, Path(folder), jobs=jobs, address=cluster, progress=progress)
     facts["run_now"] = swept.ran
-    return Results(plan.suite.name, swept.tables, facts, terms, _parameters(found))
+    return Results(plan.suite.name, _numbered(swept.tables, sealed), facts, terms, _parameters(found))
 
 
 def placed(plan: Plan, detectors: Sequence[str] | None, isolation: Isolation) -> Plan:
@@ -208,6 +212,14 @@ def placed(plan: Plan, detectors: Sequence[str] | None, isolation: Isolation) ->
     wanted = list(detectors or plan.suite.detectors)
     asked = [asked_with(spec, isolation) for spec in wanted]
     return plan if asked == list(plan.suite.detectors) else plan.with_detectors(asked)
+
+
+def _numbered(tables: Tables, sealed: SealedWorlds | None) -> Tables:
+    """Result tables with the numbers of sealed worlds in place of their seeds."""
+    if sealed is None:
+        return tables
+    number = dict(zip(sealed.seeds, sealed.numbers, strict=True))
+    return {n: t.assign(seed=t["seed"].map(number)) if "seed" in t else t for n, t in tables.items()}
 
 
 def _parameters(detectors: Mapping[str, Detector]) -> dict[str, dict[str, object]]:

@@ -20,7 +20,8 @@ from scopedrift.reports.claims import write_claims
 from scopedrift.reports.leaderboard import write_leaderboard
 from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.claim import Claim, load_claims
-from scopedrift.scenarios.seeds import described, fit_for_results
+from scopedrift.scenarios.seal import Seal
+from scopedrift.scenarios.seeds import fit_for_results
 from scopedrift.scenarios.suite import Plan, load_suite
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def reproduce(
     out: str | Path = RUNS / "reproduce" / "results",
     *,
     quick: bool = False,
+    board: Plan | None = None,
     jobs: int = 1,
     progress: Progress = silent,
 ) -> Reproduction:
@@ -71,6 +73,7 @@ def reproduce(
         names: Claim names, or `leaderboard`. Default: everything.
         out: Folder for pages, tables and figures.
         quick: Only three worlds, the first and last settings of each claim, and the suite `quick`.
+        board: The plan of the leaderboard, such as `board_plan("board-1", seal=...)`. Default: the suite `full-2`.
         jobs: Number of local processes.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
@@ -86,7 +89,8 @@ def reproduce(
         ['holds']
     """
     asked = tuple(dict.fromkeys(names))
-    board = not asked or BOARD in asked
+    plan = board_plan(QUICK_SUITE if quick else SUITE, quick=quick) if board is None else board
+    ranking = not asked or BOARD in asked
     chosen = load_claims(*(name for name in asked if name != BOARD)) if asked != (BOARD,) else ()
     if quick:
         chosen = tuple(claim.quick() for claim in chosen)
@@ -96,32 +100,42 @@ def reproduce(
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "size": "quick: three worlds, too few to conclude from" if quick else "full",
     }
-    share = (0.5 if chosen else 1.0) if board else 0.0
+    share = (0.5 if chosen else 1.0) if ranking else 0.0
     with new_folder(Path(out), MARKER) as folder:
-        ranked = _leaderboard(folder / BOARD, facts, quick, jobs, part_of(progress, 0.0, share)) if board else None
+        ranked = _leaderboard(plan, folder / BOARD, facts, jobs, part_of(progress, 0.0, share)) if ranking else None
         rest = part_of(progress, share, 1.0 - share)
         found = _claims(chosen, folder / "claims", facts, jobs, rest) if chosen else None
         (folder / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return Reproduction(Path(out), facts, ranked, found)
 
 
-def _leaderboard(folder: Path, facts: Mapping[str, str], quick: bool, jobs: int, progress: Progress) -> Results:
+def _leaderboard(plan: Plan, folder: Path, facts: Mapping[str, str], jobs: int, progress: Progress) -> Results:
     """Sweep the suite and write its page."""
-    plan = _plan(quick)
-    swept = sweep(plan, RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}", jobs=jobs, progress=progress)
+    place = RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}"
+    swept = sweep(plan, place, jobs=jobs, progress=progress)
     seeds = plan.suite.seeds
-    suite = f"{plan.suite.name}, version {plan.suite.version}, {len(seeds)} worlds a scenario: {described(seeds)}"
+    suite = f"{plan.suite.name}, version {plan.suite.version}, {len(seeds)} worlds a scenario: {swept.facts['worlds']}"
     about = {**facts, "suite": f"{suite}, digest {plan.digest[:16]}"}
+    about |= {"seal": f"SHA-256 {plan.seal.hash}, revealed later"} if plan.seal else {}
     write_leaderboard(swept.tables, folder, title=f"Leaderboard: {plan.suite.name}", facts=about)
     return swept
 
 
-def _plan(quick: bool) -> Plan:
-    plan = load_suite(QUICK_SUITE if quick else SUITE)
+def board_plan(
+    suite: str = SUITE, *, quick: bool = False, seal: str | Path | None = None, rules: str | None = None
+) -> Plan:
+    """The plan of a leaderboard: a suite on sealed worlds, with a row for Sigma rules from a checkout of yours.
+
+    `rules` is a folder such as `sigma/rules/cloud`; the row is called by it.  Raises `UsageError` if the suite uses
+    worlds on which detectors were written, `ScenarioError` if there is no such suite or no secret in the file.
+    """
+    plan = load_suite(suite)
     try:
-        return plan.with_seeds(fit_for_results(plan.suite.seeds[:QUICK_SEEDS] if quick else plan.suite.seeds))
+        plan = plan.with_seeds(fit_for_results(plan.suite.seeds[:QUICK_SEEDS] if quick else plan.suite.seeds))
     except ValueError as error:
         raise UsageError(f"suite {plan.suite.name}: {error}") from None
+    plan = plan.with_detectors([*plan.suite.detectors, f"sigma(rules={rules})"]) if rules else plan
+    return plan.sealed(Seal.read(Path(seal))) if seal else plan
 
 
 def _claims(

@@ -38,7 +38,7 @@ def plan_cells(plan: Plan) -> list[Cell]:
     return [
         Cell(variant.label, variant.scenario.digest(), seed, spec, name, code[spec])
         for variant in plan.variants
-        for seed in plan.suite.seeds
+        for seed in plan.seeds
         for name, spec in wanted.items()
     ]
 
