@@ -51,8 +51,8 @@ def intervals_cover(subject: Subject) -> Row:
     covered = {}
     for name in chosen:
         mine = real[real["detector"] == name]
-        covered[f"recall of {name}"] = _covered(*_recall(mine, rng), "share")
-        covered[f"false alarms of {name}"] = _covered(*_false_alarms(mine, rng), "rate")
+        covered[f"recall of {name}"] = _covered(*_recall(mine, rng), "logit")
+        covered[f"false alarms of {name}"] = _covered(*_false_alarms(mine, rng), "log")
     worst = min(covered, key=lambda what: covered[what])
     seen = f"{len(covered)} populations; the worst, {worst}: {covered[worst]} of {EXPERIMENTS}"
     return Row("coverage", "pass" if covered[worst] >= least else "fail", seen, expected)
