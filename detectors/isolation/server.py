@@ -122,7 +122,7 @@ class _Served:
         parts = parts_of(self._made.parts())
         self._batch = self._detector = None
         gc.collect()
-        if left := self._traces.left():
+        if left := self._traces.left(draws=False):
             raise RuntimeError(left)
         matched = [np.asarray(part.matched, np.int64) for part in parts]
         texts = [
