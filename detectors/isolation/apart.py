@@ -51,7 +51,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Source:
+class DetectorSource:
     """Which detector: a specification whose files are absolute, with parameters; or a pickled object."""
 
     spec: str
@@ -62,10 +62,10 @@ class Source:
 class Apart(Detector):
     """Runs a detector in a process of its own; made by `placement`, or by name as `isolated(detector=...)`."""
 
-    def __init__(self, source: Source, limits: Limits) -> None:
+    def __init__(self, source: DetectorSource, limits: Limits) -> None:
         self._begin(source, limits)
 
-    def _begin(self, source: Source, limits: Limits) -> None:
+    def _begin(self, source: DetectorSource, limits: Limits) -> None:
         """Loads the detector, for what it says of itself; the process waits to be fitted.
 
         Raises `ValueError` if it cannot be loaded.

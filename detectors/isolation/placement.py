@@ -18,7 +18,7 @@ from scopedrift.detectors import loading
 from scopedrift.detectors.answers import described
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.description import ParameterInfo, describe
-from scopedrift.detectors.isolation.apart import Apart, Limits, Source
+from scopedrift.detectors.isolation.apart import Apart, DetectorSource, Limits
 from scopedrift.detectors.registry import BUILTIN, ON_REQUEST, ours, plugins
 from scopedrift.detectors.sources import places, places_of_target
 from scopedrift.detectors.spec import SpecError, parse, words
@@ -76,7 +76,7 @@ def place_object(detector: Detector, isolation: Isolation = "on") -> Detector:
     try:
         with _by_value(module):
             pickled = cloudpickle.dumps(detector)
-        source = Source(spec="", pickled=pickled)
+        source = DetectorSource(spec="", pickled=pickled)
         folders = tuple(str(each.parent) for each in code)
         return Apart(source, Limits(read=tuple(map(str, code)), listed=folders, require=isolation == "required"))
     except Exception as error:
@@ -144,7 +144,7 @@ def _unwrapped(spec: str) -> tuple[str, Isolation]:
     return (match[1], "required") if match else (spec, "on")
 
 
-def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tuple[Source, list[str], list[str]]:
+def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tuple[DetectorSource, list[str], list[str]]:
     """The specification with the files that it names made absolute, what its process may read for it, and list."""
     found: list[str] = []
 
@@ -161,7 +161,7 @@ def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tupl
 
     text = _VALUE.sub(resolved, spec)
     code = [place for word in words(spec) if not ours(word) for place in places_of_target(word)]
-    source = Source(text, dict(parameters or {}))
+    source = DetectorSource(text, dict(parameters or {}))
     return source, [*found, *map(str, code)], [str(place.parent) for place in code]
 
 

@@ -89,11 +89,11 @@ def forbid_system_calls() -> bool:
 def install(program: bytes) -> bool:
     """Sets a BPF program as this process's filter of system calls."""
 
-    class Program(ctypes.Structure):
+    class FilterProgram(ctypes.Structure):
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
     libc = ctypes.CDLL(None, use_errno=True)
-    held = Program(len(program) // 8, program)
+    held = FilterProgram(len(program) // 8, program)
     none = ctypes.c_ulong(0)
     return bool(libc.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER), ctypes.byref(held), none, none) == 0)
 

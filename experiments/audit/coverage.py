@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
-from scopedrift.experiments.evaluation.intervals import Scale, ratio_interval
+from scopedrift.experiments.evaluation.intervals import ratio_interval
+from scopedrift.reports.metrics import Scale
 from scopedrift.simulator.log.events import Array
 
 if TYPE_CHECKING:

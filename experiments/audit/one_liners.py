@@ -18,7 +18,7 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.toolkit.columns import column
 from scopedrift.detectors.toolkit.hashing import mix, splitmix
 from scopedrift.experiments.audit.trails import CREDENTIAL, ISSUANCE, SESSION, TASK, WORKLOAD, Group
-from scopedrift.experiments.audit.traits import FOLLOWED, Tracker, Traits
+from scopedrift.experiments.audit.traits import FOLLOWED, Traits, TraitTracker
 from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
 
 TIE: Final = 1e-6
@@ -30,7 +30,7 @@ Learn = Callable[[Traits, Knowledge], Score]
 
 
 @dataclass(frozen=True)
-class Rule:
+class SimpleRule:
     """A rule of one idea."""
 
     learn: Learn
@@ -48,11 +48,11 @@ def _values(batch: EventBatch, name: str) -> Array:
     return np.full(len(batch), MISSING) if values is None else values
 
 
-def _is(name: str, text: str) -> Rule:
-    return Rule(_plain(lambda traits: _values(traits.batch, name) == traits.batch.names(name).find(text)))
+def _is(name: str, text: str) -> SimpleRule:
+    return SimpleRule(_plain(lambda traits: _values(traits.batch, name) == traits.batch.names(name).find(text)))
 
 
-def _rare(*names: str) -> Rule:
+def _rare(*names: str) -> SimpleRule:
     """How rare a value, or several together, was in the baseline window; 1 if it was never there."""
 
     def keys(batch: EventBatch) -> Array:
@@ -70,10 +70,10 @@ def _rare(*names: str) -> Rule:
 
         return score
 
-    return Rule(learn)
+    return SimpleRule(learn)
 
 
-def _changes(group: Group, *names: str) -> Rule:
+def _changes(group: Group, *names: str) -> SimpleRule:
     """How many of some columns differ from what the group had."""
 
     def score(traits: Traits) -> Array:
@@ -81,17 +81,17 @@ def _changes(group: Group, *names: str) -> Rule:
         flags = [found[name] for name in names if name in found] or [np.zeros(len(traits.batch))]
         return np.asarray(np.sum(flags, axis=0))
 
-    return Rule(_plain(score), behavioural=False, groups=(group,))
+    return SimpleRule(_plain(score), behavioural=False, groups=(group,))
 
 
-def _lost(group: Group, name: str) -> Rule:
+def _lost(group: Group, name: str) -> SimpleRule:
     def score(traits: Traits) -> Array:
         return traits.steps[group].lost.get(name, np.zeros(len(traits.batch)))
 
-    return Rule(_plain(score), behavioural=False, groups=(group,))
+    return SimpleRule(_plain(score), behavioural=False, groups=(group,))
 
 
-def _beyond(group: Group, what: str, times: float = 1.0) -> Rule:
+def _beyond(group: Group, what: str, times: float = 1.0) -> SimpleRule:
     """An age, silence or fullness as a multiple of the greatest that the kind of task had in the baseline window."""
 
     def learn(history: Traits, knowledge: Knowledge) -> Score:
@@ -107,7 +107,7 @@ def _beyond(group: Group, what: str, times: float = 1.0) -> Rule:
 
         return score
 
-    return Rule(learn, behavioural=False, groups=(group,))
+    return SimpleRule(learn, behavioural=False, groups=(group,))
 
 
 def _again(traits: Traits) -> Array:
@@ -143,11 +143,11 @@ ATTACKS: Final = (
 )
 """The rules of the review that attacked this benchmark."""
 
-RULES: Final[Mapping[str, Rule]] = {
+RULES: Final[Mapping[str, SimpleRule]] = {
     ATTACKS[0]: _lost(TASK, "on_behalf_of"),
     ATTACKS[1]: _beyond(TASK, "silence"),
     ATTACKS[2]: _changes(TASK, "identity", "source", "on_behalf_of"),
-    ATTACKS[3]: Rule(_plain(_again), behavioural=False, groups=(ISSUANCE,)),
+    ATTACKS[3]: SimpleRule(_plain(_again), behavioural=False, groups=(ISSUANCE,)),
     ATTACKS[4]: _beyond(TASK, "age", 2.0),
     "task fuller than any": _beyond(TASK, "fullness"),
     "task changes image": _changes(TASK, "image"),
@@ -165,12 +165,12 @@ RULES: Final[Mapping[str, Rule]] = {
     "session changes image": _changes(SESSION, "image"),
     "session changes workload": _changes(SESSION, "workload"),
     "session fuller than any": _beyond(SESSION, "fullness"),
-    "arrives late": Rule(_plain(lambda t: (t.batch["arrived"] - t.batch["time"]) / HOUR), behavioural=False),
-    "without a task": Rule(_plain(lambda t: _values(t.batch, "task") < 0), behavioural=False),
+    "arrives late": SimpleRule(_plain(lambda t: (t.batch["arrived"] - t.batch["time"]) / HOUR), behavioural=False),
+    "without a task": SimpleRule(_plain(lambda t: _values(t.batch, "task") < 0), behavioural=False),
     "denied": _is("outcome", "denied"),
     "failed": _is("outcome", "error"),
-    "many bytes": Rule(_plain(lambda t: np.log1p(np.maximum(_values(t.batch, "bytes"), 0)))),
-    "at night": Rule(_plain(lambda t: t.batch["time"] // HOUR % 24 < 5)),
+    "many bytes": SimpleRule(_plain(lambda t: np.log1p(np.maximum(_values(t.batch, "bytes"), 0)))),
+    "at night": SimpleRule(_plain(lambda t: t.batch["time"] // HOUR % 24 < 5)),
     "asks for credentials": _is("access", "auth"),
     "administers": _is("access", "admin"),
     "deletes": _is("access", "delete"),
@@ -186,7 +186,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "new registry of the identity": _rare("identity", "registry"),
     "new operation of the kind of task": _rare("task_kind", "operation"),
     "new project of the kind of task": _rare("task_kind", "project"),
-    "outside the task's tools": Rule(_outside_task),
+    "outside the task's tools": SimpleRule(_outside_task),
 }
 """Every rule by name."""
 
@@ -202,7 +202,7 @@ class OneLiner(Detector):
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Follow the trails through the baseline window, and learn what the rule needs of it."""
         rule = RULES[self.rule]
-        self._tracker = Tracker({group: FOLLOWED[group] for group in rule.groups})
+        self._tracker = TraitTracker({group: FOLLOWED[group] for group in rule.groups})
         self._score = rule.learn(self._tracker.traits(history), knowledge)
 
     def score(self, batch: EventBatch) -> Scores:

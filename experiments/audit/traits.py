@@ -45,7 +45,7 @@ class Traits:
     @classmethod
     def of(cls, batch: EventBatch) -> Traits:
         """The traits of a whole log, or of its beginning."""
-        return Tracker().traits(batch)
+        return TraitTracker().traits(batch)
 
     def slice(self, start: int, stop: int) -> Traits:
         """Those of the events from `start` to `stop`."""
@@ -76,7 +76,7 @@ class Traits:
         return {f"{names[code]} of the same credential again": again & (operation == code) for code in kinds}
 
 
-class Tracker:
+class TraitTracker:
     """The traits of a stream, batch by batch."""
 
     def __init__(self, groups: Mapping[Group, tuple[str, ...]] = FOLLOWED) -> None:
