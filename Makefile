@@ -5,6 +5,7 @@
 #   make wheel-check   the built package, installed elsewhere
 #   make pages   writes the pages of docs/ that are made from the code
 #   make test-slow     the longer tests that make test leaves out
+#   make audits        audits of all library scenarios, which take long
 #   make test-lowest   the tests with the oldest versions that are supported
 #   make lock    pins the versions (UPGRADE=1: the newest)   make sbom  lists them as CycloneDX
 
@@ -24,10 +25,10 @@ OURS := install --quiet --no-deps --no-build-isolation
 WORKERS ?= 2
 SCENARIO ?= quickstart
 
-.PHONY: help demo test test-slow gate lint format types bench wheel-check docs pages links lock test-lowest sbom clean
+.PHONY: help demo test test-slow audits gate lint format types bench wheel-check docs pages links lock test-lowest sbom clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -9
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -10
 
 # --- environment: stamps make repeated calls quick ---------------------------------------------------
 
@@ -63,6 +64,10 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_ARGS)
+
+# Whether the scenarios of the library are worth measuring on; about an hour.
+audits: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n $(WORKERS) -m audits $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev links
 	@$(BIN)/ruff check .

@@ -20,6 +20,7 @@ SCENARIO = """
 name: audited
 horizon: 6d
 windows: {baseline: 2d, calibration: 1d}
+turns: 0  # nothing changes within a benign task, so that a change can be planted
 organisation: {projects: 4}
 workloads:
   training: {pipelines: 2, runs_per_day: 2.0}

@@ -14,7 +14,7 @@ SCENARIOS = [name for name in loader.library() if name not in ("tiny", "realism"
 SEEDS = range(100, 104)
 
 
-@pytest.mark.slow
+@pytest.mark.audits
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_library_scenario_passes_its_audit(name: str) -> None:
     failed = [row for row in audit(loader.load(name), default_detectors(), SEEDS, silent) if row.verdict == "fail"]
