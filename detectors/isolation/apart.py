@@ -12,6 +12,7 @@ import pickle
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Self, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from scopedrift.detectors.answers import AnswerError, parts_of, scores_of
 from scopedrift.detectors.base import Detector, Part, Scores, SearchRange
 from scopedrift.detectors.description import ParameterInfo
 from scopedrift.detectors.isolation.abstentions import Abstentions
-from scopedrift.detectors.isolation.columns import Sender
+from scopedrift.detectors.isolation.columns import Placed, Sender
 from scopedrift.detectors.isolation.launch import IsolationError, Process
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch
@@ -123,10 +124,12 @@ class Apart(Detector):
 
     def explain(self, batch: EventBatch, row: int) -> str:
         """The detector's reason."""
-        said = self._running.ask({"do": "explain", "row": row}, timeout=self._limits.timeout)[0].get("reason")
-        if not isinstance(said, str):
-            raise IsolationError(f"explain gave {type(said).__name__}: expected a sentence")
-        return said
+        supply = partial(self._supplied, again=False)
+        asked = {"do": "explain", "row": row}
+        reason = self._running.ask(asked, timeout=self._limits.timeout, supply=supply)[0].get("reason")
+        if not isinstance(reason, str):
+            raise IsolationError(f"explain gave {type(reason).__name__}: expected a sentence")
+        return reason
 
     def parts(self) -> Sequence[Part]:
         """The detector's rules; ends its process, which must be as it was."""
@@ -157,11 +160,16 @@ class Apart(Detector):
         return self._process
 
     def _asked(self, do: str, batch: EventBatch, timeout: float, body: bytes = b"") -> bytearray:
-        header, files = self._sender.placed(batch)
-        said, found = self._running.ask({**header, "do": do}, body, files, timeout=timeout, expected=8 * len(batch))
-        freed = said.get("free")
-        self._sender.freed(freed if isinstance(freed, list) else ())
+        header, files = self._sender.announced(batch)
+        asked = {**header, "do": do}
+        supply = partial(self._supplied, again=do == "score")
+        said, found = self._running.ask(asked, body, files, timeout=timeout, expected=8 * len(batch), supply=supply)
+        self._sender.freed(said.get("free"))
         return found
+
+    def _supplied(self, said: Mapping[str, object], *, again: bool) -> tuple[Placed, list[int]]:
+        self._sender.freed(said.get("free"))
+        return self._sender.asked(said, again=again)
 
     def _loaded(self) -> tuple[Process, dict[str, object]]:
         limits, source = self._limits, self._source

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Final
@@ -43,6 +43,9 @@ _HEADER: Final = 1 << 20
 """Bytes of an answer beside its scores (assumed)."""
 _END: Final = 10.0
 """Seconds in which a process that was told to end has ended."""
+
+
+Supply = Callable[[dict[str, object]], tuple[Mapping[str, object], Sequence[int]]]
 
 
 class IsolationError(RuntimeError):
@@ -79,8 +82,9 @@ class Process:
         *,
         timeout: float,
         expected: int = 0,
+        supply: Supply | None = None,
     ) -> tuple[dict[str, object], bytearray]:
-        """Header and bytes of the answer.
+        """Header and bytes of the answer; until then, `supply` answers what the process wants.
 
         Raises `IsolationError`; the process is gone then, unless it is what the process answered.
         """
@@ -88,8 +92,13 @@ class Process:
         try:
             self._channel.settimeout(timeout)
             frames.send(self._channel, header, body, files)
-            text, answer, _ = frames.receive(self._channel, until=until, most=_HEADER + expected)
-            said = json.loads(text)
+            while True:
+                text, answer, _ = frames.receive(self._channel, until=until, most=_HEADER + expected)
+                said = json.loads(text)
+                if supply is None or not isinstance(said, dict) or "want" not in said:
+                    break
+                more, files = supply(said)
+                frames.send(self._channel, more, b"", files)
         except frames.Closed:
             raise self._died() from None
         except TimeoutError:

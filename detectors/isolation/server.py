@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import pickle
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +16,11 @@ from scopedrift.detectors import loading
 from scopedrift.detectors.answers import AnswerError, described, parts_of, reason_of, scores_of
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.description import describe
-from scopedrift.detectors.isolation.columns import BatchHeader, Receiver
+from scopedrift.detectors.isolation.columns import BatchHeader, Placed
 from scopedrift.detectors.isolation.frames import Closed, receive, send
+from scopedrift.detectors.isolation.receiver import Receiver
 from scopedrift.detectors.isolation.traces import Traces
 from scopedrift.detectors.spec import SpecError
-from scopedrift.simulator.log.events import EventBatch
 
 _TEXT: Final = 10_000
 """Characters of a reason or a name that are passed on."""
@@ -43,7 +44,7 @@ Answer = tuple[Mapping[str, object], bytes | memoryview]
 def serve(channel: int, lacks: Sequence[str]) -> None:
     """Answers on an open socket; `lacks` is what this system could not shut in."""
     with socket.socket(fileno=channel) as connected:
-        served = _Served(lacks)
+        served = _Served(lacks, connected)
         while True:
             try:
                 text, body, files = receive(connected)
@@ -51,21 +52,23 @@ def serve(channel: int, lacks: Sequence[str]) -> None:
                 return
             try:
                 header, found = served.answer(json.loads(text), body, files)
+                served.receiver.complete()
             except (SpecError, AnswerError) as error:
                 header, found = {"error": str(error)}, b""
             except BaseException as error:  # of any kind: nobody else is here
                 header, found = {"error": described(error)}, b""
-            send(connected, {**header, "free": served.released()}, found)
+            send(connected, {**header, "free": served.receiver.released()}, found)
 
 
 class _Served:
-    """A detector, and the batch that `explain` is about."""
+    """A detector, and the batches that it is asked about."""
 
-    def __init__(self, lacks: Sequence[str]) -> None:
+    def __init__(self, lacks: Sequence[str], channel: socket.socket) -> None:
         self._lacks = lacks
+        self._channel = channel
         self._detector: Detector | None = None
-        self._receiver = Receiver()
-        self._batch: EventBatch | None = None
+        self.receiver = Receiver(self._ask)
+        os.register_at_fork(before=self.receiver.complete)  # a copy of this process has nobody to ask
         self._traces = Traces()
         self._verbs: dict[str, Callable[[Question, bytearray, list[int]], Answer]] = {
             "load": self._load, "fit": self._fit, "score": self._score, "explain": self._explain, "parts": self._parts
@@ -75,9 +78,10 @@ class _Served:
         """Header and bytes of the answer to one question."""
         return self._verbs[asked["do"]](asked, body, files)
 
-    def released(self) -> list[int]:
-        """Pieces of memory that the detector no longer looks at."""
-        return self._receiver.released()
+    def _ask(self, want: Mapping[str, object]) -> tuple[Placed, list[int]]:
+        send(self._channel, {**want, "free": self.receiver.released()})
+        text, _, files = receive(self._channel)
+        return json.loads(text), files
 
     @property
     def _made(self) -> Detector:
@@ -104,23 +108,20 @@ class _Served:
         }, b""  # fmt: skip
 
     def _fit(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
-        self._made.fit(self._receiver.batch(asked, files), pickle.loads(body))
+        self._made.fit(self.receiver.batch(asked, files), pickle.loads(body))
         return {}, b""
 
     def _score(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
-        self._batch = None
-        self._batch = batch = self._receiver.batch(asked, files)
-        returned = self._made.score(batch)
-        return {}, np.ascontiguousarray(scores_of(returned, len(batch))).view(np.uint8).data
+        returned = self._made.score(self.receiver.batch(asked, files))
+        return {}, np.ascontiguousarray(scores_of(returned, asked["events"])).view(np.uint8).data
 
     def _explain(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
-        assert self._batch is not None
-        return {"reason": reason_of(self._made.explain(self._batch, asked["row"]))[:_TEXT]}, b""
+        return {"reason": reason_of(self._made.explain(self.receiver.current(), asked["row"]))[:_TEXT]}, b""
 
     def _parts(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
         """The last question: also tells what the detector changed in its process, or left running."""
         parts = parts_of(self._made.parts())
-        self._batch = self._detector = None
+        self._detector = None
         gc.collect()
         if left := self._traces.left(draws=False):
             raise RuntimeError(left)

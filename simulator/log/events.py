@@ -10,6 +10,7 @@ Units: `time` and `arrived` are microseconds since 1970-01-01 UTC, `bytes` is by
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, overload
@@ -181,6 +182,16 @@ class NamesView(Sequence[str]):
         return code if code < self._size else MISSING
 
 
+class Deferred(Mapping[str, Array]):
+    """Read-only columns that are fetched when they are first read, for batches whose events are elsewhere."""
+
+    events: int
+
+    @abstractmethod
+    def slice(self, start: int, stop: int) -> Deferred:
+        """The columns of some of the events (positions, as in a Python slice)."""
+
+
 @dataclass(frozen=True)
 class EventBatch:
     """Consecutive events in order of arrival, as read-only NumPy columns.
@@ -203,11 +214,11 @@ class EventBatch:
     """How many names of each coded column the stream had shown by the end of this batch."""
 
     def __post_init__(self) -> None:
-        for column in self.columns.values():
+        for column in self.columns.values() if not isinstance(self.columns, Deferred) else ():
             column.flags.writeable = False
 
     def __len__(self) -> int:
-        return len(self.columns["time"])
+        return self.columns.events if isinstance(self.columns, Deferred) else len(self.columns["time"])
 
     def __getitem__(self, column: str) -> Array:
         """The values of one column, derived ones (`registry`) included.
@@ -258,6 +269,8 @@ class EventBatch:
 
     def slice(self, start: int, stop: int) -> EventBatch:
         """Events `start` to `stop` of this batch (positions, as in a Python slice)."""
+        if isinstance(self.columns, Deferred):
+            return EventBatch(self.columns.slice(start, stop), self.vocabulary, self.seen)
         return EventBatch(
             {name: column[start:stop] for name, column in self.columns.items()}, self.vocabulary, self.seen
         )

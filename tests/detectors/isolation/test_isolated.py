@@ -202,6 +202,27 @@ def test_a_batch_that_it_keeps_stays_as_it_was(theirs) -> None:
     assert not any(np.asarray(detector.score(batch)).any() for batch in LOG.batches(50, 600))
 
 
+def test_a_process_that_it_forks_can_read_the_batch(theirs) -> None:
+    score = (
+        "child = os.fork()\n"
+        "        if not child: os._exit(int(batch['operation'].max() < 0 or batch.frame().isna().all().all()))\n"
+        "        return [float(os.waitpid(child, 0)[1] != 0)] * len(batch)"
+    )
+    assert not scored(theirs(score)).any()
+
+
+@pytest.mark.parametrize(
+    ("want", "message"),
+    [
+        ('{"want": ["time"], "start": 0, "stop": 601}', "asked for what is no part of the batch"),
+        ('{"want": ["label"], "start": 0, "stop": 600}', "asked for what is no column"),
+    ],
+)
+def test_asking_for_more_than_the_batch_ends_it(theirs, want, message) -> None:
+    score = f"os.write(3, __import__('struct').pack('<QQ', {len(want)}, 0) + {want.encode()!r}); time.sleep(600)"
+    assert failure(theirs(score)) == f"its process answered nonsense: {message}"
+
+
 def test_a_detector_that_hangs_while_it_fits_is_stopped(theirs) -> None:
     detector = theirs(fit="time.sleep(600)", fit_timeout=0.5)
     assert failure(detector) == "did not fit within 0.5 s: its process was stopped"
