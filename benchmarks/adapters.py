@@ -29,7 +29,7 @@ from measuring import floor, table, timed, verdict
 
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.conformance.sample import sample_log
-from scopedrift.detectors.isolation.apart import Apart, Limits, Source
+from scopedrift.detectors.isolation.apart import Apart, DetectorSource, Limits
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.loading import load as load_detector
 from scopedrift.scenarios import load
@@ -173,7 +173,7 @@ def isolation(events: int, rounds: int) -> None:
 
     limits = Limits(fit_timeout=3600.0, timeout=3600.0, memory=0)
     for _ in range(rounds):
-        isolated = on_clock("starting", lambda: Apart(Source("first-seen"), limits))
+        isolated = on_clock("starting", lambda: Apart(DetectorSource("first-seen"), limits))
         on_clock("here", lambda: judged(load_detector("first-seen")))
         on_clock("isolated", lambda: judged(isolated))  # noqa: B023 (called at once)
         on_clock("copying", lambda: copied(isolated._sender.read))  # noqa: B023

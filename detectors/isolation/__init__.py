@@ -1,7 +1,9 @@
 """Detectors that run in a process of their own, out of reach of the truth.
 
-`isolated` is our side of such a detector: it asks another process for scores.  `server` answers there, once
+`apart` is our side of such a detector: it asks another process for scores.  `server` answers there, once
 `confinement` has shut that process in.  Both talk in `frames`, JSON headers and plain bytes, so that nothing from a
-detector is ever unpickled.  `child` starts, limits and ends any process that detectors talk to, and `abstentions` ends
-a detector that judges nothing: adapters of programs and services import these two.
+detector is ever unpickled.  `columns` puts what the detector reads into memory, where `receiver` finds it.
+
+`child` starts, limits and ends any process that detectors talk to, and `abstentions` ends a detector that judges
+nothing: adapters of programs and services import these two.
 """
