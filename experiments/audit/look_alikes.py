@@ -20,6 +20,9 @@ from scopedrift.simulator.log.truth import SCOPE_DRIFT
 SURFACE: Final = 0.25
 """Share of a technique's events from which an operation belongs to its surface (assumed)."""
 
+EVEN: Final = 0.5
+"""Where calls are so even that none has that share: this share of the most frequent one (assumed)."""
+
 
 def every_technique_has_a_look_alike(subject: Subject) -> Row:
     """For each incident that uses a technique, a benign identity has a day with the same surface."""
@@ -52,7 +55,7 @@ def _counted(world: World) -> Iterator[tuple[str, int, int]]:
     for technique in np.unique(truth.technique[inside]).tolist():
         rows = inside & (truth.technique == technique)
         codes, counts = np.unique(operation[truth.event[rows] - test.start], return_counts=True)
-        surface = codes[counts >= SURFACE * counts.sum()]
+        surface = codes[counts >= min(SURFACE * counts.sum(), EVEN * counts.max())]
         days: set[int] | None = None
         for code in surface.tolist():
             having = set(np.unique(unit_of_benign[called == code]).tolist())

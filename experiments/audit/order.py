@@ -82,7 +82,7 @@ def _count(world: World, incidents: _Counts, benign: _Counts) -> None:
             seen.setdefault((kind, *pair), []).append(sign)
         wanted |= set(seen)
         for (kind, a, b), signs in seen.items():
-            incidents.add(_text(batch, kind, a, b), float(np.mean(signs) >= 0.5))
+            incidents.add(_text(batch, kind, a, b), float(np.mean(signs)))
     others = np.flatnonzero(world.truth.labels(test.start, test.stop) < SCOPE_DRIFT)
     firsts = _First.of(batch, others)
     for kind, a, b in wanted:

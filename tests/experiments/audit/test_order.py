@@ -36,3 +36,14 @@ def test_a_reversed_order_is_caught(clean: Subject, edited: Edited) -> None:
 
     row = order.calls_are_in_order(edited(clean, reversed_order))
     assert row.verdict == "fail" and " before " in row.seen
+
+
+def test_an_incident_in_many_tasks_counts_by_its_share_of_them(clean: Subject, edited: Edited) -> None:
+    """Two thirds of all tasks, of incidents as of benign work, call in the one order: nothing to tell."""
+
+    def mostly_in_order(columns: dict[str, Any], bad: Any) -> None:
+        _in_pairs(columns, bad)
+        other = columns["task"] % 3 == 0
+        columns["operation"][other] = 1 - columns["operation"][other]
+
+    assert order.calls_are_in_order(edited(clean, mostly_in_order)).verdict == "pass"
