@@ -13,7 +13,9 @@ from typing import Final
 
 import numpy as np
 
+from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.catalogue import Targets
+from scopedrift.simulator.expansion.occurrences import UNORDERED
 from scopedrift.simulator.log.events import MINUTE, MISSING, SECOND, Array, Names, registry_of
 from scopedrift.simulator.own_logs.actors import LogFoothold, Setting
 from scopedrift.simulator.own_logs.background import Background
@@ -36,10 +38,14 @@ BEAT: Final = 3 * SECOND
 
 
 def listed(weights: Mapping[str, float], steps: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
-    """So many calls, one by one: the steps in their order, the others drawn by their weights."""
-    names, shares = list(weights), np.array(list(weights.values()))
-    drawn = rng.choice(len(names), max(count - len(steps), 0), p=shares / shares.sum()).tolist()
-    return [*steps, *(names[i] for i in drawn)]
+    """So many calls, one by one: the steps in their order, others drawn by their weights, most of them in order."""
+    places = catalogue.calling_order(catalogue.operations())
+    names = sorted(weights, key=lambda name: places.get(name, 0))
+    shares, count = np.array([weights[name] for name in names]), max(count - len(steps), 0)
+    drawn = rng.choice(len(names), count, p=shares / shares.sum())
+    due = rng.random(count) >= UNORDERED
+    drawn[due] = np.sort(drawn[due])
+    return [*steps, *(names[i] for i in drawn.tolist())]
 
 
 def moments(

@@ -21,6 +21,7 @@ from scopedrift.simulator.log.events import SECOND, TIMES, Vocabulary
 from scopedrift.simulator.log.storage import LogFormatError
 from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE
 from scopedrift.simulator.log.truth_file import ROWS
+from scopedrift.simulator.own_logs.events import listed
 from scopedrift.simulator.own_logs.inject import inject as inject_into
 from scopedrift.simulator.own_logs.merge import renumbered
 from scopedrift.simulator.own_logs.world import RealWorld, load_world
@@ -95,6 +96,14 @@ def test_events_are_made_of_what_is_in_the_log(trail):
 def test_an_incident_hits_the_identity_that_was_named(trail):
     world, _ = inject(trail, [THEFT], seed=0, identity="benjamin")
     assert {incident.identity for incident in world.truth.incidents} == {"arn:aws:iam::123837392027:user/benjamin"}
+
+
+def test_most_calls_of_a_mix_are_made_in_order():
+    rng, first = np.random.default_rng(0), 0
+    for _ in range(200):
+        calls = listed({"storage.read": 1.0, "storage.list": 1.0}, (), 12, rng)
+        first += calls[0] == "storage.list"
+    assert 130 < first < 195, "drawn in any order it would be 100, in strict order nearly 200"
 
 
 def refused(trail):
