@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -148,17 +149,13 @@ def test_what_cannot_be_made_is_told(spec, message) -> None:
         ("sigma(rules=.)", "sigma", "sigma"),
     ],
 )
-def test_without_the_library_the_command_line_says_how_to_get_it(spec, module, extra) -> None:
-    script = (
-        "import sys\n"
-        "class Gone:\n"
-        "    def find_spec(self, name, *_):\n"
-        f"        if name == {module!r}: raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)\n"
-        "sys.meta_path.insert(0, Gone())\n"
-        f"sys.argv = ['scopedrift', 'run', 'quickstart', '--detector', {spec!r}]\n"
-        "from scopedrift.experiments.cli import main; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+def test_without_the_library_the_command_line_says_how_to_get_it(tmp_path, spec, module, extra) -> None:
+    gone = tmp_path / "site-packages" / module / "__init__.py"  # wherever the detector runs, it finds this first
+    gone.parent.mkdir(parents=True)
+    gone.write_text(f'raise ModuleNotFoundError("no module {module}", name="{module}")')
+    command = [sys.executable, "-m", "scopedrift", "run", "tiny", "--seeds", "1", "--no-track", "--detector", spec]
+    environment = {**os.environ, "PYTHONPATH": str(gone.parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert done.returncode == 2, done.stderr
     assert f"pip install 'scopedrift[{extra}]'" in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 2
