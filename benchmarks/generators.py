@@ -48,6 +48,7 @@ name: benchmark
 horizon: 90d
 windows: {baseline: 2d, calibration: 1d}
 organisation: {projects: 20}
+turns: 0  # the rivals make calls by the host's own address alone
 """
 MIX: Final = {
     "storage.read": 40, "storage.list": 6, "storage.write": 12, "features.read": 20, "queue.send": 8, "secrets.get": 1,
