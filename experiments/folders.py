@@ -53,8 +53,8 @@ def new_folder(place: Path, kind: str) -> Iterator[Path]:
     _refuse_foreign(place, kind)
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
-    with locked(fresh):
-        try:
+    try:
+        with locked(fresh):
             _usual_permissions(fresh)
             (fresh / UNFINISHED).touch()
             yield fresh
@@ -63,10 +63,16 @@ def new_folder(place: Path, kind: str) -> Iterator[Path]:
             facts = {"format": FORMAT, "kind": kind, "files": [name for name in files if name != UNFINISHED]}
             (fresh / MARKER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
             (fresh / UNFINISHED).unlink()
-        except BaseException:
+            _put(fresh, place)
+    except BaseException:
+        if fresh.is_dir() and _unfinished(fresh):
             shutil.rmtree(fresh, ignore_errors=True)
-            raise
-        _put(fresh, place)
+        raise
+
+
+def _unfinished(folder: Path) -> bool:
+    """Whether a hidden folder holds a result that is not complete; otherwise it may be an earlier one."""
+    return (folder / UNFINISHED).exists() or not any(folder.iterdir())
 
 
 def _usual_permissions(folder: Path) -> None:
@@ -153,7 +159,7 @@ def _recover(place: Path) -> None:
         with locked(left, wait=False) as mine:
             if not mine:
                 continue  # somebody is writing there now
-            if (left / UNFINISHED).exists() or not any(left.iterdir()):
+            if _unfinished(left):
                 shutil.rmtree(left)
             elif not place.exists():
                 left.rename(place)

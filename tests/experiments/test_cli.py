@@ -27,10 +27,10 @@ horizon: 36h
 windows: {baseline: 12h, calibration: 12h}
 organisation: {projects: 3, tenants: 2}
 workloads:
-  serverless: {functions: 4}
+  serverless: {functions: 10}
   training: {pipelines: 1}
 incidents:
-  - {attack: token-theft, count: 4, strength: 0.3}
+  - {attack: token-theft, count: 8, strength: 0.3}
 """
 
 BROKEN_DETECTOR = '''

@@ -47,7 +47,7 @@ def test_a_simulated_log_becomes_records(tmp_path):
 
 def test_bad_input_leaves_nothing_behind(tmp_path):
     simulated(tmp_path)
-    for format, message in (("syslog", "unknown format 'syslog'"), ("otel", "otel records carry agent")):
+    for format, message in (("syslog", "unknown format 'syslog'"), ("otel", "otel records carry only agent")):
         done = command("export", tmp_path / "log", "--format", format, "--out", tmp_path / "out")
         assert done.exit_code == 2
         assert message in done.stderr

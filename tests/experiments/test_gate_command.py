@@ -21,7 +21,7 @@ name: tiny
 horizon: 4d
 windows: {baseline: 2d, calibration: 1d}
 organisation: {projects: 2}
-workloads: {inference: {services: 2}, serverless: {functions: 3}}
+workloads: {inference: {services: 4}, serverless: {functions: 8}}
 incidents: [{attack: rogue-job, count: 3, strength: 0.1}, {attack: token-theft, count: 3, strength: 0.1}]
 """
 SUITE = """
@@ -29,6 +29,7 @@ name: tiny
 scenarios: [tiny.yaml]
 seeds: 8
 detectors: [good.py]
+alert_budget: 30/day
 gate: {effect: 0.5}
 """
 DETECTOR = """

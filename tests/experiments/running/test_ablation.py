@@ -21,8 +21,10 @@ workloads:
   training: {pipelines: 2}
   inference: {services: 3}
 incidents:
-  - {attack: rogue-job, count: 2}
-  - {drift: adjacent-training-data, count: 2}
+  - {attack: rogue-job, count: 4}
+  - {drift: adjacent-training-data, count: 4}
+novelty: 0  # nobody writes to the stream of agents
+evaluation: {alert_budget: 10/day}
 """
 NAMES = ("first-seen", "task-context")
 
