@@ -42,8 +42,10 @@ class WorldFoothold:
     """Whether it acts from within the workload."""
     session: int = MISSING
     """The session whose credential it copied; -1: it obtains credentials itself."""
-    expires: int = MISSING
+    copied_until: int = MISSING
     """When the copy is replaced; -1: never."""
+    expires: int = MISSING
+    """When it holds nothing any more: with the copy, or with a token that was minted with it; -1: never."""
     outside: bool = False
     """Whether it calls from the Internet."""
     ride: Ride | None = None
@@ -73,11 +75,18 @@ class WorldFoothold:
     def bound_to(self, trace: TaskTrace, now: int) -> None:
         """Hold a copy of a task's credential, which works until that is replaced."""
         self.session = trace.holder.session
-        self.expires = self.identity.issued(trace.holder.anchor, now)[1]
+        self.copied_until = self.expires = self.identity.issued(trace.holder.anchor, now)[1]
 
     def free(self) -> None:
         """Hold a credential that does not end, or that it renews itself."""
-        self.session = self.expires = MISSING
+        self.session = self.copied_until = self.expires = MISSING
+
+    def minted(self, grants: frozenset[Grant], until: int) -> None:
+        """Hold a token, which allows what it allows until it ends, whatever becomes of what it was minted with."""
+        self.grants |= grants
+        self.grants_until = max(self.grants_until, until)
+        if self.expires >= 0:
+            self.expires = max(self.expires, until)
 
 
 def use(world: World, workload: Workload, techniques: Sequence[Technique], strength: float) -> float:

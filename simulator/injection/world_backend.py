@@ -167,7 +167,8 @@ class WorldBackend(Backend[Mapping[str, int]]):
         registry = registry_of(hold.image) if hold.image is not None else None
         if operation.image and registry is not None:
             declared &= registry in hold.identity.registries
-        permitted = entitled and not self._platform.denies(actor.identity, operation, places, registry)
+        works = gained or hold.copied_until < 0 or self.now < hold.copied_until
+        permitted = entitled and works and not self._platform.denies(actor.identity, operation, places, registry)
         return Standing(entitled, declared, permitted)
 
     def habit(self) -> tuple[int, int] | None:
@@ -266,8 +267,8 @@ class WorldBackend(Backend[Mapping[str, int]]):
         """A downstream token, its project, a credential that does not end, or another identity."""
         world, hold = self._world, self.hold
         if what == "token":  # breadth and time to live are the scenario's
-            hold.grants |= world.entitlements.downstream(hold.identity)
-            hold.grants_until = max(hold.grants_until, self.now + world.scenario.identities.downstream.ttl)
+            until = self.now + world.scenario.identities.downstream.ttl
+            hold.minted(world.entitlements.downstream(hold.identity), until)
         elif what == "admin":
             own = hold.workload.project.name
             hold.grants |= {grant for grant in world.entitlements.universe if grant.project == own}

@@ -135,7 +135,9 @@ def test_a_skewed_clock_is_wrong_by_the_same_for_all_that_it_stamps(watched, pla
 
 def test_the_level_metadata_takes_the_images_and_nothing_else(watched, plain):
     bare = watched("{kubernetes_audit: {level: Metadata}}")
-    assert told(bare, leaving_out=["image"]) == told(plain, leaving_out=["image"])
+    one, other = (told(each, leaving_out=["image"]) for each in (bare, plain))
+    differ = {(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True) if a != b}
+    assert differ <= {("create", "admin")}  # a privileged pod looks like any other
     assert told(bare, not_stream="kubernetes_audit") == told(plain, not_stream="kubernetes_audit")
     at = COLUMNS.index("image")
     assert {record[at] for record in told(bare, stream="kubernetes_audit")} == {None}
@@ -181,6 +183,6 @@ def test_task_context_is_kept_or_lost_task_by_task(watched, plain):
     assert abs(len(known) / len(tasks) - 0.4) < rate_band(0.4, len(tasks))
 
 
-def test_every_stream_of_the_small_world_says_something_but_agents(plain):
+def test_every_stream_of_the_small_world_says_something(plain):
     streams = Counter(record[COLUMNS.index("stream")] for record in told(plain))
-    assert set(streams) == set(STREAMS) - {"agent"}
+    assert set(streams) == set(STREAMS)

@@ -28,7 +28,7 @@ def trail():
 @pytest.fixture(scope="module")
 def platform():
     """A log of a platform that is known, as if it were a real one."""
-    few = {"incidents": [], "changes": [], "load": 0.2, "horizon": "4d"}
+    few = {"incidents": [], "changes": [], "turns": 0, "load": 0.2, "horizon": "4d"}
     scenario = override(load("quickstart"), {**few, "windows.baseline": "1d", "windows.calibration": "1d"})
     return simulate(scenario, 3).log
 
