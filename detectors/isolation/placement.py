@@ -150,7 +150,7 @@ def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tupl
 
     def absolute(text: str) -> str | None:
         path, colon, name = text.partition(":") if ".py:" in text else (text, "", "")
-        if (os.sep not in path and not path.endswith(".py")) or not Path(path).exists():
+        if (os.sep not in path and "." not in path) or not Path(path).exists():  # a plain word is not a file
             return None
         found.append(str(Path(path).resolve()))
         return found[-1] + colon + name
