@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from scopedrift.detectors import Knowledge
@@ -91,15 +89,6 @@ def test_paths_may_hold_blanks_and_be_relative(tmp_path, monkeypatch, path) -> N
 def test_it_keeps_the_contract(theirs) -> None:
     good = "return [0.0 if access is None else float(access == 'delete') for (access,) in batch.pairs('access')]"
     assert_conforms(f"isolated(detector={theirs(good).detector.rpartition(':')[0]})")
-
-
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what no detector may see."""
-    folder = tmp_path_factory.mktemp("run")
-    pq.write_table(pa.table({"label": [3]}), folder / "truth.parquet")
-    (folder / "incidents.json").write_text("[1]")
-    return folder
 
 
 @shuts_in

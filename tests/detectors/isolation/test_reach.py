@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from scopedrift.detectors import Knowledge
@@ -139,15 +137,6 @@ REFUSED = (
     "ImportError", "OSError: [Errno 1]", "OSError: [Errno 13]", "OSError: [Errno 18]", "OSError: [Errno 38]",
     "ValueError: cannot set WRITEABLE flag",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what no detector may see."""
-    folder = tmp_path_factory.mktemp("run")
-    pq.write_table(pa.table({"label": [3]}), folder / "truth.parquet")
-    (folder / "incidents.json").write_text("[1]")
-    return folder
 
 
 @pytest.fixture(scope="module")
