@@ -17,6 +17,26 @@ SealOption = Annotated[
     Path | None, typer.Option("--seal", help="File with a secret that makes the worlds (see `scopedrift seal`).")
 ]
 
+PipelineOption = Annotated[
+    Path | None, typer.Option("--pipeline", help="pySigma processing pipeline (YAML) for the Sigma rules.")
+]
+
+
+def piped(detectors: list[str] | None, pipeline: Path | None) -> list[str] | None:
+    """The detectors, with a pipeline for those of Sigma rules; raises `UsageError` if there are none."""
+    from scopedrift.detectors.spec import SpecError, parse
+
+    if pipeline is None:
+        return detectors
+    try:
+        rules = [each for each in detectors or [] if parse(each).target == "sigma"]
+    except SpecError as error:
+        raise UsageError(str(error)) from None
+    if not rules:
+        raise UsageError("--pipeline: expected a detector of Sigma rules: --detector 'sigma(rules=PATH)'")
+    known = f"pipeline={str(pipeline)!r}"
+    return [f"{each.rstrip()[:-1]}, {known})" if each in rules and "(" in each else each for each in detectors or []]
+
 
 def seeds_of(text: str) -> tuple[int, ...]:
     """The seeds that an option asks for; raises `UsageError`."""

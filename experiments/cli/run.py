@@ -10,7 +10,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
-from scopedrift.experiments.cli.options import SealOption, SeedsOption, seeds_of
+from scopedrift.experiments.cli.options import PipelineOption, SealOption, SeedsOption, piped, seeds_of
 from scopedrift.experiments.cli.output import print_json, progress, records
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import new_folder, run_folder
@@ -24,6 +24,7 @@ def run(
         list[str] | None,
         typer.Option(help="Detector: name, module:Class or file.py:Class. Repeatable. Default: all built-in."),
     ] = None,
+    pipeline: PipelineOption = None,
     out: Annotated[Path | None, typer.Option(help="Results folder. Default: a new folder in runs/.")] = None,
     budget: Annotated[str | None, typer.Option(help="Alert budget: accepted false alarms, e.g. 3/week.")] = None,
     track_cells: Annotated[bool, typer.Option("--track-cells", help="Also track every seed as an MLflow run.")] = False,
@@ -45,7 +46,7 @@ def run(
     worlds = Seal.read(seal).worlds(numbers) if seal else numbers
     chosen = at_budget(scenario_or_world(scenario), budget)
     terms = chosen.scenario if isinstance(chosen, World) else chosen
-    detectors = taking_part(chosen, detector, isolation(in_process, require_isolation))
+    detectors = taking_part(chosen, piped(detector, pipeline), isolation(in_process, require_isolation))
     place = out or run_folder(chosen.name, datetime.now(UTC))
     tags = {"scenario": chosen.name, "scenario_digest": terms.digest()}
     with new_folder(place, MARKER) as folder, tracked(track, f"run {chosen.name}", tags) as parent:

@@ -10,6 +10,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
+from scopedrift.experiments.cli.options import PipelineOption, piped
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
 from scopedrift.experiments.cli.own_logs import Format, Key, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.cli.results import end, print_rules
@@ -28,6 +29,7 @@ def score(
     detector: Annotated[
         list[str] | None, typer.Option(help="As for `run`. Repeatable. Default: all that need only the log.")
     ] = None,
+    pipeline: PipelineOption = None,
     fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of events to fit on.")] = 0.5,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum alerts per detector.")] = 20,
     format: Format = None,
@@ -45,7 +47,7 @@ def score(
     log = open_log(path, format, mapping, pseudonymise, key)
     with progress(f"scoring {path}") as show:
         how = isolation(in_process, require_isolation)
-        found = sd.score(log, detector, fit=fit, top=top, isolation=how, progress=show)
+        found = sd.score(log, piped(detector, pipeline), fit=fit, top=top, isolation=how, progress=show)
     report = found.save(out or run_folder(f"score-{slug(log.name)}", datetime.now(UTC)))
     facts = {"path": log.name if log.anonymous else str(path), **found.facts}
     if as_json:

@@ -116,8 +116,8 @@ def _over_records(spec: str, detector: Detector, records: Imported | None) -> De
         return detector
     from scopedrift.detectors.adapters.sigma.records import OnRecords, judge
 
-    with guarded(spec, "reading its rules and the records"):
-        return OnRecords(judge(detector.path(), records))
+    with guarded(spec, "judging the records"):
+        return OnRecords(judge(detector.ruleset, records))
 
 
 def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:

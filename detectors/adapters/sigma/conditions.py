@@ -9,15 +9,26 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.adapters.libraries import library
 from scopedrift.detectors.adapters.sigma.fields import found, leaves, number, text
+from scopedrift.simulator.records.errors import Unreadable
 from scopedrift.simulator.records.json_paths import Json, Record
+from scopedrift.simulator.records.timestamps import EPOCH, parse_time
 
 if TYPE_CHECKING:
-    from sigma.types import Placeholder, SigmaCIDRExpression, SigmaString, SigmaType, SpecialChars
+    from sigma.types import (
+        Placeholder,
+        SigmaCIDRExpression,
+        SigmaFieldReference,
+        SigmaString,
+        SigmaTimestampPart,
+        SigmaType,
+        SpecialChars,
+    )
 
 ALIASES: Final = {
     "gcp": {
@@ -90,7 +101,7 @@ def compiled(node: object, kind: str) -> Condition:
         ConditionOR,
         ConditionValueExpression,
     )
-    from sigma.types import SigmaExists, SigmaNull
+    from sigma.types import SigmaExists, SigmaFieldReference, SigmaNull
 
     if isinstance(node, (ConditionAND, ConditionOR, ConditionNOT)):
         parts = [compiled(part, kind) for part in node.args]
@@ -111,10 +122,27 @@ def compiled(node: object, kind: str) -> Condition:
             frozenset({name}),
             lambda carried: (True, True) if carried(name) else (not wanted, wanted),
         )
+    if isinstance(node.value, SigmaFieldReference):
+        return _of_two_fields(name, field_name(node.value.field, kind), node.value)
     check = _value(node.value)
     return Condition(
         lambda record: any(map(check, found(record, steps))), frozenset({name}), lambda carried: (carried(name), True)
     )
+
+
+def _of_two_fields(name: str, other: str, value: SigmaFieldReference) -> Condition:
+    """Whether a field of a record is, begins with, ends in or holds what another field is."""
+    compare: Callable[[str, str], bool] = operator.contains
+    if not (value.starts_with and value.ends_with):
+        compare = str.startswith if value.starts_with else str.endswith if value.ends_with else operator.eq
+    steps, others = tuple(name.split(".")), tuple(other.split("."))
+
+    def matches(record: Record) -> bool:
+        wanted = [text(value).lower() for value in found(record, others) if value is not None]
+        seen = (text(value).lower() for value in found(record, steps) if value is not None)
+        return any(compare(one, two) for one in seen for two in wanted)
+
+    return Condition(matches, frozenset({name, other}), lambda carried: (carried(name) and carried(other), True))
 
 
 def _value(value: SigmaType, loose: bool = False) -> Callable[[Json], bool]:
@@ -128,6 +156,8 @@ def _value(value: SigmaType, loose: bool = False) -> Callable[[Json], bool]:
         return _text(value, isinstance(value, types.SigmaCasedString), loose)
     if isinstance(value, types.SigmaBool):
         return lambda seen: text(seen).lower() == str(value.boolean).lower()
+    if isinstance(value, types.SigmaTimestampPart):
+        return lambda seen: _part(seen, value) == value.number
     if isinstance(value, types.SigmaNumber):
         return lambda seen: number(seen) == value.number
     if isinstance(value, types.SigmaRegularExpression):
@@ -186,6 +216,16 @@ def _pattern(expression: str, flags: str) -> re.Pattern[str]:
         reason = error.args[0].decode("utf-8", "replace") if error.args else ""
         raise ValueError(f"the regular expression {expression[:60]!r} is not one of RE2: {reason}") from None
     return pattern
+
+
+def _part(seen: Json, wanted: SigmaTimestampPart) -> int | None:
+    """The year, month, week, day, hour or minute (UTC) of a time; None of what is none."""
+    try:
+        moment = EPOCH + timedelta(microseconds=parse_time(seen))
+    except Unreadable:
+        return None
+    name = wanted.timestamp_part.name.lower()
+    return moment.isocalendar().week if name == "week" else int(getattr(moment, name))
 
 
 def _within(seen: Json, wanted: SigmaCIDRExpression) -> bool:

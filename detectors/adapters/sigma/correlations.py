@@ -65,6 +65,10 @@ class Correlation:
         """Its level as a score, 0 to 1."""
         return LEVELS[self.level]
 
+    def places(self, rule: CompiledRule) -> tuple[int, ...]:
+        """The places that a rule has among `rules`: more than one if it is named more than once."""
+        return tuple(place for place, each in enumerate(self.rules) if each is rule)
+
     def blind_to(self, blind: Mapping[CompiledRule | Correlation, str], carried: Mapping[str, Iterable[str]]) -> str:
         """Why it could never fire (blind rules, or missing fields to group by); empty if it can.
 
@@ -88,8 +92,8 @@ class Hit(NamedTuple):
     """A rule that matched a record, with what its correlations need of the record."""
 
     rule: CompiledRule
-    places: tuple[tuple[Correlation, Key, Hashable], ...]
-    """For each correlation: the group, and what is counted."""
+    places: tuple[tuple[Correlation, Key, Key], ...]
+    """For each correlation: the group, and what is counted: values of fields, or the places of the rule."""
 
 
 class _Values:
@@ -126,13 +130,14 @@ class _Order:
         self._span = asked.span_us
         self._held: dict[Hashable, list[tuple[int, int]]] = {place: [] for place in range(len(asked.rules))}
 
-    def fires(self, time: int, number: int, what: Hashable) -> bool:
+    def fires(self, time: int, number: int, what: Key) -> bool:
         begin = max((held[-1][0] for held in self._held.values() if held), default=time) - self._span
         if time < begin:
             return False
-        begin, own = max(begin, time - self._span), self._held[what]
-        insort(own, (time, number))
-        del own[: max(bisect_left(own, (begin,)), len(own) - HELD)]
+        begin = max(begin, time - self._span)
+        for own in (self._held[place] for place in what):
+            insort(own, (time, number))
+            del own[: max(bisect_left(own, (begin,)), len(own) - HELD)]
         at: tuple[int, int] | tuple[float] = (math.inf,)
         for held in reversed(self._held.values()):  # the latest match of the last rule, of the one before it...
             before = bisect_left(held, at)
@@ -150,8 +155,8 @@ class Memory:
         self._groups: OrderedDict[Key, _Values | _Order] = OrderedDict()
         self._number = 0
 
-    def fires(self, time: int, key: Key, what: Hashable) -> bool:
-        """Note a match, in order of arrival; whether the condition holds with it."""
+    def fires(self, time: int, key: Key, what: Key) -> bool:
+        """Note a match (`what` as of a `Hit`), in order of arrival; whether the condition holds with it."""
         self._number += 1
         if key in self._groups:
             self._groups.move_to_end(key)
@@ -159,8 +164,12 @@ class Memory:
             self._groups[key] = _Order(self._asked) if self._asked.kind == "temporal_ordered" else _Values(self._asked)
             if len(self._groups) > GROUPS:
                 self._groups.popitem(last=False)
-        value = self._number if self._asked.kind == "event_count" else what  # every match of an event counts
-        return self._groups[key].fires(time, self._number, value)
+        group, kind = self._groups[key], self._asked.kind
+        if isinstance(group, _Order):
+            return group.fires(time, self._number, what)
+        if kind == "temporal":  # a match stands for each place that its rule has
+            return [group.fires(time, self._number, place) for place in what][-1]
+        return group.fires(time, self._number, self._number if kind == "event_count" else what)  # every match counts
 
 
 def correlation(

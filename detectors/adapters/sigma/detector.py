@@ -51,17 +51,14 @@ class Sigma(Detector):
     """Scores events by the Sigma rules that match their records: sigma(rules=./rules) (extra: sigma)."""
 
     rules: str = param("", doc="file or folder of Sigma rules (YAML)")
+    pipeline: str = param("", doc="pySigma processing pipeline (YAML) that changes the rules, or none")
 
     name = "sigma"
 
     def __post_init__(self) -> None:
-        self.ruleset = load_rules(self.path())
-
-    def path(self) -> Path:
-        """Where the rules are.  Raises `ValueError` without `rules`."""
         if not self.rules:
             raise ValueError("expected a file or folder of Sigma rules: sigma(rules=PATH)")
-        return Path(self.rules)
+        self.ruleset = load_rules(Path(self.rules), Path(self.pipeline) if self.pipeline else None)
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Take the account numbers from the history."""

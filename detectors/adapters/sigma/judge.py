@@ -6,7 +6,7 @@ correlations keep state.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit, Key, Memory
 from scopedrift.detectors.adapters.sigma.fields import found, text
@@ -24,7 +24,7 @@ class Judge:
         self._memories = {each: Memory(each) for each in ruleset.correlations if each not in blind}
         self._uses: dict[CompiledRule, list[Correlation]] = {}
         for each in self._memories:
-            for rule in each.rules:
+            for rule in dict.fromkeys(each.rules):
                 self._uses.setdefault(rule, []).append(each)
         wanted = [rule for rule in ruleset.rules if rule.format and rule not in blind]
         self.rules: dict[str, list[CompiledRule]] = {}
@@ -53,11 +53,11 @@ class Judge:
 
 def _places(
     rule: CompiledRule, correlations: Sequence[Correlation], record: Record
-) -> Iterable[tuple[Correlation, Key, Hashable]]:
+) -> Iterable[tuple[Correlation, Key, Key]]:
     for each in correlations:
         key, counted = (_values(record, names[rule]) for names in (each.groups, each.counted))
         if key is not None and counted is not None:
-            yield each, key, each.rules.index(rule) if each.kind.startswith("temporal") else counted
+            yield each, key, each.places(rule) if each.kind.startswith("temporal") else counted
 
 
 def _values(record: Record, names: Iterable[str]) -> Key | None:
@@ -77,8 +77,8 @@ def key(each: CompiledRule | Correlation) -> str:
 
 
 def unread(ruleset: Ruleset) -> list[Part]:
-    """The files that could not be read as rules, each as a blind rule with the reason."""
-    return [Part(file.name, blind=f"not read: {reason}") for file, reason in sorted(ruleset.rejected.items())]
+    """What could not be read as a rule, or applied as a filter, each as a blind rule with the reason."""
+    return [Part(each.title, blind=each.reason, key=each.id or each.file.name) for each in ruleset.rejected]
 
 
 def blind(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit
 from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.judge import Judge, blind, key, unread
 from scopedrift.detectors.adapters.sigma.rules import CompiledRule
-from scopedrift.detectors.adapters.sigma.ruleset import Ruleset, load_rules
+from scopedrift.detectors.adapters.sigma.ruleset import Ruleset
 from scopedrift.detectors.base import Detector, Part, Scores
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import EventBatch
@@ -49,12 +48,11 @@ class JudgedRecords:
         ] + unread(self.ruleset)
 
 
-def judge(rules: Path, imported: Imported, progress: Progress = lambda done: None) -> JudgedRecords:
+def judge(ruleset: Ruleset, imported: Imported, progress: Progress = lambda done: None) -> JudgedRecords:
     """Judge every record of an imported log.
 
-    Raises `ValueError` if there are no usable rules, `LogError` if a file has changed since the import.
+    Raises `LogError` if a file has changed since the import.
     """
-    ruleset = load_rules(rules)
     asked = Judge(ruleset, {each for each in ruleset.correlations if each.reason})
     hits: dict[int, list[Hit]] = {}
     fields: dict[str, set[str]] = {}

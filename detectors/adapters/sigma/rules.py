@@ -25,8 +25,9 @@ FORMATS: Final[Mapping[tuple[str | None, str | None], str]] = {
     ("kubernetes", None): "kubernetes",
     ("gcp", "gcp.audit"): "gcp",
     ("gcp", None): "gcp",
+    ("ocsf", None): "ocsf",
 }
-"""The kind of record of a log source (product and service)."""
+"""The kind of record of a log source (product and service); a pipeline can map rules to OCSF, the product `ocsf`."""
 LEVELS: Final = {"informational": 0.1, "low": 0.25, "medium": 0.5, "high": 0.75, "critical": 1.0}
 """Score of a rule by its level (assumed)."""
 

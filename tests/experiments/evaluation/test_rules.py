@@ -14,6 +14,7 @@ pytest.importorskip("sigma")
 from typer.testing import CliRunner
 
 from scopedrift.detectors.adapters.sigma.records import judge
+from scopedrift.detectors.adapters.sigma.ruleset import load_rules
 from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.loading import load
 from scopedrift.experiments.cli import app
@@ -192,7 +193,7 @@ def originals():
 
 def test_rules_over_imported_records_match_what_plain_python_finds(rules):
     imported = import_log(DATA / "invictus.json")
-    judged = judge(rules, imported)
+    judged = judge(load_rules(rules), imported)
     parts = {part.name: part for part in judged.parts()}
     names = [record["eventName"] for record in originals()]
     assert judged.records == len(names) == len(imported.log) and not judged.unjudged
@@ -272,7 +273,23 @@ def test_files_that_change_under_way_are_told(rules, tmp_path):
     imported = import_log(path)
     path.write_text("".join(lines[:-3]))
     with pytest.raises(LogError, match="3 records have disappeared since the import"):
-        judge(rules, imported)
+        judge(load_rules(rules), imported)
     path.write_text("".join(lines[::-1]))
     with pytest.raises(LogError, match="has changed since the import"):
-        judge(rules, imported)
+        judge(load_rules(rules), imported)
+
+
+def test_a_pipeline_is_applied_to_the_rules_and_to_nothing_else(rules, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours.yml").write_text(
+        "transformations:\n  - {id: all, type: field_name_mapping, mapping: {eventName: nowhere}}\n"
+    )
+    asked = ["score", str(DATA / "invictus.json"), "--pipeline", "ours.yml", "--json"]
+    detector = ["--detector", f"sigma(rules={rules})", "--detector", "first-seen"]
+    done = CliRunner().invoke(app, [*asked, *detector, "--out", "piped"])
+    assert done.exit_code == 0, done.output
+    told = {row["rule"]: row["reason"] for row in json.loads(done.stdout)["rules"]}
+    assert told["secrets read"] == "cloudtrail records do not carry nowhere"
+    refused = CliRunner().invoke(app, [*asked, "--detector", "first-seen", "--out", "none"])
+    assert refused.exit_code == 2 and "expected a detector of Sigma rules" in refused.output
+    assert not (tmp_path / "none").exists()

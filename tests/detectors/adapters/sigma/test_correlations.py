@@ -55,6 +55,21 @@ def at(*moments: int, name: str = "a", user: str = "u", value: str = "v"):
 COUNT = "type: event_count, rules: [a], group-by: [user], timespan: 1m, condition: {gte: 3}"
 
 
+TWICE = {
+    "then another, then again": ("temporal_ordered, rules: [a, b, a]", "abca", [False, False, False, True]),
+    "two in a row": ("temporal_ordered, rules: [a, a]", "aaa", [False, True, True]),
+    "only one of them": ("temporal_ordered, rules: [a, b, a]", "abb", [False, False, False]),
+    "in any order": ("temporal, rules: [a, b, a]", "cba", [False, False, True]),
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_a_rule_can_be_named_twice(tmp_path, what):
+    kind, names, expected = TWICE[what]
+    loaded = ruleset(tmp_path, f"type: {kind}, group-by: [user], timespan: 1m")
+    assert fired(loaded, [(second, name, "u", "v") for second, name in enumerate(names)]) == expected
+
+
 @pytest.mark.parametrize(
     ("correlation", "events", "expected"),
     {
@@ -229,7 +244,7 @@ def test_a_group_remembers_what_its_condition_needs_and_no_more(tmp_path, monkey
     (each,) = ruleset(tmp_path, correlation).correlations
     memory = Memory(each)
     for number in range(500):
-        memory.fires(number, ("u",), 0 if each.kind == "temporal_ordered" else (str(number),))
+        memory.fires(number, ("u",), (0,) if each.kind == "temporal_ordered" else (str(number),))
     (group,) = memory._groups.values()
     assert len(group._held[0] if each.kind == "temporal_ordered" else group._held) == most
 
