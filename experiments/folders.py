@@ -38,6 +38,13 @@ def run_folder(name: str, started: datetime) -> Path:
     return RUNS / f"{name}-{started:%Y%m%dT%H%M%SZ}"
 
 
+def ours(place: Path, kind: str) -> None:
+    """Clean up what killed processes left of a place; then, `UsageError` if it is not ours to write a result into."""
+    place = place.absolute()
+    _recover(place)
+    _refuse_foreign(place, kind)
+
+
 @contextmanager
 def new_folder(place: Path, kind: str) -> Iterator[Path]:
     """A folder to write into, which becomes `place` when the block ends well and vanishes when it does not.
@@ -49,8 +56,7 @@ def new_folder(place: Path, kind: str) -> Iterator[Path]:
     if (place / UNFINISHED).is_file():  # within a folder that is hidden still
         yield place
         return
-    _recover(place)
-    _refuse_foreign(place, kind)
+    ours(place, kind)
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
     try:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from scopedrift.reports.drawing import render
+from scopedrift.reports.drawing import picture
 from scopedrift.reports.figures import alert_time_line
-from scopedrift.reports.files import write_inputs, write_text
+from scopedrift.reports.files import write_inputs, write_page
 from scopedrift.reports.page import render_page
-from scopedrift.reports.report import Picture
-from scopedrift.reports.style import looks, matplotlib_settings
+from scopedrift.reports.style import looks
 from scopedrift.reports.tables import normalise_one
 from scopedrift.reports.text import count_words, listed, short
 
@@ -34,32 +33,30 @@ def write_alert_report(
     what was read, learned from and scored.
     """
     data = normalise_one("log_alerts", alerts)
-    ranked = by_rank(data)
-    detectors = sorted(set(data["detector"]))
     counts = by_identity(data)
-    pictures = []
-    with matplotlib_settings():
-        drawing = alert_time_line.draw(data, looks(detectors))
-        if drawing is not None:
-            markup = render(drawing, out / "figures")
-            pictures.append(Picture(drawing.name, drawing.title, drawing.caption, markup, ("svg", "pdf")))
     told = {} if rules is None else {"rules": rules}
     files = write_inputs({"alerts": alerts, "identities": counts, **told}, out / "tables")
-    html = render_page(
-        "alerts.html.j2",
-        title=title,
-        meta=meta,
-        opening=f"{lead} {opening(ranked, counts)}".strip(),
-        alerts=ranked.head(ALERTS_SHOWN).to_dict("records"),
-        alerts_total=len(ranked),
-        rules=[] if rules is None else normalise_one("log_rules", rules).to_dict("records"),
-        several=len(detectors) > 1,
-        identities=counts.head(IDENTITIES_SHOWN).to_dict("records"),
-        identities_total=len(counts),
-        pictures=pictures,
-        files=files,
-    )
-    return write_text(out / "report.html", html)
+    detectors = sorted(set(data["detector"]))
+
+    def page() -> str:
+        ranked = by_rank(data)
+        drawn = picture("alerts", lambda: alert_time_line.draw(data, looks(detectors)), out / "figures")
+        return render_page(
+            "alerts.html.j2",
+            title=title,
+            meta=meta,
+            opening=f"{lead} {opening(ranked, counts)}".strip(),
+            alerts=ranked.head(ALERTS_SHOWN).to_dict("records"),
+            alerts_total=len(ranked),
+            rules=[] if rules is None else normalise_one("log_rules", rules).to_dict("records"),
+            several=len(detectors) > 1,
+            identities=counts.head(IDENTITIES_SHOWN).to_dict("records"),
+            identities_total=len(counts),
+            pictures=[drawn] if drawn else [],
+            files=files,
+        )
+
+    return write_page(out / "report.html", page)
 
 
 def by_rank(alerts: pd.DataFrame) -> pd.DataFrame:

@@ -7,16 +7,16 @@ part).  From `expect` (rises, falls, above) on, all rows of a claim are the same
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
 from scopedrift.reports.claim_words import MEASURES, difference_interval, value_words
-from scopedrift.reports.drawing import render
+from scopedrift.reports.drawing import Picture, picture
 from scopedrift.reports.figures import claim
-from scopedrift.reports.files import markdown, write_text
-from scopedrift.reports.style import matplotlib_settings
+from scopedrift.reports.files import csv_text, markdown, write_page, write_text
 from scopedrift.reports.text import capital, clean
 
 HEADINGS: Final = ("Claim", "Signals", "Measured", "Found", "Difference (95 %)", "Verdict")
@@ -27,20 +27,17 @@ def write_claims(table: pd.DataFrame, folder: Path, facts: Mapping[str, str]) ->
 
     `facts` (version, date, command...) stand at the head of the page.
     """
-    names = ["claims.md", "claims.csv"]
-    write_text(folder / "claims.csv", table.to_csv(index=False, float_format="%.6g"))
-    parts = []
-    for _, rows in each(table):
-        with matplotlib_settings():
-            drawing = claim.draw(rows)
-            render(drawing, folder, pdf=False)
-        names.append(f"{drawing.name}.svg")
-        parts.append(_section(rows, drawing.name, drawing.caption))
-    head = [f"- {capital(name)}: {text}" for name, text in facts.items()]
-    summary = markdown(overview(table), "Claims and what was found")
-    page = ["# Tested claims", "\n".join(head), summary.rstrip(), _READING, *parts]
-    write_text(folder / "claims.md", "\n\n".join(page) + "\n")
-    return names
+    write_text(folder / "claims.csv", csv_text(table, float_format="%.6g"))
+    drawn = [(rows, picture(name, partial(claim.draw, rows), folder, pdf=False)) for name, rows in each(table)]
+
+    def page() -> str:
+        head = [f"- {capital(name)}: {text}" for name, text in facts.items()]
+        summary = markdown(overview(table), "Claims and what was found")
+        parts = [_section(rows, shown) for rows, shown in drawn if shown]
+        return "\n\n".join(["# Tested claims", "\n".join(head), summary.rstrip(), _READING, *parts]) + "\n"
+
+    write_page(folder / "claims.md", page)
+    return ["claims.md", "claims.csv", *(f"{shown.name}.svg" for _, shown in drawn if shown and shown.saved)]
 
 
 def overview(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,13 +69,12 @@ _READING: Final = (
 )
 
 
-def _section(rows: pd.DataFrame, name: str, caption: str) -> str:
+def _section(rows: pd.DataFrame, shown: Picture) -> str:
     first = rows.iloc[0]
     return "\n\n".join(
         [
             f"## {clean(first['title'])}: {clean(first['verdict'])}",
             f"{clean(first['statement'])} ({clean(first['signals'])})",
-            f"![{clean(first['title'])}]({name}.svg)",
-            caption,
+            shown.markdown(),
         ]
     )

@@ -3,25 +3,33 @@
 A `Drawing` is a figure with the words that belong to it. Saved files (SVG, PDF) keep the light theme and carry no date.
 Inside the page the same SVG has its ids made unique, its colours replaced by CSS variables and its alternative text
 attached, and holds no reference to anything outside of itself. Widths are inches.
+
+`picture` is the one place where figures are made for pages: a figure that raises costs itself, and its place says so.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from scopedrift.reports.style import ROLES, matplotlib_settings
+from scopedrift.reports.text import clean, short, slug
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+REASON: Final = 300
+"""Characters of what a figure raised, at most, that a page shows."""
+log = logging.getLogger("scopedrift")
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,43 @@ class Drawing:
     caption: str
     alt: str
     figure: Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a page shows it; one that could not be drawn has a caption that says why, and nothing else."""
+
+    name: str
+    title: str
+    caption: str
+    markup: Markup = field(default_factory=Markup)
+    saved: tuple[str, ...] = ()
+    """Endings of the files beside the page."""
+
+    def markdown(self) -> str:
+        """The figure and its caption in a page of Markdown."""
+        return f"![{clean(self.title)}]({self.name}.svg)\n\n{self.caption}" if self.saved else self.caption
+
+
+def picture(
+    name: str, draw: Callable[[], Drawing | None], folder: Path | None, *, called: str = "{}", pdf: bool = True
+) -> Picture | None:
+    """Draw a figure and save it as `render` does; None if there is nothing to draw.
+
+    `called` is a format for the file's name. If drawing raises, a log line and the caption tell it, by this `name`.
+    """
+    try:
+        with matplotlib_settings():
+            drawn = draw()
+        if drawn is None:
+            return None
+        named = replace(drawn, name=called.format(drawn.name))
+        endings = () if folder is None else ("svg", "pdf") if pdf else ("svg",)
+        return Picture(named.name, named.title, named.caption, render(named, folder, pdf=pdf), endings)
+    except Exception as error:
+        reason = f"This figure could not be drawn ({name}): {short(f'{type(error).__name__}: {error}', REASON)}"
+        log.warning("%s", reason)
+        return Picture(slug(called.format(name)), name, reason)
 
 
 def render(drawing: Drawing, folder: Path | None, *, pdf: bool = True) -> Markup:

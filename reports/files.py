@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import html
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
-from scopedrift.reports.text import clean, slug
+from scopedrift.reports.text import clean, short, slug
 
+log = logging.getLogger("scopedrift")
+_FORMULA: Final = re.compile(
+    "[=+@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH COMMERCIAL AT}\N{FULLWIDTH HYPHEN-MINUS}-]"
+)
+"""What begins a text that a spreadsheet runs as a formula."""
 LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -32,11 +40,40 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+def write_page(path: Path, make: Callable[[], str]) -> Path:
+    """Write a page; if making it raises, a log line and the file itself say why, and what lies beside it stays."""
+    try:
+        text = make()
+    except Exception as error:
+        reason = short(f"{type(error).__name__}: {error}", 300)
+        log.warning("%s could not be made: %s", path.name, reason)
+        text = html.escape(f"This page could not be made: {reason}. The tables beside it hold all results.\n")
+    return write_text(path, text)
+
+
+def csv_text(frame: pd.DataFrame, float_format: str | None = None) -> str:
+    """A table as CSV; texts that a spreadsheet would run get an apostrophe in front, numbers stay as they are."""
+    safe = frame.rename(columns=_inert)
+    for at in range(len(safe.columns)):
+        column = safe.iloc[:, at]
+        if not pd.api.types.is_numeric_dtype(column) and any(map(_runs, column)):
+            safe.isetitem(at, column.astype(object).map(_inert).to_numpy())
+    return safe.to_csv(index=False, float_format=float_format)
+
+
+def _runs(value: object) -> bool:
+    return isinstance(value, str) and _FORMULA.match(value) is not None
+
+
+def _inert(value: object) -> object:
+    return f"'{value}" if _runs(value) else value
+
+
 def write_inputs(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[str]:
-    """Write each table as it came, as `<name>.csv`; return the file names."""
+    """Write each table as `<name>.csv`; return the file names."""
     names = []
     for name, frame in tables.items():
-        write_text(folder / f"{slug(name)}.csv", frame.to_csv(index=False))
+        write_text(folder / f"{slug(name)}.csv", csv_text(frame))
         names.append(f"{slug(name)}.csv")
     return names
 
@@ -46,7 +83,7 @@ def write_quotable(frames: Mapping[str, tuple[str, pd.DataFrame]], folder: Path)
     names = []
     for name, (title, frame) in frames.items():
         for ending, text in (
-            ("csv", frame.to_csv(index=False)),
+            ("csv", csv_text(frame)),
             ("md", markdown(frame, title)),
             ("tex", latex(frame, title, name)),
         ):

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
-from scopedrift.reports.drawing import Drawing, render
-from scopedrift.reports.figures import operating_curves, recall_by_template, time_to_detect
-from scopedrift.reports.files import markdown, write_text
+from scopedrift.reports.drawing import Picture, picture
+from scopedrift.reports.figures import FIGURES
+from scopedrift.reports.files import csv_text, markdown, write_page, write_text
 from scopedrift.reports.order import ORDER_WORDS
 from scopedrift.reports.results import recall_frame, results_frame
-from scopedrift.reports.style import Look, looks, matplotlib_settings
+from scopedrift.reports.style import Look, looks
 from scopedrift.reports.tables import ReportData, normalise
 from scopedrift.reports.text import capital, clean, slug
 from scopedrift.reports.words import summarise
 
-_DRAWN: Final = (recall_by_template.draw, operating_curves.draw, time_to_detect.draw)
+_DRAWN: Final = ("recall-by-incident-kind", "operating-curves", "time-to-detect")
 _READING: Final = (
     "Every detector runs with its default parameters and the same alert budget; days before the test window set its"
     f" threshold. Detectors are ordered {ORDER_WORDS}, because recall at the threshold would reward alarms beyond the"
@@ -36,31 +37,28 @@ def write_leaderboard(
     """
     data = normalise(tables)
     chosen = looks(data.real_detectors, data.references)
-    names = ["leaderboard.md", "results.csv", "recall-by-kind.csv"]
-    write_text(folder / "results.csv", results_frame(data).to_csv(index=False))
-    kinds, parts = [], []
-    with matplotlib_settings():
-        for scenario in data.scenarios:
-            own = data.only(scenario)
-            caught = recall_frame(own)
-            kinds.append(caught.assign(Scenario=scenario))
-            drawings = _drawings(own, chosen, scenario)
-            for drawing in drawings:
-                render(drawing, folder, pdf=False)
-                names.append(f"{drawing.name}.svg")
-            parts.append(_section(own, scenario, drawings))
-    write_text(folder / "recall-by-kind.csv", pd.concat(kinds).to_csv(index=False))
+    write_text(folder / "results.csv", csv_text(results_frame(data)))
+    kinds = [recall_frame(data.only(scenario)).assign(Scenario=scenario) for scenario in data.scenarios]
+    write_text(folder / "recall-by-kind.csv", csv_text(pd.concat(kinds)))
+    pictures = {scenario: _pictures(data.only(scenario), chosen, scenario, folder) for scenario in data.scenarios}
     head = "\n".join(f"- {capital(name)}: {text}" for name, text in facts.items())
-    write_text(folder / "leaderboard.md", "\n\n".join([f"# {clean(title)}", head, _READING, *parts]) + "\n")
-    return names
+
+    def page() -> str:
+        parts = [_section(data.only(scenario), scenario, drawn) for scenario, drawn in pictures.items()]
+        return "\n\n".join([f"# {clean(title)}", head, _READING, *parts]) + "\n"
+
+    write_page(folder / "leaderboard.md", page)
+    drawn = [f"{each.name}.svg" for some in pictures.values() for each in some if each.saved]
+    return ["leaderboard.md", "results.csv", "recall-by-kind.csv", *drawn]
 
 
-def _drawings(own: ReportData, chosen: dict[str, Look], scenario: str) -> list[Drawing]:
-    drawn = [drawing for draw in _DRAWN if (drawing := draw(own, chosen)) is not None]
-    return [Drawing(f"{slug(scenario)}-{d.name}", d.title, d.caption, d.alt, d.figure) for d in drawn]
+def _pictures(own: ReportData, chosen: dict[str, Look], scenario: str, folder: Path) -> list[Picture]:
+    called = f"{slug(scenario)}-{{}}"
+    made = [picture(n, partial(FIGURES[n], own, chosen), folder, called=called, pdf=False) for n in _DRAWN]
+    return [each for each in made if each is not None]
 
 
-def _section(own: ReportData, scenario: str, drawings: list[Drawing]) -> str:
+def _section(own: ReportData, scenario: str, pictures: list[Picture]) -> str:
     frame = results_frame(own).drop(columns=["Scenario"])
     return "\n\n".join(
         [
@@ -68,6 +66,6 @@ def _section(own: ReportData, scenario: str, drawings: list[Drawing]) -> str:
             summarise(own, scenario).opening,
             markdown(frame, f"Detectors on {scenario}, with 95 % intervals").rstrip(),
             markdown(recall_frame(own), f"Incidents caught on {scenario}, by kind").rstrip(),
-            *(f"![{clean(d.title)}]({d.name}.svg)\n\n{d.caption}" for d in drawings),
+            *(each.markdown() for each in pictures),
         ]
     )

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
 
-from scopedrift.reports.drawing import Drawing, render
+from scopedrift.reports.drawing import Picture, picture
 from scopedrift.reports.figures import FIGURES, time_line
-from scopedrift.reports.files import write_inputs, write_quotable, write_text
+from scopedrift.reports.files import write_inputs, write_page, write_quotable
 from scopedrift.reports.order import ORDER_WORDS
 from scopedrift.reports.page import render_page
 from scopedrift.reports.results import HEADINGS, causes_frame, recall_frame, results, results_frame, slices_frame
-from scopedrift.reports.style import Look, looks, matplotlib_settings
+from scopedrift.reports.style import Look, looks
 from scopedrift.reports.tables import ReportData, normalise
 from scopedrift.reports.text import slug
 from scopedrift.reports.words import summarise
@@ -28,18 +28,6 @@ SCENARIOS_DRAWN = 6  # with figures; the tables hold all
 TIME_LINES, TIME_LINES_FOLDED = 12, 24  # per report, shared out over its scenarios
 ALERTS_PER_DETECTOR, ALERTS_SHOWN = 10, 120
 FINDINGS_TOLD = 5  # in words; the others fold away
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on the page."""
-
-    name: str
-    title: str
-    caption: str
-    markup: Markup
-    saved: tuple[str, ...]
-    """Endings of the files beside the page."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +45,21 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
     """Write `report.html` into the folder `out`, with `figures/` and `tables/` beside it; return the path of the page.
 
     `tables` holds any of cells, summary, incidents, stages, alerts, curves and changes (`scopedrift.reports.tables`
-    names their columns); `meta` is shown at the end of the page (scenario, seeds, digest, versions).
+    names their columns); `meta` is shown at the end of the page (scenario, seeds, digest, versions). They are written
+    first: a figure or page that cannot be made costs itself.
     """
-    data = normalise(tables)
+    files = write_inputs(tables, out / "tables")
+    return write_page(out / "report.html", lambda: _page(normalise(tables), files, out, title, meta))
+
+
+def _page(data: ReportData, files: list[str], out: Path, title: str, meta: Mapping[str, str]) -> str:
+    """The page; writes its figures, and the tables that papers quote."""
     chosen = looks(data.real_detectors, data.references)
     sections = _sections(data, chosen, out / "figures")
     tested = data.real_detectors or data.detectors
     each = min(ALERTS_PER_DETECTOR, max(1, ALERTS_SHOWN // max(1, len(tested))))
     alerts = _top_alerts(data, tested, each)
-    files = write_inputs(tables, out / "tables")
-    files += write_quotable(
+    quotable = write_quotable(
         {
             "results": ("Detectors at their alert budget, with 95 % intervals", results_frame(data)),
             "recall-by-kind": ("Incidents caught, by kind", recall_frame(data)),
@@ -75,7 +68,7 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         },
         out / "tables",
     )
-    html = render_page(
+    return render_page(
         "report.html.j2",
         title=title,
         meta=meta,
@@ -92,35 +85,29 @@ def write_report(tables: Mapping[str, pd.DataFrame], out: Path, *, title: str, m
         alerts_total=len(data.alerts),
         rules=data.rule_summary.to_dict("records"),
         alerts_each=each,
-        files=files,
+        files=[*files, *quotable],
     )
-    return write_text(out / "report.html", html)
 
 
 def _sections(data: ReportData, chosen: dict[str, Look], folder: Path) -> list[Section]:
     drawn = data.scenarios[:SCENARIOS_DRAWN]
     sections = []
-    with matplotlib_settings():
-        for at, scenario in enumerate(drawn):
-            own = data.only(scenario)
-            suffix = f"--{at + 1}-{slug(scenario)}" if len(drawn) > 1 else ""
-            drawings = [draw(own, chosen) for draw in FIGURES.values()]
-            pictures = [_picture(drawing, suffix, folder) for drawing in drawings if drawing is not None]
-            keys = time_line.informative(own)
-            show, fold = max(2, TIME_LINES // len(drawn)), TIME_LINES_FOLDED // len(drawn)
-            lines = [
-                _picture(d, suffix, folder if place < show else None, pdf=False)
-                for place, key in enumerate(keys[: show + fold])
-                if (d := time_line.draw(own, chosen, key)) is not None
-            ]
-            sections.append(Section(scenario, tuple(pictures), tuple(lines[:show]), tuple(lines[show:]), len(keys)))
+    for at, scenario in enumerate(drawn):
+        own = data.only(scenario)
+        called = f"{{}}--{at + 1}-{slug(scenario)}" if len(drawn) > 1 else "{}"
+        made = [picture(name, partial(draw, own, chosen), folder, called=called) for name, draw in FIGURES.items()]
+        keys = time_line.informative(own)
+        show, fold = max(2, TIME_LINES // len(drawn)), TIME_LINES_FOLDED // len(drawn)
+        lines = [
+            picture(
+                f"incident {key[1]}, seed {key[0]}", partial(time_line.draw, own, chosen, key),
+                folder if place < show else None, called=called, pdf=False,
+            )
+            for place, key in enumerate(keys[: show + fold])
+        ]  # fmt: skip
+        shown, folded = (tuple(filter(None, part)) for part in (lines[:show], lines[show:]))
+        sections.append(Section(scenario, tuple(filter(None, made)), shown, folded, len(keys)))
     return sections
-
-
-def _picture(drawing: Drawing, suffix: str, folder: Path | None, *, pdf: bool = True) -> Picture:
-    named = Drawing(f"{drawing.name}{suffix}", drawing.title, drawing.caption, drawing.alt, drawing.figure)
-    endings = () if folder is None else ("svg", "pdf") if pdf else ("svg",)
-    return Picture(named.name, named.title, named.caption, render(named, folder, pdf=pdf), endings)
 
 
 def _top_alerts(data: ReportData, detectors: Sequence[str], each: int) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import typer
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.options import PipelineOption, SealOption, SeedsOption, piped, seeds_of
-from scopedrift.experiments.cli.output import print_json, progress, records
+from scopedrift.experiments.cli.output import print_json, progress, records, say
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
-from scopedrift.experiments.folders import new_folder, run_folder
+from scopedrift.experiments.folders import ours, run_folder
 
 
 def run(
@@ -49,12 +49,13 @@ def run(
     detectors = taking_part(chosen, piped(detector, pipeline), isolation(in_process, require_isolation))
     place = out or run_folder(chosen.name, datetime.now(UTC))
     tags = {"scenario": chosen.name, "scenario_digest": terms.digest()}
-    with new_folder(place, MARKER) as folder, tracked(track, f"run {chosen.name}", tags) as parent:
+    ours(place, MARKER)
+    with tracked(track, f"run {chosen.name}", tags) as parent:
         with progress(f"running {chosen.name}") as show:
             results = sd.run(chosen, detectors, seeds=worlds, ablate=ablate, progress=show)
             show(1.0, "writing the report")
-            results.write(folder)
-        problems = untracked(lambda run: results.track(run, saved=folder, each_cell=track_cells), parent)
+            results.save(place)
+        problems = untracked(lambda run: results.track(run, saved=place, each_cell=track_cells), parent)
     report = str(place / "report.html")
     if as_json:
         names = ("summary", "cells", "worlds", *(["rule_summary"] if len(results.tables["rule_summary"]) else []))
@@ -62,8 +63,8 @@ def run(
         print_json({**results.facts, "path": str(place), "report": report, **tables})
     else:
         print_results(results)
-        print(f"\nworlds: {results.facts['worlds']}" if "worlds" in results.facts else "")
-        print(f"report: {report}")
+        say(f"\nworlds: {results.facts['worlds']}" if "worlds" in results.facts else "")
+        say(f"report: {report}")
         if parent and not problems:
             print("all runs so far: scopedrift ui")
     end([*results.failures, *problems])

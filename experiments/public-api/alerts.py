@@ -84,12 +84,12 @@ class LogAlerts:
         meta = fact_texts({**facts, "read": "; ".join(facts["read"])} if "read" in facts else facts)
         tables = {"alerts": self.alerts, **({"rules": self.rules} if len(self.rules) else {})}
         with new_folder(Path(folder), MARKER) as place:
-            title = f"Alerts in {self.name}"
-            write_alert_report(self.alerts, place, title=title, meta=meta, lead=self.words, rules=tables.get("rules"))
-            (place / "tables").mkdir(exist_ok=True)
+            (place / "tables").mkdir()
             for name, table in tables.items():
                 table.to_parquet(place / "tables" / f"{name}.parquet", index=False)
             (place / MARKER).write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
+            title = f"Alerts in {self.name}"
+            write_alert_report(self.alerts, place, title=title, meta=meta, lead=self.words, rules=tables.get("rules"))
         return Path(folder) / "report.html"
 
     def _shown(self) -> pd.DataFrame:

@@ -176,11 +176,11 @@ class Results:
         """Write the files of `save` into an existing folder."""
         from scopedrift.reports import write_report
 
-        write_report(self.tables, folder, title=self.name, meta=fact_texts(self.facts))
         (folder / "tables").mkdir(exist_ok=True)
         for name, table in self.tables.items():
             table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
         (folder / MARKER).write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
+        write_report(self.tables, folder, title=self.name, meta=fact_texts(self.facts))
 
     def track(
         self, to: str | Path | Invocation = RUNS, *, saved: str | Path | None = None, each_cell: bool = False

@@ -142,14 +142,14 @@ class Tuning:
         Returns:
             The path of `detector.yaml`.
         """
-        from scopedrift.reports.drawing import render
+        from scopedrift.reports.drawing import picture
         from scopedrift.reports.figures import tuning
-        from scopedrift.reports.style import matplotlib_settings
 
+        deploy = write_text(Path(folder) / DEPLOY, self.yaml)
         if isinstance(self.found, Tuned):
-            with matplotlib_settings():
-                render(tuning.draw([trial.value for trial in self.found.trials], self.detector), Path(folder))
-        return write_text(Path(folder) / DEPLOY, self.yaml)
+            values = [trial.value for trial in self.found.trials]
+            picture("tuning", lambda: tuning.draw(values, self.detector), Path(folder))
+        return deploy
 
     def track(self, to: str | Path | Invocation = RUNS) -> None:
         """Record the search in MLflow: the parameters and the value of each trial.

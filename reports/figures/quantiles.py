@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from scopedrift.reports.drawing import Drawing, render
+from scopedrift.reports.drawing import Drawing, picture
 from scopedrift.reports.figures.axes import canvas
 from scopedrift.reports.style import GRID, MUTED, SERIES
 from scopedrift.reports.text import number, slug
@@ -17,13 +18,9 @@ Curve = tuple[str, str, str, Mapping[float, float], Mapping[float, float]]
 
 
 def write_quantiles(curves: Iterable[Curve], folder: Path) -> list[str]:
-    """Draw each statistic into `folder` as SVG and PDF; return the names of the drawings."""
-    names = []
-    for curve in curves:
-        drawing = draw(curve)
-        render(drawing, folder)
-        names.append(drawing.name)
-    return names
+    """Draw each statistic into `folder` as SVG and PDF; return the names of what was drawn."""
+    made = [picture(f"quantiles of {curve[0]}", partial(draw, curve), folder) for curve in curves]
+    return [each.name for each in made if each is not None and each.saved]
 
 
 def draw(curve: Curve) -> Drawing:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scopedrift.reports import report, write_report
+from scopedrift.reports import drawing, report, write_report
 from scopedrift.reports.style import RC
 
 START = pd.Timestamp("2026-01-05", tz="UTC")
@@ -319,8 +319,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def words(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is all that counts: what stands in its figures, but no PDF of them."""
-    drawn = report.render
-    monkeypatch.setattr(report, "render", lambda drawing, folder, *, pdf: drawn(drawing, folder, pdf=False))
+    drawn = drawing.render
+    monkeypatch.setattr(drawing, "render", lambda figure, folder, *, pdf: drawn(figure, folder, pdf=False))
 
 
 @pytest.fixture(scope="session")

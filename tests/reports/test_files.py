@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from scopedrift.reports.columns import TABLES
-from scopedrift.reports.files import latex, markdown, write_inputs, write_text
+from scopedrift.reports.files import csv_text, latex, markdown, write_inputs, write_text
 from scopedrift.reports.results import causes_frame, recall_frame, results_frame, slices_frame
 from scopedrift.reports.tables import normalise
 
@@ -26,6 +27,16 @@ def test_csv_is_what_came_in(tables: dict[str, pd.DataFrame], tmp_path: Path) ->
             pd.testing.assert_series_equal(again[column].astype(float), frame[column].astype(float), check_exact=True)
         for column in [c for c, kind in TABLES[name].items() if kind == "text" and c != "seed" and c in frame]:
             assert read[column].tolist() == frame[column].fillna("").astype(str).tolist()
+
+
+def test_no_text_in_a_csv_runs_as_a_formula() -> None:
+    texts = ["=1+1", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\N{FULLWIDTH EQUALS SIGN}1", "a=b", "", None]
+    frame = pd.DataFrame({"=name": texts, "n": [-1.5] * len(texts), "mixed": [-2, "-x"] * (len(texts) // 2)})
+    read = pd.read_csv(io.StringIO(csv_text(frame)), keep_default_na=False, lineterminator="\n")
+    assert list(read.columns) == ["'=name", "n", "mixed"]
+    assert read["'=name"].tolist() == [f"'{text}" for text in texts[:7]] + ["a=b", "", ""]
+    assert (read["n"] == -1.5).all()
+    assert read["mixed"].tolist() == ["-2", "'-x"] * (len(texts) // 2)
 
 
 def test_markdown_keeps_one_row_a_line_and_escapes() -> None:
