@@ -24,6 +24,7 @@ from scopedrift.experiments.cli.gate import gate
 from scopedrift.experiments.cli.inject import inject
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
+from scopedrift.experiments.cli.output import inert_stderr
 from scopedrift.experiments.cli.profile import profile
 from scopedrift.experiments.cli.realism import realism
 from scopedrift.experiments.cli.reproduce import reproduce
@@ -102,7 +103,8 @@ def main() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _terminated)
     try:
-        app()
+        with inert_stderr():
+            app()
     except KeyboardInterrupt as interrupt:
         sys.exit(exit_code(interrupt))
     except BrokenPipeError:  # the reader of our output has gone, as in `scopedrift list | head -1`

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import scopedrift as sd
-from scopedrift.experiments.cli.output import print_json, progress, remark
+from scopedrift.experiments.cli.output import print_json, progress, remark, say
 from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
 
 
@@ -34,7 +34,7 @@ def export(
         facts |= {"records": result.records, "files": len(result.files), **left, "path": str(out)}
         print_json(facts)
     else:
-        print(f"wrote {result.records:,} records in {len(result.files):,} files to {out}")
+        say(f"wrote {result.records:,} records in {len(result.files):,} files to {out}")
     for stream, count in result.left.items():
         others = [name for name, each in FORMATS.items() if each.written and stream in each.streams]
         hint = f": {' and '.join(others)} can hold them" if others else ""

@@ -10,7 +10,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, say
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS
 
@@ -80,4 +80,4 @@ def _print_ability(able: Gate, baseline: Path, effect: float) -> None:
     rows = [[v.scenario, v.detector, f"{v.caught}/{v.incidents}", f"{v.power:.0%}", v.word] for v in able.verdicts]
     columns = ["scenario", "detector", "caught", f"chance to find a loss of {effect:.0%}", "verdict if nothing changes"]
     print_table(f"baseline {baseline}", columns, rows)
-    print(f"baseline: {baseline}")
+    say(f"baseline: {baseline}")

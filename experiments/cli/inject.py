@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import scopedrift as sd
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, records
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, records, say
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
@@ -75,7 +75,7 @@ def inject(
         print_json({**facts, "calls": world.calls, "incidents": [vars(incident) for incident in world.fresh]})
         return
     _print(world)
-    print(f"\nwrote {out}")
+    say(f"\nwrote {out}")
 
 
 def _print(world: InjectedWorld) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from scopedrift.experiments.cli.output import say
 from scopedrift.experiments.errors import UsageError
 
 new_app = typer.Typer(help="Create your own detector from a template.", no_args_is_help=True)
@@ -38,4 +39,4 @@ def new_detector(
     except FileExistsError:
         raise UsageError(f"{path} already exists; choose another name or --folder") from None
     shown = path if path.is_absolute() else f"./{path}"
-    print(f"wrote {path}\n\nnext:\n  scopedrift check {shown}\n  scopedrift run quickstart --detector {shown}")
+    say(f"wrote {path}\n\nnext:\n  scopedrift check {shown}\n  scopedrift run quickstart --detector {shown}")

@@ -1,17 +1,22 @@
 """Output of commands: tables and JSON to stdout, progress and remarks to stderr.
 
 A terminal gets colours, boxes and a progress bar; anything else gets plain aligned lines.  Names come from
-untrusted logs, so control characters are escaped and nothing is read as markup.
+untrusted logs, so control characters are escaped and nothing is read as markup.  What other code says on stderr, in
+log lines, warnings and tracebacks, is escaped too (`inert_stderr`).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
+import re
 import shutil
 import sys
 import textwrap
 import time
+import traceback
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
 _PAUSE_S: Final = 5.0
 """Minimum seconds between progress lines when stderr is no terminal."""
+_UNSEEN: Final = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+"""Characters that JSON may hold as they are, and that a terminal does not show."""
 
 
 def printable(text: object) -> str:
@@ -31,10 +38,43 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
+def printable_lines(text: str) -> str:
+    """The text with its line breaks, and other control characters escaped."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def say(text: str) -> None:
+    """Lines on stdout."""
+    print(printable_lines(text))
+
+
+class _Inert(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+@contextmanager
+def inert_stderr() -> Iterator[None]:
+    """Escapes control characters of log lines, warnings and tracebacks while the block runs."""
+    last = logging.lastResort
+    if last is not None:
+        last.setFormatter(_Inert())
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *where: remark(f"warning: {message}")
+            yield
+    except BrokenPipeError:
+        raise
+    except Exception:
+        print(printable_lines(traceback.format_exc()), file=sys.stderr)
+        sys.exit(1)
+
+
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
 ) -> None:
     """A table on stdout; the columns named in `right` are aligned to the right."""
+    title, columns, right = printable(title), list(map(printable, columns)), list(map(printable, right))
     texts = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_box(title, columns, texts, right)
@@ -70,7 +110,8 @@ def print_paragraph(text: str) -> None:
 def print_json(value: object) -> None:
     """One JSON document on stdout; NaN and infinities become null."""
     everything = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(_plain(value), indent=2, ensure_ascii=not everything, default=str))
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=not everything, default=str)
+    print("\n".join(_UNSEEN.sub(lambda c: json.dumps(c[0])[1:-1], line) for line in text.split("\n")))
 
 
 def _plain(value: object) -> object:

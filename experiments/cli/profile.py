@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 import scopedrift as sd
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, say
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.errors import UsageError
 
@@ -61,7 +61,7 @@ def profile(
         print_paragraph(made.words)
     for file in (out, twin):
         if file is not None:
-            print(f"\nwrote {file}")
+            say(f"\nwrote {file}")
 
 
 def _print(profile: LogProfile) -> None:
@@ -74,7 +74,7 @@ def _print(profile: LogProfile) -> None:
     ]
     print_table("identities", columns, rows, right=columns[2:-1])
     if (more := len(profile.found.identities) - SHOWN) > 0:
-        print(f"and {more} more")
+        say(f"and {more} more")
 
 
 def _shown(value: object) -> str:

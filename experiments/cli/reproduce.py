@@ -9,7 +9,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.options import SealOption
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark, say
 from scopedrift.experiments.folders import RUNS
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def reproduce(
         ]
         rows = found.board.table[columns].to_numpy().tolist()
         print_table("Leaderboard, with 95 % intervals", columns, rows, right=columns[3:-1])
-        print(f"page: {out / 'leaderboard' / 'leaderboard.md'}\n")
+        say(f"page: {out / 'leaderboard' / 'leaderboard.md'}\n")
     if found.claims is not None:
         _print_claims(found.claims)
-        print(f"page: {out / 'claims' / 'claims.md'}")
+        say(f"page: {out / 'claims' / 'claims.md'}")
 
 
 def _print_claims(found: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from scopedrift.experiments.cli.output import print_paragraph, print_table, records, remark
+from scopedrift.experiments.cli.output import print_paragraph, print_table, records, remark, say
 from scopedrift.experiments.folders import RUNS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def print_results(results: Results) -> None:
     several = found["Scenario"].nunique() > 1
     for scenario, mine in found.groupby("Scenario", sort=False):
         if several:
-            print(scenario)
+            say(str(scenario))
         print_table(f"{scenario}, with 95 % intervals", COLUMNS, mine[list(COLUMNS)].to_numpy().tolist(), COLUMNS[1:-1])
         print_rules(rules[rules["scenario"] == scenario] if len(rules) else rules)
         if several:

@@ -11,7 +11,7 @@ import typer
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.options import PipelineOption, piped
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark, say
 from scopedrift.experiments.cli.own_logs import Format, Key, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.cli.results import end, print_rules
 from scopedrift.experiments.folders import run_folder
@@ -56,7 +56,7 @@ def score(
         print_json({**facts, "report": str(report), **read, "failed": found.failed, **tables})
     else:
         _print(found)
-        print(f"\nreport: {report}")
+        say(f"\nreport: {report}")
     for sample in log.report.samples[:SAMPLES] if log.report else []:
         remark(str(sample))
     end([f"{name} failed: {reason}" for name, reason in found.failed.items()])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scopedrift.experiments.cli.output import print_json, print_table, remark
+from scopedrift.experiments.cli.output import print_json, print_table, remark, say
 from scopedrift.experiments.errors import UsageError
 
 seal_app = typer.Typer(help="Worlds that nobody can develop a detector on.", no_args_is_help=True)
@@ -19,7 +19,7 @@ def new(file: Annotated[Path, typer.Argument(help="File for the secret.")]) -> N
     """Write a new secret, and print the hash that results will show."""
     from scopedrift.scenarios.seal import new_seal
 
-    print(f"wrote {file}: keep it secret until you reveal it\nhash: {new_seal(file).hash}")
+    say(f"wrote {file}: keep it secret until you reveal it\nhash: {new_seal(file).hash}")
 
 
 @seal_app.command("reveal")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from scopedrift.experiments.cli.list import Things, catalogue_of, names_of
-from scopedrift.experiments.cli.output import print_json, print_table, printable
+from scopedrift.experiments.cli.output import print_json, print_table, printable, say
 from scopedrift.experiments.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def _show_scenario(name: str, as_json: bool) -> None:
     if as_json:
         print_json({**scenario.plain(), "digest": scenario.digest()})
         return
-    print("\n".join(printable(line) for line in scenario.to_yaml().rstrip().splitlines()))
-    print(f"# digest {scenario.digest()}")
+    say(scenario.to_yaml().rstrip())
+    say(f"# digest {scenario.digest()}")
 
 
 def _show_suite(name: str, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def _show_suite(name: str, as_json: bool) -> None:
     if as_json:
         print_json(about)
     else:
-        print("\n".join(printable(line) for line in write(about).rstrip().splitlines()))
+        say(write(about).rstrip())
 
 
 def _show_detector(name: str, as_json: bool) -> None:
@@ -97,7 +97,7 @@ def _show_detector(name: str, as_json: bool) -> None:
         return
     for line in (inspect.getdoc(cls) or info.summary).splitlines():
         print(printable(line))
-    print(f"\nneeds: {', '.join(sorted(info.needs)) or 'only the log'}")
+    say(f"\nneeds: {', '.join(sorted(info.needs)) or 'only the log'}")
     if rows:
         print()
         print_table("", columns, rows)
@@ -116,7 +116,7 @@ def _show_entry(kind: Things, name: str, as_json: bool) -> None:
         about = {"kind": kind.value, "parameters": [dict(zip(columns, row, strict=True)) for row in rows]}
         print_json({**entry.model_dump(mode="json", exclude_unset=True, exclude={"parameters"}), **about})
         return
-    print(f"{printable(name)} ({SINGULAR[kind]}): {printable(entry.description)}")
+    say(f"{printable(name)} ({SINGULAR[kind]}): {printable(entry.description)}")
     if isinstance(entry, Template):
         _print_incident(entry)
     elif isinstance(entry, Change):
@@ -135,8 +135,8 @@ def _print_incident(entry: Template) -> None:
 
     for key in ("objective", "published", "source"):
         if said := getattr(entry, key, ""):
-            print(f"{key}: {printable(said)}")
-    print(f"begins from: {entry.foothold}; victims: {', '.join(entry.victims.families)}\n")
+            say(f"{key}: {printable(said)}")
+    say(f"begins from: {entry.foothold}; victims: {', '.join(entry.victims.families)}\n")
     steps = steps_of(entry)
     for line in draw(steps):
         print(printable(line))
@@ -157,10 +157,10 @@ def _print_change(entry: Change) -> None:
     from scopedrift.scenarios import catalogue
     from scopedrift.scenarios.durations import format_duration
 
-    print(f"lasts: {format_duration(entry.lasts)}; source: {printable(entry.source or 'assumed')}")
+    say(f"lasts: {format_duration(entry.lasts)}; source: {printable(entry.source or 'assumed')}")
     alike = [n for n, each in catalogue.techniques().items() if entry.name in each.look_alikes]
-    print(f"looks like: {', '.join(alike) or 'no technique'}")
-    print(f"effects: {'; '.join(effect.kind for effect in entry.effects)}")
+    say(f"looks like: {', '.join(alike) or 'no technique'}")
+    say(f"effects: {'; '.join(effect.kind for effect in entry.effects)}")
 
 
 def _print_technique(entry: Technique) -> None:
@@ -179,9 +179,9 @@ def _print_technique(entry: Technique) -> None:
         ],
     }
     low, high = entry.count
-    print(f"{low} to {high} events within {entry.pace.text}, at strength 0")
+    say(f"{low} to {high} events within {entry.pace.text}, at strength 0")
     for what, values in said.items():
-        print(f"{what}: {', '.join(map(printable, values)) or 'nothing'}")
+        say(f"{what}: {', '.join(map(printable, values)) or 'nothing'}")
     print()
     found = standards_of([entry.name])
     print_table("standards", ["standard", "ids"], [[STANDARDS[key], ", ".join(ids)] for key, ids in found.items()])

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import scopedrift as sd
-from scopedrift.experiments.cli.output import print_json, progress
+from scopedrift.experiments.cli.output import print_json, progress, say
 
 
 def simulate(
@@ -39,7 +39,7 @@ def simulate(
     if as_json:
         print_json({**facts, "path": str(out)})
         return
-    print(f"{facts['events']:,} events in {seconds:.2f} s ({facts['events_per_second']:,} events/s)")
-    print(f"{facts['incidents']} incidents, {facts['changes']} benign changes")
-    print(f"digest {facts['digest']}")
-    print(f"wrote {out}")
+    say(f"{facts['events']:,} events in {seconds:.2f} s ({facts['events_per_second']:,} events/s)")
+    say(f"{facts['incidents']} incidents, {facts['changes']} benign changes")
+    say(f"digest {facts['digest']}")
+    say(f"wrote {out}")

@@ -10,7 +10,7 @@ import typer
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.options import SealOption
-from scopedrift.experiments.cli.output import print_json, print_paragraph, progress, records
+from scopedrift.experiments.cli.output import print_json, print_paragraph, progress, records, say
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import RUNS
 
@@ -48,6 +48,6 @@ def sweep(
     else:
         print_results(results)
         print_paragraph(f"{len(results.cells):,} cells, {results.facts['run_now']:,} of them new")
-        print(f"worlds: {results.facts['worlds']}")
-        print(f"report: {report}")
+        say(f"worlds: {results.facts['worlds']}")
+        say(f"report: {report}")
     end([*results.failures, *problems])

@@ -9,7 +9,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, say
 from scopedrift.experiments.cli.own_logs import Format, MappingFile, open_log
 from scopedrift.experiments.cli.results import end, tracked, untracked
 from scopedrift.experiments.folders import RUNS
@@ -83,4 +83,4 @@ def _print(found: Tuning, deploy: Path, judged: str, *, as_json: bool) -> None:
     print_table(f"{found.detector} on {judged}", columns, rows, right=columns[1:])
     for text in found.words:
         print_paragraph(text)
-    print(f"\nto deploy: {deploy}")
+    say(f"\nto deploy: {deploy}")

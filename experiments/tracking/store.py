@@ -35,7 +35,9 @@ def database_of(uri: str) -> Path | None:
 
 def quiet_environment() -> dict[str, str]:
     """Settings under which MLflow neither calls home nor talks on stderr (what the user set is kept)."""
+    home = os.path.expanduser("~")  # stays `~` for a user whom the system does not know; MLflow needs a folder
     wanted = {
+        "HOME": os.sep if home == "~" else home,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_DISABLE_AGENT_HINT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -320,7 +320,7 @@ def test_every_technique_is_shown(scopedrift, name):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_command_ends_cleanly(tmp_path, wait_until, patience, number, code):
-    command = [*CLI, "run", "core-week", "--no-track", "--out", "result"]
+    command = [*CLI, "simulate", "core-week", "--out", "result"]
     heard = partial(signal.signal, number, signal.SIG_DFL)  # what a shell runs in the background ignores it
     running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     wait_until(lambda: running.poll() is not None or list(tmp_path.glob(".result*")), "the beginning of its result")
