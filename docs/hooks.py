@@ -210,18 +210,22 @@ def _access() -> list[str]:
 
 
 def _outcomes() -> list[str]:
-    from scopedrift.simulator.records.outcomes import denied, words
+    from scopedrift.simulator.records.outcomes import denied, sign_in_errors, words
 
     tables = {
         "aws": "error codes of AWS",
         "http": "HTTP status",
         "grpc": "status of Google Cloud",
         "methods": "methods",
+        "azure": "error codes of Azure",
+        "okta": "reasons of Okta",
     }
     return [
         "## How it ended\n\nA call without an error is a success, one with an error is an error, unless the error says"
         " that it was denied:\n",
         _table(["where", "denied"], [[what, ", ".join(sorted(denied(name)))] for name, what in tables.items()]),
+        f"Sign-ins to Entra are errors with codes {', '.join(sorted(sign_in_errors(), key=int))} and denied with any"
+        " other but 0.\n",
         f"Codes and messages that are not listed are denied if they match `{words()}`.\n",
     ]
 

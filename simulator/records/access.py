@@ -1,7 +1,7 @@
 """What class of access an API operation is, judged by its name: `GetObject` reads, `AssumeRole` authenticates.
 
 Order of judgement: names that hand out credentials or secrets are `auth` whatever the record says of reading; then the
-tables of what the providers publish decide (`aws_access.tsv`, `gcp_access.tsv`); for what they do not list, and where
+tables of what the providers publish decide (`aws_access.tsv` and its like); for what they do not list, and where
 the record says that it only reads and they do not, the name: changes to identity, policy or the audit itself are
 `admin`, else the verb decides.  The same names have the same class in `scenarios/data/operations.yaml`.
 """
@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
-PROVIDERS: Final = ("aws", "gcp")
+PROVIDERS: Final = ("aws", "gcp", "azure", "entra", "github", "okta")
 _DATED: Final = re.compile(r"\d{8}(v\d+)?$")
 """The version that Lambda's operations end in."""
 _CAMEL: Final = re.compile(r"[A-Z]+[a-z]\w*")
@@ -102,5 +102,10 @@ def published(provider: str) -> tuple[str, dict[tuple[str, str], str]]:
     return source.lstrip("# "), {(service, name): access for service, access, names in rows for name in names.split()}
 
 
+@cache
+def _all() -> dict[tuple[str, str], str]:
+    return {operation: access for each in reversed(PROVIDERS) for operation, access in published(each)[1].items()}
+
+
 def _listed(service: str, operation: str) -> str | None:
-    return next((found for each in PROVIDERS if (found := published(each)[1].get((service, operation)))), None)
+    return _all().get((service, operation))

@@ -111,6 +111,43 @@ FORMATS: Final = {
             {"identity": ("attributes",)},
         ),
         Format(
+            "entra",
+            "Microsoft Entra sign-in and audit logs",
+            (
+                "properties.createdDateTime|createdDateTime|CreatedDateTime"
+                "|properties.activityDateTime|activityDateTime|ActivityDateTime",
+                "properties.appId|appId|AppId|properties.userId|userId|UserId"
+                "|properties.initiatedBy|initiatedBy|InitiatedBy",
+            ),
+            ("issuance", "cloud_audit"),
+            {"identity": ("properties.initiatedBy", "initiatedBy"), "resource": ("properties.targetResources",)},
+        ),
+        Format(
+            "azure",
+            "Azure Activity Log entries",
+            (
+                "operationName|OperationNameValue",
+                "resourceId|_ResourceId|ResourceId|resourceUri",
+                "identity|caller|Caller|claims|Claims|callerIpAddress|CallerIpAddress",
+            ),
+            ("cloud_audit",),
+            {"identity": ("identity", "claims"), "resource": ("resourceId",), "outcome": ("resultType", "status")},
+        ),
+        Format(
+            "github",
+            "GitHub audit log entries and Actions webhooks",
+            ("action", "@timestamp|created_at|workflow_run|workflow_job", "actor|org|repo|business|sender"),
+            ("runtime", "cloud_audit"),
+            {"identity": ("actor",), "resource": ("repo", "org")},
+        ),
+        Format(
+            "okta",
+            "Okta System Log events",
+            ("eventType", "published", "actor"),
+            ("issuance", "cloud_audit"),
+            {"identity": ("actor",), "resource": ("target",), "outcome": ("outcome",)},
+        ),
+        Format(
             "falco",
             "Falco alerts (JSON output)",
             ("rule", "output_fields"),

@@ -19,6 +19,12 @@ def denied(table: str) -> frozenset[str]:
 
 
 @cache
+def sign_in_errors() -> frozenset[str]:
+    """The codes of Entra that say that a sign-in failed for another reason than a refusal."""
+    return frozenset(str(_tables()["sign_in"]["errors"]).split())
+
+
+@cache
 def _tables() -> dict[str, dict[str, str | int]]:
     found: dict[str, dict[str, str | int]] = load_data(__package__, "outcomes.yaml", dict[str, dict[str, str | int]])
     return found
@@ -51,6 +57,15 @@ def of_text(text: str) -> str:
     """The outcome that a description of a failure says."""
     codes = set(_CODE.findall(text))
     return "denied" if _refused().search(text) or codes & denied("http") else "error"
+
+
+def of_sign_in(code: str | None) -> str | None:
+    """The outcome of a sign-in to Entra, by its code; None without one."""
+    if code is None:
+        return None
+    if code == "0":
+        return "success"
+    return "error" if code in sign_in_errors() else "denied"
 
 
 def of_aws(code: str | None, message: str | None = None) -> str:

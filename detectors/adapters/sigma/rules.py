@@ -26,6 +26,11 @@ FORMATS: Final[Mapping[tuple[str | None, str | None], str]] = {
     ("gcp", "gcp.audit"): "gcp",
     ("gcp", None): "gcp",
     ("ocsf", None): "ocsf",
+    ("azure", "activitylogs"): "azure",
+    ("azure", "signinlogs"): "entra",
+    ("azure", "auditlogs"): "entra",
+    ("github", "audit"): "github",
+    ("okta", "okta"): "okta",
 }
 """The kind of record of a log source (product and service); a pipeline can map rules to OCSF, the product `ocsf`."""
 LEVELS: Final = {"informational": 0.1, "low": 0.25, "medium": 0.5, "high": 0.75, "critical": 1.0}

@@ -24,6 +24,10 @@ RECORDS = {
         "spanId": "s",
         "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}}],
     },
+    "entra": {"createdDateTime": "2026-01-05T10:00:00Z", "appId": "a"},
+    "azure": {"time": "2026-01-05T10:00:00Z", "operationName": "A.B/c/write", "resourceId": "/x", "caller": "a@b"},
+    "github": {"@timestamp": 1_767_607_200_000, "action": "git.clone", "actor": "a"},
+    "okta": {"published": "2026-01-05T10:00:00Z", "eventType": "user.session.start", "actor": {"id": "a"}},
     "falco": {"time": "2026-01-05T10:00:00Z", "rule": "r", "output_fields": {}},
 }
 """The least that a record of each format has."""

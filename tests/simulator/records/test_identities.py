@@ -160,6 +160,8 @@ def test_every_rule_can_be_reached():
         {"kind": "WebIdentityUser", "provider": "p", "user_name": "a"},
         {"agent": "a"},
         {"kind": "AWSAccount", "principal": "AROA1:s"},
+        {"object": "o", "application": "a"},
+        {"application": "a"},
         {"uid": "u"},
         {"email": "a@b"},
         {"subject": "principal://x"},

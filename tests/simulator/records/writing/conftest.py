@@ -64,10 +64,11 @@ def mark(record) -> str:
     """What tells one exported record from all others."""
     if "resourceSpans" in record:
         record = record["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
-    for name in ("eventID", "auditID", "insertId", "spanId", "uuid"):
+    for name in ("eventID", "auditID", "insertId", "spanId", "uuid", "_document_id"):
         if name in record:
             return record[name]
-    return record["metadata"]["uid"]
+    inner = record.get("properties", record.get("metadata"))
+    return next(inner[name] for name in ("eventDataId", "id", "uid") if name in inner)
 
 
 @pytest.fixture(scope="session")

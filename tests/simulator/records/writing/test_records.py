@@ -32,6 +32,11 @@ ISSUE = {"stream": "issuance", "service": "spire", "operation": "FetchJWTSVID", 
 AGENT = {
     "stream": "agent", "service": "agent", "operation": "execute_tool read_file", "access": "read", "resource": "s3://b/k",
 }  # fmt: skip
+LAUNCH = {"service": "ec2", "operation": "RunInstances", "access": "create", "resource": "i-1", "bytes": None}
+CLONE = {
+    "stream": "runtime", "service": "git", "operation": "Clone", "access": "read", "resource": "git:acme/vision",
+    "bytes": None,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -262,13 +267,13 @@ def test_a_span_and_an_audit_log_entry(record):
 
 
 def test_no_format_carries_a_stream_that_its_original_does_not(log_of, tmp_path):
-    log = log_of({}, METADATA, JOB, ISSUE, AGENT)
+    log = log_of({}, METADATA, JOB, ISSUE, AGENT, LAUNCH, CLONE)
     seen = {}
     for format in FORMATS:
         result = export_log(log, format, tmp_path / format)
         text = "".join(str(import_log(tmp_path / format).original(i)) for i in range(result.records))
         seen[format] = "169.254.169.254" in text
-        assert result.records + sum(result.left.values()) == len(log)
+        assert result.records + result.left.total() + result.foreign.total() == len(log)
         assert not set(result.left) & set(FORMATS[format].streams)
     assert seen == {format: format in ("ocsf", "falco") for format in FORMATS}
     with pytest.raises(LogError, match=r"otel records carry only agent, .* 1 of runtime"):
@@ -318,3 +323,63 @@ def test_a_value_that_an_event_does_not_have_takes_its_parameter_with_it():
     shape = {"a": "{x}-{y}", "b": ["{y}"], "c": {"d": "{x}"}, "e": 5, "f": [], "g": "plain"}
     assert fill(shape, {"x": "1", "y": None}) == {"c": {"d": "1"}, "e": 5, "f": [], "g": "plain"}
     assert fill("{x}", {"x": "{y}"}) == "{y}", "what an event says is no template"
+
+
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def test_an_activity_log_entry_is_in_the_style_of_diagnostic_logs(record):
+    found = record("azure", **LAUNCH)
+    assert found["operationName"] == "MICROSOFT.COMPUTE/VIRTUALMACHINES/WRITE"
+    assert found["resourceId"].startswith("/SUBSCRIPTIONS/") and found["resourceId"].isupper()
+    assert re.fullmatch(r"2026-01-05T00:00:00\.\d{7}Z", found["time"])
+    claims, granted = found["identity"]["claims"], found["identity"]["authorization"]
+    assert (
+        GUID.fullmatch(claims["appid"]) and claims["idtyp"] == "app" and granted["scope"].upper() == found["resourceId"]
+    )
+    assert granted["evidence"]["principalId"] in claims.values()
+    assert (found["resultType"], found["resultSignature"]) == ("Success", "Success.Created")
+    assert record("azure", **{**LAUNCH, "outcome": "denied"})["resultSignature"] == "Failure.Forbidden"
+    assert record("azure") is None, "reading an object is no entry of the Activity Log"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "kind", "category", "credential"),
+    [
+        ("spire", "FetchX509SVID", "oauth", "ManagedIdentitySignInLogs", "uniqueTokenIdentifier"),
+        ("oauth", "ExchangeToken", "oauth", "ServicePrincipalSignInLogs", "federatedCredentialId"),
+        ("oauth", "IssueAccessToken", "static-key", "ServicePrincipalSignInLogs", "servicePrincipalCredentialKeyId"),
+    ],
+)
+def test_a_workload_signs_in_with_what_it_has(record, service, operation, kind, category, credential):
+    row = {**ISSUE, "service": service, "operation": operation, "credential_kind": kind}
+    found = record("entra", **row)
+    assert found["category"] == category and found["resultType"] == "0"
+    assert GUID.fullmatch(found["properties"][credential]) and GUID.fullmatch(found["properties"]["servicePrincipalId"])
+    codes = [record("entra", **{**row, "outcome": outcome})["resultType"] for outcome in ("denied", "error")]
+    assert codes == ["7000215" if kind == "static-key" else "700213", "90033"]
+
+
+def test_a_service_principal_is_the_same_in_both_logs_of_microsoft(log_of, round_trip):
+    rows = ({**ISSUE, "service": "oauth", "operation": "ExchangeToken"}, LAUNCH)
+    identities = {format: set(round_trip(log_of(*rows), format)[1]["identity"]) for format in ("azure", "entra")}
+    assert identities["azure"] == identities["entra"] and len(identities["azure"]) == 1
+
+
+def test_github_lists_what_was_done_and_what_a_branch_rejected(record):
+    push = {**CLONE, "operation": "Push", "access": "write"}
+    assert record("github", **CLONE)["action"] == "git.clone" and record("github", **push)["repo"] == "acme/vision"
+    assert record("github", **{**push, "outcome": "denied"})["action"] == "protected_branch.rejected_ref_update"
+    assert (
+        record("github", **{**CLONE, "outcome": "denied"}) is record("github", **{**push, "outcome": "error"}) is None
+    )
+    assert record("github", **CLONE)["actor"].endswith("[bot]")
+    assert not record("github", **CLONE, credential_kind="static-key")["actor"].endswith("[bot]")
+
+
+def test_okta_grants_tokens_to_machines(record):
+    found = record("okta", **ISSUE)
+    assert found["eventType"] == "app.oauth2.as.token.grant.id_token" and found["actor"]["type"] == "PublicClientApp"
+    assert re.fullmatch(r"0oa[a-z2-7]{17}", found["actor"]["id"]) and found["actor"]["id"] == found["client"]["id"]
+    key = record("okta", **ISSUE, credential_kind="static-key")
+    assert re.fullmatch(r"00T[a-z2-7]{17}", key["transaction"]["detail"]["requestApiTokenId"])
