@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
 import sys
 import time
@@ -15,6 +16,10 @@ from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Workers share the processors as it is: threads for linear algebra would only wait for each other.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 # What the current profile says of reproducibility stays (in CI, Hypothesis repeats the same examples).
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
