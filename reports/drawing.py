@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from scopedrift.reports.style import ROLES, matplotlib_settings
@@ -84,10 +86,11 @@ def render(drawing: Drawing, folder: Path | None, *, pdf: bool = True) -> Markup
     """Return the drawing as markup for the page; also save it as SVG (and PDF) in `folder`, unless that is None.
 
     Embedding fonts makes a PDF three times as slow as all the rest, so that figures by the dozen go without.
+    The canvases print the figure at once; `savefig` would draw each one twice.
     """
     with matplotlib_settings(), _quiet():
         buffer = io.StringIO()
-        drawing.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "scopedrift"})
+        FigureCanvasSVG(drawing.figure).print_svg(buffer, metadata={"Date": None, "Creator": "scopedrift"})
         tree = ET.fromstring(buffer.getvalue())
         _describe(tree, drawing)
         if folder is not None:
@@ -97,7 +100,7 @@ def render(drawing: Drawing, folder: Path | None, *, pdf: bool = True) -> Markup
             (folder / f"{drawing.name}.svg").write_bytes(ET.tostring(tree, encoding="utf-8", xml_declaration=True))
             if pdf:
                 metadata = {"CreationDate": None, "Creator": "scopedrift"}
-                drawing.figure.savefig(folder / f"{drawing.name}.pdf", metadata=metadata)
+                FigureCanvasPdf(drawing.figure).print_pdf(folder / f"{drawing.name}.pdf", metadata=metadata)
     return _inline(tree, drawing)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,19 @@ HERE = Path(__file__).parent
 
 def render_page(template: str, **values: Any) -> str:
     """Return the finished page."""
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style = _variables() + (HERE / "page.css").read_text(encoding="utf-8")
+    return (
+        _environment()
+        .get_template(template)
+        .render(**values, style=Markup(style), script=Markup(script), script_digest=digest)
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Where templates are compiled, each one once."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -31,12 +45,7 @@ def render_page(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "duration": duration, "moment": moment, "slug": slug, "short": short}
-    script = (HERE / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    style = _variables() + (HERE / "page.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(
-        **values, style=Markup(style), script=Markup(script), script_digest=digest
-    )
+    return environment
 
 
 def moment(time: pd.Timestamp) -> str:
