@@ -55,9 +55,9 @@ def names_of(kind: Things) -> set[str]:
 
         return set(suites())
     if kind is Things.DETECTORS:
-        from scopedrift.detectors.loading import available
+        from scopedrift.detectors.registry import BUILTIN, ON_REQUEST, plugins
 
-        return set(available())
+        return {*BUILTIN, *ON_REQUEST, *plugins()}
     return set(catalogue_of(kind))
 
 
