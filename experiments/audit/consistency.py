@@ -77,11 +77,11 @@ def _shifts(
 
     Traits that are the same in every set are left out; `None` if too few incidents have doubles.
     """
-    cases = [(world, sets) for world in worlds for sets in world.samples]
+    cases = [(world, _means(sets)) for world in worlds for sets in world.samples]
     if len(cases) < ENOUGH:
         return None, {}
     names = dict.fromkeys(name for world in worlds for name, family in world.families.items() if family in families)
-    means = {n: np.stack([_means(world, sets, n) for world, sets in cases]) for n in names}
+    means = {n: np.stack([_of_trait(world, table, n) for world, table in cases]) for n in names}
     places = {name: _places(values) for name, values in means.items() if np.ptp(values, axis=1).any()}
     if not places:
         return {}, {}
@@ -94,10 +94,16 @@ def _shifts(
     return found, dict(zip(places, adjust(p_values), strict=True))
 
 
-def _means(world: Observed, sets: Sequence[Array], name: str) -> Array:
-    """The mean of one trait over the events of an incident, and of each of its doubles."""
-    place = list(world.families).index(name) if name in world.families else -1
-    return np.array([each[:, place].mean() if place >= 0 else 0.0 for each in sets])
+def _means(sets: Sequence[Array]) -> Array:
+    """The means of traits over the events of an incident, and of each of its doubles, of shape `(traits, members)`."""
+    return np.stack([np.ascontiguousarray(each.T).mean(axis=1) for each in sets], axis=1)
+
+
+def _of_trait(world: Observed, means: Array, name: str) -> Array:
+    """The means of one trait, zeros if a world lacks it."""
+    if name not in world.families:
+        return np.zeros(means.shape[1])
+    return np.asarray(means[list(world.families).index(name)], float)
 
 
 def _places(values: Array) -> Array:
