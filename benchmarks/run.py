@@ -22,6 +22,7 @@ QUICK = {
     "metrics.py": ["--quick"],
     "tracking.py": ["--quick"],
     "importing.py": ["--records", "20000"],
+    "rules.py": ["--quick"],
 }
 FULL: dict[str, list[str]] = {
     "simulation.py": [],
@@ -30,6 +31,7 @@ FULL: dict[str, list[str]] = {
     "metrics.py": [],
     "tracking.py": [],
     "importing.py": [],
+    "rules.py": [],
 }
 
 

@@ -45,10 +45,22 @@ COMPARISONS: Final = {
     "LT": operator.lt, "LTE": operator.le, "GT": operator.gt, "GTE": operator.ge, "NEQ": operator.ne,
 }  # fmt: skip
 
-Carried = Callable[[str], bool]
-"""Whether records carry a field."""
 Possible = tuple[bool, bool]
 """Whether a condition can be true, and whether it can be false."""
+
+
+@dataclass(frozen=True, eq=False)
+class FieldTest:
+    """One test of a record: of the values of a field, or of two, or of any value (without a field)."""
+
+    fields: tuple[str, ...]
+    holds: Callable[[Record], bool]
+    absent: bool = False
+    """Whether it holds of a record without the fields."""
+
+
+Known = Callable[[FieldTest], bool | None]
+"""Whether a test holds, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +68,14 @@ class Condition:
     """A condition, or a part of one, ready to judge records."""
 
     matches: Callable[[Record], bool]
-    fields: frozenset[str]
-    possible: Callable[[Carried], Possible]
-    """With every test of a field that records do not carry false, and every other test open."""
+    tests: tuple[FieldTest, ...]
+    possible: Callable[[Known], Possible]
+    """What it can be, given what is known of its tests."""
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that it tests."""
+        return frozenset(name for test in self.tests for name in test.fields)
 
 
 def field_name(name: str, kind: str) -> str:
@@ -69,24 +86,32 @@ def field_name(name: str, kind: str) -> str:
 
 def any_of(parts: Sequence[Condition]) -> Condition:
     """True if one of the conditions is."""
-    tests, possible = [part.matches for part in parts], [part.possible for part in parts]
+    matches, possible = [part.matches for part in parts], [part.possible for part in parts]
     return Condition(
-        tests[0] if len(tests) == 1 else lambda record: any(test(record) for test in tests),
-        frozenset().union(*(part.fields for part in parts)),
-        lambda carried: (any(p(carried)[0] for p in possible), all(p(carried)[1] for p in possible)),
+        matches[0] if len(matches) == 1 else lambda record: any(test(record) for test in matches),
+        tuple(test for part in parts for test in part.tests),
+        lambda known: (any(p(known)[0] for p in possible), all(p(known)[1] for p in possible)),
     )
 
 
 def _all_of(parts: Sequence[Condition]) -> Condition:
     return Condition(
         lambda record: all(part.matches(record) for part in parts),
-        frozenset().union(*(part.fields for part in parts)),
-        lambda carried: (all(p.possible(carried)[0] for p in parts), any(p.possible(carried)[1] for p in parts)),
+        tuple(test for part in parts for test in part.tests),
+        lambda known: (all(p.possible(known)[0] for p in parts), any(p.possible(known)[1] for p in parts)),
     )
 
 
 def _none_of(part: Condition) -> Condition:
-    return Condition(lambda record: not part.matches(record), part.fields, lambda carried: part.possible(carried)[::-1])
+    return Condition(lambda record: not part.matches(record), part.tests, lambda known: part.possible(known)[::-1])
+
+
+def _one(test: FieldTest) -> Condition:
+    def possible(known: Known) -> Possible:
+        told = known(test)
+        return (told is not False, told is not True)
+
+    return Condition(test.holds, (test,), possible)
 
 
 def compiled(node: object, kind: str) -> Condition:
@@ -110,24 +135,22 @@ def compiled(node: object, kind: str) -> Condition:
         return any_of(parts) if isinstance(node, ConditionOR) else _all_of(parts)
     if isinstance(node, ConditionValueExpression):  # a keyword, anywhere in the record
         keyword = _value(node.value, loose=True)
-        return Condition(lambda record: any(map(keyword, leaves(record))), frozenset(), lambda carried: (True, True))
+        return _one(FieldTest((), lambda record: any(map(keyword, leaves(record)))))
     if not isinstance(node, ConditionFieldEqualsValueExpression):
         raise ValueError(f"conditions of type {type(node).__name__} are not supported")
     name = field_name(node.field, kind)
     steps = tuple(name.split("."))
     if isinstance(node.value, (SigmaNull, SigmaExists)):
         wanted = isinstance(node.value, SigmaExists) and node.value.exists
-        return Condition(
-            lambda record: any(value is not None for value in found(record, steps)) == wanted,
-            frozenset({name}),
-            lambda carried: (True, True) if carried(name) else (not wanted, wanted),
-        )
+
+        def there(record: Record) -> bool:
+            return any(value is not None for value in found(record, steps)) == wanted
+
+        return _one(FieldTest((name,), there, absent=not wanted))
     if isinstance(node.value, SigmaFieldReference):
         return _of_two_fields(name, field_name(node.value.field, kind), node.value)
     check = _value(node.value)
-    return Condition(
-        lambda record: any(map(check, found(record, steps))), frozenset({name}), lambda carried: (carried(name), True)
-    )
+    return _one(FieldTest((name,), lambda record: any(map(check, found(record, steps)))))
 
 
 def _of_two_fields(name: str, other: str, value: SigmaFieldReference) -> Condition:
@@ -142,7 +165,7 @@ def _of_two_fields(name: str, other: str, value: SigmaFieldReference) -> Conditi
         seen = (text(value).lower() for value in found(record, steps) if value is not None)
         return any(compare(one, two) for one in seen for two in wanted)
 
-    return Condition(matches, frozenset({name, other}), lambda carried: (carried(name) and carried(other), True))
+    return _one(FieldTest((name, other), matches))
 
 
 def _value(value: SigmaType, loose: bool = False) -> Callable[[Json], bool]:

@@ -12,8 +12,18 @@ from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit, K
 from scopedrift.detectors.adapters.sigma.fields import found, text
 from scopedrift.detectors.adapters.sigma.rules import CompiledRule
 from scopedrift.detectors.adapters.sigma.ruleset import Ruleset
+from scopedrift.detectors.adapters.sigma.screen import Screen
 from scopedrift.detectors.base import Part
 from scopedrift.simulator.records.json_paths import Record
+from scopedrift.simulator.records.reading.reader import whole
+
+
+class _PlainHits(dict[tuple[CompiledRule, ...], tuple[Hit, ...]]):
+    """Hits of rules that no correlation uses."""
+
+    def __missing__(self, rules: tuple[CompiledRule, ...]) -> tuple[Hit, ...]:
+        self[rules] = made = tuple(Hit(rule, ()) for rule in rules)
+        return made
 
 
 class Judge:
@@ -26,20 +36,49 @@ class Judge:
         for each in self._memories:
             for rule in dict.fromkeys(each.rules):
                 self._uses.setdefault(rule, []).append(each)
-        wanted = [rule for rule in ruleset.rules if rule.format and rule not in blind]
+        usable = [rule for rule in ruleset.rules if rule.format and rule not in blind]
         self.rules: dict[str, list[CompiledRule]] = {}
         """By the kind of record."""
-        for rule in wanted:
+        for rule in usable:
             if rule in self._alone or rule in self._uses:
                 self.rules.setdefault(rule.format or "", []).append(rule)
+        wanted = {
+            name for each in self._memories for of in (each.groups, each.counted) for one in of.values() for name in one
+        }
+        self._screens = {format: Screen(rules, wanted) for format, rules in self.rules.items()}
+        self._plain = _PlainHits()
 
     def hits(self, format: str, record: Record) -> list[Hit]:
         """The rules that match a record."""
-        return [
-            Hit(rule, tuple(_places(rule, self._uses.get(rule, ()), record)))
-            for rule in self.rules.get(format, ())
-            if rule.matches(record)
-        ]
+        return [self._hit(rule, record) for rule in self.rules.get(format, ()) if rule.matches(record)]
+
+    def hits_of(self, format: str, raw: bytes) -> Sequence[Hit]:
+        """The same of a record's JSON text; many records take less time so.
+
+        Raises `RecursionError` for one that is nested too deeply.
+        """
+        screen = self._screens.get(format)
+        if screen is None:
+            return ()
+
+        def decoded() -> Record:
+            record = whole(raw)
+            if record is None:
+                raise RecursionError
+            return record
+
+        matching = screen.matching(raw, decoded)
+        if self._uses.keys().isdisjoint(matching):
+            return self._plain[matching]
+        record = decoded()
+        return [self._hit(rule, record) for rule in matching]
+
+    def carried(self) -> dict[str, set[str]]:
+        """The fields that records had which rules or correlations ask for, by format, as far as `hits_of` saw them."""
+        return {format: screen.carried for format, screen in self._screens.items()}
+
+    def _hit(self, rule: CompiledRule, record: Record) -> Hit:
+        return Hit(rule, tuple(_places(rule, self._uses.get(rule, ()), record)))
 
     def alerting(self, hits: Sequence[Hit], time: int, arrived: int) -> list[CompiledRule | Correlation]:
         """The rules that alert at an event at `time` (microseconds) with these hits; call in order of arrival."""
@@ -93,7 +132,7 @@ def blind(
         have = frozenset(carried.get(rule.format or "", ()))
         if rule.format is None:
             reasons[rule] = f"no stream has records of the log source {rule.source}"
-        elif of_log and not have:
+        elif of_log and rule.format not in carried:
             reasons[rule] = f"the log has no {rule.format} records"
         elif missing := rule.blind_to(have):
             reasons[rule] = f"{rule.format} records do not carry {', '.join(missing)}"

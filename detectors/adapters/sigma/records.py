@@ -7,13 +7,12 @@ is blind if it needs a field that no record of its kind in this log has.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from scopedrift.detectors.adapters.sigma.correlations import Correlation, Hit
-from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.judge import Judge, blind, key, unread
 from scopedrift.detectors.adapters.sigma.rules import CompiledRule
 from scopedrift.detectors.adapters.sigma.ruleset import Ruleset
@@ -54,24 +53,19 @@ def judge(ruleset: Ruleset, imported: Imported, progress: Progress = lambda done
     Raises `LogError` if a file has changed since the import.
     """
     asked = Judge(ruleset, {each for each in ruleset.correlations if each.reason})
-    hits: dict[int, list[Hit]] = {}
-    fields: dict[str, set[str]] = {}
+    hits: dict[int, Sequence[Hit]] = {}
     seen: Counter[str] = Counter()
-    for position, format, record in imported.records():
+    for position, format, raw in imported.records():
         seen["records"] += 1
+        seen[format] += 1
         if seen["records"] % 1_000 == 0:
             progress(seen["records"] / len(imported.log))
-        if format not in asked.rules:
-            fields.setdefault(format, set())
-            continue
         try:
-            if record is None:
-                raise RecursionError
-            fields.setdefault(format, set()).update(paths(record))
-            if found := asked.hits(format, record):
+            if found := asked.hits_of(format, raw):
                 hits[position] = found
         except RecursionError:
             seen["unjudged"] += 1
+    fields = {format: found for format, found in asked.carried().items() if seen[format]}
     times, arrived = imported.log.batch(0, len(imported.log))["time"], imported.log.arrived
     alerting = {
         at: fired for at in sorted(hits) if (fired := asked.alerting(hits[at], int(times[at]), int(arrived[at])))

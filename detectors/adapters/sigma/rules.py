@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scopedrift.detectors.adapters.sigma.conditions import Condition, any_of, compiled
+from scopedrift.detectors.adapters.sigma.conditions import Condition, FieldTest, any_of, compiled
 from scopedrift.simulator.records.json_paths import Record
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ class CompiledRule:
 
     def blind_to(self, carried: Collection[str]) -> list[str]:
         """The missing fields that keep it from ever firing on records with the fields `carried`; empty if it can."""
-        if self.condition.possible(carried.__contains__)[0]:
+
+        def known(test: FieldTest) -> bool | None:
+            return None if all(name in carried for name in test.fields) else test.absent
+
+        if self.condition.possible(known)[0]:
             return []
         return sorted(self.condition.fields - set(carried))
 

@@ -28,7 +28,7 @@ from scopedrift.simulator.records.reading.delimited import Delimited
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper
 from scopedrift.simulator.records.reading.mapping import MappingFile, load_mapping
 from scopedrift.simulator.records.reading.origin import ITEM_BITS, Origins
-from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Reader, RecordMapper, whole
+from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Reader, RecordMapper
 from scopedrift.simulator.records.reading.report import ImportReport
 from scopedrift.simulator.records.reading.row_builder import CHUNK, RowBuilder
 from scopedrift.simulator.records.reading.sources import SUFFIXES, Source, find_files
@@ -65,27 +65,41 @@ class Imported:
             raise IndexError(f"no event {position}: the log has {len(self.log)} events")
         return self._origins.place(position if self._order is None else int(self._order[position]))
 
-    def records(self) -> Iterator[tuple[int, str, Record | None]]:
-        """The record behind each event, read again file by file: the event's position, the format, the record.
+    def records(self) -> Iterator[tuple[int, str, bytes]]:
+        """The record behind each event, read again file by file: the event's position, the format, its JSON text.
 
-        Of several records of one act it is the first.  None stands for a record that is nested too deeply to be held.
-        Raises `LogError` if a file has changed.
+        Of several records of one act it is the first.  Raises `LogError` if a file has changed.
         """
-        total = len(self._origins.places)
+        places, total = self._origins.places, len(self._origins.places)
         number, positions = 0, np.full(total, -1)
         positions[slice(None) if self._order is None else self._order] = np.arange(len(self.log))
-        for file in self._origins.files:
-            for offset, _, raw, problem in self._reader.layout.values(Source(file)):
-                for item, leaf in enumerate(self._reader.leaves(raw) if problem is None else ()):
-                    if leaf.row is None:
-                        continue
-                    if number >= total or self._origins.place(number) != (file, offset, item):
-                        raise LogError(f"{file}: the record at byte {offset} has changed since the import")
-                    if positions[number] >= 0:
-                        yield int(positions[number]), leaf.format, whole(leaf.raw)
-                    number += 1
-        if number < total:
-            raise LogError(f"{total - number} records have disappeared since the import")
+        held = positions.tolist()
+        for file, end in self._origins.ends():
+            for offset, item, format, raw in self._read_again(file):
+                if number >= end or places[number] != offset << ITEM_BITS | item:
+                    raise LogError(f"{file}: the record at byte {offset} has changed since the import")
+                if held[number] >= 0:
+                    yield held[number], format, raw
+                number += 1
+            if number < end:
+                raise LogError(f"{total - number} records have disappeared since the import")
+
+    def _read_again(self, file: Path) -> Iterator[tuple[int, int, str, bytes]]:
+        """The records of a file: the byte where the value begins, the number within it, the format, the JSON text."""
+        reader = self._reader
+        for offset, _, raw, problem in reader.layout.values(Source(file)):
+            if problem is not None:
+                continue
+            try:  # as the last one was, most are
+                row = reader.current.row(raw)
+            except (*BROKEN, Unreadable):
+                row = None
+            if row is not None:
+                yield offset, 0, reader.current.name, raw
+                continue
+            for item, leaf in enumerate(reader.leaves(raw)):
+                if leaf.row is not None:
+                    yield offset, item, leaf.format, leaf.raw
 
 
 def import_log(

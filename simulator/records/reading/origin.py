@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,10 @@ class Origins:
         """The records added from now on are in `file`."""
         self.files.append(file)
         self._starts.append(len(self.places))
+
+    def ends(self) -> Iterator[tuple[Path, int]]:
+        """Each file, and the number of the first record behind it."""
+        return zip(self.files, [*self._starts[1:], len(self.places)], strict=True)
 
     def place(self, number: int) -> tuple[Path, int, int]:
         """File, offset and item of the record that was read as number `number`."""

@@ -181,7 +181,7 @@ def test_parquet_of_a_security_lake_is_read_row_by_row(tmp_path):
     assert result.report.formats == {"ocsf": 3}
     assert set(result.log.frame()["identity"]) == {"arn:aws:iam::1:user/ann"}
     assert result.original(2)["metadata"]["uid"] == "2" and result.original(2)["unmapped"] == {"a": "1"}
-    assert [record["metadata"]["uid"] for _, _, record in result.records()] == ["0", "1", "2"]
+    assert [json.loads(raw)["metadata"]["uid"] for _, _, raw in result.records()] == ["0", "1", "2"]
 
 
 def test_a_parquet_file_that_is_damaged_is_told(tmp_path):
