@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from scopedrift.detectors.base import Detector
 from scopedrift.detectors.isolation.placement import as_asked, place
 from scopedrift.detectors.sources import named_files
 
@@ -30,12 +31,13 @@ def sources() -> str:
     return digest.hexdigest()
 
 
-def code_of(spec: str) -> str:
+def code_of(spec: str, placed: Detector | None = None) -> str:
     """What makes a detector what it is: its parameters, the files that its text names, and its own source.
 
+    `placed` is the detector that `spec` asks for, if it was made already: to make another may start a process.
     Raises `SpecError` if there is no such detector.
     """
-    detector = place(spec)
+    detector = placed or place(spec)
     given = json.dumps(detector.parameters(), sort_keys=True, default=str)
     if spec != as_asked(spec):  # a result that was made in this process never stands for one that was isolated
         given += f" {spec}"

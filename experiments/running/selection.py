@@ -43,7 +43,7 @@ def resolve(
         objects = {name: place_object(each, isolation) for name, each in wanted.items()}
         return {**objects, **{name: loading.load(name) for name in STANDARD_REFERENCES if name not in wanted}}
     texts = [asked_with(each, isolation) for each in wanted if isinstance(each, str)]
-    found = {label: detector for label, (_, detector) in _made(texts).items()}
+    found = {label: detector for label, (_, detector) in made(texts).items()}
     for each in wanted:
         if not isinstance(each, str):
             label, placed = labelled(each, isolation)
@@ -75,7 +75,7 @@ def named(specs: Sequence[str]) -> dict[str, str]:
 
     Raises `SpecError` for the first one that cannot be made.
     """
-    return {label: spec for label, (spec, _) in _made(specs).items()}
+    return {label: spec for label, (spec, _) in made(specs).items()}
 
 
 def asked_for(specs: Sequence[str]) -> list[str]:
@@ -105,11 +105,16 @@ def _is_a_users(spec: str) -> bool:
     return ":" in target or target.endswith(".py")
 
 
-def _made(specs: Sequence[str]) -> dict[str, tuple[str, Detector]]:
-    """Text and detector by label; a user's detector whose name is taken is called as it was asked for."""
-    made = {spec: place(spec) for spec in dict.fromkeys([*specs, *STANDARD_REFERENCES])}
+def made(specs: Sequence[str]) -> dict[str, tuple[str, Detector]]:
+    """What `specs` ask for, and the references: text and detector, by the name that results show.
+
+    A user's detector whose name is taken is called as it was asked for.
+
+    Raises `SpecError` for the first one that cannot be made.
+    """
+    placed = {spec: place(spec) for spec in dict.fromkeys([*specs, *STANDARD_REFERENCES])}
     labels: dict[str, str] = {}
-    for spec in sorted(made, key=lambda spec: _is_a_users(as_asked(spec))):
-        label = label_of(spec, made[spec])
+    for spec in sorted(placed, key=lambda spec: _is_a_users(as_asked(spec))):
+        label = label_of(spec, placed[spec])
         labels[spec] = as_asked(spec) if label in labels.values() else label
-    return {labels[spec]: (spec, detector) for spec, detector in made.items()}
+    return {labels[spec]: (spec, detector) for spec, detector in placed.items()}

@@ -13,7 +13,7 @@ from scopedrift.experiments.running.cells import cluster
 from scopedrift.experiments.running.cells.cluster import CellTask, Done
 from scopedrift.experiments.running.cells.store import Cell, Store, joined, plain
 from scopedrift.experiments.running.code import code_of
-from scopedrift.experiments.running.selection import named
+from scopedrift.experiments.running.selection import made
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.suite import Plan
@@ -33,13 +33,13 @@ def plan_cells(plan: Plan) -> list[Cell]:
 
     Raises `SpecError` for a detector that cannot be made.
     """
-    wanted = named(plan.suite.detectors)
-    code = {spec: code_of(spec) for spec in wanted.values()}
+    wanted = made(plan.suite.detectors)
+    code = {spec: code_of(spec, detector) for spec, detector in wanted.values()}
     return [
         Cell(variant.label, variant.scenario.digest(), seed, spec, name, code[spec])
         for variant in plan.variants
         for seed in plan.seeds
-        for name, spec in wanted.items()
+        for name, (spec, _) in wanted.items()
     ]
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
-from scopedrift.experiments.running.worlds import least_suspicious, make_world
+from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.running import worlds
+from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.loader import load_text, override
+from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.engine import simulate
 
+Adapted = tuple[World, dict[str, int]]
 SEED = 2
 SCENARIO = """
 name: adaptive
@@ -25,6 +31,23 @@ incidents:
 """
 
 
+@pytest.fixture(scope="module")
+def adapted() -> Adapted:
+    """The world as its adversary shaped it, and the variants that were chosen on the way."""
+    asked = worlds.least_suspicious
+    found: list[dict[str, int]] = []
+
+    def noted(scenario: Scenario, seed: int) -> dict[str, int]:
+        found.append(asked(scenario, seed))
+        return found[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worlds, "least_suspicious", noted)
+        world = make_world(load_text(SCENARIO), SEED)
+    (chosen,) = found
+    return world, chosen
+
+
 def scores(variants: dict[str, int]) -> dict[str, float]:
     scenario = override(load_text(SCENARIO), {"adaptive": None})
     matching = evaluate(loading.load("first-seen"), simulate(scenario, SEED, variants=variants)).matching
@@ -32,8 +55,8 @@ def scores(variants: dict[str, int]) -> dict[str, float]:
     return {found.incident.id: found.score for found in matching.detections}
 
 
-def test_the_chosen_variant_is_the_least_suspicious_of_those_that_may_be_tried() -> None:
-    chosen = least_suspicious(load_text(SCENARIO), SEED)
+def test_the_chosen_variant_is_the_least_suspicious_of_those_that_may_be_tried(adapted: Adapted) -> None:
+    _, chosen = adapted
     assert "rogue-job-1" not in chosen and len(chosen) == 3
     assert set(chosen.values()) <= set(range(4)) and any(chosen.values())
     tried = [scores(dict.fromkeys(chosen, variant)) for variant in range(4)]
@@ -43,9 +66,8 @@ def test_the_chosen_variant_is_the_least_suspicious_of_those_that_may_be_tried()
     assert any(len({each.get(name) for each in tried}) > 1 for name in chosen)
 
 
-def test_only_the_incidents_that_adapt_change() -> None:
-    scenario = load_text(SCENARIO)
-    plain, adapted = simulate(scenario, SEED), make_world(scenario, SEED)
+def test_only_the_incidents_that_adapt_change(adapted: Adapted) -> None:
+    plain, shaped = simulate(load_text(SCENARIO), SEED), adapted[0]
 
     def background(world: object) -> list[tuple[object, ...]]:
         log, truth = world.log, world.truth  # type: ignore[attr-defined]
@@ -54,8 +76,8 @@ def test_only_the_incidents_that_adapt_change() -> None:
         rows = zip(batch["time"], batch.text("identity"), batch.text("operation"), batch.text("resource"), strict=True)
         return [row for row, kept in zip(rows, keep, strict=True) if kept]
 
-    assert background(plain) == background(adapted)
-    times = [{i.id: i.intent_at for i in world.truth.incidents if i.primed_at < 0} for world in (plain, adapted)]
+    assert background(plain) == background(shaped)
+    times = [{i.id: i.intent_at for i in world.truth.incidents if i.primed_at < 0} for world in (plain, shaped)]
     both = set(times[0]) & set(times[1])
     assert both and all(times[0][name] == times[1][name] for name in both)
 
