@@ -6,6 +6,7 @@ whose text cannot be made is told by its type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,9 @@ from scopedrift.simulator.log.events import Array
 
 MOST_PARTS = 100_000
 """Rules of one detector (assumed)."""
+MOST_TEXT = 10_000
+"""Characters of a reason, or of what a detector raised, that are passed on (assumed)."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class AnswerError(ValueError):
@@ -48,7 +52,7 @@ def reason_of(returned: object) -> str:
     """
     if not isinstance(returned, str):
         raise AnswerError(f"returned {type(returned).__name__}, expected one sentence (str)")
-    return storable(returned)
+    return storable(returned[:MOST_TEXT])
 
 
 def parts_of(returned: object) -> tuple[Part, ...]:
@@ -66,14 +70,15 @@ def parts_of(returned: object) -> tuple[Part, ...]:
 def described(error: BaseException) -> str:
     """Type and text of an exception, whatever it is."""
     try:
-        return storable(f"{type(error).__name__}: {error}")
+        return storable(f"{type(error).__name__}: {error}"[:MOST_TEXT])
     except BaseException:
         return f"{type(error).__name__} (its text cannot be told)"
 
 
 def storable(text: str) -> str:
-    """The text with what UTF-8 does not have (halves of a pair, as in file names that are no UTF-8) written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The text with what UTF-8 lacks (halves of a pair, as in file names) and what steers a terminal written out."""
+    told = text.encode("utf-8", "backslashreplace").decode()
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), told)
 
 
 def _part(returned: object) -> Part:

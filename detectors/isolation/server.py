@@ -8,7 +8,6 @@ import os
 import pickle
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 
@@ -21,9 +20,6 @@ from scopedrift.detectors.isolation.frames import Closed, receive, send
 from scopedrift.detectors.isolation.receiver import Receiver
 from scopedrift.detectors.isolation.traces import Traces
 from scopedrift.detectors.spec import SpecError
-
-_TEXT: Final = 10_000
-"""Characters of a reason or a name that are passed on."""
 
 
 class Question(BatchHeader):
@@ -116,7 +112,7 @@ class _Served:
         return {}, np.ascontiguousarray(scores_of(returned, asked["events"])).view(np.uint8).data
 
     def _explain(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
-        return {"reason": reason_of(self._made.explain(self.receiver.current(), asked["row"]))[:_TEXT]}, b""
+        return {"reason": reason_of(self._made.explain(self.receiver.current(), asked["row"]))}, b""
 
     def _parts(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
         """The last question: also tells what the detector changed in its process, or left running."""

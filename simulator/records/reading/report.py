@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from scopedrift.simulator.records.json_paths import Record
+
+LONGEST: Final = 120
+"""Characters of a name in a summary, at most."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ class ImportReport:
         lines += [f"repaired {count}: {what}" for what, count in self.repaired.most_common()]
         lines += [f"not used {count}: {name}" for name, count in self.unused.most_common()]
         if self.unlisted:
-            some = ", ".join(self.unlisted[: self.SAMPLES]) + (", ..." if len(self.unlisted) > self.SAMPLES else "")
+            named = [name if len(name) <= LONGEST else f"{name[:LONGEST]}..." for name in self.unlisted[: self.SAMPLES]]
+            some = ", ".join(named) + (", ..." if len(self.unlisted) > self.SAMPLES else "")
             lines.append(f"access judged by the words of {_many(len(self.unlisted), 'unlisted operation')}: {some}")
         lines += [f"{file}: {reason}" for file, reason in self.unreadable]
         if self.ignored:
