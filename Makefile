@@ -6,6 +6,7 @@
 #   make pages   writes the pages of docs/ that are made from the code
 #   make test-slow     the longer tests that make test leaves out
 #   make audits        audits of all library scenarios, which take long
+#   make torture       tries to break it, and writes the table of docs/reliability.md
 #   make test-lowest   the tests with the oldest versions that are supported
 #   make lock    pins the versions (UPGRADE=1: the newest)   make sbom  lists them as CycloneDX
 
@@ -25,10 +26,10 @@ OURS := install --quiet --no-deps --no-build-isolation
 WORKERS ?= 2
 SCENARIO ?= quickstart
 
-.PHONY: help demo test test-slow audits gate lint format types bench wheel-check docs pages links lock test-lowest sbom clean
+.PHONY: help demo test test-slow audits torture gate lint format types bench wheel-check docs pages links lock test-lowest sbom clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -10
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/q' | head -11
 
 # --- environment: stamps make repeated calls quick ---------------------------------------------------
 
@@ -64,6 +65,17 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_ARGS)
+
+# Kills, hostile detectors and hostile files by the hundred; FUZZ: seconds for each reader, besides.
+TORTURES = tests/torture tests/detectors/isolation/test_reach.py tests/experiments/evaluation/test_neighbours.py \
+	tests/simulator/records/reading/test_growth.py
+FUZZ ?= 20
+
+torture: $(VENV)/.dev
+	@mkdir -p build
+	@code=0; FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "" --junitxml build/torture.xml \
+		$(TORTURES) $(PYTEST_ARGS) || code=$$?; \
+	$(BIN)/python tests/torture/table.py build/torture.xml docs/reliability.md; exit $$code
 
 # Whether the scenarios of the library are worth measuring on; about an hour.
 audits: $(VENV)/.dev
