@@ -6,9 +6,11 @@ import contextlib
 import io
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
 from types import FrameType
@@ -121,3 +123,47 @@ def lines_run() -> Callable[[Callable[[], Any]], int]:
 def wait_until() -> Callable[[Callable[[], Any], str], None]:
     """`wait_until(condition, what)`: waits until the condition holds; fails if it never does."""
     return until
+
+
+@pytest.fixture
+def plain_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports with three time lines, and fonts embedded the quick way: for tests of what writes them by the dozen."""
+    from scopedrift.reports import report
+    from scopedrift.reports.style import RC
+
+    monkeypatch.setitem(RC, "pdf.fonttype", 3)
+    monkeypatch.setattr(report, "TIME_LINES", 2)
+    monkeypatch.setattr(report, "TIME_LINES_FOLDED", 1)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """A tracking store without runs, made when it is first asked for."""
+    from scopedrift.experiments.tracking import database
+
+    real = database._open
+
+    @cache
+    def made() -> Path:
+        path = tmp_path_factory.mktemp("store") / "mlflow.db"
+        real(path)
+        return path
+
+    return made
+
+
+@pytest.fixture
+def quick_stores(empty_store: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """New stores are copies of an empty one: to make one takes MLflow longer than all that a test tracks."""
+    from scopedrift.experiments.tracking import database
+
+    real = database._open
+
+    def opened(path: Path) -> None:
+        if path.exists():
+            real(path)
+        else:
+            with closing(sqlite3.connect(empty_store())) as source, closing(sqlite3.connect(path)) as copy:
+                source.backup(copy)
+
+    monkeypatch.setattr(database, "_open", opened)

@@ -43,6 +43,7 @@ def records(trail: Path) -> list[dict]:
     return [record for file in sorted(trail.glob("*.json")) for record in json.loads(file.read_text())["Records"]]
 
 
+@pytest.mark.usefixtures("plain_reports", "quick_stores")
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_tutorial_leads_to_a_tuned_threshold(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from scopedrift.detectors.base import Detector, Scores
-from scopedrift.experiments.tracking import database
-from scopedrift.reports import report
-from scopedrift.reports.style import RC
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
 from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE, BenignChange, Incident, StageTruth, Truth
@@ -183,37 +176,5 @@ def by_bytes() -> Detector:
 
 
 @pytest.fixture(autouse=True)
-def plain_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands write reports by the dozen: three time lines each, and fonts embedded the quick way."""
-    monkeypatch.setitem(RC, "pdf.fonttype", 3)
-    monkeypatch.setattr(report, "TIME_LINES", 2)
-    monkeypatch.setattr(report, "TIME_LINES_FOLDED", 1)
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """A tracking store without runs, made when it is first asked for."""
-    real = database._open
-
-    @cache
-    def made() -> Path:
-        path = tmp_path_factory.mktemp("store") / "mlflow.db"
-        real(path)
-        return path
-
-    return made
-
-
-@pytest.fixture(autouse=True)
-def quick_stores(empty_store: Callable[[], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """New stores are copies of an empty one: to make one takes MLflow longer than all that a test tracks."""
-    real = database._open
-
-    def opened(path: Path) -> None:
-        if path.exists():
-            real(path)
-        else:
-            with closing(sqlite3.connect(empty_store())) as source, closing(sqlite3.connect(path)) as copy:
-                source.backup(copy)
-
-    monkeypatch.setattr(database, "_open", opened)
+def quick_commands(plain_reports: None, quick_stores: None) -> None:
+    """What commands write beside their results has tests of its own."""
