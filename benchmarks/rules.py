@@ -29,19 +29,27 @@ from sigma.collection import SigmaCollection
 from scopedrift.detectors.adapters.sigma.fields import found
 from scopedrift.detectors.adapters.sigma.judge import Judge
 from scopedrift.detectors.adapters.sigma.ruleset import Ruleset, load_rules
-from scopedrift.scenarios.loader import load, override
+from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.records.reading.importer import import_log
 from scopedrift.simulator.records.writing.exporter import export_log
 
 RULES = Path(__file__).parent.parent / "tests" / "detectors" / "adapters" / "sigma" / "rules"
+WORLD = """
+name: rules
+horizon: 8d
+windows: {baseline: 3d, calibration: 1d}
+organisation: {projects: 4, tenants: 2}
+workloads: {serverless: {functions: 20}, training: {pipelines: 4}, runners: {tenants: 2}}
+incidents: [{attack: eight-minute-intrusion, count: 2}]
+"""
 ROUNDS = 3
 FLOOR = 1.5
 
 
 def exported(count: int) -> list[bytes]:
     """The JSON text of about as many CloudTrail records, as an export writes them."""
-    scenario = override(load("core"), {"load": 0.02 if count > 20_000 else 0.005})
+    scenario = override(load_text(WORLD), {"load": 0.1 if count <= 20_000 else 1})
     with tempfile.TemporaryDirectory() as folder:
         export_log(simulate(scenario, 1).log, "cloudtrail", Path(folder))
         return [raw for _, _, raw in import_log(Path(folder)).records()][:count]

@@ -22,6 +22,7 @@ QUICK = {
     "metrics.py": ["--quick"],
     "tracking.py": ["--quick"],
     "importing.py": ["--records", "20000"],
+    "exporting.py": ["--quick"],
     "rules.py": ["--quick"],
 }
 FULL: dict[str, list[str]] = {
@@ -31,6 +32,7 @@ FULL: dict[str, list[str]] = {
     "metrics.py": [],
     "tracking.py": [],
     "importing.py": [],
+    "exporting.py": [],
     "rules.py": [],
 }
 

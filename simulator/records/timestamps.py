@@ -75,17 +75,19 @@ def _scaled(number: int | float) -> int:
 
 def iso_seconds(time: int) -> str:
     """`2026-01-05T00:00:01Z`: what is below a second is cut off, as CloudTrail does."""
-    return _second(time // SECOND)
+    seconds = time // SECOND
+    return f"{_minute(seconds // 60)}{seconds % 60:02}Z"
 
 
 @lru_cache(4_096)
-def _second(time: int) -> str:
-    return (EPOCH + timedelta(seconds=time)).isoformat()[:19] + "Z"
+def _minute(time: int) -> str:
+    return (EPOCH + timedelta(minutes=time)).isoformat()[:17]
 
 
 def iso_microseconds(time: int) -> str:
     """`2026-01-05T00:00:01.000250Z`."""
-    return (EPOCH + timedelta(microseconds=time)).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    seconds, below = divmod(time, SECOND)
+    return f"{_minute(seconds // 60)}{seconds % 60:02}.{below:06}Z"
 
 
 def iso_nanoseconds(time: int, below: int) -> str:

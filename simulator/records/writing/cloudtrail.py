@@ -20,8 +20,10 @@ name are read as generated ones.
 from __future__ import annotations
 
 import re
-from base64 import b32encode, b64encode
+from base64 import b64encode
+from collections.abc import Hashable
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +32,15 @@ from scopedrift.simulator.log.events import HOUR, MINUTE, Event
 from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.json_paths import Json, Record, text
 from scopedrift.simulator.records.timestamps import EPOCH, iso_seconds
-from scopedrift.simulator.records.writing.naming import MEMO, ExportNames, service_account, telling
+from scopedrift.simulator.records.writing.naming import (
+    MEMO,
+    ExportNames,
+    letters,
+    remember,
+    service_account,
+    telling,
+    uuid_of,
+)
 from scopedrift.simulator.records.writing.template import fill
 
 _READ_AUTH: Final = ("Get", "AssumeRole", "BatchGet", "Decrypt")
@@ -88,16 +98,23 @@ class CloudTrailWriter:
     def __init__(self, names: ExportNames) -> None:
         self._names = names
         self._data: Shapes = load_data(__package__, "cloudtrail.yaml", Shapes)
-        self._place: tuple[Json, str] = (None, "")
-        self._known: dict[Json, dict[str, str | None]] = {}
+        self._agent = lru_cache(MEMO)(self._agent_of)
+        self._of_network = lru_cache(MEMO)(self._network_endpoint)
+        self._files: dict[tuple[str | None, int], str] = {}
+        self._known: dict[Hashable, dict[str, str | None]] = {}
+        self._requests: dict[Hashable, tuple[Json, list[Record] | None]] = {}
+        self._principals: dict[Hashable, tuple[Record, tuple[str, str], str]] = {}
+        self._of_session = {
+            (service, name): "{session}" in str(shape)
+            for service, shapes in self._data.operations.items()
+            for name, shape in shapes.items()
+        }
         self._began: dict[str, str] = {}
 
     def file(self, event: Event) -> str:
         """Where the record is delivered: one file an account and hour."""
         place = (event.project, event.arrived // HOUR)
-        if place != self._place[0]:
-            self._place = (place, self._file(*place))
-        return self._place[1]
+        return self._files.get(place) or remember(self._files, place, self._file(*place))
 
     def _file(self, project: str | None, hours: int) -> str:
         account, hour, region = self._names.account(project), iso_seconds(hours * HOUR), self._names.region(project)
@@ -107,25 +124,24 @@ class CloudTrailWriter:
 
     def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
-        names, data = self._names, self._data
+        data, random = self._data, self._names.block("event", number)
         service, operation = event.service or "unknown", event.operation or "Unknown"
-        settings = data.services.get(service, data.default)
-        role = self._role(event.identity)
-        session = self._session(event)
+        who, role, session = self._principal(event)
         values = {**self._fixed(event, role), "session": session[:64]}
         if operation in _MAKES:
-            values["fresh"] = f"svc-{names.digest('fresh', event.identity, number).hex()[:6]}"
-        shape = data.operations.get(service, {}).get(operation)
-        known = shape is not None
-        parameters = fill(shape, values) if known else None
-        who = self._principal(event, role, session)
-        host = parameters.get("Host") if isinstance(parameters, dict) else None
+            values["fresh"] = f"svc-{random[:3].hex()}"
+        parameters, resources = self._request(event, service, operation, values)
         management = operation not in data.data_events.get(service, ())
         source = event.source
-        internal = source is not None and source.endswith(".amazonaws.com")
-        error, message = self._error(event, number, settings, {"fresh": f"svc-{number}", **values}, who)
-        request = self._request(service, number)
+        error, message = self._error(event, random, {"fresh": f"svc-{number}", **values}, who)
+        request = letters(random[32:48]) if service == "s3" else uuid_of(random[32:48])
         agent = self._agent(event.workload or event.identity)
+        if source is not None and source.endswith(".amazonaws.com"):
+            agent = source
+        elif service == "s3":
+            agent = f"[{agent}]"
+        host = parameters.get("Host") if isinstance(parameters, dict) else None
+        reads = event.access == "read" or (event.access == "auth" and operation.startswith(_READ_AUTH))
         record: dict[str, Json] = {
             "eventVersion": "1.09",
             "userIdentity": who,
@@ -133,29 +149,47 @@ class CloudTrailWriter:
             "eventSource": f"{service}.amazonaws.com",
             "eventName": data.names.get(service, {}).get(operation, operation),
             "awsRegion": values["region"],
-            "sourceIPAddress": source,
-            "userAgent": source if internal else f"[{agent}]" if service == "s3" else agent,
-            "errorCode": error,
-            "errorMessage": message,
-            "requestParameters": parameters or None,
-            "responseElements": None if error else self._returned(event, number, values, request, who),
-            "additionalEventData": self._additional(event, service, number),
-            "requestID": request,
-            "eventID": names.uuid("event", number),
-            "readOnly": event.access == "read" or (event.access == "auth" and operation.startswith(_READ_AUTH)),
-            "resources": self._resources(service, operation, values) if known else None,
+        }
+        if source is not None:
+            record["sourceIPAddress"] = source
+        record["userAgent"] = agent
+        if error:
+            record |= {"errorCode": error, "errorMessage": message}
+        record["requestParameters"] = parameters or None
+        record["responseElements"] = None if error else self._returned(event, number, values, request, who)
+        if service == "s3":
+            record["additionalEventData"] = self._additional(event, number)
+        record |= {"requestID": request, "eventID": uuid_of(random[16:32]), "readOnly": reads}
+        if resources:
+            record["resources"] = resources
+        record |= {
             "eventType": "AwsApiCall",
             "managementEvent": management,
             "recipientAccountId": values["account"],
-            "vpcEndpointId": self._endpoint(source, service, values),
-            "eventCategory": "Management" if management else "Data",
-            "tlsDetails": {
-                "tlsVersion": "TLSv1.3",
-                "cipherSuite": "TLS_AES_128_GCM_SHA256",
-                "clientProvidedHostHeader": host or f"{service}.{values['region']}.amazonaws.com",
-            },
         }
-        return {k: v for k, v in record.items() if v is not None or k in ("requestParameters", "responseElements")}
+        if source is not None and _PRIVATE.match(source):
+            record["vpcEndpointId"] = self._of_network(values["account"], service)
+        record["eventCategory"] = "Management" if management else "Data"
+        record["tlsDetails"] = {
+            "tlsVersion": "TLSv1.3",
+            "cipherSuite": "TLS_AES_128_GCM_SHA256",
+            "clientProvidedHostHeader": host or f"{service}.{values['region']}.amazonaws.com",
+        }
+        return record
+
+    def _request(
+        self, event: Event, service: str, operation: str, values: dict[str, str | None]
+    ) -> tuple[Json, list[Record] | None]:
+        """The parameters of a request, and what it lists as its resources; equal requests share them."""
+        shape = self._data.operations.get(service, {}).get(operation)
+        if shape is None:
+            return None, None
+        session = values["session"] if self._of_session[service, operation] else None
+        key = (service, operation, event.resource, event.image, event.project, values["own_role"], session)
+        made = None if operation in _MAKES else self._requests.get(key)
+        if made is None:
+            made = remember(self._requests, key, (fill(shape, values), self._resources(service, operation, values)))
+        return made
 
     def _role(self, identity: str | None) -> tuple[str, str]:
         """Account number and name of the role or user that an identity is."""
@@ -170,7 +204,18 @@ class CloudTrailWriter:
         workload = self._names.named("workload", event.workload or "", event.workload or "session", limit=40)
         return f"{workload}-{event.task}" if event.task else workload
 
-    def _principal(self, event: Event, role: tuple[str, str], session: str) -> Record:
+    def _principal(self, event: Event) -> tuple[Record, tuple[str, str], str]:
+        """Who acts, the account and the name of their role or user, and the name of the session."""
+        exchange = event.operation == "AssumeRoleWithWebIdentity"
+        held = (event.credential, event.credential_kind == "static-key", event.on_behalf_of)
+        key = (event.identity, event.workload, event.task, exchange, held, None if event.identity else event.source)
+        known = self._principals.get(key)
+        if known is None:
+            role, session = self._role(event.identity), self._session(event)
+            known = remember(self._principals, key, (self._identity(event, role, session), role, session))
+        return known
+
+    def _identity(self, event: Event, role: tuple[str, str], session: str) -> Record:
         names, (account, name) = self._names, role
         if event.identity is None:
             return {"type": "AWSService", "invokedBy": event.source or "AWS Internal"}
@@ -230,11 +275,7 @@ class CloudTrailWriter:
         """Values for request parameters, except the session's; cached, because they repeat."""
         key = (event.resource, event.image, event.project, role)
         known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= MEMO:
-                self._known.clear()
-            known = self._known[key] = self._values(event, role)
-        return known
+        return remember(self._known, key, self._values(event, role)) if known is None else known
 
     def _values(self, event: Event, role: tuple[str, str]) -> dict[str, str | None]:
         names, resource, image = self._names, event.resource, event.image
@@ -281,8 +322,9 @@ class CloudTrailWriter:
         return listed or None
 
     def _error(
-        self, event: Event, number: int, settings: Service, values: dict[str, str | None], who: Record
+        self, event: Event, random: bytes, values: dict[str, str | None], who: Record
     ) -> tuple[str | None, str | None]:
+        settings = self._data.services.get(event.service or "", self._data.default)
         if event.outcome == "denied":
             action = f"{event.service}:{event.operation}"
             return settings.denied, (
@@ -291,14 +333,8 @@ class CloudTrailWriter:
             )
         if event.outcome != "error":
             return None, None
-        code = settings.errors[self._names.number("error", number) % len(settings.errors)]
+        code = settings.errors[int.from_bytes(random[48:56]) % len(settings.errors)]
         return code, str(fill(self._data.messages[code], {**values, "name": values["name"] or "-"}))
-
-    def _request(self, service: str, number: int) -> str:
-        """The id of a request: S3 has its own kind."""
-        if service != "s3":
-            return self._names.uuid("request", number)
-        return b32encode(self._names.digest("request", number)).decode()[:16]
 
     def _returned(self, event: Event, number: int, values: dict[str, str | None], request: str, who: Record) -> Json:
         """What a call that succeeded returned, as far as CloudTrail shows it."""
@@ -309,7 +345,7 @@ class CloudTrailWriter:
         role = values["role_arn"] or values["own_role"] or ""
         assumed = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
         moment = EPOCH + timedelta(microseconds=event.time)
-        more = {
+        more: dict[str, str | None] = {
             "request": request,
             "issued": names.key_id("ASIA", "issued", number),
             "expires": (moment + timedelta(hours=1)).strftime(_RETURNED),
@@ -318,22 +354,23 @@ class CloudTrailWriter:
             "session_arn": f"{assumed}/{values['session']}",
             "subject": text(who.get("userName")),
             "provider": text(who.get("identityProvider")),
-            "user_id": names.key_id("AIDA", "fresh", number),
-            "key_id": names.key_id("AKIA", "fresh", number),
-            "new_role_id": names.key_id("AROA", "fresh", number),
-            "reservation": f"r-0{names.digest('reservation', number).hex()[:16]}",
         }
+        if event.operation in _MAKES:
+            more |= {
+                "user_id": names.key_id("AIDA", "fresh", number),
+                "key_id": names.key_id("AKIA", "fresh", number),
+                "new_role_id": names.key_id("AROA", "fresh", number),
+            }
+        else:
+            more["reservation"] = f"r-0{names.digest('reservation', number).hex()[:16]}"
         return fill(shape, {**values, **more})
 
-    def _endpoint(self, source: str | None, service: str, values: dict[str, str | None]) -> str | None:
+    def _network_endpoint(self, account: str | None, service: str) -> str:
         """The endpoint in the network of the caller, which a private address came through."""
-        if not _PRIVATE.match(source or ""):
-            return None
-        return f"vpce-0{self._names.digest('endpoint', values['account'], service).hex()[:16]}"
+        return f"vpce-0{self._names.digest('endpoint', account, service).hex()[:16]}"
 
-    def _additional(self, event: Event, service: str, number: int) -> Record | None:
-        if service != "s3":
-            return None
+    def _additional(self, event: Event, number: int) -> Record:
+        """What S3 adds."""
         size = event.bytes or 0
         upload = event.access in ("write", "create")
         return {
@@ -341,11 +378,11 @@ class CloudTrailWriter:
             "CipherSuite": "TLS_AES_128_GCM_SHA256",
             "bytesTransferredIn": size if upload else 0,
             "AuthenticationMethod": "AuthHeader",
-            "x-amz-id-2": b64encode(b"".join(self._names.digest("id-2", number, part) for part in range(3))).decode(),
+            "x-amz-id-2": b64encode(self._names.block("id-2", number)[:48]).decode(),
             "bytesTransferredOut": 0 if upload else size,
         }
 
-    def _agent(self, workload: str | None) -> str:
+    def _agent_of(self, workload: str | None) -> str:
         """The software that a workload calls with: the same for all its records."""
         agents = self._data.user_agents
         return agents[self._names.number("agent", workload) % len(agents)]

@@ -6,27 +6,34 @@ streams that the format does not carry are only counted.
 
 from __future__ import annotations
 
-import gzip
-from collections import Counter
-from collections.abc import Callable
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from io import BufferedWriter, RawIOBase
 from pathlib import Path
-from typing import IO, Final, Protocol, cast
+from typing import BinaryIO, Final, Protocol
 
 import msgspec
+import numpy as np
 
 from scopedrift.simulator.log.event_log import EventLog
-from scopedrift.simulator.log.events import DAY, Event
+from scopedrift.simulator.log.events import CODED, COLUMNS, DAY, MISSING, OPAQUE, Array, Event, EventBatch
 from scopedrift.simulator.records.errors import LogError
-from scopedrift.simulator.records.formats import format_named
+from scopedrift.simulator.records.formats import Format, format_named
 from scopedrift.simulator.records.json_paths import Record
 from scopedrift.simulator.records.writing.naming import ExportNames
 
 BATCH: Final = 10_000
 BUFFER: Final = 1 << 18
 """Buffered bytes of a file before compression."""
+QUEUED: Final = 256
+"""Maximum buffers that wait for compression."""
+COMPRESSION: Final = 1
+"""Level of compression: of the time of an export, a higher one takes more than it saves space."""
+GZIP: Final = 31
+"""`wbits` of zlib for a gzip file."""
 
 Progress = Callable[[float], None]
 
@@ -63,25 +70,23 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     kind = format_named(format)
     writing = kind.writer(ExportNames.of(log))
     result = Exported()
-    day, open_files, number = -1, _Files(out, kind.wrapper), 0
+    day, open_files, begin = -1, _Files(out, kind.wrapper), 0
     with closing(open_files):
         for batch in log.batches(BATCH):
-            for event in batch:
-                if event.stream in kind.streams:
-                    if event.arrived // DAY != day:
-                        open_files.close()
-                        day = event.arrived // DAY
-                    record = writing.record(event, number)
-                    if record is None:
-                        result.foreign[f"{event.service} {event.operation}"] += 1
-                    else:
-                        open_files.write(writing.file(event), record)
-                        result.records += 1
+            rows = _carried(batch, kind, result)
+            for row, event in zip(rows.tolist(), _decoded(batch, rows), strict=True):
+                if event.arrived // DAY != day:
+                    open_files.end()
+                    day = event.arrived // DAY
+                record = writing.record(event, begin + row)
+                if record is None:
+                    result.foreign[f"{event.service} {event.operation}"] += 1
                 else:
-                    result.left[event.stream or "no stream"] += 1
-                number += 1
+                    open_files.write(writing.file(event), record)
+                    result.records += 1
+            begin += len(batch)
             if progress is not None:
-                progress(number / max(len(log), 1))
+                progress(begin / max(len(log), 1))
     result.files = open_files.written
     if not result.records:
         held = ", ".join(f"{count} of {stream}" for stream, count in result.left.items()) or "none"
@@ -91,34 +96,124 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     return result
 
 
+class _DecodedEvent(Event):
+    """An event whose columns are all decoded: a writer reads most of them, several times."""
+
+    __slots__ = COLUMNS
+
+
+_set: Final = [getattr(_DecodedEvent, name).__set__ for name in COLUMNS]
+
+
+def _carried(batch: EventBatch, kind: Format, result: Exported) -> Array:
+    """The rows of a batch whose stream a format carries; the others are counted."""
+    if "stream" not in batch.columns:
+        result.left["no stream"] += len(batch)
+        return np.empty(0, np.int64)
+    names = [*batch.names("stream"), "no stream"]
+    counts = np.bincount(np.asarray(batch["stream"]) % len(names), minlength=len(names))
+    carried = np.array([name in kind.streams for name in names])
+    for name, count, has in zip(names, counts.tolist(), carried.tolist(), strict=True):
+        if count and not has:
+            result.left[name] += count
+    return np.flatnonzero(carried[batch["stream"]])
+
+
+def _decoded(batch: EventBatch, rows: Array) -> Iterator[Event]:
+    """The events at some rows of a batch, decoded column by column."""
+    columns = []
+    for name in COLUMNS:
+        values = batch.columns[name][rows].tolist() if name in batch.columns else [MISSING] * len(rows)
+        if name in CODED:
+            texts = [*batch.names(name), None] if name in batch.columns else [None]
+            columns.append([texts[code] for code in values])
+        elif name in OPAQUE:
+            columns.append([None if value < 0 else f"{value:016x}" for value in values])
+        else:
+            columns.append([None if value < 0 else value for value in values])
+    for row in zip(*columns, strict=True):
+        event = _DecodedEvent.__new__(_DecodedEvent)
+        for assign, value in zip(_set, row, strict=True):
+            assign(event, value)
+        yield event
+
+
+class _OpenFile:
+    """A file that is being written: what is not compressed yet, and what compresses and holds the rest."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.waiting: list[bytes] = []
+        self.size = 0
+        self._packer = zlib.compressobj(COMPRESSION, wbits=GZIP)
+        self._file: BinaryIO | None = None
+
+    def add(self, raw: bytes) -> None:
+        """Add a text to what waits."""
+        self.waiting.append(raw)
+        self.size += len(raw)
+
+    def taken(self) -> bytes:
+        """What waits, which waits no longer."""
+        raw = b"".join(self.waiting)
+        self.waiting, self.size = [], 0
+        return raw
+
+    def put(self, raw: bytes, last: bool) -> None:
+        """Compress and write (the work of the other thread)."""
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("wb")
+        self._file.write(self._packer.compress(raw))
+        if last:
+            self._file.write(self._packer.flush())
+            self._file.close()
+
+
 class _Files:
-    """Files that are being written."""
+    """Files that are being written, compressed by a thread of their own."""
 
     def __init__(self, folder: Path, wrapper: str | None) -> None:
         self.written: list[Path] = []
         self._folder = folder
         self._wrapper = wrapper
-        self._open: dict[str, IO[bytes]] = {}
+        self._open: dict[str, _OpenFile] = {}
+        self._worker = ThreadPoolExecutor(1)
+        self._works: deque[Future[None]] = deque()
 
     def write(self, name: str, record: Record) -> None:
         """Add a record to a file."""
         raw = msgspec.json.encode(record)
         file = self._open.get(name)
         if file is None:
-            path = self._folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            packed = cast("RawIOBase", gzip.GzipFile(path, "wb", compresslevel=4, mtime=0))
-            file = self._open[name] = cast("IO[bytes]", BufferedWriter(packed, BUFFER))
-            self.written.append(path)
+            file = self._open[name] = _OpenFile(self._folder / name)
+            self.written.append(file.path)
             if self._wrapper:
-                file.write(b'{"%s":[' % self._wrapper.encode() + raw)
-                return
-        file.write(b"," + raw if self._wrapper else raw + b"\n")
+                raw = b'{"%s":[' % self._wrapper.encode() + raw
+        elif self._wrapper:
+            raw = b"," + raw
+        file.add(raw if self._wrapper else raw + b"\n")
+        if file.size > BUFFER:
+            self._put(file)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End all files."""
         for file in self._open.values():
             if self._wrapper:
-                file.write(b"]}")
-            file.close()
+                file.add(b"]}")
+            self._put(file, last=True)
         self._open.clear()
+
+    def close(self) -> None:
+        """End all files, and wait until they are written."""
+        try:
+            self.end()
+            while self._works:
+                self._works.popleft().result()
+        finally:
+            self._worker.shutdown(cancel_futures=True)
+
+    def _put(self, file: _OpenFile, last: bool = False) -> None:
+        while len(self._works) >= QUEUED:
+            self._works.popleft().result()
+        self._works.append(self._worker.submit(file.put, file.taken(), last))

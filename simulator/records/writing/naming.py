@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b32encode
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 from scopedrift.simulator.log.event_log import EventLog
 
-MEMO: Final = 4_096
+MEMO: Final = 16_384
 """Maximum entries of a cache; it is then emptied, which bounds memory."""
 _VARIANTS: Final = "89ab"
+_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" * 8
 REGIONS: Final = ("eu-west-1", "eu-west-1", "eu-west-1", "us-east-1", "us-west-2")
 """Where projects are; the first is chosen by most (assumed)."""
 _PREFIXES: Final = ("endpoint", "queue", "features", "function", "key", "cluster", "namespace", "foundation-model")
@@ -26,6 +26,10 @@ _OWNED: Final = re.compile(r"arn:aws:iam::(\d{12}):role/(.+)-workloads$")
 _PULLED: Final = re.compile(r"(\d{12})\.dkr\.ecr\.[^/]+/([^/]+)/")
 _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NOT_LABEL: Final = re.compile(r"[^a-z0-9-]+")
+
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class ExportNames:
@@ -53,23 +57,25 @@ class ExportNames:
         """16 bytes of this log for some parts."""
         return hashlib.blake2b(repr(parts).encode("utf-8", "replace"), digest_size=16, key=self._salt).digest()
 
+    def block(self, kind: str, number: int) -> bytes:
+        """64 bytes of this log for the record of an event: enough for all that is random in it."""
+        return hashlib.blake2b(b"%b %d" % (kind.encode(), number), digest_size=64, key=self._salt).digest()
+
     def number(self, *parts: object) -> int:
         """A number below 2**64 of this log for some parts."""
         return int.from_bytes(self.digest(*parts)[:8])
 
     def uuid(self, *parts: object) -> str:
         """A random-looking UUID (version 4)."""
-        text = self.digest(*parts).hex()
-        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANTS[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"
+        return uuid_of(self.digest(*parts))
 
     def key_id(self, prefix: str, *parts: object) -> str:
         """An identifier as AWS makes them: a prefix of four letters and 17 of base 32 (16 for access keys)."""
         known = self._keys.get((prefix, parts))
         if known is None:
-            if len(self._keys) >= MEMO:
-                self._keys.clear()
-            size = 16 if prefix in ("AKIA", "ASIA") else 17
-            known = self._keys[prefix, parts] = prefix + b32encode(self.digest(prefix, *parts)).decode()[:size]
+            data = repr((prefix, *parts)).encode("utf-8", "replace")
+            made = letters(hashlib.blake2b(data, digest_size=17, key=self._salt).digest())
+            known = remember(self._keys, (prefix, parts), prefix + made[: 16 if prefix in ("AKIA", "ASIA") else 17])
         return known
 
     def account(self, project: str | None) -> str:
@@ -108,6 +114,25 @@ class ExportNames:
         self._taken.add((kind, chosen))
         self._names[kind, text] = chosen
         return chosen
+
+
+def letters(data: bytes) -> str:
+    """Bytes as capital letters and the digits 2 to 7, one of each."""
+    return data.translate(_LETTERS).decode()
+
+
+def uuid_of(data: bytes) -> str:
+    """16 bytes as a UUID of version 4."""
+    text = data.hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANTS[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"
+
+
+def remember(cache: dict[K, V], key: K, value: V) -> V:
+    """Keep a value in a cache of bounded size; the value."""
+    if len(cache) >= MEMO:
+        cache.clear()
+    cache[key] = value
+    return value
 
 
 def telling(resource: str) -> str:
