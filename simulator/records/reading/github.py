@@ -19,7 +19,7 @@ from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Field
 
 STATIC: Final = ("Personal access token (classic)", "Fine-grained personal access token", "Deploy key", "SSH key")
 """Kinds of programmatic access with a key that lasts; others are tokens of an app or a run."""
-CODE: Final = ("git.", "packages.")
+CODE: Final = ("git.", "packages.", "protected_branch.rejected_ref_update")
 """Actions on code and packages, which are of the stream `runtime`; all others are of `cloud_audit`."""
 RUNS: Final = ("workflow_run", "workflow_job")
 ACTS: Final = {

@@ -7,6 +7,7 @@ Kept by an import: time, outcome, source (exactly); identity, project, task, and
 one); the image of what is created (exactly).
 Renamed or narrowed: service and operation (several operations may be one, and access follows the operation); resource
 (by its id in Azure); workload (the managed identity of a workload has its name).
+An event without a task gets one of its own.
 Lost: arrived, task_kind, on_behalf_of, bytes, static keys (Azure Resource Manager knows only tokens).
 """
 
