@@ -84,7 +84,8 @@ class GcpWriter:
             "resourceName": resource,
             "authenticationInfo": who,
             "authorizationInfo": [{"resource": resource, "permission": method, "granted": event.outcome != "denied"}],
-            "requestMetadata": {"callerIp": event.source, "callerSuppliedUserAgent": agent},
+            "requestMetadata": ({"callerIp": event.source} if event.source else {})
+            | {"callerSuppliedUserAgent": agent},
             "status": self._status(event, number),
         }
         if event.image:

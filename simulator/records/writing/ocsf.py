@@ -28,10 +28,15 @@ from scopedrift.simulator.records.writing.naming import ExportNames
 CLASSES: Final = {"issuance": AUTHENTICATION, "runtime": NETWORK}
 LOGON, OPEN, TRAFFIC, OTHER, UNKNOWN = 1, 1, 6, 99, 0
 INFORMATIONAL: Final = 1
+AWS_ACCOUNT: Final = 10
 VERSION: Final = "1.3.0"
 PRODUCTS: Final = {"kubernetes_audit": "Kubernetes", "issuance": "SPIRE", "runtime": "Node sensor"}
 _ADDRESS: Final = re.compile(r"[0-9a-f.:]+", re.IGNORECASE)
 _CATEGORIES: Final = {API: 6, AUTHENTICATION: 3, NETWORK: 4}
+
+
+def _account(project: str) -> Record:
+    return {"uid": project, "name": project, "type": "AWS Account", "type_id": AWS_ACCOUNT}
 
 
 class OcsfWriter:
@@ -66,7 +71,7 @@ class OcsfWriter:
             "time": event.time // 1_000,
             "status_id": status,
             "status_code": {"denied": "AccessDenied", "error": "InternalError"}.get(event.outcome or ""),
-            "cloud": {"provider": "AWS", "account": {"uid": event.project}} if event.project else None,
+            "cloud": {"provider": "AWS", "account": _account(event.project)} if event.project else None,
             "actor": self._actor(event),
             "src_endpoint": _endpoint(event.source),
             "container": {"image": {"name": event.image}} if event.image else None,
