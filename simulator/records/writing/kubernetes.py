@@ -2,7 +2,8 @@
 
 Who: an identity is a service account, its workload and task the pod (and its UID) that the token is bound to.  The
 request's body is there where the log has the image (audit level Request), with the image in its pod template, which is
-privileged where the access is administration.  Names of pods and jobs come from the log's resource.
+privileged where the access is administration.  A watch that was granted is told when it starts.  Names of pods and jobs
+come from the log's resource.
 
 Kept by an import: time, operation, access (of a privileged pod: with its body), outcome, source (exactly); identity,
 credential, workload, on_behalf_of, image (one to one, the image exactly); project (one to one; not of requests on the
@@ -61,7 +62,7 @@ class KubernetesWriter:
             "apiVersion": "audit.k8s.io/v1",
             "level": "Request" if body else "Metadata",
             "auditID": names.uuid("audit", number),
-            "stage": "ResponseComplete",
+            "stage": "ResponseStarted" if verb == "watch" and code is not None and code < 400 else "ResponseComplete",
             "requestURI": _path(on, verb) if on else what or "/",
             "verb": verb,
             "user": self._user(event),

@@ -1,15 +1,20 @@
 """One table of formats: what it declares is what the readers, the writers, the commands and the documentation do."""
 
+import contextlib
 import json
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from scopedrift.experiments.cli import app
 from scopedrift.simulator.log.events import STREAMS
-from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.errors import LogError, Unreadable
 from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
 from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.reader import BROKEN
 from scopedrift.simulator.records.reading.row_builder import RowBuilder
 from scopedrift.simulator.records.writing.naming import ExportNames
 
@@ -66,6 +71,48 @@ def test_a_declaration_has_its_reader_its_writer_and_streams_that_exist(name):
 def test_every_option_names_every_format_that_it_takes(command, written):
     told = " ".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "300"}).output.split())
     assert ", ".join(names_of(written=written)) in told
+
+
+STRANGE = [None, True, -1, 1.5, "", "x", "{}", '{"a": 1}', "[", [], [None], ["x"], [{}], {}, {"value": []}]
+
+
+def changed(draw, value):
+    """A record, some parts of which are missing or something else."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.sampled_from(STRANGE))
+    if isinstance(value, dict):
+        return {name: changed(draw, inner) for name, inner in value.items() if draw(st.integers(0, 29))}
+    return [changed(draw, inner) for inner in value] if isinstance(value, list) else value
+
+
+EVENT = {
+    "time": 1_767_607_200_000_000, "arrived": 1_767_607_200_000_000, "identity": "spiffe://a.example/ns/a/sa/b",
+    "credential": "00000000000000aa", "credential_kind": "oauth", "workload": "w", "task": "00000000000000ab",
+    "project": "a", "source": "10.0.0.1", "resource": "git:a/b", "outcome": "denied", "on_behalf_of": "user/x",
+    "task_kind": "t", "bytes": 7, "image": None,
+}  # fmt: skip
+FULL = {
+    "cloudtrail": ("cloud_audit", "s3", "GetObject", "read"),
+    "kubernetes": ("kubernetes_audit", "kubernetes", "get pods", "read"),
+    "gcp": ("cloud_audit", "s3", "GetObject", "read"),
+    "ocsf": ("cloud_audit", "s3", "GetObject", "read"),
+    "otel": ("agent", "agent", "chat", "read"),
+    "falco": ("runtime", "network", "Connect", "write"),
+    "entra": ("cloud_audit", "iam", "CreateAccessKey", "admin"),
+    "azure": ("cloud_audit", "ec2", "RunInstances", "create"),
+    "github": ("runtime", "git", "Push", "write"),
+    "okta": ("issuance", "oauth", "ExchangeToken", "auth"),
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+@given(data=st.data())
+def test_whatever_the_fields_of_a_record_are_it_is_a_row_or_told(name, data):
+    event = SimpleNamespace(**EVENT, **dict(zip(("stream", "service", "operation", "access"), FULL[name], strict=True)))
+    whole = json.loads(json.dumps(FORMATS[name].writer(ExportNames("salt")).record(event, 0)))
+    mapper = FORMATS[name].mapper(RowBuilder())
+    with contextlib.suppress(Unreadable, *BROKEN):
+        mapper.row(json.dumps(changed(data.draw, whole)).encode())
 
 
 def test_an_unknown_format_is_told_with_the_closest_that_there_is():

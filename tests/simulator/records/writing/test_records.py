@@ -383,3 +383,9 @@ def test_okta_grants_tokens_to_machines(record):
     assert re.fullmatch(r"0oa[a-z2-7]{17}", found["actor"]["id"]) and found["actor"]["id"] == found["client"]["id"]
     key = record("okta", **ISSUE, credential_kind="static-key")
     assert re.fullmatch(r"00T[a-z2-7]{17}", key["transaction"]["detail"]["requestApiTokenId"])
+
+
+def test_a_watch_is_told_when_it_starts(record):
+    row = {**JOB, "operation": "watch pods", "access": "read", "image": None}
+    stages = {outcome: record("kubernetes", **row, outcome=outcome)["stage"] for outcome in ("success", "denied")}
+    assert stages == {"success": "ResponseStarted", "denied": "ResponseComplete"}
