@@ -51,8 +51,9 @@ ROUTES = {
     "ctypes in fit": ("overwrite(history['operation'])", "pass"),
     "ctypes in score": ("pass", "overwrite(batch['identity'])"),
     "a thread that acts later": (
-        "threading.Thread(target=lambda: (time.sleep(0.05), overwrite(history['operation'])), daemon=True).start()",
-        "time.sleep(0.2)",
+        "global later; later = threading.Thread(target=lambda: (time.sleep(0.05), overwrite(history['operation']))); "
+        "later.start()",
+        "later.join()",
     ),
     "texts of the vocabulary": ("history.vocabulary['operation']._texts[:] = ['x'] * 3", "pass"),
     "a patched numpy": ("np.isnan = np.zeros_like", "pass"),
