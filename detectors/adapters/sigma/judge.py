@@ -68,7 +68,7 @@ class Judge:
             return record
 
         matching = screen.matching(raw, decoded)
-        if self._uses.keys().isdisjoint(matching):
+        if not matching or self._uses.keys().isdisjoint(matching):
             return self._plain[matching]
         record = decoded()
         return [self._hit(rule, record) for rule in matching]

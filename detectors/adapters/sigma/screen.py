@@ -46,7 +46,7 @@ class _Part(dict[bytes, int]):
 
     def __init__(self, path: tuple[str, ...], tests: Sequence[FieldTest]) -> None:
         super().__init__()
-        self.path, self.head = path, path[0]
+        self.path, self.head, self.top = path, path[0], len(path) == 1
         self.tests = [test for test in tests if len(test.fields) == 1 and _below(path, test.fields[0])]
         self.classes: dict[frozenset[FieldTest], int] = {}
         self.passed: list[frozenset[FieldTest]] = []
@@ -121,15 +121,18 @@ class Screen:
         cut = _plain(raw)
         inner: dict[str, _Cut] = {}
         for head, ends in self._missing.items():
-            if (text := cut.get(head)) is not None:
-                raw = bytes(text)
+            if head in cut:
+                raw_head = bytes(cut[head])
+                if len(raw_head) <= len(_NULL) and ends[0]:
+                    continue  # nothing in it
                 for end in ends:
-                    if end in raw:
-                        self._note({head: msgspec.json.decode(raw)})
+                    if end in raw_head:
+                        self._note({head: msgspec.json.decode(raw_head)})
                         break
         node = self._root
         while (part := node.part) is not None:
-            number = part[bytes(cut.get(part.head, _NOTHING)) if len(part.path) == 1 else _text(part, cut, inner)]
+            text = bytes(cut.get(part.head, _NOTHING)) if part.top else _text(part, cut, inner)
+            number = part[text]
             after = node.next.get(number)
             if after is None:
                 told = {test: test in part.passed[number] for test in part.tests}

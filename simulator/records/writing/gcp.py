@@ -20,7 +20,7 @@ from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
-from scopedrift.simulator.records.writing.kubernetes import KubernetesWriter
+from scopedrift.simulator.records.writing.kubernetes import AGENTS, KubernetesWriter
 from scopedrift.simulator.records.writing.naming import ExportNames, service_account, telling
 from scopedrift.simulator.records.writing.template import fill
 
@@ -76,7 +76,8 @@ class GcpWriter:
         if event.on_behalf_of:
             first = {"firstPartyPrincipal": {"principalEmail": self._account(event.on_behalf_of)}}
             who["serviceAccountDelegationInfo"] = [first]
-        agent = _AGENTS[names.number("agent", event.workload or event.identity) % len(_AGENTS)]
+        agents = AGENTS if cluster else _AGENTS
+        agent = agents[names.number("agent", event.workload or event.identity) % len(agents)]
         payload: dict[str, Json] = {
             "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
             "serviceName": service,

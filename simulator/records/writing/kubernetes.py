@@ -31,7 +31,7 @@ FAILED: Final = {"get": 404, "delete": 404, "create": 409, "update": 409, "patch
 """How a request fails, by its verb; a list or a watch cannot miss or collide."""
 UNAVAILABLE: Final = (500, 503, 504)
 _LATENCY_US: Final = 40_000
-_AGENTS: Final = (
+AGENTS: Final = (
     "kubernetes-client/python/29.0.0 (linux) python/3.11.8",
     "argo-workflows/v3.5.5 argo-controller",
     "kubectl/v1.29.3 (linux/amd64) kubernetes/6813625",
@@ -67,7 +67,7 @@ class KubernetesWriter:
             "verb": verb,
             "user": self._user(event),
             "sourceIPs": [event.source] if event.source else None,
-            "userAgent": _AGENTS[names.number("agent", event.workload or event.identity) % len(_AGENTS)],
+            "userAgent": AGENTS[names.number("agent", event.workload or event.identity) % len(AGENTS)],
             "objectRef": on,
             "responseStatus": None if code is None else _status(code, verb, what, on),
             "requestObject": body,

@@ -389,3 +389,9 @@ def test_a_watch_is_told_when_it_starts(record):
     row = {**JOB, "operation": "watch pods", "access": "read", "image": None}
     stages = {outcome: record("kubernetes", **row, outcome=outcome)["stage"] for outcome in ("success", "denied")}
     assert stages == {"success": "ResponseStarted", "denied": "ResponseComplete"}
+
+
+def test_requests_to_a_cluster_come_from_the_same_software_in_both_logs(record):
+    cluster = record("kubernetes", **JOB)["userAgent"]
+    assert record("gcp", **JOB)["protoPayload"]["requestMetadata"]["callerSuppliedUserAgent"] == cluster
+    assert "gzip(gfe)" in record("gcp")["protoPayload"]["requestMetadata"]["callerSuppliedUserAgent"]
