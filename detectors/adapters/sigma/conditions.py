@@ -36,6 +36,7 @@ ALIASES: Final = {
         "gcp.audit.service_name": "protoPayload.serviceName",
         "gcp.audit.resource_name": "protoPayload.resourceName",
     },
+    "entra": {"properties.message": "operationName"},
     "kubernetes": {"username": "user.username", "apiGroup": "objectRef.apiGroup", "resource": "objectRef.resource",
                    "subresource": "objectRef.subresource", "namespace": "objectRef.namespace"},
 }  # fmt: skip

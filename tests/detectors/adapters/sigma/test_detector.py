@@ -211,6 +211,41 @@ def test_files_that_are_no_rules_are_told_and_cost_only_themselves(tmp_path):
         load_rules(tmp_path / "README.md")
 
 
+SOURCES = {
+    "{product: azure, service: activitylogs}": (
+        "{operationName|startswith: Microsoft.Compute/virtualMachines}",
+        {"service": "ec2", "operation": "RunInstances", "access": "create"},
+    ),
+    "{product: azure, service: auditlogs}": (
+        "{properties.message: Add service principal credentials}",
+        {"service": "iam", "operation": "CreateAccessKey", "access": "admin"},
+    ),
+    "{product: azure, service: signinlogs}": (
+        "{properties.servicePrincipalName: '*', resultType: 700213}",
+        {"stream": "issuance", "service": "oauth", "operation": "ExchangeToken", "access": "auth", "outcome": "denied"},
+    ),
+    "{product: github, service: audit}": (
+        "{action: git.push}",
+        {"stream": "runtime", "service": "git", "operation": "UpdateTag", "access": "write"},
+    ),
+    "{product: okta, service: okta}": (
+        "{eventType|endswith: access_token, actor.type: PublicClientApp}",
+        {"stream": "issuance", "service": "oauth", "operation": "ExchangeToken", "access": "auth"},
+    ),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_rules_of_other_platforms_judge_what_their_logs_would_hold(tmp_path, build, source):
+    selection, row = SOURCES[source]
+    rule(tmp_path, "one", f"  s: {selection}\n  condition: s\n", source)
+    plain = {"stream": "cloud_audit", "identity": "spiffe://a.example/ns/a/sa/b", "outcome": "success", "workload": "w"}
+    other = {"at": 1, **plain, "service": "s3", "operation": "GetObject", "access": "read"}
+    detector = Sigma(rules=str(tmp_path))
+    assert scored(detector, build([other, {"at": 2, **plain, **row}])).tolist() == [0.0, 0.75]
+    assert not detector.blind
+
+
 SCENARIO = """
 name: sigma
 horizon: {horizon}
