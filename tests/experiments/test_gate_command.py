@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[2]
 Command = Callable[..., Any]
 SCENARIO = """
 name: tiny
-horizon: 4d
-windows: {baseline: 2d, calibration: 1d}
+horizon: 3d
+windows: {baseline: 1d, calibration: 1d}
 organisation: {projects: 2}
-workloads: {inference: {services: 4}, serverless: {functions: 8}}
+workloads: {inference: {services: 4}, serverless: {functions: 5}}
 incidents: [{attack: rogue-job, count: 3, strength: 0.1}, {attack: token-theft, count: 3, strength: 0.1}]
 """
 SUITE = """
