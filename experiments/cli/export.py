@@ -37,7 +37,7 @@ def export(
         say(f"wrote {result.records:,} records in {len(result.files):,} files to {out}")
     for stream, count in result.left.items():
         others = [name for name, each in FORMATS.items() if each.written and stream in each.streams]
-        hint = f": {' and '.join(others)} can hold them" if others else ""
+        hint = f": {', '.join(others)} can hold them" if others else ""
         remark(f"left out {count:,} events of {stream}, which {format} does not record{hint}")
     if result.foreign:
         some = ", ".join(name for name, _ in result.foreign.most_common(5))

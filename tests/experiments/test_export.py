@@ -36,7 +36,7 @@ def test_a_simulated_log_becomes_records(tmp_path):
     facts = json.loads(done.stdout)
     assert facts["records"] == streams.pop("cloud_audit")
     assert facts["left_out"] == streams
-    assert "which cloudtrail does not record: ocsf and falco can hold them" in done.stderr
+    assert "which cloudtrail does not record: ocsf, github, falco can hold them" in done.stderr
     imported = import_log(tmp_path / "trail")
     assert imported.report.events == facts["records"]
     assert imported.report.ignored == 0 and not imported.report.skipped
