@@ -40,8 +40,8 @@ LOOK: Final = (MINUTE / 4, 4 * MINUTE)
 """How often it looks whether there is one: between these (assumed)."""
 BRIEF: Final = 2 * SECOND
 """A task that ends sooner is not joined (assumed)."""
-CLOSE: Final = 2
-"""In a task that it starts, calls follow so many times closer than they do in its model on average (assumed)."""
+BETWEEN: Final = 1.5
+"""In a task of others, calls follow so many times further apart, since others come between (assumed)."""
 WARM: Final = 5 * MINUTE
 """A session that it opened serves its next task, where tasks share sessions, if it was used so lately (assumed)."""
 
@@ -60,10 +60,24 @@ class Boarding:
     # --- whose credential to copy
 
     def worth_robbing(self, candidates: Sequence[Workload]) -> list[Workload]:
-        """Those with a credential that somebody uses now, or that never ends; all, if there is none like that."""
-        now = self._platform.now
-        lasting = [w for w in candidates if w.identity.made_at >= 0 or w.traces.live(now)]
-        return lasting or list(candidates)
+        """Those with a credential that never ends, or is in so much use now that the incident's would be a part.
+
+        If there are none, those with one in use; else all.
+        """
+        lasting = [w for w in candidates if w.identity.made_at >= 0]
+        used = {w.name: self._uses(w) for w in candidates if w.identity.made_at < 0}
+        for least in (self._plan.events, 0.0):
+            if found := lasting + [w for w in candidates if used.get(w.name, 0.0) > least]:
+                return found
+        return list(candidates)
+
+    def _uses(self, workload: Workload) -> float:
+        """The events that its busiest session may be expected to have between one credential and the next."""
+        uses: dict[int, float] = {}
+        for trace in workload.traces.live(self._platform.now):
+            session, share = trace.holder.session, workload.identity.half_life / max(trace.until - trace.begun, 1)
+            uses[session] = uses.get(session, 0.0) + trace.events * min(share, 1.0)
+        return max(uses.values(), default=0.0)
 
     def rob(self, hold: WorldFoothold) -> Process:
         """Copy a credential of a task that is alive, as soon as one has enough of its life before it."""
@@ -84,7 +98,7 @@ class Boarding:
 
     def wait_for_cover(self, hold: WorldFoothold, technique: Technique) -> Process:
         """With a chance of the strength: wait for a task of the victim that does such things anyway."""
-        if not hold.inside or self._rng.random() >= self._plan.spec.strength:
+        if not hold.inside or hold.image is not None or self._rng.random() >= self._plan.spec.strength:
             return
         fits = {kind: fit(self._world, kind, [technique]) for kind in hold.kinds}
         best, until = max(fits.values()), self._platform.now + COVER
@@ -99,7 +113,7 @@ class Boarding:
     def board(self, hold: WorldFoothold, truth: int, by: int) -> Process:
         """Be in something that is alive; in nothing, if what is held has ended or it is too late."""
         hold.ride = None
-        joins = hold.inside or hold.expires >= 0
+        joins = (hold.inside and hold.image is None) or hold.expires >= 0
         starts = hold.expires < 0 and self._plan.spec.entry.foothold != "task"
         last = min(by, hold.expires) if hold.expires >= 0 else by
         while self._platform.now < last:
@@ -130,12 +144,12 @@ class Boarding:
         assert model is not None, "the task itself is known"
         until = min(trace.until, hold.expires) if hold.expires >= 0 else trace.until
         holder, actor = trace.holder, hold.acting(self._world, trace.holder.actor, self._key)
-        ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, 0, renews=False)
+        room = model.size - trace.events
+        ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, model.gap)
         if trace.grouped:
             until = min(until, self._platform.now + trace.span)
-            gap = max(trace.span // (CLOSE * trace.grouped), 1)
-            return replace(ride, job=self._number(trace), until=until, room=trace.grouped, gap=gap)
-        return replace(ride, room=model.size - trace.events)
+            return replace(ride, job=self._number(trace), until=until, room=trace.grouped, own=True)
+        return replace(ride, gap=round(BETWEEN * ride.gap))
 
     def _number(self, model: TaskTrace) -> int:
         self._started += 1
@@ -159,7 +173,8 @@ class Boarding:
             until=now + length,
             room=model.size,
             renews=not like.borrows,
-            gap=max(length // (CLOSE * model.size), 1),
+            gap=model.gap,
+            own=True,
         )
         if like.borrows:
             ride = replace(ride, session=like.holder.session, anchor=like.holder.anchor)

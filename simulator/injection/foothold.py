@@ -56,9 +56,10 @@ class WorldFoothold:
     """What was gained on the way (a minted token, administration) additionally allows."""
     grants_until: int = MISSING
     image: str | None = None
+    """A foreign one that it runs."""
 
     def acting(self, world: World, number: int, key: int) -> Actor:
-        """An actor as which it acts in a task: the task's, under what identity and from where the incident calls."""
+        """As whom it acts in a task: the task's actor, under its own identity and image, from where it calls."""
         actor = replace(world.actors[number], key=key, changed={})
         if self.identity is not self.workload.identity:
             held = self.identity
@@ -70,7 +71,14 @@ class WorldFoothold:
                 half_life=held.half_life,
                 key_made_at=held.made_at,
             )
+        if self.image is not None:
+            repository = world.pool([self.image.rsplit(":", 1)[0]], None)
+            actor = replace(actor.rebound("image", repository), image=world.code("image", self.image))
         return replace(actor, sources=world.external) if self.outside else actor
+
+    def run(self, image: str) -> None:
+        """Run an image from now on: in a task of its own, unless all that is held is a copied credential."""
+        self.image, self.ride, self.opened = image, None, None
 
     def bound_to(self, trace: TaskTrace, now: int) -> None:
         """Hold a copy of a task's credential, which works until that is replaced."""

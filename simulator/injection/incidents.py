@@ -18,7 +18,8 @@ from typing import Final, Generic
 import numpy as np
 import simpy
 
-from scopedrift.scenarios.catalogue import Pace, Stage, opening, operations
+from scopedrift.scenarios.catalogue import Pace, Stage, Technique, opening, operations
+from scopedrift.simulator.expansion.occurrences import UNORDERED
 from scopedrift.simulator.injection.attempt import Attempt, attempt
 from scopedrift.simulator.injection.backend import Aim, Backend, StageCalls, Victim
 from scopedrift.simulator.injection.incident_log import IncidentLog, OpenIncident
@@ -50,6 +51,8 @@ PRIMED_UNTIL: Final = 10 * MINUTE
 """How long before the test window it stops (assumed)."""
 PAUSES: Final = (0.2, 0.6)
 """Between them lies this share of an equal pause, and up to that much more (assumed)."""
+SURE: Final = 3
+"""A call that may be expected so often among others at random is taken to occur (assumed)."""
 NOBODY: Final = "no victim"
 """Why an incident ended that nobody could be the victim of: it did not happen."""
 
@@ -156,7 +159,7 @@ class _Course(Generic[Aim]):
         backend, technique, strength = self.backend, stage.technique, self.plan.spec.strength
         lasts = self._draw(stage.pace)
         count, lasts = self._volume(stage, lasts)
-        steps = tuple(opening(technique.activity, tried.made, count, operations()))
+        steps = self._opening(technique, tried, count)
         count = max(count, len(steps))
         ordered = bool(technique.activity.sequence)
         divided = backend.hold.inside and not ordered and count >= DIVISIBLE
@@ -171,6 +174,15 @@ class _Course(Generic[Aim]):
             if not (yield from backend.perform(calls, tried.aim)):
                 return False
         return True
+
+    def _opening(self, technique: Technique, tried: Attempt[Aim], count: int) -> tuple[str, ...]:
+        """The calls that come first.  As in benign work, some calls of a mix come at any time instead."""
+        steps = opening(technique.activity, tried.made, count, operations())
+        if technique.activity.sequence:
+            return tuple(steps)
+        total = sum(tried.made.values())
+        rare = {call for call in technique.needs if count * tried.made.get(call, 0.0) < SURE * total}
+        return tuple(call for call in steps if self.rng.random() >= UNORDERED or call in rare)
 
     def _volume(self, stage: Stage, lasts: int) -> tuple[int, int]:
         """Events and microseconds of a stage: between the technique's and those that the victim is used to."""
@@ -202,7 +214,7 @@ class _Course(Generic[Aim]):
             tried = attempt(backend, technique, stage.aims, plan.spec.strength, rng)
             if tried.made:
                 count, lasts = int(rng.integers(*PRIMED)), round(PRIMING * rng.random())
-                steps = tuple(opening(technique.activity, tried.made, count, operations()))
+                steps = self._opening(technique, tried, count)
                 calls = StageCalls(technique, tried.made, steps, max(count, len(steps)), lasts, truth, "primed", until)
                 yield from backend.perform(calls, tried.aim)
 

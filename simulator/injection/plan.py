@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -49,6 +50,11 @@ class IncidentPlan:
     def outside(self) -> float:
         """The chance that a stolen credential is used from elsewhere."""
         return OUTSIDE * (1.0 - self.spec.strength)
+
+    @property
+    def events(self) -> float:
+        """How many it may be expected to have if all goes well."""
+        return sum(math.sqrt(low * high) for low, high in (stage.events for stage in self.stages))
 
     def techniques(self, after: int = -1) -> list[Technique]:
         """The technique of each stage after that number."""

@@ -26,8 +26,8 @@ from scopedrift.simulator.world.workload import Workload
 
 PEERS: Final = 8
 """Workloads of the family whose tasks are looked at for a model, beside the own one (assumed)."""
-OWN_TASKS: Final = 4
-"""A task that an incident starts does at least the share of one in so many of what it has to do (assumed)."""
+PARTS: Final = 4
+"""One ride takes at least the share of one in so many of what there is to do (assumed)."""
 OWN_SESSIONS: Final = 1 << 39
 """Session numbers of a workload from here on are those that incidents open."""
 PER_INCIDENT: Final = 1 << 12
@@ -53,8 +53,10 @@ class Ride:
     """Events that it takes before it is fuller than its model."""
     renews: bool
     """Whether its session is the incident's own, to be kept alive by it."""
-    gap: int = 0
-    """Of a task that the incident started: microseconds between its events, as in its model; 0: others act in it."""
+    gap: int
+    """Microseconds between its events, as in its model."""
+    own: bool = False
+    """Whether it is a task of the incident's own, which ends with what is done in it."""
 
     def takes(self, now: int) -> bool:
         """Whether something can happen in it now."""
@@ -64,19 +66,18 @@ class Ride:
         """Who acts in it, as an actor that differs from its own in what it goes for."""
         return Holder(world.actors.add(actor), self.job, self.session, self.anchor, self.behalf, truth)
 
-    def share(self, left: int, pace: int, now: int) -> tuple[int, int]:
-        """How many of the events that are `left` it takes now, and for how long, at a pace of one in so many.
+    def share(self, left: int, count: int, pace: int, now: int) -> tuple[int, int]:
+        """How many of the events that are `left` of a `count` it takes now, and for how long, at one in a `pace`.
 
-        A task of its own does a good part of them, as densely as its model would, and is over.
+        It takes what would come while it lasts, or a good part of all, as densely as its model would.
         """
         span = self.until - now
-        least = -(-left // OWN_TASKS) if self.gap else 1
-        part = min(max(span // pace, least), self.room, left)
-        return part, max(min(part * min(pace, self.gap or pace), span), 1)
+        part = min(max(span // pace, -(-count // PARTS)), max(span // self.gap, 1), self.room, left)
+        return part, max(min(part * self.gap, span), 1)
 
     def filled(self, events: int, end: int) -> Ride:
         """The same with so many events more in it, until the time `end`; one of its own is over soon after."""
-        until = min(self.until, end + self.gap) if self.gap else self.until
+        until = min(self.until, end + self.gap) if self.own else self.until
         return replace(self, room=self.room - events, until=until)
 
 

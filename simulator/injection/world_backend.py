@@ -8,7 +8,6 @@ takes longer, or is more, than one ride holds goes on in the next.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -190,7 +189,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         public = [f"{registry}/{owner.name}/{image}" for registry in known.public_registries if registry != own]
         familiar = FAMILIAR + (1.0 - FAMILIAR) * self._plan.spec.strength
         pick = used if used and rng.random() < familiar else public
-        self.hold.image = f"{pick[int(rng.random() * len(pick))]}:1.{int(rng.integers(0, IMAGE_VERSIONS))}.0"
+        self.hold.run(f"{pick[int(rng.random() * len(pick))]}:1.{int(rng.integers(0, IMAGE_VERSIONS))}.0")
 
     # --- what it logs
 
@@ -217,7 +216,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
             if hold.ride is None or self.now >= calls.by:
                 return False
             ride = hold.ride
-            part, length = ride.share(left, pace, self.now)
+            part, length = ride.share(left, calls.count, pace, self.now)
             opening, steps = steps[:part], steps[part:]
             begun = length * len(opening) // part
             if opening:
@@ -238,9 +237,6 @@ class WorldBackend(Backend[Mapping[str, int]]):
         actor = hold.ride.actor
         for slot, pool in aim.items():
             actor = actor.rebound(slot, pool)
-        if hold.image is not None:
-            repository = world.pool([hold.image.rsplit(":", 1)[0]], None)
-            actor = replace(actor.rebound("image", repository), image=world.code("image", hold.image))
         holder = hold.ride.holder(world, actor, calls.truth)
         pause = 0
         if hold.ride.renews:  # as everybody, it waits for the credentials that it needs

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import exp, log
 from typing import Final
 
 from scopedrift.simulator.expansion.activities import Activity
@@ -33,6 +34,8 @@ class TaskTrace:
     until: int
     """When what it is doing now ends."""
     events: int = 0
+    closeness: float = 0.0
+    """The sum over its events of the logarithm of microseconds between those of their stage."""
     flow: Activity | None = None
     """How it started up, if it did."""
     grouped: int = 0
@@ -45,6 +48,16 @@ class TaskTrace:
     def ready(self) -> bool:
         """Whether it has done something after its start-up."""
         return self.events > (len(self.flow.operations) if self.flow else 0)
+
+    def note(self, events: int, duration: int) -> None:
+        """Note a stage of so many events in so many microseconds."""
+        self.events += events
+        self.closeness += events * log(max(duration / events, 1.0)) if events else 0.0
+
+    @property
+    def gap(self) -> int:
+        """Microseconds between its events: the geometric mean over events, so that dense stages count as they show."""
+        return round(exp(self.closeness / self.events)) if self.events else 1
 
     @property
     def length(self) -> int:
