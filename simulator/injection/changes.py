@@ -19,6 +19,7 @@ from scopedrift.simulator.expansion.numbers import CHANGE_TASKS
 from scopedrift.simulator.expansion.rows import Holder, StageRow
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.injection.targets import select
+from scopedrift.simulator.log.events import MISSING
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles, key
 from scopedrift.simulator.runtime.platform import Platform, Process
@@ -161,11 +162,12 @@ class _Rollout:
         platform, burst = self.platform, self.kind.bursts[number]
         count, activity = Quantiles.of(burst.count), self._activity(number)
         tag = key(platform.world.seed, "change", self.name) % TAGS
+        behalf = workload.principals[tag % len(workload.principals)] if workload.principals else MISSING
         for at, (length, size, pause) in enumerate(draws[: burst.times]):
             job = CHANGE_TASKS.at(MOST_BURSTS * tag + at)
             platform.emit(
                 StageRow(
-                    Holder(actor, job, workload.session(job), platform.now, truth=self.truth),
+                    Holder(actor, job, workload.session(job), platform.now, behalf, self.truth),
                     stage=0,
                     activity=activity.code,
                     start=platform.now,

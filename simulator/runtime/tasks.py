@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from scopedrift.scenarios.catalogue import Operation
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.expansion.numbers import UNRECORDED_TASKS
+from scopedrift.simulator.expansion.occurrences import UNORDERED
 from scopedrift.simulator.expansion.rows import DENIED, Holder, StageRow
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.runtime.detours import SPAN
@@ -151,7 +152,8 @@ class Task:
         if turn.kind == "resumed":
             self._platform.env.process(self._resume(row, activity, turn))
             return row
-        if row.events > 1 and not activity.steps:
+        first = turn.kind == "assumed" and turn.what >= UNORDERED  # where the order of calls has it
+        if row.events > 1 and not activity.steps and not first:
             done = 1 + int(turn.where * (row.events - 1))
             length = max(row.duration * done // row.events, 1)
             self._record(replace(row, events=done, duration=length), row.start)
@@ -291,7 +293,7 @@ class Task:
         pause, rows = self.workload.sessions.keep(self._holder, now, until)
         for row in rows:
             self._platform.emit(row)
-            self._trace.events += row.events
+            self._trace.note(row.events, row.duration)
         return pause
 
     def _record(self, row: StageRow, now: int) -> None:
@@ -309,7 +311,9 @@ class Task:
         self.workload.traces.extend(trace, row.start + row.duration + row.span)
         if row.span and each:
             trace.grouped, trace.span = each, row.span
-        trace.events += row.events
+            trace.note(row.events, row.span * row.events // each)
+        else:
+            trace.note(row.events, row.duration)
 
     def explore(self, activity: Activity, draws: Exploration, tasks: int | None = None, within: int = HOUR) -> None:
         """Now and then, also touch something new to the workload.

@@ -28,6 +28,8 @@ BATCHES: Final = 1 << 31
 """Task numbers from here on are batch jobs."""
 MAX_READS: Final = 3_000
 GOLDEN: Final = 0.618034
+REFRESH: Final = 20 * SECOND
+"""How long a service takes to read its secrets and configuration again (assumed)."""
 REQUEST_EVENTS: Final = 3
 """Events that one request leaves (`per_task` of the activity)."""
 
@@ -52,7 +54,7 @@ class _WindowDraws(NamedTuple):
     explore: Exploration
     burst: float
     fraction: float
-    unused: float
+    moment: float
 
 
 class _BatchDraws(NamedTuple):
@@ -131,10 +133,7 @@ def _service(platform: Platform, family: Family, workload: Workload, number: int
         else:
             task.renew(platform.now + WINDOW)
         if task.number != window and row.refresh < chance["refresh"]:
-            again = Task(platform, workload, "service", window, session=started)
-            again.anchor = task.anchor
-            again.log(family.activity("refresh"), 3 * MINUTE, 3 + round(8 * row.refreshed))
-            again.explore(family.activity("explore"), row.explore)
+            platform.env.process(_refresh(platform, family, task, row))
         demand = per_window * rhythm.at(platform.now) * family.distribution("burst")(row.burst) * workload.load
         requests = int(demand) + (row.fraction < demand % 1.0)
         if requests:
@@ -156,7 +155,14 @@ def _spread(rank: float, members: int) -> float:
 
 def _start(platform: Platform, family: Family, workload: Workload, task: Task, u: float) -> Process:
     yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), u))
-    task.log(family.activity("load_model"), 40 * SECOND, 3)
+    task.log(family.activity("load_model"), 40 * SECOND, 4)
+
+
+def _refresh(platform: Platform, family: Family, task: Task, row: _WindowDraws) -> Process:
+    """Read secrets and configuration again, at some moment of the window."""
+    yield platform.wait(round(row.moment * (WINDOW - 2 * REFRESH)))
+    task.log(family.activity("refresh"), REFRESH, 3 + round(8 * row.refreshed))
+    task.explore(family.activity("explore"), row.explore)
 
 
 def _batches(platform: Platform, family: Family, workload: Workload, parameters: Parameters) -> Process:
@@ -175,7 +181,7 @@ def _batch(platform: Platform, family: Family, workload: Workload, job: int, row
     yield platform.gpus.request(1, IDLE)
     task = Task(platform, workload, "batch", BATCHES + job)
     yield platform.wait(task.start_up(family.start_up(workload.identity.credential_kind), row.start_up))
-    task.log(family.activity("load_model"), 40 * SECOND, 3)
+    task.log(family.activity("load_model"), 40 * SECOND, 4)
     length = family.seconds("batch_s", row.length)
     reads = min(max(round(length / SECOND * family.value("batch_reads_per_s")), 5), MAX_READS)
     datasets = workload.project.datasets
