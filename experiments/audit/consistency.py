@@ -3,7 +3,8 @@
 Each trait of an incident's events (what is constant or missing in its task, session, credential and workload, and how
 old, silent and full these are) is held against its doubles.  The incident's place among them is uniform if it rides as
 they do.  The test draws one of the set at random, in every set at once, and so keeps its rate of false alarms exactly,
-Holm-adjusted over traits.
+Holm-adjusted over traits.  Lengths are also judged event by event, by the area that tells an incident's events from
+those of its doubles: that is what a threshold could gain.
 
 A change of address, principal or image within a task is evidence that a detector may use, as long as benign work
 shows it, too: such a flag fails only if it is so rare in benign life that its alarms would be right too often.
@@ -11,7 +12,7 @@ shows it, too: such a flag fails only if it is so rare in benign life that its a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,9 +25,11 @@ from scopedrift.simulator.log.events import Array
 
 DRAWS: Final = 20_000
 MISSING_SHIFT: Final = 0.02
-"""Distance of the mean place from 1/2 below which nobody could use what is missing (assumed)."""
-LENGTH_SHIFT: Final = 0.1
-"""The same of ages, silences and fullness: what an incident does in a task makes it somewhat longer (assumed)."""
+"""Distance of an incident's mean place among its doubles from 1/2 below which nobody could use it (assumed)."""
+PLACE_SHIFT: Final = 0.2
+"""The same of ages, silences and fullness: what an incident does in a task changes them a little (assumed)."""
+AREA_SHIFT: Final = 0.1
+"""The same of the area that tells its single events from those of its doubles by one of them (assumed)."""
 PRECISE: Final = 0.2
 """Share of a flag's alarms that may be right: four look-alikes in benign life for each incident (assumed)."""
 
@@ -37,7 +40,7 @@ def columns_are_consistent(subject: Subject) -> Row:
         f"what is missing stands within {MISSING_SHIFT} of the middle of the doubles, and no change raises alarms that "
         f"are right in over {PRECISE:.0%}; false alarms of this row: at most {ALPHA:.0%}"
     )
-    shifts, p_values = _shifts(subject.observed, {"change", "missing"})
+    shifts, p_values = _shifts(subject.observed, {"change", "missing"}, _places)
     if shifts is None:
         return Row("consistency", "too small", f"fewer than {ENOUGH} incidents with doubles", expected)
     guilty = {}
@@ -55,59 +58,73 @@ def columns_are_consistent(subject: Subject) -> Row:
 
 
 def ages_are_alike(subject: Subject) -> Row:
-    """Task, session, credential and workload are as old, as silent and as full as those of the doubles."""
+    """Task, session, credential and workload are as old and as silent, tasks as full, as those of the doubles."""
     expected = (
-        f"mean place among the doubles within {LENGTH_SHIFT} of 0.5, or not significantly away from it; "
-        f"false alarms of this row: at most {ALPHA:.0%}"
+        f"mean place among the doubles within {PLACE_SHIFT} of 0.5 and mean area against their events within "
+        f"{AREA_SHIFT}, or not significantly away from it; false alarms of this row: at most {2 * ALPHA:.0%}"
     )
-    shifts, p_values = _shifts(subject.observed, {"length"})
-    if shifts is None:
-        return Row("ages", "too small", f"fewer than {ENOUGH} incidents with doubles", expected)
-    guilty = [name for name in shifts if p_values[name] < ALPHA and abs(shifts[name]) > LENGTH_SHIFT]
-    worst = max(shifts, key=lambda name: abs(shifts[name]), default="")
-    told = sorted(guilty, key=lambda name: -abs(shifts[name])) or [worst] * bool(worst)
-    seen = "; ".join(f"{name}: mean place {0.5 + shifts[name]:.2f}" for name in told)
+    told: dict[str, float] = {}
+    for what, measure, most in (("place", _places, PLACE_SHIFT), ("area", _areas, AREA_SHIFT)):
+        shifts, p_values = _shifts(subject.observed, {"length"}, measure)
+        if shifts is None:
+            return Row("ages", "too small", f"fewer than {ENOUGH} incidents with doubles", expected)
+        for name, shift in shifts.items():
+            told[f"{name}: mean {what} {0.5 + shift:.2f}"] = abs(shift) / most * (p_values[name] < ALPHA)
+    told = dict(sorted(told.items(), key=lambda item: -item[1]))
+    guilty = [name for name, share in told.items() if share > 1.0]
+    seen = "; ".join(guilty or list(told)[:1])
     return Row("ages", "fail" if guilty else "pass", seen or "nothing varies", expected)
 
 
 def _shifts(
-    worlds: Sequence[Observed], families: Collection[Family]
+    worlds: Sequence[Observed], families: Collection[Family], measure: Callable[[Sequence[Array]], Array]
 ) -> tuple[dict[str, float] | None, dict[str, float]]:
-    """By trait: the mean place of incidents among their doubles, less 1/2, and its adjusted p-value.
+    """By trait: what the measure says of incidents on average, and its adjusted p-value.
 
     Traits that are the same in every set are left out; `None` if too few incidents have doubles.
     """
-    cases = [(world, _means(sets)) for world in worlds for sets in world.samples]
+    names = list(dict.fromkeys(n for world in worlds for n, family in world.families.items() if family in families))
+    cases = [_aligned(world, names, measure(sets)) for world in worlds for sets in _only(world, families)]
     if len(cases) < ENOUGH:
         return None, {}
-    names = dict.fromkeys(name for world in worlds for name, family in world.families.items() if family in families)
-    means = {n: np.stack([_of_trait(world, table, n) for world, table in cases]) for n in names}
-    places = {name: _places(values) for name, values in means.items() if np.ptp(values, axis=1).any()}
-    if not places:
-        return {}, {}
-    drawn = np.random.default_rng(0).integers(0, next(iter(places.values())).shape[1], (DRAWS, len(cases)))
+    told = np.stack(cases)
+    drawn = np.random.default_rng(0).integers(0, told.shape[2], (DRAWS, len(cases)))
     found, p_values = {}, []
-    for name, place in places.items():
-        found[name] = float(place[:, 0].mean())
-        chance = np.abs(np.take_along_axis(place.T, drawn, axis=0).mean(axis=1))
+    for name, values in zip(names, np.moveaxis(told, 1, 0), strict=True):
+        if not values.any():
+            continue
+        found[name] = float(values[:, 0].mean())
+        chance = np.abs(np.take_along_axis(values.T, drawn, axis=0).mean(axis=1))
         p_values.append((int((chance >= abs(found[name]) - 1e-12).sum()) + 1) / (DRAWS + 1))
-    return found, dict(zip(places, adjust(p_values), strict=True))
+    return found, dict(zip(found, adjust(p_values), strict=True)) if found else {}
 
 
-def _means(sets: Sequence[Array]) -> Array:
-    """The means of traits over the events of an incident, and of each of its doubles, of shape `(traits, members)`."""
-    return np.stack([np.ascontiguousarray(each.T).mean(axis=1) for each in sets], axis=1)
+def _only(world: Observed, families: Collection[Family]) -> Iterator[list[Array]]:
+    """The samples of a world, with the traits of some families alone."""
+    held = [place for place, family in enumerate(world.families.values()) if family in families]
+    for sets in world.samples:
+        yield [each[:, held] for each in sets]
 
 
-def _of_trait(world: Observed, means: Array, name: str) -> Array:
-    """The means of one trait, zeros if a world lacks it."""
-    if name not in world.families:
-        return np.zeros(means.shape[1])
-    return np.asarray(means[list(world.families).index(name)], float)
+def _aligned(world: Observed, names: Sequence[str], told: Array) -> Array:
+    """What was told of a world's traits, with zeros for those that it lacks."""
+    place = {name: at for at, name in enumerate(name for name in world.families if name in set(names))}
+    return np.stack([told[place[name]] if name in place else np.zeros(told.shape[1]) for name in names])
 
 
-def _places(values: Array) -> Array:
-    """For each member of each set: the share of its set that it exceeds, ties by half, less 1/2."""
-    ahead = (values[:, :, None] > values[:, None, :]).sum(axis=2)
-    equal = (values[:, :, None] == values[:, None, :]).sum(axis=2) - 1
-    return np.asarray((ahead + 0.5 * equal) / (values.shape[1] - 1) - 0.5)
+def _places(sets: Sequence[Array]) -> Array:
+    """By trait and member: the share of the set whose mean it exceeds, ties by half, less 1/2."""
+    means = np.stack([np.ascontiguousarray(each.T).mean(axis=1) for each in sets], axis=1)
+    ahead = (means[:, :, None] > means[:, None, :]).sum(axis=2)
+    equal = (means[:, :, None] == means[:, None, :]).sum(axis=2) - 1
+    return np.asarray((ahead + 0.5 * equal) / (means.shape[1] - 1) - 0.5)
+
+
+def _areas(sets: Sequence[Array]) -> Array:
+    """By trait and member: the area that tells its events from those of the others, less 1/2."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate(sets), axis=0)
+    sizes = np.array([len(each) for each in sets])
+    means = np.add.reduceat(ranks, np.cumsum(sizes) - sizes, axis=0) / sizes[:, None]
+    return np.asarray(((means - (sizes[:, None] + 1) / 2) / (len(ranks) - sizes)[:, None] - 0.5).T)

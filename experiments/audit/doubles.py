@@ -1,6 +1,7 @@
 """Doubles of incidents: runs of benign events of the same identity, in the same kind of task, of the same lengths.
 
-Where an incident starts a task of its own, so do its doubles: every task is young once.
+Where an incident starts a task of its own, so do its doubles: every task is young once.  Events that issue a credential
+are matched with events that do, and all others with others: a renewal is young by what it does.
 
 An incident that rides on benign life as it should cannot be told from its doubles by anything that is not behaviour.
 Under that hypothesis incident and doubles are exchangeable, so that a test which draws one of them at random has
@@ -24,7 +25,7 @@ DOUBLES: Final = 19
 PARTS, LONGEST = 24, 60
 """Runs of an incident that are matched at most, and events of each."""
 ENOUGH_EVENTS: Final = 40
-"""Benign events of an identity and kind of task from which runs are drawn at least; with fewer, others' are taken."""
+"""Benign events of an identity and kind of task from which runs are drawn; with fewer, others' are taken."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def cases(world: World, rng: np.random.Generator, count: int = DOUBLES) -> list[
     test = Windows.of(world.scenario, world.log).test
     batch = world.log.batch(test.start, test.stop)
     owner = world.truth.incident_of(test.start, test.stop)
-    pools = _Pools.of(batch, world.truth.labels(test.start, test.stop) < SCOPE_DRIFT)
+    before = world.log.batch(0, test.start)
+    old = np.unique(before["task"]) if "task" in before.columns else np.empty(0, np.int64)
+    pools = _Pools.of(batch, world.truth.labels(test.start, test.stop) < SCOPE_DRIFT, old)
     found = []
     for incident in np.unique(owner[owner >= 0]).tolist():
         own, doubles = pools.matched(np.flatnonzero(owner == incident), rng, count)
@@ -57,38 +60,45 @@ def cases(world: World, rng: np.random.Generator, count: int = DOUBLES) -> list[
 
 @dataclass(frozen=True)
 class _Pools:
-    """Benign events by identity and kind of task, those of one task one after the other."""
+    """Benign events by identity, kind of task and whether they issue, those of one task one after the other."""
 
     rows: Array
     begins: Array
-    """Places in `rows` of the first events of tasks."""
+    """Places in `rows` of the first events of tasks, of those that issue and of the others."""
+    sizes: Array
+    """How many events the tasks that begin there have, summed up to each; 0 comes first."""
     keys: Array
     kinds: dict[int, Array]
-    """By kind of task: the keys of the identities that have enough of it."""
-    identity: Array
-    kind: Array
+    """By kind of task and whether they issue: the keys of the identities that have enough of it."""
+    key: Array
+    """Of every event: its identity, kind of task, and whether it issues."""
     task: Array
     time: Array
     first: Array
-    """Whether an event is the first of its task in the window."""
+    """Whether an event is the first of its task, of those that issue or of the others."""
 
     @classmethod
-    def of(cls, batch: EventBatch, benign: Array) -> _Pools:
+    def of(cls, batch: EventBatch, benign: Array, old: Array) -> _Pools:
+        """Those of a batch; `old` are tasks that began before."""
         none = np.full(len(batch), MISSING, np.int64)
-        identity, kind, task = (batch.columns.get(name, none) for name in ("identity", "task_kind", "task"))
-        key = _key(identity, kind)
+        names = ("identity", "task_kind", "stream", "task")
+        identity, kind, stream, task = (batch.columns.get(name, none).astype(np.int64) for name in names)
+        issues = stream == batch.names("stream").find("issuance") if "stream" in batch.columns else none > 0
+        key = (identity + 1) * _KINDS + (kind + 1) * 2 + issues
         rows = np.flatnonzero(benign)
         rows = rows[np.lexsort((batch["time"][rows], task[rows], key[rows]))]
-        first = _firsts(task, batch["time"])
+        first = (task >= 0) & _firsts(task * 2 + issues, batch["time"]) & ~np.isin(task, old)
         begins = np.flatnonzero(first[rows])
+        ends = np.append(np.flatnonzero(np.diff(task[rows]) | np.diff(key[rows])) + 1, len(rows))
+        sizes = np.append(0, np.cumsum(ends[np.searchsorted(ends, begins, side="right")] - begins))
         present, counts = np.unique(key[rows], return_counts=True)
         present = present[counts >= ENOUGH_EVENTS]
         kinds = {each: present[present % _KINDS == each] for each in np.unique(present % _KINDS).tolist()}
-        return cls(rows, begins, key[rows], kinds, identity, kind, task, batch["time"], first)
+        return cls(rows, begins, sizes, key[rows], kinds, key, task, batch["time"], first)
 
     def matched(self, own: Array, rng: np.random.Generator, count: int) -> tuple[Array, list[Array]]:
         """The incident's events that can be matched, and as many of each double."""
-        key = _key(self.identity[own], self.kind[own])
+        key = self.key[own]
         _, part = np.unique(np.stack([key, self.task[own]]), axis=1, return_inverse=True)
         part = part.reshape(-1)
         parts = rng.permutation(int(part.max(initial=-1)) + 1)[:PARTS]
@@ -117,25 +127,23 @@ class _Pools:
             key = int(candidates[rng.integers(len(candidates))])
         first, last = np.searchsorted(self.keys, [key, key + 1])
         start = int(rng.integers(first, max(last - length, first) + 1))
-        low, high = np.searchsorted(self.begins, [first, last])
-        if starts and high > low:
-            start = int(self.begins[rng.integers(low, high)])
+        if starts:  # the task of an event at random, as that of the incident's events is; if it is on record
+            start = int(rng.integers(first, last))
+            low, high = self.sizes[np.searchsorted(self.begins, [first, last])]
+            if self.task[self.rows[start]] >= 0 and high > low:
+                start = int(self.begins[np.searchsorted(self.sizes, rng.integers(low, high), side="right") - 1])
         return self.rows[start : min(start + length, last)]
 
 
 _KINDS: Final = 1 << 20
 
 
-def _firsts(task: Array, time: Array) -> Array:
-    """Whether each event is the first one of its task by its own time (the first to arrive is one of little delay)."""
-    order = np.lexsort((time, task))
-    first = np.zeros(len(task), bool)
-    first[order] = np.diff(task[order], prepend=MISSING) != 0
-    return first & (task >= 0)
-
-
-def _key(identity: Array, kind: Array) -> Array:
-    return np.asarray((identity.astype(np.int64) + 1) * _KINDS + kind + 1)
+def _firsts(group: Array, time: Array) -> Array:
+    """Whether each event is the first of its group by its own time (the first to arrive is one of little delay)."""
+    order = np.lexsort((time, group))
+    first = np.ones(len(group), bool)
+    first[order[1:]] = np.diff(group[order]) != 0
+    return first
 
 
 def clean(world: World, rng: np.random.Generator) -> World:

@@ -5,7 +5,7 @@ A world's traits are many times as large as its log; they are looked at once and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ import numpy as np
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.audit.doubles import Case, cases
 from scopedrift.experiments.audit.one_liners import RULES, untied
-from scopedrift.experiments.audit.traits import Family, Traits
+from scopedrift.experiments.audit.traits import LOOKED_AT, Family, Traits
 from scopedrift.experiments.evaluation.alerts import Grouped, alerts, threshold_for_budget
 from scopedrift.experiments.evaluation.matching import match
 from scopedrift.experiments.evaluation.windows import Window, Windows, World
@@ -49,16 +49,30 @@ class Observed:
         found = cases(world, np.random.default_rng([world.seed, SALT]))
         families = {name: family for name, (family, _) in traits.columns.items()}
         flags = {name: flag for name, (family, flag) in traits.columns.items() if family == "change"}
-        samples = tuple(_samples(traits, case) for case in found)
-        return cls(families, samples, _alarms(world, test, traits, flags), _outcomes(world, windows, traits))
+        return cls(
+            families,
+            _samples(traits.batch, found),
+            _alarms(world, test, traits, flags),
+            _outcomes(world, windows, traits),
+        )
 
 
-def _samples(traits: Traits, case: Case) -> tuple[Array, ...]:
-    rows = np.concatenate(case.sets)
-    table = np.empty((len(rows), len(traits.columns)), np.float32)
-    for place, (family, values) in enumerate(traits.columns.values()):
-        table[:, place] = np.log1p(values[rows]) if family == "length" else values[rows]
-    return tuple(np.split(table, np.cumsum([len(each) for each in case.sets])[:-1]))
+def _samples(batch: EventBatch, found: Sequence[Case]) -> tuple[tuple[Array, ...], ...]:
+    """Traits of events as they happened: how late each arrives depends on its stream, and so on the call."""
+    order = np.argsort(batch["time"], kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    columns = {name: batch[name][order] for name in LOOKED_AT if name in batch.columns}
+    traits = Traits.of(EventBatch(columns, batch.vocabulary)).columns.values()
+    samples = []
+    for case in found:
+        rows = place[np.concatenate(case.sets)]
+        table = [
+            np.log1p(values[rows]) if family in {"length", "volume"} else values[rows] for family, values in traits
+        ]
+        split = np.cumsum([len(each) for each in case.sets])[:-1]
+        samples.append(tuple(np.split(np.array(table, np.float32).T, split)))
+    return tuple(samples)
 
 
 def _alarms(world: World, test: Window, traits: Traits, flags: Mapping[str, Array]) -> dict[str, tuple[int, int]]:

@@ -27,12 +27,14 @@ FOLLOWED: Final[Mapping[Group, tuple[str, ...]]] = {
 """The groups, and the columns that ought to be as constant in them for incidents as for benign work."""
 PRESENCE: Final = ("identity", "credential", "credential_kind", "workload", "task", "task_kind", "on_behalf_of")
 """Columns that a record may lack for reasons other than its operation."""
+LOOKED_AT: Final = ("time", "stream", "operation", *dict.fromkeys((*PRESENCE, "image", "source")))
+"""Columns that traits are made of."""
 
-LENGTHS: Final = ("age", "silence", "fullness")
 REPEATED: Final = 15 * SECOND
 """A credential that is issued again within this time was delivered twice, or asked for again at once (assumed)."""
 
-Family = Literal["change", "missing", "length"]
+Family = Literal["change", "missing", "length", "volume"]
+"""How many calls a session, credential or workload makes is its *volume*: of these, only a task ends by itself."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Traits:
         found: dict[str, tuple[Family, Array]] = {}
         for group, steps in self.steps.items():
             if group is not ISSUANCE:
-                found |= {f"{group.name}: {what}": ("length", getattr(steps, what)) for what in LENGTHS}
+                found |= {f"{group.name}: {what}": ("length", getattr(steps, what)) for what in ("age", "silence")}
+                found[f"{group.name}: fullness"] = ("length" if group is TASK else "volume", steps.fullness)
             found |= {f"{group.name}: {name} changes": ("change", flags) for name, flags in steps.changed.items()}
             gone = {name: flags for name, flags in steps.lost.items() if name in PRESENCE}
             found |= {f"{group.name}: {name} lost": ("change", flags) for name, flags in gone.items()}
