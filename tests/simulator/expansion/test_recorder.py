@@ -226,8 +226,9 @@ def test_among_equal_arrivals_the_order_says_nothing_of_the_cause(world, recorde
 
 
 def test_most_stages_list_before_they_read(world, recorder):
+    world.activities.add("test/reading", ActivitySpec(mix={"storage.list": 1, "storage.read": 3}))
     for stage in range(200):
-        emit(world, recorder, events=12, stage=stage, start=START + stage * MINUTE)
+        emit(world, recorder, "test/reading", events=12, stage=stage, start=START + stage * MINUTE)
     shown = by_time(recorder.flush(None))
     code = {name: world.operations.codes[name] for name in ("storage.list", "storage.read")}
     called, stage = shown["operation"], (shown["time"] - START) // MINUTE
