@@ -10,7 +10,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, say
+from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, remark, say
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS
 
@@ -62,8 +62,11 @@ def gate(
         _print_ability(found.gate, baseline, plan.suite.gate.effect)
         return
     if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(step_summary).open("a", encoding="utf-8") as file:
-            file.write(found.markdown)
+        try:
+            with Path(step_summary).open("a", encoding="utf-8") as file:
+                file.write(found.markdown)
+        except OSError as error:  # it costs no verdict
+            remark(f"{step_summary}: {error.strerror}")
     if as_json:
         print_json(gate_output.as_json(found.gate, name))
     else:

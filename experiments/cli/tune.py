@@ -68,8 +68,9 @@ def tune(
                 detector, chosen, place,
                 alert_budget=budget, trials=trials, worlds=split, isolation=how, progress=show,
             )  # fmt: skip
+        deploy = found.save(place)
         problems = untracked(found.track, parent)
-    _print(found, found.save(place), f"{judges} held-out worlds", as_json=as_json)
+    _print(found, deploy, f"{judges} held-out worlds", as_json=as_json)
     end(problems)
 
 

@@ -81,6 +81,11 @@ def test_the_same_detector_passes(folder: Path, gate: Command) -> None:
     assert 'failures="0"' in (folder / "j.xml").read_text()
 
 
+def test_a_summary_that_cannot_be_written_costs_no_verdict(folder: Path, gate: Command) -> None:
+    done = gate(GITHUB_STEP_SUMMARY=str(folder))
+    assert done.code == 0 and "verdict: pass" in done.out and f"{folder}: Is a directory" in done.err
+
+
 def test_a_worse_detector_fails_with_exit_code_1(folder: Path, gate: Command) -> None:
     worse = folder / "worse.py"
     worse.write_text(DETECTOR.format(blind="True"))
