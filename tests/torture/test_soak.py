@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from scopedrift.experiments.running.cells import cluster
 from scopedrift.experiments.running.sweep import Swept, sweep
 from scopedrift.scenarios.suite import Plan, load_suite
 
@@ -96,6 +97,26 @@ def same(left: Swept, right: Swept) -> None:
     for name, rows in left.tables.items():
         timed = [column for column in rows if "_seconds" in column]
         pd.testing.assert_frame_equal(rows.drop(columns=timed), right.tables[name].drop(columns=timed))
+
+
+@pytest.mark.slow
+def test_workers_that_are_given_up_are_replaced(
+    wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    async def give_up(keeper: object, code: int) -> None:
+        """As Dask does now and then when a worker dies while it starts again."""
+
+    monkeypatch.setattr(cluster, "EACH_S", 0.2)
+    with cluster.client(2, None) as connected:
+        wait_until(workers, "the workers")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(distributed.Nanny, "_on_worker_exit", give_up)
+            for process in workers():
+                process.kill()
+            wait_until(lambda: not workers(), "the end of the workers")
+        assert connected.submit(sum, (1, 2), pure=False).result(timeout=100) == 3
 
 
 @pytest.mark.parametrize(

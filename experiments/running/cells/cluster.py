@@ -20,6 +20,9 @@ from scopedrift.experiments.running.cells.worker import run_cells
 
 DEATHS: Final = 3
 """Workers that a task may cost before it is set aside."""
+LOOKS: Final = 4
+EACH_S: Final = 5
+"""A worker without a process at so many looks, so many seconds apart, is gone for good (assumed)."""
 
 
 THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -85,7 +88,7 @@ def client(jobs: int, address: str | None) -> Iterator[Any]:
                 yield connected
             return
         cluster, security = _local_cluster(jobs)
-        with cluster, Client(cluster, set_as_default=False, security=security) as connected:
+        with cluster, Client(cluster, set_as_default=False, security=security) as connected, _replaced(cluster, jobs):
             yield connected
 
 
@@ -114,6 +117,32 @@ def _local_cluster(jobs: int) -> tuple[Any, Any]:
             if not left:
                 raise OSError(None, f"workers die while they start: {error}") from error
     raise AssertionError
+
+
+@contextmanager
+def _replaced(cluster: Any, jobs: int) -> Iterator[None]:
+    """Replaces workers of this machine that are gone for good: Dask gives up one that dies at a bad moment while it
+    starts again, and waits for ever once it has given up all."""
+    from tornado.ioloop import PeriodicCallback
+
+    missed: dict[object, int] = {}
+
+    def look() -> None:
+        for name, keeper in list(cluster.workers.items()):
+            alive = keeper.process is not None and keeper.process.is_alive()
+            missed[name] = 0 if alive else missed.get(name, 0) + 1
+            if missed[name] >= LOOKS:
+                del missed[name], cluster.workers[name]
+                cluster.loop.add_callback(keeper.close)
+                cluster.scale(jobs)
+
+    looking = PeriodicCallback(look, EACH_S * 1000)
+    if jobs > 1:
+        cluster.loop.add_callback(looking.start)
+    try:
+        yield
+    finally:
+        cluster.loop.add_callback(looking.stop)
 
 
 def _reach(address: str) -> None:
