@@ -75,7 +75,7 @@ torture: $(VENV)/.dev
 	@mkdir -p build
 	@code=0; FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "" --junitxml build/torture.xml \
 		$(TORTURES) $(PYTEST_ARGS) || code=$$?; \
-	$(BIN)/python tests/torture/table.py build/torture.xml docs/reliability.md; exit $$code
+	$(BIN)/python tests/torture/table.py docs/reliability.md build/torture.xml; exit $$code
 
 # Whether the scenarios of the library are worth measuring on; about an hour.
 audits: $(VENV)/.dev

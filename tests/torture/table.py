@@ -1,10 +1,11 @@
-"""Writes the table of docs/reliability.md from what pytest wrote: `python tests/torture/table.py REPORT PAGE`."""
+"""Writes the table of docs/reliability.md from what pytest wrote: `python tests/torture/table.py PAGE REPORT...`."""
 
 from __future__ import annotations
 
 import re
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +30,10 @@ HEAD: Final = "| test | tried | survived |\n|---|---:|---:|\n"
 TABLE: Final = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
 
 
-def counted(report: Path) -> dict[str, tuple[int, int]]:
+def counted(reports: Sequence[Path]) -> dict[str, tuple[int, int]]:
     """Cases tried and survived, by test; a case that was skipped was not tried."""
     found: dict[str, tuple[int, int]] = {}
-    for case in ET.parse(report).iter("testcase"):
+    for case in (each for report in reports for each in ET.parse(report).iter("testcase")):
         name = str(case.get("name")).partition("[")[0]
         if name not in TESTS or case.find("skipped") is not None:
             continue
@@ -44,8 +45,8 @@ def counted(report: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def main(report: Path, page: Path) -> None:
-    found = counted(report)
+def main(page: Path, *reports: Path) -> None:
+    found = counted(reports)
     rows = [f"| {about} | {found[test][0]} | {found[test][1]} |" for test, about in TESTS.items() if test in found]
     text, replaced = TABLE.subn(lambda _: HEAD + "\n".join(rows) + "\n", page.read_text(encoding="utf-8"))
     assert replaced == 1, f"{page}: expected one table with the head {HEAD.splitlines()[0]!r}"

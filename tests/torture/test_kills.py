@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +43,31 @@ from scopedrift.detectors import Detector
 class Own(Detector):
     def score(self, batch):
         return [float(access == "delete") for (access,) in batch.pairs("access")]
+"""
+
+
+STARTER = """
+import json, os, sys, tempfile
+import distributed, matplotlib.figure, mlflow, optuna, pandas, pyarrow.parquet, scipy.stats
+import scopedrift.simulator.engine, scopedrift.experiments.running.run, scopedrift.reports.report
+from scopedrift.experiments.cli import main
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "wait" in asked:
+        print(os.waitstatus_to_exitcode(os.waitpid(asked["wait"], 0)[1]), flush=True)
+        continue
+    process = os.fork()
+    if process:
+        print(process, flush=True)
+        continue
+    os.setsid()
+    for number in (0, 1, 2):
+        os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    os.chdir(asked["folder"])
+    tempfile.tempdir = os.environ["TMPDIR"] = asked["folder"] + "/tmp"
+    sys.argv = ["scopedrift", *asked["arguments"]]
+    main()
 """
 
 
@@ -112,12 +140,37 @@ class Undisturbed(NamedTuple):
     whole: dict[str, dict[str, object]]
 
 
-def started(folder: Path, act: Act) -> subprocess.Popen[bytes]:
-    (folder / "tmp").mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "scopedrift", *act.arguments.split()]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(folder / "tmp"), "HOME": str(folder / "tmp")}
-    return subprocess.Popen(command, cwd=folder, env=environment, **quiet)  # type: ignore[call-overload,no-any-return]
+class Starter:
+    """A process that has imported everything and forks commands: kills hit what they do, not how they start."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", STARTER]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start(self, folder: Path, act: Act) -> int:
+        """The id of the process that runs the command."""
+        (folder / "tmp").mkdir(exist_ok=True)
+        return self._asked({"folder": str(folder), "arguments": act.arguments.split()})
+
+    def wait(self, process: int) -> int:
+        """Its exit code; negative: the signal that ended it."""
+        return self._asked({"wait": process})
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def _asked(self, what: dict[str, object]) -> int:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    made = Starter()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +190,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, scopedrift_in: Callable[...
 
 
 @pytest.fixture(scope="session")
-def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Undisturbed]:
+def undisturbed(
+    inputs: Path, starter: Starter, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Undisturbed]:
     known: dict[str, Undisturbed] = {}
 
     def done(name: str) -> Undisturbed:
@@ -145,7 +200,7 @@ def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
             folder = tmp_path_factory.mktemp("undisturbed") / "in"
             shutil.copytree(inputs, folder)
             began = time.monotonic()
-            code = started(folder, ACTS[name]).wait()
+            code = starter.wait(starter.start(folder, ACTS[name]))
             seconds = time.monotonic() - began
             whole = {place: contents(folder / place) for place in ACTS[name].places}
             assert code in (0, 1, 3) and all(whole.values())
@@ -174,7 +229,7 @@ def with_former(folder: Path, done: Undisturbed, act: Act) -> None:
     [pytest.param(n, k, marks=pytest.mark.xdist_group(n), id=f"{n}-{k + 1}") for n in ACTS for k in range(KILLS)],
 )
 def test_a_command_is_killed(
-    name: str, kill: int, inputs: Path, undisturbed: Callable[[str], Undisturbed], tmp_path: Path,
+    name: str, kill: int, inputs: Path, starter: Starter, undisturbed: Callable[[str], Undisturbed], tmp_path: Path,
     wait_until: Callable[[Callable[[], Any], str], None],
 ) -> None:  # fmt: skip
     act, done, folder, former = ACTS[name], undisturbed(name), tmp_path / "in", kill % 2 == 1
@@ -184,16 +239,16 @@ def test_a_command_is_killed(
         shutil.copytree(inputs, folder)
         if former:
             with_former(folder, done, act)
-        process = started(folder, act)
+        process = starter.start(folder, act)
         time.sleep(share * done.seconds)
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        killed, share = process.wait() == -9, 0.7 * share
+        family = psutil.Process(process).children(recursive=True)
+        os.kill(process, signal.SIGKILL)
+        killed, share = starter.wait(process) == -signal.SIGKILL, 0.7 * share
     for place in act.places:
         expected = {"the former", "the new"} if former else {"nothing", "the new"}
         assert state(folder / place, done.whole[place]) in expected
     wait_until(lambda: not psutil.wait_procs(family, 0)[1], "the end of its processes")
-    assert started(folder, act).wait() == done.code
+    assert starter.wait(starter.start(folder, act)) == done.code
     for place in act.places:
         assert state(folder / place, done.whole[place]) == "the new"
         assert not former or (folder / place).is_file() or (folder / place / "notes.md").read_text() == "mine"
