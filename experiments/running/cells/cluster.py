@@ -134,7 +134,8 @@ def _replaced(cluster: Any, jobs: int) -> Iterator[None]:
             if missed[name] >= LOOKS:
                 del missed[name], cluster.workers[name]
                 cluster.loop.add_callback(keeper.close)
-                cluster.scale(jobs)
+        if len(cluster.workers) < jobs:  # Dask, too, forgets those that it gave up, and starts no other
+            cluster.scale(jobs)
 
     looking = PeriodicCallback(look, EACH_S * 1000)
     if jobs > 1:
