@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 SECONDS = float(os.environ.get("FUZZ", "5"))
+UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+"""As the profile of the tests, which does not reach another process."""
 MOST_MIB = 200
 """Memory that reading files of at most 100 kB may take, beside what the reader itself is."""
 DATA = Path(__file__).parents[1] / "simulator" / "records" / "reading" / "data"
@@ -186,7 +188,7 @@ def main(name: str, seconds: float) -> None:
         once(reader.examples[0])
         before = peak_mib()
         while time.monotonic() < end:
-            quiet = settings(max_examples=50, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+            quiet = settings(max_examples=50, database=None, **UNHURRIED)
             seed(number)(quiet(given(mutated(reader.examples))(once)))()
             number += 1
     print(json.dumps({"files": count, "mib": round(peak_mib() - before)}))
