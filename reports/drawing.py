@@ -90,7 +90,8 @@ def render(drawing: Drawing, folder: Path | None, *, pdf: bool = True) -> Markup
     """
     with matplotlib_settings(), _quiet():
         buffer = io.StringIO()
-        FigureCanvasSVG(drawing.figure).print_svg(buffer, metadata={"Date": None, "Creator": "scopedrift"})
+        svg: Callable[..., None] = FigureCanvasSVG(drawing.figure).print_svg  # matplotlib has no types for it
+        svg(buffer, metadata={"Date": None, "Creator": "scopedrift"})
         tree = ET.fromstring(buffer.getvalue())
         _describe(tree, drawing)
         if folder is not None:
@@ -100,7 +101,8 @@ def render(drawing: Drawing, folder: Path | None, *, pdf: bool = True) -> Markup
             (folder / f"{drawing.name}.svg").write_bytes(ET.tostring(tree, encoding="utf-8", xml_declaration=True))
             if pdf:
                 metadata = {"CreationDate": None, "Creator": "scopedrift"}
-                FigureCanvasPdf(drawing.figure).print_pdf(folder / f"{drawing.name}.pdf", metadata=metadata)
+                pdf_of: Callable[..., None] = FigureCanvasPdf(drawing.figure).print_pdf
+                pdf_of(folder / f"{drawing.name}.pdf", metadata=metadata)
     return _inline(tree, drawing)
 
 
