@@ -170,7 +170,7 @@ def peak_mib() -> float:
 
 def main(name: str, seconds: float) -> None:
     """Reads for some seconds; prints how many files, and what memory that took."""
-    count, number, end = 0, 0, time.monotonic() + seconds
+    count, number = 0, 0
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         reader = readers()[name]
@@ -186,8 +186,8 @@ def main(name: str, seconds: float) -> None:
                 assert str(error) and len(str(error)) < 20_000, f"{len(str(error))} characters of error"
 
         once(reader.examples[0])
-        before = peak_mib()
-        while time.monotonic() < end:
+        before, end = peak_mib(), time.monotonic() + seconds
+        while number == 0 or time.monotonic() < end:
             quiet = settings(max_examples=50, database=None, **UNHURRIED)
             seed(number)(quiet(given(mutated(reader.examples))(once)))()
             number += 1
