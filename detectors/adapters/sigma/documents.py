@@ -33,14 +33,14 @@ class RejectedRule(NamedTuple):
     id: str = ""
 
 
-class Document(NamedTuple):
+class RuleDocument(NamedTuple):
     """What pySigma read of one document."""
 
     file: Path
     parsed: Parsed
 
 
-def documents(path: Path) -> Iterator[Document | RejectedRule]:
+def documents(path: Path) -> Iterator[RuleDocument | RejectedRule]:
     """The rules, correlations and filters of a file, or of a folder and all below it, in order."""
     files = (f for f in sorted(path.rglob("*")) if f.suffix.lower() in SUFFIXES and f.is_file())
     for file in files if path.is_dir() else [path]:
@@ -67,7 +67,7 @@ def _loaded(file: Path) -> Iterator[Any]:
         yield RejectedRule(file.name, file, f"not read: {reason_of(error)}")
 
 
-def _parsed(file: Path, number: int, together: list[Any]) -> Document | RejectedRule:
+def _parsed(file: Path, number: int, together: list[Any]) -> RuleDocument | RejectedRule:
     """The last of some documents that belong together."""
     from sigma.collection import SigmaCollection
 
@@ -84,7 +84,7 @@ def _parsed(file: Path, number: int, together: list[Any]) -> Document | Rejected
         return RejectedRule(title, file, f"not read: {reason_of(error)}", known)
     if parsed.errors:
         return RejectedRule(title, file, "not read: " + "; ".join(map(str, parsed.errors)), known)
-    return Document(file, parsed)
+    return RuleDocument(file, parsed)
 
 
 def load_pipeline(path: Path) -> ProcessingPipeline:

@@ -11,8 +11,8 @@ from scopedrift.detectors.adapters.libraries import library
 from scopedrift.detectors.adapters.sigma.correlations import Correlation, correlation
 from scopedrift.detectors.adapters.sigma.documents import (
     SUFFIXES,
-    Document,
     RejectedRule,
+    RuleDocument,
     documents,
     load_pipeline,
     reason_of,
@@ -56,7 +56,7 @@ def load_rules(path: Path, pipeline: Path | None = None) -> Ruleset:
     correlations: list[tuple[Path, SigmaCorrelationRule]] = []
     filters: list[tuple[Path, SigmaFilter]] = []
     for each in documents(path):
-        if not isinstance(each, Document):
+        if not isinstance(each, RuleDocument):
             result.rejected.append(each)
         elif isinstance(each.parsed, SigmaFilter):
             filters.append((each.file, each.parsed))
