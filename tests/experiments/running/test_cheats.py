@@ -56,9 +56,10 @@ LOOKS = {
 """,
     "memory": """
     def look(self):
+        mine, now = len(self.history), self.history["time"]
         for item in gc.get_objects():
-            if type(item).__name__ == "Truth" and hasattr(item, "event"):
-                return item.event[item.label >= 2]
+            if type(item).__name__ == "Simulation" and (item.log.batch(0, mine)["time"] == now).all():
+                return item.truth.event[item.truth.label >= 2]
         return []
 """,
     "simulation": f"""
