@@ -114,7 +114,7 @@ def test_a_shorter_ttl_shortens_what_a_stolen_credential_achieves() -> None:
     ttl, downstream = "identities.credential.ttl", "identities.downstream.ttl"
     means = table(achieved, [{ttl: each, downstream: "1m"} for each in ("2m", "5m", "20m", "1h", "12h")])
     assert means["stages"].is_monotonic_increasing
-    assert spearmanr(means.index, means["events"]).statistic >= 0.9  # from an hour on, chance decides
+    assert spearmanr(means.index, means["events"]).statistic > 0.89  # from an hour on, chance decides
     assert means["impact"].iloc[0] < 0.5 * means["impact"].iloc[-1]
 
 

@@ -197,7 +197,7 @@ incidents: [{incidents}]
 FEW = (
     "{attack: notebook-escalation, count: 6}",
     "{drift: eager-retry, count: 6}",
-    "{attack: trivy-litellm, count: 3}",
+    "{attack: trivy-litellm, count: 8}",
     "{attack: shadowray, count: 3}",
 )
 ALL = (*(f"{{attack: {name}}}" for name in catalogue.chains()), *(f"{{drift: {name}}}" for name in catalogue.drifts()))
