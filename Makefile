@@ -64,7 +64,7 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow $(PYTEST_ARGS)
 
 # Kills, hostile detectors and hostile files by the hundred; FUZZ: seconds for each reader, besides.
 TORTURES = tests/torture tests/detectors/isolation/test_reach.py tests/experiments/evaluation/test_neighbours.py \
