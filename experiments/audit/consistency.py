@@ -63,16 +63,17 @@ def ages_are_alike(subject: Subject) -> Row:
         f"mean place among the doubles within {PLACE_SHIFT} of 0.5 and mean area against their events within "
         f"{AREA_SHIFT}, or not significantly away from it; false alarms of this row: at most {2 * ALPHA:.0%}"
     )
-    told: dict[str, float] = {}
+    told: list[tuple[float, bool, str]] = []
     for what, measure, most in (("place", _places, PLACE_SHIFT), ("area", _areas, AREA_SHIFT)):
         shifts, p_values = _shifts(subject.observed, {"length"}, measure)
         if shifts is None:
             return Row("ages", "too small", f"fewer than {ENOUGH} incidents with doubles", expected)
         for name, shift in shifts.items():
-            told[f"{name}: mean {what} {0.5 + shift:.2f}"] = abs(shift) / most * (p_values[name] < ALPHA)
-    told = dict(sorted(told.items(), key=lambda item: -item[1]))
-    guilty = [name for name, share in told.items() if share > 1.0]
-    seen = "; ".join(guilty or list(told)[:1])
+            share = abs(shift) / most
+            told.append((share, share > 1.0 and p_values[name] < ALPHA, f"{name}: mean {what} {0.5 + shift:.2f}"))
+    told.sort(reverse=True)
+    guilty = [text for _, found, text in told if found]
+    seen = "; ".join(guilty or [text for _, _, text in told[:1]])
     return Row("ages", "fail" if guilty else "pass", seen or "nothing varies", expected)
 
 

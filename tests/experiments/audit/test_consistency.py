@@ -126,3 +126,9 @@ def test_false_alarms_are_as_rare_as_stated(clean: Subject) -> None:
         again.__dict__["observed"] = [shuffled(world) for world in clean.observed]
         false += not all(row(again).ok for row in (consistency.columns_are_consistent, consistency.ages_are_alike))
     assert false <= 2
+
+
+def test_an_area_tells_single_events_apart_and_none_where_all_are_alike() -> None:
+    rising = [np.arange(low, low + 6, dtype=float)[:, None] for low in (10, 0, 0)]
+    assert consistency._areas(rising)[0].tolist() == pytest.approx([0.5, -0.25, -0.25])
+    assert not consistency._areas([np.ones((4, 2))] * 3).any()
