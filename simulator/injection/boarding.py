@@ -1,7 +1,8 @@
 """How an incident comes to a ride: it waits for a task that is alive, or starts one as tasks of the kind start.
 
-Who is inside a workload acts in its tasks while they live, and starts one where none does.  A copied credential is of
-use only in the session that it was copied from.  Who obtains credentials itself starts tasks of its own.
+Who is inside a workload acts in its tasks while they live, and starts one where none does, or to run another image.  A
+copied credential is of use only in the session that it was copied from.  Who obtains credentials itself starts tasks
+of its own.
 
 Times are microseconds since 1970 UTC.
 """
