@@ -36,7 +36,7 @@ from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES, MISSING, SEC
 from scopedrift.simulator.log.storage import ROW_GROUP, LogWriter
 from scopedrift.simulator.randomness import TABLE, Draws, Quantiles
 from scopedrift.simulator.runtime.platform import Platform, Process
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.workload import Workload
 
 WORKLOADS: Final = 500
@@ -61,7 +61,7 @@ class Setting:
     """A world with its workloads, and how much each of them logs."""
 
     scenario: Scenario
-    world: World
+    world: SimulatedWorld
     activity: Activity
     workloads: tuple[Workload, ...]
     tasks: int
@@ -77,7 +77,7 @@ class Setting:
 def setting(events: int, per_stage: int) -> Setting:
     """The world in which about `events` events happen, `per_stage` in each stage."""
     scenario = load_text(SCENARIO)
-    world = World(scenario, 1)
+    world = SimulatedWorld(scenario, 1)
     activity = world.activities.add("benchmark/work", ActivitySpec(mix=MIX))
     workloads = []
     for number in range(WORKLOADS):
@@ -319,5 +319,5 @@ class _Tables:
         return (known[code] for code in self.table.tolist())
 
 
-def _vocabulary(world: World) -> Vocabulary:
+def _vocabulary(world: SimulatedWorld) -> Vocabulary:
     return Vocabulary({column: world.names[column] for column in CODED})

@@ -50,7 +50,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class World:
+class BenchmarkWorld:
     scenario: Schedule
     seed: int
     log: EventLog
@@ -67,7 +67,7 @@ class Column(Detector):
         return batch["bytes"].astype(float)
 
 
-def world(events: int) -> World:
+def world(events: int) -> BenchmarkWorld:
     rng = np.random.default_rng(0)
     schedule = Schedule()
     arrived = np.sort(rng.integers(0, schedule.end_us, events))
@@ -107,7 +107,7 @@ def world(events: int) -> World:
     )
     columns = {"time": arrived, "arrived": arrived, "identity": identity, "bytes": values}
     vocabulary = Vocabulary({"identity": [f"id-{i}" for i in range(IDENTITIES)]})
-    return World(schedule, 0, EventLog.from_columns(columns, vocabulary), truth, Deployment())
+    return BenchmarkWorld(schedule, 0, EventLog.from_columns(columns, vocabulary), truth, Deployment())
 
 
 def timed(call: Callable[[], _Result]) -> tuple[float, _Result]:

@@ -31,7 +31,7 @@ from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.workloads import orphans
 from scopedrift.simulator.workloads.family import build_family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import Deployment
 from scopedrift.simulator.world.sizes import sizes
 
@@ -72,7 +72,7 @@ def simulate(
     that directory window by window, so that memory is bounded by the window; otherwise they stay in memory.
     Raises `ValueError` if there is no incident of the name `without`.
     """
-    world = World(scenario, seed)
+    world = SimulatedWorld(scenario, seed)
     starts = [start for name, given in sizes(scenario).items() for start in build_family(world, name, given)]
     starts += orphans.build(world)
     incidents = IncidentLog(scenario.end_us)
@@ -107,7 +107,7 @@ def simulate(
 class _Sink:
     """Takes windows in order: renumbers, hashes, notes the truth."""
 
-    def __init__(self, scenario: Scenario, seed: int, world: World) -> None:
+    def __init__(self, scenario: Scenario, seed: int, world: SimulatedWorld) -> None:
         self.vocabulary = Vocabulary()
         self._codes = ArrivalCodes(world, lambda column, text: self.vocabulary[column].code(text))
         self._digest = Digest()
@@ -139,7 +139,7 @@ class _Sink:
 
 
 class _Memory(_Sink):
-    def __init__(self, scenario: Scenario, seed: int, world: World) -> None:
+    def __init__(self, scenario: Scenario, seed: int, world: SimulatedWorld) -> None:
         super().__init__(scenario, seed, world)
         self._windows: list[dict[str, Array]] = []
 
@@ -162,7 +162,7 @@ class _Memory(_Sink):
 
 
 class _Disk(_Sink):
-    def __init__(self, path: Path, scenario: Scenario, seed: int, world: World) -> None:
+    def __init__(self, path: Path, scenario: Scenario, seed: int, world: SimulatedWorld) -> None:
         super().__init__(scenario, seed, world)
         self._path = path
         self._writer = LogWriter(path, self.vocabulary)

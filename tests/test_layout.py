@@ -66,6 +66,15 @@ def test_every_data_file_is_in_the_package():
     assert not left_out, f"not matched by package-data {patterns}"
 
 
+def test_a_class_name_stands_for_one_thing():
+    classes = {}
+    for file in (file for top in TOP for file in (ROOT / top).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes.setdefault(node.name, []).append(file.relative_to(ROOT).as_posix())
+    assert not {name: files for name, files in classes.items() if len(files) > 1}
+
+
 def test_imports_run_one_way():
     assert subprocess.run(["make", "links"], cwd=ROOT).returncode == 0
     lint = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"

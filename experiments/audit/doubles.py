@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import MISSING, Array, EventBatch
 from scopedrift.simulator.log.truth import SCOPE_DRIFT, Truth
@@ -42,7 +42,7 @@ class Case:
         return (self.own, *self.doubles)
 
 
-def cases(world: World, rng: np.random.Generator, count: int = DOUBLES) -> list[Case]:
+def cases(world: LabelledWorld, rng: np.random.Generator, count: int = DOUBLES) -> list[Case]:
     """Every incident of the test window that has doubles."""
     test = Windows.of(world.scenario, world.log).test
     batch = world.log.batch(test.start, test.stop)
@@ -146,7 +146,7 @@ def _firsts(group: Array, time: Array) -> Array:
     return first
 
 
-def clean(world: World, rng: np.random.Generator) -> World:
+def clean(world: LabelledWorld, rng: np.random.Generator) -> LabelledWorld:
     """The world without its incidents, and with one double of each labelled in its place: nothing in it can leak."""
     found = cases(world, rng, count=1)
     gone = world.truth.event[world.truth.label >= SCOPE_DRIFT]
@@ -162,6 +162,6 @@ def clean(world: World, rng: np.random.Generator) -> World:
     return replace(world, log=_without(world, kept), truth=truth)  # type: ignore[type-var]
 
 
-def _without(world: World, kept: Array) -> EventLog:
+def _without(world: LabelledWorld, kept: Array) -> EventLog:
     columns = {name: values[kept] for name, values in world.log.batch(0, len(world.log)).columns.items()}
     return EventLog.from_columns(columns, world.log.vocabulary, {"background": world.log.manifest.get("background")})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scopedrift.experiments.audit.subject import Row, Subject
-from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.scenarios.loader import override
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.log.truth import SCOPE_DRIFT, Incident, Truth
@@ -28,7 +28,7 @@ def labels_are_sane(subject: Subject) -> Row:
     return Row("labels", "fail" if wrong else "pass", seen, "no contradiction between labels, events and times")
 
 
-def _problems(world: World) -> list[str]:
+def _problems(world: LabelledWorld) -> list[str]:
     truth, size = world.truth, len(world.log)
     problems = []
     if len(truth.event) and (truth.event[0] < 0 or truth.event[-1] >= size or (np.diff(truth.event) <= 0).any()):

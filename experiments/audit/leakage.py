@@ -22,7 +22,7 @@ import numpy as np
 from scopedrift.experiments.audit.codes import Strata, parity, surplus
 from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
 from scopedrift.experiments.evaluation.statistics import adjust
-from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.simulator.log.events import CODED, MISSING, OPAQUE, SECOND, Array, EventBatch
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
@@ -66,7 +66,7 @@ def _missing(column: str) -> Field:
     return lambda batch, start: (batch[column] == MISSING).astype(np.int8)
 
 
-def _fields(world: World) -> Mapping[str, Field]:
+def _fields(world: LabelledWorld) -> Mapping[str, Field]:
     """Every field that is not behaviour, as numbers; what the log lacks is left out."""
     columns = world.log.batch(0, 1).columns
     numbers: dict[str, Field] = {
@@ -140,13 +140,13 @@ def _units(name: str, found: Sequence[tuple[Victim, float]]) -> Array:
 class _Strata:
     """The test window of a world: each incident's events by operation and kind of task, with others of that kind."""
 
-    world: World
+    world: LabelledWorld
     start: int
     batch: EventBatch
     incidents: Mapping[int, Strata]
 
     @classmethod
-    def of(cls, world: World) -> _Strata:
+    def of(cls, world: LabelledWorld) -> _Strata:
         test = Windows.of(world.scenario, world.log).test
         owner = world.truth.incident_of(test.start, test.stop)
         benign = np.flatnonzero(world.truth.labels(test.start, test.stop) < SCOPE_DRIFT)

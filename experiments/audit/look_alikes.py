@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.experiments.audit.subject import Row, Subject
-from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
@@ -43,7 +43,7 @@ def every_technique_has_a_look_alike(subject: Subject) -> Row:
     )
 
 
-def _counted(world: World) -> Iterator[tuple[str, int, int]]:
+def _counted(world: LabelledWorld) -> Iterator[tuple[str, int, int]]:
     """For each technique of a world: the incidents that use it, and the benign identity-days that look like it."""
     test, truth = Windows.of(world.scenario, world.log).test, world.truth
     batch = world.log.batch(test.start, test.stop)

@@ -17,7 +17,7 @@ from scopedrift.experiments.audit.one_liners import RULES, untied
 from scopedrift.experiments.audit.traits import LOOKED_AT, Family, Traits
 from scopedrift.experiments.evaluation.alerts import Grouped, alerts, threshold_for_budget
 from scopedrift.experiments.evaluation.matching import match
-from scopedrift.experiments.evaluation.windows import Window, Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Window, Windows
 from scopedrift.simulator.log.events import MISSING, Array, EventBatch
 
 SALT: Final = 0xD0B1E5
@@ -41,7 +41,7 @@ class Observed:
     """By one-liner: the incidents of the test window, those that it detects at the alert budget, and false alarms."""
 
     @classmethod
-    def of(cls, world: World) -> Observed:
+    def of(cls, world: LabelledWorld) -> Observed:
         """Look at a world."""
         windows = Windows.of(world.scenario, world.log)
         test = windows.test
@@ -75,7 +75,9 @@ def _samples(batch: EventBatch, found: Sequence[Case]) -> tuple[tuple[Array, ...
     return tuple(samples)
 
 
-def _alarms(world: World, test: Window, traits: Traits, flags: Mapping[str, Array]) -> dict[str, tuple[int, int]]:
+def _alarms(
+    world: LabelledWorld, test: Window, traits: Traits, flags: Mapping[str, Array]
+) -> dict[str, tuple[int, int]]:
     owner = world.truth.incident_of(test.start, test.stop)
     here = slice(test.start, test.stop)
     batch = traits.batch
@@ -94,7 +96,7 @@ def _alarms(world: World, test: Window, traits: Traits, flags: Mapping[str, Arra
     return found
 
 
-def _outcomes(world: World, windows: Windows, traits: Traits) -> dict[str, tuple[int, int, int]]:
+def _outcomes(world: LabelledWorld, windows: Windows, traits: Traits) -> dict[str, tuple[int, int, int]]:
     known = Knowledge.of(world.deployment, {"task_context"})
     baseline = traits.slice(windows.baseline.start, windows.baseline.stop)
     later = traits.slice(windows.calibration.start, windows.test.stop)
@@ -103,7 +105,7 @@ def _outcomes(world: World, windows: Windows, traits: Traits) -> dict[str, tuple
     }
 
 
-def _outcome(world: World, windows: Windows, batch: EventBatch, scores: Array) -> tuple[int, int, int]:
+def _outcome(world: LabelledWorld, windows: Windows, batch: EventBatch, scores: Array) -> tuple[int, int, int]:
     """What an evaluation would say of the scores of calibration and test window, and no more."""
     terms = world.scenario.evaluation
     split = windows.test.start - windows.calibration.start

@@ -17,7 +17,7 @@ import numpy as np
 
 from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
 from scopedrift.experiments.evaluation.statistics import adjust
-from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.simulator.log.events import Array, EventBatch
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
@@ -69,7 +69,7 @@ def calls_are_in_order(subject: Subject) -> Row:
     return Row("order", "fail" if guilty else "pass", f"{len(pairs)} pairs; {seen}", expected)
 
 
-def _count(world: World, incidents: _Counts, benign: _Counts) -> None:
+def _count(world: LabelledWorld, incidents: _Counts, benign: _Counts) -> None:
     test = Windows.of(world.scenario, world.log).test
     batch = world.log.batch(test.start, test.stop)
     if not {"task", "operation", "task_kind"} <= set(batch.columns):

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
-from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.simulator.log.events import DAY
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
@@ -30,7 +30,7 @@ def incidents_are_rare(subject: Subject) -> Row:
     )
 
 
-def _density(world: World) -> tuple[float, float]:
+def _density(world: LabelledWorld) -> tuple[float, float]:
     test = Windows.of(world.scenario, world.log).test
     bad = world.truth.labels(test.start, test.stop) >= SCOPE_DRIFT
     batch = world.log.batch(test.start, test.stop)

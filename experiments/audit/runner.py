@@ -28,7 +28,7 @@ from scopedrift.experiments.running.selection import resolve
 from scopedrift.experiments.running.worlds import make_world
 
 if TYPE_CHECKING:
-    from scopedrift.experiments.evaluation.windows import World
+    from scopedrift.experiments.evaluation.windows import LabelledWorld
     from scopedrift.scenarios.schema import Scenario
 
 CHECKS: Final[Sequence[tuple[Check, str]]] = (
@@ -65,7 +65,7 @@ OF_A_LOG: Final = (
 def audit(scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], progress: Progress) -> list[Row]:
     """Audit a scenario on the worlds of some seeds, with detectors by name (the references are added)."""
     chosen = resolve(detectors)
-    worlds: list[World] = []
+    worlds: list[LabelledWorld] = []
     for i, seed in enumerate(seeds):
         progress(0.3 * i / len(seeds), f"simulating world {seed}")
         worlds.append(make_world(scenario, seed))
@@ -77,7 +77,7 @@ def audit(scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], pr
     return list(rows(Subject(scenario, worlds, chosen, combine(results)), progress))
 
 
-def audit_log(world: World) -> list[Row]:
+def audit_log(world: LabelledWorld) -> list[Row]:
     """Audit a real log with incidents in it: what was put in must not give itself away."""
     subject = Subject(world.scenario, [world], {}, {})  # type: ignore[arg-type]  # those rows ask for no scenario
     return [replace(check(subject), why=why) for check, why in CHECKS if check in OF_A_LOG]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from scopedrift.detectors.base import Detector
 from scopedrift.experiments.audit.observed import Observed
 from scopedrift.experiments.evaluation.tables import Tables
-from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.evaluation.windows import LabelledWorld
 
 if TYPE_CHECKING:
     from scopedrift.scenarios.schema import Scenario
@@ -44,7 +44,7 @@ class Subject:
     """A scenario, worlds simulated from it, and the results of detectors on them."""
 
     scenario: Scenario
-    worlds: Sequence[World]
+    worlds: Sequence[LabelledWorld]
     detectors: Mapping[str, Detector]
     results: Tables
     """Of `detectors` and the references on `worlds`: see `experiments.tables`."""

@@ -12,7 +12,7 @@ from scopedrift.detectors.conformance.checks import is_causal, is_independent_of
 from scopedrift.detectors.knowledge import KINDS, Knowledge
 from scopedrift.experiments.audit.subject import ALPHA, Row, Subject
 from scopedrift.experiments.evaluation.statistics import paired_difference
-from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.experiments.running.selection import STANDARD_REFERENCES
 from scopedrift.simulator.log.event_log import EventLog
 
@@ -47,7 +47,7 @@ def no_detector_looks_ahead(subject: Subject) -> Row:
     return Row("look-ahead", "fail" if guilty else "pass", seen, "no score depends on later events or on batch cuts")
 
 
-def _excerpt(world: World) -> EventLog:
+def _excerpt(world: LabelledWorld) -> EventLog:
     """The last events of the baseline window and the first of the calibration window."""
     split = Windows.of(world.scenario, world.log).calibration.start
     batch = world.log.batch(split - EVENTS // 2, split + EVENTS // 2)

@@ -13,7 +13,7 @@ import numpy as np
 
 from scopedrift.detectors.toolkit.columns import column
 from scopedrift.experiments.audit.subject import Row, Subject
-from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 WORDS: Final = (
@@ -49,7 +49,7 @@ def words_are_ordinary(subject: Subject) -> Row:
     )
 
 
-def _own_words(world: World, name: str) -> Counter[str]:
+def _own_words(world: LabelledWorld, name: str) -> Counter[str]:
     """The texts of a column that no benign event of the log has: how many events of incidents have each."""
     at = world.truth.event[world.truth.label >= SCOPE_DRIFT]
     mine: Counter[int] = Counter()

@@ -29,7 +29,7 @@ from scopedrift.experiments.evaluation.matching import Matching
 from scopedrift.experiments.evaluation.metrics import Point
 from scopedrift.experiments.evaluation.oracle import informed
 from scopedrift.experiments.evaluation.scoring import Budget, Opening, fit_and_score
-from scopedrift.experiments.evaluation.windows import Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.simulator.log.events import Array
 
 NAN: Final = float("nan")
@@ -79,7 +79,7 @@ class Evaluation:
 
 def evaluate(
     detector: Detector,
-    world: World,
+    world: LabelledWorld,
     *,
     name: str | None = None,
     budget_per_day: float | None = None,
@@ -138,7 +138,7 @@ def evaluate(
 
 
 def evaluate_safely(
-    detector: Detector, world: World, *, name: str | None = None, withhold: Iterable[str] = ()
+    detector: Detector, world: LabelledWorld, *, name: str | None = None, withhold: Iterable[str] = ()
 ) -> Evaluation:
     """`evaluate`, but a detector that fails gives an evaluation with status `failed` and the reason in one line."""
     withhold, name = tuple(withhold), name or name_of(detector)

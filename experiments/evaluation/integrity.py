@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from scopedrift.detectors.isolation.traces import Traces
 from scopedrift.experiments.evaluation.guard import DetectorError
-from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.simulator.log.event_log import Digest
 from scopedrift.simulator.log.storage import ROW_GROUP
 
@@ -25,7 +25,7 @@ class SpoiledWorldError(DetectorError):
 
 
 @contextmanager
-def watched(detector: str, world: World) -> Iterator[None]:
+def watched(detector: str, world: LabelledWorld) -> Iterator[None]:
     """Raises if a detector, run inside in this process, changes the world or leaves traces in the process.
 
     Raises `SpoiledWorldError`, or `DetectorError` for traces.
@@ -61,7 +61,7 @@ def _no_way_out() -> Iterator[None]:
         os._exit = leave
 
 
-def fingerprint(world: World) -> str:
+def fingerprint(world: LabelledWorld) -> str:
     """SHA-256 of a world's events, names and truth as they are now."""
     log, truth = world.log, world.truth
     digest = Digest()

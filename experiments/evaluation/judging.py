@@ -13,7 +13,7 @@ from scopedrift.experiments.evaluation.matching import Matching, match
 from scopedrift.experiments.evaluation.metrics import Point
 from scopedrift.experiments.evaluation.scoring import Budget, Scored
 from scopedrift.experiments.evaluation.survival import detected_by, median, time_to_detect
-from scopedrift.experiments.evaluation.windows import Window, Windows, World
+from scopedrift.experiments.evaluation.windows import LabelledWorld, Window, Windows
 from scopedrift.reports.metrics import HORIZONS_S, PREVALENCES
 from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
@@ -32,7 +32,7 @@ class Judged:
     at_budgets: dict[float, Point]
 
 
-def judge(world: World, windows: Windows, scored: Scored, budget: Budget) -> Judged:
+def judge(world: LabelledWorld, windows: Windows, scored: Scored, budget: Budget) -> Judged:
     """Alerts, matching and metrics from the scores alone."""
     test = windows.test
     split = test.start - scored.start
@@ -113,7 +113,7 @@ def _counted(matching: Matching, raised: Alerts, scored: Scored, test: Window, p
     }
 
 
-def _of_changes(matching: Matching, world: World) -> dict[str, float]:
+def _of_changes(matching: Matching, world: LabelledWorld) -> dict[str, float]:
     """False alarms on benign changes, by whether the change calendar announced them."""
     announced = [world.truth.changes[index].announced for index in matching.change[matching.change >= 0].tolist()]
     return {

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from scopedrift.experiments.evaluation.evaluate import Evaluation
-    from scopedrift.experiments.evaluation.windows import World
+    from scopedrift.experiments.evaluation.windows import LabelledWorld
     from scopedrift.simulator.log.event_log import EventLog
 
 SUMS: Final = ("events", "alerts", "true_alarms", "false_alarms", "incidents")
@@ -35,7 +35,7 @@ LISTED: Final = ", "
 """Between the names of incidents in one value of a table."""
 
 
-def rule_rows(evaluation: Evaluation, world: World) -> list[dict[str, object]]:
+def rule_rows(evaluation: Evaluation, world: LabelledWorld) -> list[dict[str, object]]:
     """One row for each rule of the detector, on the test window."""
     if not evaluation.parts or evaluation.windows is None:
         return []

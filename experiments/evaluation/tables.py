@@ -11,7 +11,7 @@ from scopedrift.detectors.registry import reference
 from scopedrift.experiments.evaluation.evaluate import Evaluation
 from scopedrift.experiments.evaluation.matching import Detection, StageHits
 from scopedrift.experiments.evaluation.rules import rule_rows
-from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.reports.columns import PER_CELL, TABLES
 from scopedrift.reports.metrics import METRICS
 from scopedrift.simulator.log.events import SECOND, Array
@@ -27,7 +27,7 @@ Rows = Sequence[Mapping[str, object]] | Mapping[str, Sequence[object] | Array]
 NAN: Final = float("nan")
 
 
-def tables(evaluation: Evaluation, world: World) -> Tables:
+def tables(evaluation: Evaluation, world: LabelledWorld) -> Tables:
     """All tables of one evaluation of a detector on `world`."""
     key = {"scenario": evaluation.scenario, "seed": evaluation.seed}
     cell = {**key, "detector": evaluation.detector}
@@ -47,7 +47,7 @@ def tables(evaluation: Evaluation, world: World) -> Tables:
     return {name: frame(name, rows[name]) for name in PER_CELL}
 
 
-def cell_tables(evaluation: Evaluation, world: World) -> tuple[Tables, bool]:
+def cell_tables(evaluation: Evaluation, world: LabelledWorld) -> tuple[Tables, bool]:
     """The tables of one evaluation, and whether the detector spoiled the world, of which nothing is told then."""
     if not evaluation.spoiled:
         return tables(evaluation, world), False
@@ -116,7 +116,7 @@ def _incident(found: Detection) -> Row:
     }
 
 
-def _stages(world: World) -> list[Row]:
+def _stages(world: LabelledWorld) -> list[Row]:
     return [
         {"incident": incident.id, "stage": position, **vars(stage)}
         for incident in world.truth.incidents
@@ -136,7 +136,7 @@ def _stage_hits(found: Detection, hits: StageHits) -> Row:
     }
 
 
-def _alerts(evaluation: Evaluation, world: World, cell: Row) -> Rows:
+def _alerts(evaluation: Evaluation, world: LabelledWorld, cell: Row) -> Rows:
     raised, matching = evaluation.alerts, evaluation.matching
     if raised is None or matching is None:
         return []
@@ -161,12 +161,12 @@ def _alerts(evaluation: Evaluation, world: World, cell: Row) -> Rows:
     }
 
 
-def _world(world: World) -> Row:
+def _world(world: LabelledWorld) -> Row:
     real = world.log.manifest.get("source") == "inject"
     return {"digest": world.log.digest, "events": len(world.log), "background": "real" if real else "simulated"}
 
 
-def _changes(world: World) -> list[Row]:
+def _changes(world: LabelledWorld) -> list[Row]:
     return [
         {
             "change": change.id,

@@ -60,7 +60,7 @@ class Timetable(Protocol):
         """Alert budget and cooldown."""
 
 
-class World(Protocol):
+class LabelledWorld(Protocol):
     """Anything with events and ground truth: a simulation, or a real log with incidents injected."""
 
     @property

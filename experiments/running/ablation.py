@@ -24,7 +24,7 @@ from scopedrift.simulator.log.events import STREAMS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scopedrift.experiments.evaluation.windows import World
+    from scopedrift.experiments.evaluation.windows import LabelledWorld
     from scopedrift.scenarios.schema import Scenario
 
 
@@ -73,7 +73,7 @@ def _cells(
             yield ("stream", stream), [_cell(name, d, blind) for name, d in detectors.items()]
 
 
-def _cell(name: str, detector: Detector, world: World, *withhold: str) -> pd.DataFrame:
+def _cell(name: str, detector: Detector, world: LabelledWorld, *withhold: str) -> pd.DataFrame:
     return tables(evaluate_safely(detector, world, name=name, withhold=withhold), world)["cells"]
 
 

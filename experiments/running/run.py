@@ -15,7 +15,7 @@ from scopedrift.detectors.isolation.placement import run_as
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables, cell_tables
-from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running.worlds import make_world
 
@@ -49,13 +49,15 @@ def run(
     return combine(cells())
 
 
-def run_on_world(world: World, detectors: Mapping[str, Detector], progress: Progress = silent) -> Tables:
+def run_on_world(world: LabelledWorld, detectors: Mapping[str, Detector], progress: Progress = silent) -> Tables:
     """All result tables of detectors on one world, such as a real log with incidents in it."""
     exposed = any(run_as(detector) == "in process" for detector in detectors.values())
     return combine(_cells(lambda: copy.deepcopy(world) if exposed else world, detectors, progress))
 
 
-def _cells(make: Callable[[], World], detectors: Mapping[str, Detector], progress: Progress) -> Iterator[Tables]:
+def _cells(
+    make: Callable[[], LabelledWorld], detectors: Mapping[str, Detector], progress: Progress
+) -> Iterator[Tables]:
     world = make()
     for at, (name, detector) in enumerate(detectors.items()):
         progress(at / len(detectors), f"{name} on world {world.seed}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-    from scopedrift.experiments.evaluation.windows import World
+    from scopedrift.experiments.evaluation.windows import LabelledWorld
     from scopedrift.scenarios.schema import Scenario
 
 MISSED: Final = 0.5
@@ -125,7 +125,7 @@ def tune(
     return _judged(found, scenario, held_out, part_of(progress, 0.8, 0.2))
 
 
-def _worth_of(trial: optuna.Trial, target: str, parameters: Parameters, worlds: Sequence[World]) -> float:
+def _worth_of(trial: optuna.Trial, target: str, parameters: Parameters, worlds: Sequence[LabelledWorld]) -> float:
     """`worth` pooled over the worlds so far, reported after each, so that a hopeless trial costs one world."""
     import optuna
 

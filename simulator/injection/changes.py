@@ -23,7 +23,7 @@ from scopedrift.simulator.log.events import MISSING
 from scopedrift.simulator.log.truth import BenignChange
 from scopedrift.simulator.randomness import Quantiles, key
 from scopedrift.simulator.runtime.platform import Platform, Process
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
 from scopedrift.simulator.world.rollout import rebind, set_image
 from scopedrift.simulator.world.workload import Project, Workload
@@ -180,7 +180,7 @@ class _Rollout:
 
 
 def _aimed(
-    world: World, workload: Workload, activity: Activity, targets: Mapping[str, int], rng: np.random.Generator
+    world: SimulatedWorld, workload: Workload, activity: Activity, targets: Mapping[str, int], rng: np.random.Generator
 ) -> int:
     """The workload's actor with these pools, and with others' where the activity needs slots that it does not use."""
     actor = world.actors[next(iter(workload.actors.values()))]
@@ -192,7 +192,7 @@ def _aimed(
     return world.actors.add(actor)
 
 
-def _concerned(world: World, scope: Reach, rng: np.random.Generator) -> list[Workload]:
+def _concerned(world: SimulatedWorld, scope: Reach, rng: np.random.Generator) -> list[Workload]:
     """Workloads that a change concerns: of some families (any, if none of these run), in one project, or just one."""
     everybody = [w for w in world.workloads.values() if not w.identity.orphaned]
     candidates = [w for w in everybody if not scope.families or w.family in scope.families] or everybody
@@ -206,7 +206,7 @@ def _concerned(world: World, scope: Reach, rng: np.random.Generator) -> list[Wor
     return chosen or [first]
 
 
-def _registry(world: World, rng: np.random.Generator) -> str:
+def _registry(world: SimulatedWorld, rng: np.random.Generator) -> str:
     """Another registry: one of the organisation's own, or a public one."""
     if rng.random() < OWN_REGISTRY:
         return f"registry.{world.company}-{rng.integers(*REGISTRY_NUMBERS)}.example"

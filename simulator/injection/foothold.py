@@ -16,7 +16,7 @@ from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.injection.rides import Ride
 from scopedrift.simulator.log.events import MISSING
 from scopedrift.simulator.world.identities import Identity
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
 from scopedrift.simulator.world.sessions import Sessions
 from scopedrift.simulator.world.traces import TaskTrace
@@ -58,7 +58,7 @@ class WorldFoothold:
     image: str | None = None
     """A foreign one that it runs."""
 
-    def acting(self, world: World, number: int, key: int) -> Actor:
+    def acting(self, world: SimulatedWorld, number: int, key: int) -> Actor:
         """As whom it acts in a task: the task's actor, under its own identity and image, from where it calls."""
         actor = replace(world.actors[number], key=key, changed={})
         if self.identity is not self.workload.identity:
@@ -97,13 +97,13 @@ class WorldFoothold:
             self.expires = max(self.expires, until)
 
 
-def use(world: World, workload: Workload, techniques: Sequence[Technique], strength: float) -> float:
+def use(world: SimulatedWorld, workload: Workload, techniques: Sequence[Technique], strength: float) -> float:
     """Of how much use a workload is: by what it may do, and for the strong by what it does anyway and how shared."""
     blend = max(fit(world, kind, techniques) for kind in workload.actors)
     return reach(world, workload, techniques) + strength * (blend + SHARED * workload.identity.shared)
 
 
-def reach(world: World, workload: Workload, techniques: Sequence[Technique]) -> float:
+def reach(world: SimulatedWorld, workload: Workload, techniques: Sequence[Technique]) -> float:
     """The share of techniques whose needed calls the identity's permissions allow somewhere."""
     entitled = world.entitlements.of(workload.identity)
     own = {(g.service, g.access) for g in entitled if g.project == workload.project.name}
@@ -119,7 +119,7 @@ def reach(world: World, workload: Workload, techniques: Sequence[Technique]) -> 
     return possible / max(len(techniques), 1)
 
 
-def fit(world: World, kind: str, techniques: Sequence[Technique]) -> float:
+def fit(world: SimulatedWorld, kind: str, techniques: Sequence[Technique]) -> float:
     """The share of techniques whose needed calls the declared tools of a kind of task cover."""
     tools = world.task_tools(kind)
     covered = [

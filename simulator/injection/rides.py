@@ -20,7 +20,7 @@ import numpy as np
 from scopedrift.simulator.expansion.numbers import INCIDENT_TASKS, UNRECORDED_TASKS
 from scopedrift.simulator.expansion.rows import Holder
 from scopedrift.simulator.expansion.tables import Actor
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.traces import TaskTrace
 from scopedrift.simulator.world.workload import Workload
 
@@ -62,7 +62,7 @@ class Ride:
         """Whether something can happen in it now."""
         return now < self.until and self.room > 0
 
-    def holder(self, world: World, actor: Actor, truth: int) -> Holder:
+    def holder(self, world: SimulatedWorld, actor: Actor, truth: int) -> Holder:
         """Who acts in it, as an actor that differs from its own in what it goes for."""
         return Holder(world.actors.add(actor), self.job, self.session, self.anchor, self.behalf, truth)
 
@@ -88,7 +88,7 @@ def task_number(tag: int, number: int, model: TaskTrace) -> int:
 
 
 def model_of(
-    world: World, workload: Workload, kinds: Sequence[str], rng: np.random.Generator, started: bool = False
+    world: SimulatedWorld, workload: Workload, kinds: Sequence[str], rng: np.random.Generator, started: bool = False
 ) -> TaskTrace | None:
     """A task of some kinds to be like: of the workload's own or its peers', each as likely as it has events.
 
@@ -104,6 +104,6 @@ def model_of(
     return known[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
 
 
-def _peers(world: World, workload: Workload, rng: np.random.Generator) -> list[Workload]:
+def _peers(world: SimulatedWorld, workload: Workload, rng: np.random.Generator) -> list[Workload]:
     family = world.of_family(workload.family)
     return [workload, *(family[int(u * len(family))] for u in rng.random(PEERS).tolist())]

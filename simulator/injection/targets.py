@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.workload import Project, Workload
 
 
-def select(world: World, workload: Workload, selector: str, rng: np.random.Generator) -> int:
+def select(world: SimulatedWorld, workload: Workload, selector: str, rng: np.random.Generator) -> int:
     """The pool that a selector names."""
     if selector == "all-datasets":  # what an enumeration touches: the first shard of each
         return world.pools.add(world.pools.items(d)[0] for p in world.projects for d in p.datasets)
@@ -27,12 +27,12 @@ def select(world: World, workload: Workload, selector: str, rng: np.random.Gener
     return _used_in(world, project, workload, slot, rng)
 
 
-def _other_project(world: World, workload: Workload, rng: np.random.Generator) -> Project:
+def _other_project(world: SimulatedWorld, workload: Workload, rng: np.random.Generator) -> Project:
     others = [p for p in world.projects if p.name != workload.project.name] or [workload.project]
     return others[int(rng.random() * len(others))]
 
 
-def _used_in(world: World, project: Project, workload: Workload, slot: str, rng: np.random.Generator) -> int:
+def _used_in(world: SimulatedWorld, project: Project, workload: Workload, slot: str, rng: np.random.Generator) -> int:
     """What another workload uses in a slot: one of the project if there is one, else anybody."""
     users = [(w, pool) for w in world.workloads.values() if (pool := _pool(world, w, slot)) >= 0 and w is not workload]
     users = [each for each in users if each[0].project.name == project.name] or users
@@ -41,7 +41,7 @@ def _used_in(world: World, project: Project, workload: Workload, slot: str, rng:
     return users[int(rng.random() * len(users))][1]
 
 
-def _drop(world: World, workload: Workload, rng: np.random.Generator) -> int:
+def _drop(world: SimulatedWorld, workload: Workload, rng: np.random.Generator) -> int:
     """Where loot goes: a bucket that another team's workloads write to, so that it is not new to the population."""
     others = [w for w in world.workloads.values() if w.project.name != workload.project.name] or [workload]
     other = others[int(rng.random() * len(others))]
@@ -49,5 +49,5 @@ def _drop(world: World, workload: Workload, rng: np.random.Generator) -> int:
     return output if output >= 0 else _pool(world, other, "dataset")
 
 
-def _pool(world: World, workload: Workload, slot: str) -> int:
+def _pool(world: SimulatedWorld, workload: Workload, slot: str) -> int:
     return world.actors[next(iter(workload.actors.values()))].pools.get(slot, -1)

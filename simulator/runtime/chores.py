@@ -18,7 +18,7 @@ from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.runtime.platform import Platform, Process
 from scopedrift.simulator.world.entitlements import allows
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Detour, Workload
@@ -71,7 +71,9 @@ def _times(u: float) -> int:
     return int(0.5 / (1.02 - u)) or 1
 
 
-def _somebody(world: World, workloads: Sequence[Workload], calls: Sequence[Operation], u: float) -> Workload | None:
+def _somebody(
+    world: SimulatedWorld, workloads: Sequence[Workload], calls: Sequence[Operation], u: float
+) -> Workload | None:
     """One that is at work and has no detour before it, and that is entitled to the calls if there is one like that."""
     first = int(u * len(workloads))
     tried = [workloads[(first + k) % len(workloads)] for k in range(min(TRIED, len(workloads)))]
@@ -79,6 +81,6 @@ def _somebody(world: World, workloads: Sequence[Workload], calls: Sequence[Opera
     return next((w for w in ready if _entitled(world, w, calls)), ready[0] if ready else None)
 
 
-def _entitled(world: World, workload: Workload, calls: Sequence[Operation]) -> bool:
+def _entitled(world: SimulatedWorld, workload: Workload, calls: Sequence[Operation]) -> bool:
     entitled = world.entitlements.of(workload.identity)
     return all(o.service in UNGUARDED or allows(entitled, o.service, o.access, workload.project.name) for o in calls)

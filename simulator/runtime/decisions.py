@@ -19,7 +19,7 @@ from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.expansion.rows import DENIED, StageRow
 from scopedrift.simulator.expansion.tables import Actor
 from scopedrift.simulator.log.events import MISSING, SECOND, registry_of
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import UNGUARDED, CalendarEntry, Deployment, Grant, Scope
 
 PER_STAGE: Final = 64
@@ -29,7 +29,7 @@ PER_STAGE: Final = 64
 class DecisionPoint:
     """Decides on every stage, by `mode`: `log` or `enforce`."""
 
-    def __init__(self, world: World, recorder: Recorder, mode: str) -> None:
+    def __init__(self, world: SimulatedWorld, recorder: Recorder, mode: str) -> None:
         self._world = world
         self._recorder = recorder
         self._enforce = mode == "enforce"

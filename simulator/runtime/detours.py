@@ -20,7 +20,7 @@ from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.randomness import Draws
 from scopedrift.simulator.runtime.platform import Platform, Process, exponential
 from scopedrift.simulator.world.entitlements import allows
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Detour, Workload
@@ -73,7 +73,7 @@ def _repeat(platform: Platform, workload: Workload, detour: Detour, u: float) ->
         u = (u + 0.618034) % 1.0
 
 
-def choose(world: World, workload: Workload, draws: Choice) -> Detour:
+def choose(world: SimulatedWorld, workload: Workload, draws: Choice) -> Detour:
     """What a workload's next detour is: one that its entitlement allows, or (seldom) whatever comes to mind."""
     spec = world.platform.detours
     project = world.projects[int(draws.project * len(world.projects))] if draws.elsewhere < spec.elsewhere else None
@@ -92,5 +92,5 @@ def choose(world: World, workload: Workload, draws: Choice) -> Detour:
     return Detour(kinds[bisect_right(edges, draws.kind * edges[-1])], 1 + int(3.0 * draws.times), project)
 
 
-def _calls(world: World, names: Iterable[str]) -> tuple[Operation, ...]:
+def _calls(world: SimulatedWorld, names: Iterable[str]) -> tuple[Operation, ...]:
     return tuple(world.operations.by_name[name] for name in names)

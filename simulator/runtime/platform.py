@@ -16,7 +16,7 @@ from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.runtime.decisions import DecisionPoint
 from scopedrift.simulator.runtime.turns import Turns
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import Deployment
 from scopedrift.simulator.world.rhythm import WEEK
 
@@ -91,7 +91,7 @@ class GpuPool:
 class NoveltyRate:
     """How often a task also touches something that its workload has not used: at a falling rate (Heaps-like)."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         spec = world.platform.novelty
         factor = world.scenario.novelty
         self._floor = spec.floor * factor
@@ -108,7 +108,7 @@ class NoveltyRate:
 class Platform:
     """What runs: processes read the clock, wait, hold GPUs, and record stages."""
 
-    def __init__(self, world: World, recorder: Recorder) -> None:
+    def __init__(self, world: SimulatedWorld, recorder: Recorder) -> None:
         self.world = world
         self.env = simpy.Environment(initial_time=world.scenario.start_us)
         self.gpus = GpuPool(self.env, world.scenario.platform.gpus, world.scenario.platform.contention)

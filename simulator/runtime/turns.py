@@ -18,7 +18,7 @@ from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.rows import Holder
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.randomness import Quantiles, key, mix
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.rollout import relocated, under_role, with_image
 from scopedrift.simulator.world.workload import Workload
 
@@ -55,7 +55,7 @@ class Turn(NamedTuple):
 class Turns:
     """Which tasks of a world take a turn, and what it changes."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
         self._spec = world.platform.turns
         self._silence, self._events = Quantiles.of(self._spec.silence_h), Quantiles.of(self._spec.events)

@@ -23,7 +23,7 @@ from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "agents"
@@ -36,7 +36,7 @@ MOST_SESSIONS, MOST_TURNS = 1 << 22, 1 << 11
 """More than an agent has at most: 10,000 sessions a day for a year, of `most_calls` turns each."""
 
 
-class Parameters(Model):
+class AgentParameters(Model):
     """What a scenario sets."""
 
     agents: int
@@ -112,13 +112,13 @@ class _Fleet:
 
     family: Family
     kinds: Mapping[str, TaskKind]
-    parameters: Parameters
+    parameters: AgentParameters
     agents: list[Workload] = field(default_factory=list)
     sandboxes: simpy.Resource = field(init=False)
     """What sessions wait for, once the platform runs."""
 
 
-def build(world: World, parameters: Parameters) -> Iterator[Start]:
+def build(world: SimulatedWorld, parameters: AgentParameters) -> Iterator[Start]:
     """Make `agents` agents, each for one kind of task and sometimes a second; yield the process of the platform."""
     family = Family(world, NAME)
     kinds = family.kinds(TaskKind)

@@ -19,7 +19,7 @@ from scopedrift.simulator.runtime.platform import IDLE, Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.entitlements import allows
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import CalendarEntry, Grant
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.rollout import rebind
@@ -31,7 +31,7 @@ JOBS: Final = 1024
 MAX_EVENTS: Final = 2_000
 
 
-class Parameters(Model):
+class EvaluationParameters(Model):
     """What a scenario sets."""
 
     suites: int
@@ -79,7 +79,7 @@ class _Campaign:
     """The project that the benchmark belongs to."""
 
 
-def build(world: World, parameters: Parameters) -> Iterator[Start]:
+def build(world: SimulatedWorld, parameters: EvaluationParameters) -> Iterator[Start]:
     """Make `suites` suites and plan their campaigns; yield one process for each suite."""
     family = Family(world, NAME)
     start_up = family.start_up(world.scenario.identities.credential.kind)
@@ -104,7 +104,9 @@ def build(world: World, parameters: Parameters) -> Iterator[Start]:
         yield partial(_suite, family=family, suite=suite, campaigns=campaigns)
 
 
-def _plan(world: World, family: Family, suite: Workload, parameters: Parameters) -> Iterator[_Campaign]:
+def _plan(
+    world: SimulatedWorld, family: Family, suite: Workload, parameters: EvaluationParameters
+) -> Iterator[_Campaign]:
     """The campaigns of a suite over the horizon, in working hours; announced ones enter the calendar."""
     rate = parameters.campaigns_per_week * world.scenario.load
     draws = Draws(world.seed, NAME, suite.name, "plan", of=_PlanDraws)

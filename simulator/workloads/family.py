@@ -1,8 +1,9 @@
 """A workload family's data: its activities compiled, its distributions tabulated.
 
 A family is one module under `simulator/workloads/` and one YAML file under `scenarios/data/workloads/` of the
-same name.  The YAML holds parameters, activities and calibration, each number with its source.  The module has a model
-`Parameters` of what a scenario sets, and `build(world, parameters)`, which makes the workloads and yields what to run.
+same name.  The YAML holds parameters, activities and calibration, each number with its source.  The module has
+`build(world, parameters)`, which makes the workloads and yields what to run; the annotation of its `parameters` names
+the model of what a scenario sets.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from importlib import import_module
 from itertools import accumulate
-from typing import TypeVar
+from typing import TypeVar, get_type_hints
 
 from scopedrift.scenarios import catalogue
 from scopedrift.scenarios.catalogue import ActivitySpec
+from scopedrift.scenarios.documents import Problem, ScenarioError
 from scopedrift.scenarios.fields import Model
 from scopedrift.simulator.expansion.activities import Activity
 from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.randomness import Quantiles
 from scopedrift.simulator.runtime.platform import Start
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
@@ -28,7 +30,7 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 class Family:
     """The data of one family, ready to use."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: SimulatedWorld, name: str) -> None:
         self.name = name
         self._world = world
         self._data = catalogue.families()[name]
@@ -90,11 +92,14 @@ class Family:
         return self._distributions[name]
 
 
-def build_family(world: World, name: str, given: Mapping[str, object]) -> list[Start]:
+def build_family(world: SimulatedWorld, name: str, given: Mapping[str, object]) -> list[Start]:
     """Make the workloads of a family with the parameters that are given; returns the processes that drive them.
 
-    Raises `ScenarioError` if the family's module and its file do not agree on the parameters.
+    Raises `ScenarioError` if the family's module names no model of its parameters, or one that its file does not fit.
     """
-    module = import_module(f"{__package__}.{name}")
-    parameters: Model = catalogue.families()[name].parameters_as(module.Parameters, given)
-    return list(module.build(world, parameters))
+    build = import_module(f"{__package__}.{name}").build
+    model = get_type_hints(build).get("parameters")
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        wanted = "the model of its parameters, as in build(world: SimulatedWorld, parameters: MirrorParameters)"
+        raise ScenarioError(Problem(f"the module of the workload family {name}: `build` must name {wanted}"))
+    return list(build(world, catalogue.families()[name].parameters_as(model, given)))

@@ -19,7 +19,7 @@ from scopedrift.simulator.randomness import Draws, key
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Project, Workload
 
@@ -32,7 +32,7 @@ LEAST: Final = 6
 """Services that reach beyond their project serve at least so many, if there are (assumed)."""
 
 
-class Parameters(Model):
+class HousekeepingParameters(Model):
     """What a scenario sets."""
 
     services: int
@@ -84,10 +84,10 @@ class _Service:
     """Its kind."""
     kind: ServiceKind
     served: list[Project]
-    parameters: Parameters
+    parameters: HousekeepingParameters
 
 
-def build(world: World, parameters: Parameters) -> Iterator[Start]:
+def build(world: SimulatedWorld, parameters: HousekeepingParameters) -> Iterator[Start]:
     """Make `services` services, kind after kind; yield one process for each."""
     family = Family(world, NAME)
     kinds = family.kinds(ServiceKind)
@@ -116,7 +116,7 @@ def build(world: World, parameters: Parameters) -> Iterator[Start]:
         yield partial(_run, service=_Service(family, service, kind, kinds[kind], served, parameters))
 
 
-def _served(world: World, number: int, alike: int, reach: str, own: Project) -> list[Project]:
+def _served(world: SimulatedWorld, number: int, alike: int, reach: str, own: Project) -> list[Project]:
     """The projects that a service acts on: its own, or its part of all where `alike` services divide them."""
     if reach != "all":
         return [own]
@@ -125,7 +125,7 @@ def _served(world: World, number: int, alike: int, reach: str, own: Project) -> 
     return [world.projects[(first + k) % len(world.projects)] for k in range(part)]
 
 
-def _pools(world: World, project: Project, name: str) -> dict[str, int]:
+def _pools(world: SimulatedWorld, project: Project, name: str) -> dict[str, int]:
     """The resources of one project that housekeeping touches: some of everything."""
     bucket = f"s3://{world.company}-{project.name}"
     every = [world.pools.items(dataset)[0] for dataset in project.datasets]

@@ -17,7 +17,7 @@ from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import IDLE, Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.rollout import set_image
 from scopedrift.simulator.world.workload import Workload
@@ -34,7 +34,7 @@ REQUEST_EVENTS: Final = 3
 """Events that one request leaves (`per_task` of the activity)."""
 
 
-class Parameters(Model):
+class InferenceParameters(Model):
     """What a scenario sets."""
 
     services: int
@@ -68,7 +68,7 @@ class _BatchDraws(NamedTuple):
     unused: float
 
 
-def build(world: World, parameters: Parameters) -> Iterator[Start]:
+def build(world: SimulatedWorld, parameters: InferenceParameters) -> Iterator[Start]:
     """Make `services` services; yield one process for each."""
     family = Family(world, NAME)
     for number in range(parameters.services):
@@ -98,7 +98,9 @@ def build(world: World, parameters: Parameters) -> Iterator[Start]:
         yield partial(_batches, family=family, workload=workload, parameters=parameters)
 
 
-def _service(platform: Platform, family: Family, workload: Workload, number: int, parameters: Parameters) -> Process:
+def _service(
+    platform: Platform, family: Family, workload: Workload, number: int, parameters: InferenceParameters
+) -> Process:
     seed = platform.world.seed
     draws = Draws(seed, NAME, workload.name, of=_WindowDraws)
     rank = evenly(seed, number, NAME, "skew")
@@ -165,7 +167,7 @@ def _refresh(platform: Platform, family: Family, task: Task, row: _WindowDraws) 
     task.explore(family.activity("explore"), row.explore)
 
 
-def _batches(platform: Platform, family: Family, workload: Workload, parameters: Parameters) -> Process:
+def _batches(platform: Platform, family: Family, workload: Workload, parameters: InferenceParameters) -> Process:
     """Batch jobs: now and then, at low priority, a dataset of the project is scored."""
     rate = parameters.batches_per_day
     draws = Draws(platform.world.seed, NAME, workload.name, "batch", of=_BatchDraws)

@@ -18,7 +18,7 @@ from scopedrift.simulator.randomness import Draws, Quantiles, key
 from scopedrift.simulator.runtime.platform import Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Task
 from scopedrift.simulator.world.credentials import STANDING
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Workload
 
@@ -31,7 +31,7 @@ class _Draws(NamedTuple):
     calls: float
 
 
-def build(world: World) -> Iterator[Start]:
+def build(world: SimulatedWorld) -> Iterator[Start]:
     """Leave behind the scenario's share of orphaned identities; yield one process for each."""
     data = world.platform.orphans
     activity = world.activities.add(f"{NAME}/use", data.activity)

@@ -21,7 +21,7 @@ from scopedrift.simulator.randomness import Draws, evenly, key, mix
 from scopedrift.simulator.runtime.platform import Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import BorrowedSession, Exploration, Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Workload
 
@@ -40,7 +40,7 @@ TENANT_JOBS: Final = 1 << 20
 """Job numbers of one tenant; tenants of one pool are numbered one after the other."""
 
 
-class Parameters(Model):
+class RunnerParameters(Model):
     """What a scenario sets."""
 
     pools: int
@@ -99,7 +99,7 @@ class _Pool:
     family: Family
     workload: Workload
     kinds: Mapping[str, JobKind]
-    parameters: Parameters
+    parameters: RunnerParameters
     ephemeral: bool
     idle: simpy.Store = field(init=False)
     """Numbers of the runners that wait for a job, once it serves."""
@@ -127,7 +127,7 @@ class _Job:
     attempt: int = 0
 
 
-def build(world: World, parameters: Parameters) -> Iterator[Start]:
+def build(world: SimulatedWorld, parameters: RunnerParameters) -> Iterator[Start]:
     """Make `pools` runner pools and spread `tenants` over them; yield one process for each pool."""
     family = Family(world, NAME)
     kinds = family.kinds(JobKind)
@@ -155,7 +155,7 @@ def build(world: World, parameters: Parameters) -> Iterator[Start]:
         yield partial(_serve, pool=shared, number=number, tenants=tenants)
 
 
-def _tenant(world: World, family: Family, pool: Workload, number: int) -> Workload:
+def _tenant(world: SimulatedWorld, family: Family, pool: Workload, number: int) -> Workload:
     """One tenant: a workload under the pool's identity, whose records name the pool."""
     project = world.home(NAME, "tenant", number)
     name = f"tenant-{number:04d}"

@@ -22,7 +22,7 @@ from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import Platform, Process, Start, exponential
 from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "serverless"
@@ -39,7 +39,7 @@ CALLED: Final = 1 << 30
 """Task numbers from here on are invocations by a parent; from twice that, cold starts that belong to none."""
 
 
-class Parameters(Model):
+class ServerlessParameters(Model):
     """What a scenario sets."""
 
     functions: int
@@ -116,7 +116,7 @@ class _Function:
         return self.gap_cv < REGULAR
 
 
-def build(world: World, parameters: Parameters) -> Iterator[Start]:
+def build(world: SimulatedWorld, parameters: ServerlessParameters) -> Iterator[Start]:
     """Make `functions` functions; yield one process for each."""
     family = Family(world, NAME)
     functions: list[_Function] = []

@@ -22,7 +22,7 @@ from scopedrift.simulator.randomness import Draws, evenly
 from scopedrift.simulator.runtime.platform import IDLE, URGENT, USUAL, Platform, Process, Start
 from scopedrift.simulator.runtime.tasks import Exploration, Task
 from scopedrift.simulator.workloads.family import Family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "training"
@@ -47,7 +47,7 @@ NEIGHBOURS: Final = 64
 MAX_READS: Final = 4_000
 
 
-class Parameters(Model):
+class TrainingParameters(Model):
     """What a scenario sets."""
 
     pipelines: int
@@ -100,7 +100,7 @@ class _Pipeline:
     number: int
     parts: Mapping[str, Workload]
     """Its stages by role."""
-    parameters: Parameters
+    parameters: TrainingParameters
     sizes: Counter[tuple[float, bool]] = field(default_factory=Counter)
     """How many of its runs had which size."""
 
@@ -109,7 +109,7 @@ class _Pipeline:
         return self.family.start_up(self.parts[role].identity.credential_kind)
 
 
-def build(world: World, parameters: Parameters) -> Iterator[Start]:
+def build(world: SimulatedWorld, parameters: TrainingParameters) -> Iterator[Start]:
     """Make `pipelines` pipelines; yield one process for each."""
     family = Family(world, NAME)
     for number in range(parameters.pipelines):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from scopedrift.simulator.randomness import key
 from scopedrift.simulator.world.identities import Identity
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import Deployment, Grant, InventoryEntry, Scope
 
 
-def declared(world: World) -> Deployment:
+def declared(world: SimulatedWorld) -> Deployment:
     """Scopes, inventory and tool lists of everything in use; the calendar is for changes to fill."""
     roles = world.roles.values() if world.scenario.turns else ()
     known = [each for each in (*world.identities.values(), *roles) if each.workloads and not each.orphaned]
@@ -35,7 +35,7 @@ def declared(world: World) -> Deployment:
     )
 
 
-def _published(world: World, identity: Identity) -> frozenset[Grant]:
+def _published(world: SimulatedWorld, identity: Identity) -> frozenset[Grant]:
     """The declared scope as the policy files have it: for some identities, a grant that they use is missing."""
     if _lags(world, world.platform.detours.stale_scopes, "stale_scopes", identity.name):
         used = sorted(g for g in identity.declared if g.service not in world.platform.detours.never_stale)
@@ -44,7 +44,7 @@ def _published(world: World, identity: Identity) -> frozenset[Grant]:
     return frozenset(identity.declared)
 
 
-def _published_tools(world: World) -> dict[str, frozenset[str]]:
+def _published_tools(world: SimulatedWorld) -> dict[str, frozenset[str]]:
     """The tool lists of the kinds of task, as declared: here and there, an operation is missing.
 
     What keeps credentials alive is the platform's business and on every list.
@@ -60,5 +60,5 @@ def _published_tools(world: World) -> dict[str, frozenset[str]]:
     }
 
 
-def _lags(world: World, share: float, *name: str) -> bool:
+def _lags(world: SimulatedWorld, share: float, *name: str) -> bool:
     return key(world.seed, *name) / 2.0**64 < share * min(world.scenario.novelty, 1.0)

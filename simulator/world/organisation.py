@@ -31,7 +31,7 @@ ROLE: Final = "operators"
 """What the role is called that a project's workloads assume."""
 
 
-class World(Tables):
+class SimulatedWorld(Tables):
     """Everything that exists; read by the processes, changed only by releases, changes and incidents."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:

@@ -19,7 +19,7 @@ from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import CODED, COLUMNS, DTYPES
 from scopedrift.simulator.log.storage import LogFormatError
 from scopedrift.simulator.log.truth import LABELS
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 
 BUSY = """
 name: busy
@@ -216,12 +216,12 @@ class Tripwire:
 
 
 def test_nothing_is_named_once_the_world_is_built(small, monkeypatch):
-    class Built(World):
+    class Built(SimulatedWorld):
         def __init__(self, scenario, seed):
             super().__init__(scenario, seed)
             self._fake = Tripwire()
 
-    monkeypatch.setattr(engine, "World", Built)
+    monkeypatch.setattr(engine, "SimulatedWorld", Built)
     assert simulate(small.scenario, small.seed).log.digest == small.log.digest
 
 

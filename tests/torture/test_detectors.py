@@ -236,7 +236,7 @@ SMALL = {
 Tables = dict[str, pd.DataFrame]
 
 
-class World:
+class SmallWorld:
     """A world, and what `first-seen` finds in it."""
 
     def __init__(self) -> None:
@@ -250,8 +250,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World()
+def world() -> SmallWorld:
+    return SmallWorld()
 
 
 def written(folder: Path, hostile: Hostile) -> str:
@@ -260,7 +260,7 @@ def written(folder: Path, hostile: Hostile) -> str:
     return f"isolated(detector={path}:Theirs, timeout=5, memory=2048, fit_timeout=60)"
 
 
-def judged(world: World, spec: str) -> tuple[str, str]:
+def judged(world: SmallWorld, spec: str) -> tuple[str, str]:
     """Status and reason of a cell, after which nothing else has changed."""
     traces, mine = Traces(), np.isnan
     try:
@@ -280,7 +280,7 @@ CASES = [pytest.param(each, id=f"{kind}-{name}") for kind, cases in KINDS.items(
 
 
 @pytest.mark.parametrize("hostile", CASES)
-def test_a_hostile_detector_costs_its_own_cell(world: World, tmp_path: Path, hostile: Hostile) -> None:
+def test_a_hostile_detector_costs_its_own_cell(world: SmallWorld, tmp_path: Path, hostile: Hostile) -> None:
     status, reason = judged(world, written(tmp_path, hostile))
     if hostile.reason is not None:
         assert status == "failed" and hostile.reason in reason
@@ -289,11 +289,11 @@ def test_a_hostile_detector_costs_its_own_cell(world: World, tmp_path: Path, hos
 
 
 @pytest.mark.parametrize("route", [pytest.param(each, id=name) for name, each in ROUTES.items()])
-def test_no_route_leads_to_the_neighbour(world: World, tmp_path: Path, route: Hostile) -> None:
+def test_no_route_leads_to_the_neighbour(world: SmallWorld, tmp_path: Path, route: Hostile) -> None:
     judged(world, written(tmp_path, route))
 
 
-def test_nothing_that_they_started_is_left(world: World, tmp_path: Path, wait_until: Any) -> None:
+def test_nothing_that_they_started_is_left(world: SmallWorld, tmp_path: Path, wait_until: Any) -> None:
     for fit in (
         "[subprocess.Popen(['sleep', '602'], start_new_session=True) for _ in range(5)]",
         "os.fork() or os.fork()",

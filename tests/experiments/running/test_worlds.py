@@ -6,14 +6,14 @@ import pytest
 
 from scopedrift.detectors import loading
 from scopedrift.experiments.evaluation.evaluate import evaluate
-from scopedrift.experiments.evaluation.windows import World
+from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.experiments.running import worlds
 from scopedrift.experiments.running.worlds import make_world
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.engine import simulate
 
-Adapted = tuple[World, dict[str, int]]
+Adapted = tuple[LabelledWorld, dict[str, int]]
 SEED = 2
 SCENARIO = """
 name: adaptive

@@ -15,7 +15,7 @@ from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.expansion.rows import DENIED, NORMAL, OUTAGE, Holder, StageRow
 from scopedrift.simulator.log.events import COLUMNS, HOUR, MINUTE, MISSING, SECOND
 from scopedrift.simulator.workloads.family import build_family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 
 START = 1_767_571_200_000_000
 AT_ONCE = "{cloud_audit: {delay: 0s}}"
@@ -24,7 +24,7 @@ AT_ONCE = "{cloud_audit: {delay: 0s}}"
 @pytest.fixture(scope="module")
 def world(scenario_of):
     scenario = scenario_of(workloads="{serverless: {functions: 3}}", incidents="[]", changes="[]", telemetry=AT_ONCE)
-    world = World(scenario, 3)
+    world = SimulatedWorld(scenario, 3)
     build_family(world, "serverless", scenario.workloads["serverless"])
     world.activities.add(
         "test/walk", ActivitySpec(sequence=["metadata.identity", "secrets.get", "storage.read", "job.create"])

@@ -13,7 +13,7 @@ from scopedrift.simulator.expansion.rows import DENIED, Holder, StageRow
 from scopedrift.simulator.runtime.decisions import DecisionPoint
 from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.declarations import declared
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 
 SCENARIO = """
 name: decided
@@ -27,7 +27,7 @@ workloads: {training: {pipelines: 1}}
 @pytest.fixture(scope="module")
 def world():
     scenario = load_text(SCENARIO)
-    world = World(scenario, 1)
+    world = SimulatedWorld(scenario, 1)
     build_family(world, "training", scenario.workloads["training"])
     return world
 

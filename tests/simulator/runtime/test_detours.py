@@ -12,7 +12,7 @@ from scopedrift.scenarios import loader
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.entitlements import allows
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
 
 WORLD = {
@@ -86,7 +86,7 @@ def test_without_novelty_all_work_is_inside_the_declared_scope():
 
 
 def test_what_permissions_do_not_allow_is_refused_and_the_rest_succeeds(world):
-    rebuilt = World(world.scenario, 5)
+    rebuilt = SimulatedWorld(world.scenario, 5)
     for name, given in world.scenario.workloads.items():
         build_family(rebuilt, name, given)
     refused, granted = 0, 0

@@ -14,7 +14,7 @@ from scopedrift.simulator.expansion.recorder import Recorder
 from scopedrift.simulator.runtime.growth import start_growth
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.workloads.family import build_family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 
 WORLD = {
     "name": "growth",
@@ -53,7 +53,7 @@ def test_new_parts_of_datasets_come_and_are_read():
 
 def test_old_parts_go_and_the_users_of_a_dataset_follow_it():
     scenario = loader.load_text(json.dumps({**WORLD, "novelty": 1.0}))
-    world = World(scenario, 2)
+    world = SimulatedWorld(scenario, 2)
     for name, given in scenario.workloads.items():
         build_family(world, name, given)
     platform = Platform(world, Recorder(world, Delivery(scenario, 2, world.operations)))

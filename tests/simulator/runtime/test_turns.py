@@ -13,7 +13,7 @@ from scopedrift.scenarios import catalogue, loader
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.runtime.turns import Turns
 from scopedrift.simulator.workloads.family import build_family
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 
 WORLD = {
     "name": "turns",
@@ -91,7 +91,7 @@ def test_whether_a_task_takes_a_turn_depends_on_its_number_alone():
     scenario = loader.load_text(json.dumps(WORLD))
     found = []
     for _ in range(2):
-        world = World(scenario, 7)
+        world = SimulatedWorld(scenario, 7)
         build = list(build_family(world, "training", scenario.workloads["training"]))
         assert build
         workload = next(iter(world.workloads.values()))

@@ -115,6 +115,12 @@ def test_parameters_that_file_and_module_do_not_share_are_named(guide):
         simulate(scenario, 1)
 
 
+def test_a_module_that_names_no_model_of_its_parameters_is_refused(guide):
+    scenario = loader.load_text(guide("parameters: MirrorParameters)", "parameters)"))
+    with pytest.raises(ScenarioError, match="workload family mirrors: `build` must name the model of its parameters"):
+        simulate(scenario, 1)
+
+
 def test_the_guide_names_every_rhythm():
     text = GUIDE.read_text(encoding="utf-8")
     assert not [name for name in catalogue.platform().rhythm if f"| `{name}` |" not in text]

@@ -14,18 +14,18 @@ from scopedrift.simulator.workloads import orphans
 from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.credentials import STANDING
 from scopedrift.simulator.world.declarations import declared
-from scopedrift.simulator.world.organisation import World
+from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.sizes import sizes
 
 FAMILIES = "{training: {pipelines: 2}, inference: {services: 5}, serverless: {functions: 9}, runners: {}, agents: {}}"
 EVERYTHING = "{" + ", ".join(f"{name}: {{}}" for name in catalogue.families()) + "}"
 
 
-def build(seed: int, *, workloads: str = FAMILIES, **sections: str) -> World:
+def build(seed: int, *, workloads: str = FAMILIES, **sections: str) -> SimulatedWorld:
     """The world of a small scenario, as it is before anything runs."""
     sections = {"horizon": "3d", "windows": "{baseline: 1d, calibration: 1d}", "workloads": workloads, **sections}
     scenario = load_text("name: built\n" + "".join(f"{name}: {value}\n" for name, value in sections.items()))
-    world = World(scenario, seed)
+    world = SimulatedWorld(scenario, seed)
     for family, parameters in sizes(scenario).items():
         build_family(world, family, parameters)
     list(orphans.build(world))
@@ -71,7 +71,7 @@ def test_identities_are_spiffe_ids_of_one_trust_domain(seed: int, sharing: float
     assert {name.split("/")[2] for name in world.identities} == {domain or world.domain}
 
 
-def shared_workloads(world: World) -> set[str]:
+def shared_workloads(world: SimulatedWorld) -> set[str]:
     return {w.name for w in world.workloads.values() if w.identity.shared}
 
 
