@@ -9,11 +9,13 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, progress, remark, say
+from scopedrift.experiments.cli.own_logs import LogPath
 from scopedrift.simulator.records.formats import FORMATS, format_named, names_of
+from scopedrift.simulator.records.reading.stores import shown_place
 
 
 def export(
-    log: Annotated[Path, typer.Argument(help="Simulated log, or real records to convert.")],
+    log: LogPath,
     format: Annotated[str, typer.Option(help=f"Output format: {', '.join(names_of(written=True))}.")],
     out: Annotated[Path, typer.Option(help="Output folder for the records.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
@@ -23,12 +25,12 @@ def export(
     A format carries only its own log streams; the command says what it leaves out.
     """
     carried = format_named(format).streams
-    with progress(f"reading {log}") as show:
+    with progress(f"reading {shown_place(log)}") as show:
         events = sd.read_log(log, progress=show)
     with progress(f"writing {format}") as show:
         result = sd.export(events, format, out, progress=show)
     if as_json:
-        facts: dict[str, object] = {"log": str(log), "digest": events.log.digest, "format": format}
+        facts: dict[str, object] = {"log": shown_place(log), "digest": events.log.digest, "format": format}
         facts["streams"] = list(carried)
         left = {"left_out": dict(result.left), "without_counterpart": dict(result.foreign)}
         facts |= {"records": result.records, "files": len(result.files), **left, "path": str(out)}

@@ -52,7 +52,7 @@ def inject(
     changes = [kind for kind in change or [] for _ in range(count)]
     if not wanted and not changes:
         raise UsageError("nothing to inject: give --attack, --drift or --change (see `scopedrift list attacks`)")
-    again = (path / STORY).is_file()
+    again = (Path(path) / STORY).is_file()
     if again and pseudonymise:
         raise UsageError(
             f"{path} already holds incidents under the original names: use --pseudonymise with the first `inject`"

@@ -12,11 +12,18 @@ import scopedrift as sd
 from scopedrift.experiments.cli.output import progress, remark
 from scopedrift.experiments.errors import UsageError
 from scopedrift.simulator.records.formats import names_of
+from scopedrift.simulator.records.reading.stores import shown_place
 
 if TYPE_CHECKING:
     from scopedrift.logs import Log
 
-LogPath = Annotated[Path, typer.Argument(help="Log file or folder (JSON, JSON lines, gzip), or a saved log.")]
+LogPath = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH",
+        help="Log file or folder (JSON, JSON lines, gzip), an address (s3://, gs://, az://, https://) or a saved log.",
+    ),
+]
 Format = Annotated[str | None, typer.Option(help=f"Record format: {', '.join(names_of())}. Default: detected.")]
 MappingFile = Annotated[Path | None, typer.Option(help="Mapping file (YAML) for other JSON or CSV.")]
 Pseudonymise = Annotated[bool, typer.Option("--pseudonymise", help="Replace names with keyed hashes.")]
@@ -24,7 +31,7 @@ Key = Annotated[str | None, typer.Option(help="Key for --pseudonymise. Default: 
 
 
 def open_log(
-    path: Path, format: str | None, mapping: Path | None, pseudonymise: bool = False, key: str | None = None
+    path: str, format: str | None, mapping: Path | None, pseudonymise: bool = False, key: str | None = None
 ) -> Log:
     """Read the log at a path and pseudonymise it if asked; print the import summary and any new key to stderr.
 
@@ -32,7 +39,7 @@ def open_log(
     """
     if key is not None and not (pseudonymise and key):
         raise UsageError("--key needs --pseudonymise and a value that is not empty")
-    with progress(f"reading {path}") as show:
+    with progress(f"reading {shown_place(path)}") as show:
         log = sd.read_log(path, format=format, mapping=mapping, progress=show)
     if not pseudonymise:
         for line in log.report.summary() if log.report else []:

@@ -12,9 +12,10 @@ import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.options import PipelineOption, piped
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, records, remark, say
-from scopedrift.experiments.cli.own_logs import Format, Key, MappingFile, Pseudonymise, open_log
+from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.cli.results import end, print_rules
 from scopedrift.experiments.folders import run_folder
+from scopedrift.simulator.records.reading.stores import shown_place
 
 if TYPE_CHECKING:
     from scopedrift.alerts import LogAlerts
@@ -25,7 +26,7 @@ SAMPLES: Final = 5
 
 
 def score(
-    path: Annotated[Path, typer.Argument(help="Log file or folder (JSON, JSON lines, gzip), or a simulated log.")],
+    path: LogPath,
     detector: Annotated[
         list[str] | None, typer.Option(help="As for `run`. Repeatable. Default: all that need only the log.")
     ] = None,
@@ -45,11 +46,11 @@ def score(
     from scopedrift.reports.text import slug
 
     log = open_log(path, format, mapping, pseudonymise, key)
-    with progress(f"scoring {path}") as show:
+    with progress(f"scoring {shown_place(path)}") as show:
         how = isolation(in_process, require_isolation)
         found = sd.score(log, piped(detector, pipeline), fit=fit, top=top, isolation=how, progress=show)
     report = found.save(out or run_folder(f"score-{slug(log.name)}", datetime.now(UTC)))
-    facts = {"path": log.name if log.anonymous else str(path), **found.facts}
+    facts = {"path": log.name if log.anonymous else shown_place(path), **found.facts}
     if as_json:
         read = {"import": log.report.asdict()} if log.report else {}
         tables = {"alerts": records(found.alerts), **({"rules": records(found.rules)} if len(found.rules) else {})}

@@ -13,6 +13,7 @@ from scopedrift.experiments.cli.output import print_json, print_paragraph, print
 from scopedrift.experiments.cli.own_logs import Format, MappingFile, open_log
 from scopedrift.experiments.cli.results import end, tracked, untracked
 from scopedrift.experiments.folders import RUNS
+from scopedrift.simulator.records.reading.stores import shown_place
 
 if TYPE_CHECKING:
     from scopedrift.tuning import Tuning
@@ -51,8 +52,8 @@ def tune(
     how = isolation(in_process, require_isolation)
     if is_log(scenario):
         saved = saved_world(scenario)
-        world = saved or open_log(Path(scenario), format, mapping).split(learn, calibrate)
-        place = out or RUNS / f"tune-{slug(detector)}-{slug(Path(scenario).absolute().name)}"
+        world = saved or open_log(scenario, format, mapping).split(learn, calibrate)
+        place = out or RUNS / f"tune-{slug(detector)}-{slug(Path(shown_place(scenario)).absolute().name)}"
         with progress(f"tuning {detector}") as show:
             found = sd.tune(detector, world, place, alert_budget=budget, trials=trials, isolation=how, progress=show)
         _print(found, found.save(place), "the held-out part", as_json=as_json)

@@ -18,6 +18,7 @@ from scopedrift.logs import Log, log_of
 from scopedrift.reports.alert_report import by_identity
 from scopedrift.reports.notebook import fragment
 from scopedrift.reports.text import fact_texts
+from scopedrift.simulator.records.reading.stores import shown_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +141,7 @@ def score(
     named = [detectors] if isinstance(detectors, str | Detector) else detectors or log_only_detectors()
     wanted = [asked_with(each, isolation) if isinstance(each, str) else labelled(each, isolation)[1] for each in named]
     found = scoring.score(opened.log, wanted, fit=fit, top=top, records=opened.imported, progress=progress)
-    facts = {"path": str(log) if isinstance(log, str | Path) else opened.name, **found.facts}
+    facts = {"path": shown_place(log) if isinstance(log, str | Path) else opened.name, **found.facts}
     if opened.imported:
         facts["unreadable_records"] = sum(opened.imported.report.skipped.values())
     if opened.report:

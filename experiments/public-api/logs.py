@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
@@ -18,6 +19,7 @@ from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.own_logs.pseudonyms import pseudonymised
 from scopedrift.simulator.own_logs.world import RealWorld
 from scopedrift.simulator.records.formats import format_named
+from scopedrift.simulator.records.reading.stores import is_address, shown_place
 from scopedrift.simulator.records.writing.exporter import Exported, export_log
 from scopedrift.worlds import World
 
@@ -107,7 +109,7 @@ def read_log(
     that cannot be read, by reason. Nothing leaves the machine.
 
     Args:
-        path: A file or folder.
+        path: A file or folder, or an address of `s3://`, `gs://`, `az://` or `https://`, whose files are fetched.
         format: Record format, such as `cloudtrail` or `kubernetes`. Default: detected for each record.
         mapping: A mapping file (YAML) that describes other JSON or CSV.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
@@ -124,10 +126,10 @@ def read_log(
         >>> len(log) == len(out), log.events["stream"].unique().tolist()
         (True, ['runtime', 'issuance', 'cloud_audit', 'kubernetes_audit'])
     """
-    place = Path(path)
     given = Path(mapping) if mapping is not None else None
-    log, imported = logs.read_log(place, format=format, mapping=given, progress=progress)
-    return Log(place.absolute().name, log, imported)
+    log, imported = logs.read_log(path, format=format, mapping=given, progress=progress)
+    name = urlsplit(str(path)).path.rstrip("/") if is_address(path) else str(Path(path).absolute())
+    return Log(PurePath(name).name or urlsplit(str(path)).netloc, log, imported)
 
 
 def log_of(source: Log | World | str | Path, progress: Progress = silent) -> Log:
@@ -167,7 +169,7 @@ def export(log: Log | World | str | Path, format: str, out: str | Path, *, progr
     with new_folder(Path(out), EXPORT) as folder:
         result = export_log(events, format, folder, lambda done: progress(done, f"writing {format}"))
         facts = {
-            "log": str(log) if isinstance(log, str | Path) else log.name,
+            "log": shown_place(log) if isinstance(log, str | Path) else log.name,
             "digest": events.digest,
             "format": format,
             "streams": list(streams),

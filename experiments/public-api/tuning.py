@@ -22,6 +22,7 @@ from scopedrift.reports.files import write_text
 from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.own_logs.world import RealWorld
+from scopedrift.simulator.records.reading.stores import is_address
 from scopedrift.worlds import ScenarioLike, World, at_budget, saved_world, scenario_of
 
 if TYPE_CHECKING:
@@ -240,9 +241,9 @@ def _log_or_scenario(on: ScenarioLike | Log | World) -> Scenario | World:
 
 
 def is_log(name: str | Path) -> bool:
-    """Whether that is the path of a log: any existing path except a scenario file."""
+    """Whether that is the place of a log: an address, or any existing path except a scenario file."""
     path = Path(name)
-    return path.is_dir() or (path.is_file() and path.suffix not in (".yaml", ".yml"))
+    return is_address(name) or path.is_dir() or (path.is_file() and path.suffix not in (".yaml", ".yml"))
 
 
 def _words_of_scenario(found: Tuned) -> list[str]:

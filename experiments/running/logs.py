@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 
 def read_log(
-    path: Path, *, format: str | None = None, mapping: Path | None = None, progress: Progress = silent
+    path: str | Path, *, format: str | None = None, mapping: Path | None = None, progress: Progress = silent
 ) -> tuple[EventLog, Imported | None]:
-    """The log at a path and, for audit records, the import with the way back to each record.
+    """The log at a path or address and, for audit records, the import with the way back to each record.
 
     `format` and `mapping` say what the records are, as for `import_log`; by default they are recognised.
     Raises `LogError` or `LogFormatError` if there is no event, `OSError` if the path cannot be read.
     """
-    if (path / MANIFEST).is_file() and format is None and mapping is None:
-        log, imported = EventLog.load(path), None
+    from scopedrift.simulator.records.reading.stores import is_address, shown_place
+
+    if not is_address(path) and (Path(path) / MANIFEST).is_file() and format is None and mapping is None:
+        log, imported = EventLog.load(Path(path)), None
     else:
         from scopedrift.simulator.records.reading.importer import import_log
 
@@ -33,5 +35,5 @@ def read_log(
         imported = import_log(path, format=format, mapping=mapping, progress=share)
         log = imported.log
     if not len(log):
-        raise LogError(f"{path}: no events in it")
+        raise LogError(f"{shown_place(path)}: no events in it")
     return log, imported

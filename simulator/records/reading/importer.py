@@ -32,6 +32,7 @@ from scopedrift.simulator.records.reading.reader import BROKEN, Layout, Reader, 
 from scopedrift.simulator.records.reading.report import ImportReport
 from scopedrift.simulator.records.reading.row_builder import CHUNK, RowBuilder
 from scopedrift.simulator.records.reading.sources import SUFFIXES, Source, find_files
+from scopedrift.simulator.records.reading.stores import Stored, arriving, shown_place
 from scopedrift.simulator.records.reading.wrappers import unwrap
 
 Progress = Callable[[int, int], None]
@@ -103,7 +104,7 @@ class Imported:
 
 
 def import_log(
-    path: Path | Sequence[Path],
+    path: str | Path | Sequence[str | Path],
     *,
     format: str | None = None,
     mapping: Path | None = None,
@@ -111,12 +112,13 @@ def import_log(
 ) -> Imported:
     """Read every record of the files and folders at `path` (folders with all they hold) into one log.
 
-    `format` is one of `FORMATS`; without it each record is taken for what it looks like.  `mapping` is a file
-    that describes any other JSON or CSV (`mapping`).  Raises `LogError` where nothing could be read: a missing
-    path, a folder without logs, files without a single record, a mapping that makes no sense.
+    A text may be an address (`stores`), such as `s3://bucket/AWSLogs/`.  `format` is one of `FORMATS`; without it each
+    record is taken for what it looks like.  `mapping` is a file that describes any other JSON or CSV (`mapping`).
+    Raises `LogError` where nothing could be read: a missing path, a folder without logs, files without a single record,
+    a mapping that makes no sense.
     """
-    paths = [path] if isinstance(path, Path) else [Path(part) for part in path]
-    shown = ", ".join(str(part) for part in paths)
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    shown = ", ".join(map(shown_place, paths))
     mappers, layout = _formats(format, mapping)
     files, ignored, closed = find_files(paths)
     if not files:
@@ -124,9 +126,12 @@ def import_log(
     report, table, origins = ImportReport(ignored=ignored, unreadable=closed), RowBuilder(), Origins()
     reader = Reader([mapper(table) for mapper in mappers], layout)
     advance = _advance(progress, sum(map(_size, files)))
-    for file in files:
+    for found, file, problem in arriving(files):
+        if file is None:
+            report.unreadable.append((found, problem))
+            continue
         if mapping is None and _is_table(file):
-            report.unreadable.append((file, "CSV: say with --mapping what its columns are"))
+            report.unreadable.append((found, "CSV: say with --mapping what its columns are"))
             continue
         origins.open(file)
         _read(Source(file, advance), layout, reader, table, origins, report)
@@ -150,8 +155,10 @@ def _is_table(file: Path) -> bool:
     return head not in (b"{", b"[", b"")
 
 
-def _size(file: Path) -> int:
+def _size(file: Path | Stored) -> int:
     """Size in bytes; 0 for a missing file, which the report names when it is read."""
+    if isinstance(file, Stored):
+        return file.size
     try:
         return file.stat().st_size
     except OSError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from scopedrift.simulator.records.json_paths import Record
+from scopedrift.simulator.records.reading.stores import Stored
 
 LONGEST: Final = 120
 """Characters of a name in a summary, at most."""
@@ -60,7 +61,7 @@ class ImportReport:
     """Fields that were there and said nothing that could be used of who acted, on what or how it ended, by name."""
     unlisted: list[str] = field(default_factory=list)
     """Operations that no table of access lists: what they are was judged by their words."""
-    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    unreadable: list[tuple[Path | Stored, str]] = field(default_factory=list)
     """Files and folders that could not be read, or not to their end: what was read before counts."""
     samples: list[Sample] = field(default_factory=list)
     """The first skipped records (at most `SAMPLES` for each reason)."""

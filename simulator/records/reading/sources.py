@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from scopedrift.simulator.records.errors import LogError
+from scopedrift.simulator.records.reading import stores
+from scopedrift.simulator.records.reading.stores import Stored
 
 PIECE: Final = 1 << 18
 """Bytes in memory at a time: as much as is used again without asking for new pages, which costs more than reading."""
@@ -28,22 +30,31 @@ RATIO: Final = 500
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
-def find_files(paths: Sequence[Path]) -> tuple[list[Path], int, list[tuple[Path, str]]]:
-    """The log files that `paths` name, in order of name within a folder, and how many others the folders hold.
+def find_files(
+    places: Sequence[str | Path],
+) -> tuple[list[Path | Stored], int, list[tuple[Path | Stored, str]]]:
+    """The log files that paths and addresses name, in order of name, and how many others the folders hold.
 
-    A file given directly may have any name.  Raises `LogError` for a path that does not exist.
+    A file given directly may have any name.  Raises `LogError` for a place that does not exist.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, Path | Stored] = {}
     ignored = 0
-    unreadable: list[tuple[Path, str]] = []
-    for path in paths:
+    unreadable: list[tuple[Path | Stored, str]] = []
+    for place in places:
+        if stores.is_address(place):
+            files = stores.find(str(place))
+            named = [file for file in files if _is_log(file.name) or len(files) == 1]
+            found |= {str(file): file for file in named}
+            ignored += len(files) - len(named)
+            continue
+        path = Path(place)
         try:
             mode = path.stat().st_mode
         except OSError as error:
             raise LogError(f"{path}: {error.strerror or error}") from None
         if stat.S_ISDIR(mode):
             for file in _walk(path, unreadable):
-                if file.name.lower().endswith(SUFFIXES):
+                if _is_log(file.name):
                     found.setdefault(os.path.realpath(file), file)
                 else:
                     ignored += 1
@@ -54,7 +65,11 @@ def find_files(paths: Sequence[Path]) -> tuple[list[Path], int, list[tuple[Path,
     return list(found.values()), ignored, unreadable
 
 
-def _walk(folder: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
+def _is_log(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _walk(folder: Path, unreadable: list[tuple[Path | Stored, str]]) -> Iterator[Path]:
     """Files below `folder`, in order of name; a folder that links lead to twice is entered once."""
     entered: set[tuple[int, int]] = set()
 
