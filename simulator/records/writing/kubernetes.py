@@ -1,36 +1,48 @@
 """Events of the stream `kubernetes_audit` as `audit.k8s.io/v1` records.
 
-Who: an identity is a service account, its workload and task the pod (and its UID) that the token is bound to.  The
-request's body is there where the log has the image (audit level Request), with the image in its pod template, which is
-privileged where the access is administration.  A watch that was granted is told when it starts.  Names of pods and jobs
-come from the log's resource.
+Who: an identity is a service account, its workload and task the pod (and its UID) that the token is bound to.  Accounts
+that serve the whole cluster are of `kube-system`.  Those that do nothing but renew leases are nodes: they have a
+certificate, no pod, and a lease of their own.  The request's body is there where the log has the image (audit level
+Request), with the image in its pod template, which is privileged where the access is administration.  A watch that was
+granted is told when it starts.  Names of pods and jobs come from the log's resource.
 
 Kept by an import: time, operation, access (of a privileged pod: with its body), outcome, source (exactly); identity,
 credential, workload, on_behalf_of, image (one to one, the image exactly); project (one to one; not of requests on the
 whole cluster); task (one to one).
 Renamed or narrowed: resource (`namespace/kind/name`: the same object under two kinds is two).
 Lost: arrived (an import takes the end of the request), task_kind, bytes, the kind of a credential (a service account
-has tokens); a static key has no credential id.
+has tokens, a node certificates); a static key has no credential id; of a node also workload, task, and the resource and
+project of leases.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from scopedrift.simulator.log.events import DAY, Event
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_microseconds, iso_seconds
-from scopedrift.simulator.records.writing.naming import ExportNames, service_account, telling
+from scopedrift.simulator.records.writing.naming import REGIONS, ExportNames, remember, service_account, telling
 
 KINDS: Final = {"jobs": "Job", "cronjobs": "CronJob", "deployments": "Deployment", "daemonsets": "DaemonSet"}
 CLUSTER: Final = frozenset({"clusterroles", "clusterrolebindings", "nodes", "namespaces"})
 UNNAMED: Final = frozenset({"list", "watch", "deletecollection"})
 DENIED: Final = 403
+_EXTRA: Final = "authentication.kubernetes.io/"
 FAILED: Final = {"get": 404, "delete": 404, "create": 409, "update": 409, "patch": 409}
 """How a request fails, by its verb; a list or a watch cannot miss or collide."""
 UNAVAILABLE: Final = (500, 503, 504)
 _LATENCY_US: Final = 40_000
+NODE: Final = re.compile(r"lease-controller-\d+")
+"""The accounts that are nodes."""
+CONTROLLER: Final = re.compile(r"(?:scheduler|metrics-scraper|registry-cleaner)-\d+")
+"""The accounts that are controllers of the cluster."""
+ACCOUNTS: Final = "system:serviceaccount:"
+NODES: Final = "system:node:"
+SYSTEM: Final = "kube-system"
+KUBELET: Final = "kubelet/v1.29.3 (linux/amd64) kubernetes/6813625"
 AGENTS: Final = (
     "kubernetes-client/python/29.0.0 (linux) python/3.11.8",
     "argo-workflows/v3.5.5 argo-controller",
@@ -45,6 +57,7 @@ class KubernetesWriter:
 
     def __init__(self, names: ExportNames) -> None:
         self._names = names
+        self._usernames: dict[str, str] = {}
 
     def file(self, event: Event) -> str:
         """Where the record is written: one file a day."""
@@ -67,7 +80,7 @@ class KubernetesWriter:
             "verb": verb,
             "user": self._user(event),
             "sourceIPs": [event.source] if event.source else None,
-            "userAgent": AGENTS[names.number("agent", event.workload or event.identity) % len(AGENTS)],
+            "userAgent": self._agent(event),
             "objectRef": on,
             "responseStatus": None if code is None else _status(code, verb, what, on),
             "requestObject": body,
@@ -83,36 +96,66 @@ class KubernetesWriter:
         return {key: value for key, value in record.items() if value is not None}
 
     def _username(self, identity: str) -> str:
-        """`system:serviceaccount:NAMESPACE:NAME`, or the identity's own text where it is no workload's."""
+        known = self._usernames.get(identity)
+        return known or remember(self._usernames, identity, self._name_of(identity))
+
+    def _name_of(self, identity: str) -> str:
+        """`system:serviceaccount:NAMESPACE:NAME`, a node's name, or the text of an identity that is no workload's."""
         namespace, name = service_account(identity)
         if namespace is None:
             return identity
+        if NODE.fullmatch(name):
+            return f"{NODES}{self._names.named('node', identity, self._host(identity))}"
+        if CONTROLLER.fullmatch(name):
+            return f"{ACCOUNTS}{SYSTEM}:{self._names.label(f'account in {SYSTEM}', identity, name)}"
         account = self._names.label(f"account in {namespace}", name)
-        return f"system:serviceaccount:{self._names.label('namespace', namespace)}:{account}"
+        return f"{ACCOUNTS}{self._names.label('namespace', namespace)}:{account}"
+
+    def _host(self, identity: str) -> str:
+        """A node's name, after its address in the network of nodes."""
+        return f"ip-10-{'-'.join(map(str, self._names.digest('node', identity)[:3]))}.{REGIONS[0]}.compute.internal"
 
     def _user(self, event: Event) -> Record:
         names, identity = self._names, event.identity
         if identity is None:
             return {}
         username = self._username(identity)
-        namespace = username.split(":")[2] if username.startswith("system:serviceaccount:") else None
+        if username.startswith(NODES):
+            return self._node(event, username)
+        namespace = username.split(":")[2] if username.startswith(ACCOUNTS) else None
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"] if namespace else []
         extra: dict[str, list[str]] = {}
         if event.credential and event.credential_kind != "static-key":
-            extra["authentication.kubernetes.io/credential-id"] = [f"JTI={names.uuid('credential', event.credential)}"]
+            extra[_EXTRA + "credential-id"] = [f"JTI={names.uuid('credential', event.credential)}"]
         if event.workload:
             base = names.label("workload", event.workload, limit=40)
             mark = names.digest("pod", event.workload, event.task).hex()
-            extra["authentication.kubernetes.io/pod-name"] = [f"{base}-{mark[:10]}-{mark[10:15]}"]
+            extra[_EXTRA + "pod-name"] = [f"{base}-{mark[:10]}-{mark[10:15]}"]
         if event.task:
-            extra["authentication.kubernetes.io/pod-uid"] = [names.uuid("task", event.task)]
+            extra[_EXTRA + "pod-uid"] = [names.uuid("task", event.task)]
         user = {"username": username, "uid": names.uuid("user", identity), "groups": [*groups, "system:authenticated"]}
         return {**user, "extra": extra} if extra else user
+
+    def _node(self, event: Event, username: str) -> Record:
+        user: dict[str, Json] = {"username": username, "groups": ["system:nodes", "system:authenticated"]}
+        if event.credential and event.credential_kind != "static-key":
+            mark = 2 * self._names.digest("certificate", event.credential).hex()
+            user["extra"] = {_EXTRA + "credential-id": [f"X509SHA256={mark}"]}
+        return user
+
+    def _agent(self, event: Event) -> str:
+        """The software that a workload calls with."""
+        _, name = service_account(event.identity or "")
+        if NODE.fullmatch(name):
+            return KUBELET
+        return AGENTS[self._names.number("agent", event.workload or event.identity) % len(AGENTS)]
 
     def _reason(self, event: Event, on: dict[str, str] | None) -> str:
         """Which binding allowed the request, as the authoriser writes it."""
         username = self._username(event.identity or "")
-        if not username.startswith("system:serviceaccount:"):
+        if username.startswith(NODES):
+            return ""  # so the authoriser of nodes
+        if not username.startswith(ACCOUNTS):
             return f'RBAC: allowed by ClusterRoleBinding "{username}" of ClusterRole "edit" to User "{username}"'
         namespace, name = username.split(":")[2:4]
         where = (on or {}).get("namespace")
@@ -129,6 +172,8 @@ class KubernetesWriter:
             on["namespace"] = self._names.label("namespace", event.project)
         if event.resource and verb not in UNNAMED:
             on["name"] = self._names.label("object", event.resource, telling(event.resource))
+        if kind == "leases" and (user := self._username(event.identity or "")).startswith(NODES):
+            on |= {"namespace": "kube-node-lease"} | ({"name": user.removeprefix(NODES)} if "name" in on else {})
         on["apiGroup"] = group
         on["apiVersion"] = "v1"
         on["subresource"] = part or None

@@ -188,6 +188,31 @@ def test_kubernetes_at_both_audit_levels(record):
     assert denied["annotations"]["authorization.k8s.io/decision"] == "forbid"
 
 
+def test_a_node_has_a_certificate_no_pod_and_a_lease_of_its_own(record):
+    lease = {**JOB, "image": None, "operation": "update leases", "access": "write"}
+    found = record("kubernetes", **lease, identity="spiffe://acme.example/ns/vision/sa/lease-controller-007")
+    user = found["user"]
+    assert re.fullmatch(r"system:node:ip-10(-\d{1,3}){3}\.eu-west-1\.compute\.internal", user["username"])
+    assert user["groups"] == ["system:nodes", "system:authenticated"] and "uid" not in user
+    ((extra, (certificate,)),) = user["extra"].items()
+    assert extra.endswith("/credential-id") and re.fullmatch("X509SHA256=[0-9a-f]{64}", certificate)
+    assert found["objectRef"]["namespace"] == "kube-node-lease"
+    assert f"system:node:{found['objectRef']['name']}" == user["username"]
+    assert found["userAgent"].startswith("kubelet/")
+    other = record("kubernetes", **lease, identity="spiffe://acme.example/ns/speech/sa/lease-controller-007")
+    assert other["user"]["username"] != user["username"]
+
+
+def test_a_controller_is_an_account_of_the_system(record):
+    job = {**JOB, "identity": "spiffe://acme.example/ns/vision/sa/scheduler-001"}
+    found = record("kubernetes", **job)
+    assert found["user"]["username"] == "system:serviceaccount:kube-system:scheduler-001"
+    assert "system:serviceaccounts:kube-system" in found["user"]["groups"]
+    assert 'of ClusterRole "scheduler-001"' in found["annotations"]["authorization.k8s.io/reason"]
+    other = record("kubernetes", **{**job, "identity": "spiffe://acme.example/ns/speech/sa/scheduler-001"})
+    assert other["user"]["username"] == "system:serviceaccount:kube-system:scheduler-001"
+
+
 def test_a_cluster_fails_requests_as_a_cluster_does(log_of):
     verbs = {"get": {404}, "list": set(), "watch": set(), "create": {409}, "delete": {404}, "patch": {409}}
     rows = [
