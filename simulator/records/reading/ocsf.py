@@ -28,6 +28,9 @@ _PRODUCT: Final = ("metadata.product.name", "metadata.product.feature.name", "me
 _OUTCOMES: Final = {SUCCESS: "success", "success": "success", FAILURE: "error", "failure": "error"}
 _WHY: Final = ("api.response.error", "status_code", "api.response.code", "status_detail", "api.response.message")
 
+_DELEGATORS: Final = ("delegation.delegator.uid", "delegation.user.uid", "unmapped.delegation.user.uid")
+"""For whom it was done: OCSF has a field for it from 1.9 on."""
+
 
 def read(record: Record) -> Fields | None:
     """The fields of one event; None if its class is no number."""
@@ -49,7 +52,7 @@ def read(record: Record) -> Fields | None:
         **_common(record),
         "stream": STREAMS.get(kind, "cloud_audit"),
         "identity": actor.identity,
-        "on_behalf_of": first_text(record, ("delegation.delegator.uid", "delegation.user.uid")) or actor.person,
+        "on_behalf_of": first_text(record, _DELEGATORS) or actor.person,
         "service": short or ("network" if network else None),
         "operation": operation,
         "access": access,
@@ -141,7 +144,7 @@ def _of_cluster(record: Record) -> Fields:
     fields: dict[str, Json] = {
         "stream": "kubernetes_audit",
         "identity": resolve({"cluster_user": user, "cluster": cluster, **arn_facts(user)}).identity,
-        "on_behalf_of": first_text(record, ("delegation.delegator.uid", "delegation.user.uid")),
+        "on_behalf_of": first_text(record, _DELEGATORS),
         "service": "kubernetes",
         "operation": f"{verb} {what}".strip() or None,
         "access": "admin" if access in ("create", "write") and kubernetes.privileged(request) else access,

@@ -62,6 +62,7 @@ class OcsfWriter:
                 "product": {"name": _product(event), "vendor_name": "scopedrift"},
                 "uid": names.uuid("event", number),
                 "logged_time": event.arrived // 1_000,
+                "profiles": [*(["cloud"] if event.project else []), *(["container"] if event.image else [])],
             },
             "category_uid": _CATEGORIES[kind],
             "class_uid": kind,
@@ -74,11 +75,16 @@ class OcsfWriter:
             "cloud": {"provider": "AWS", "account": _account(event.project)} if event.project else None,
             "actor": self._actor(event),
             "src_endpoint": _endpoint(event.source),
-            "container": {"image": {"name": event.image}} if event.image else None,
-            "delegation": {"user": {"uid": event.on_behalf_of}} if event.on_behalf_of else None,
+            "container": self._container(event) if event.image else None,
+            "unmapped": {"delegation": {"user": {"uid": event.on_behalf_of}}} if event.on_behalf_of else None,
         }
         record |= {API: self._api, AUTHENTICATION: self._authentication, NETWORK: self._network}[kind](event)
         return {key: value for key, value in record.items() if value is not None}
+
+    def _container(self, event: Event) -> Record:
+        names = self._names
+        image = {"name": event.image, "uid": names.digest("image", event.image).hex()[:12]}
+        return {"uid": 2 * names.digest("container", event.workload, event.task, event.resource).hex(), "image": image}
 
     def _activity(self, event: Event) -> int:
         return ACTIVITY_IDS.get(event.access or "", OTHER)

@@ -8,7 +8,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from py_ocsf_models.objects.cloud import Cloud
+from py_ocsf_models.objects.image import Image
 from py_ocsf_models.objects.metadata import Metadata
+from py_ocsf_models.objects.resource_details import ResourceDetails
 
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Operations
@@ -77,8 +79,24 @@ def test_the_schema_of_cloudtrail_holds_for_real_records(file):
         assert not problems
 
 
+def test_calls_in_ocsf_hold_to_its_class_api_activity(written):
+    schema = validator("ocsf")
+    calls = [record for record in written("ocsf") if record["class_uid"] == 6003]
+    problems = {f"{e.json_path}: {e.message[:200]}" for record in calls for e in schema.iter_errors(record)}
+    assert calls and not problems, "\n".join(sorted(problems)[:10])
+    wrong = [record for record in calls if record["type_uid"] != 600300 + record["activity_id"]]
+    assert not wrong, "the type is the class and the activity"
+    used = {"cloud", "container"}
+    assert all(set(record["metadata"]["profiles"]) == used & record.keys() for record in calls)
+
+
 def test_objects_of_ocsf_are_those_of_its_published_models(written):
     for record in written("ocsf"):
         Metadata.model_validate(record["metadata"])
         if "cloud" in record:
             Cloud.model_validate(record["cloud"])
+        if "container" in record:
+            Image.model_validate(record["container"]["image"])
+        if record["class_uid"] == 6003:  # its API must tell the version of a service, which the schema need not
+            for resource in record.get("resources", []):
+                ResourceDetails.model_validate(resource)
