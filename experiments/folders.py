@@ -1,8 +1,10 @@
-"""Result folders: written completely or not at all, without losing a user's files.
+"""Results as folders and files: written completely or not at all, without losing a user's files.
 
 A result is written into a hidden folder beside its place, which then takes the place in one atomic exchange
 (`renameat2` on Linux; two renames elsewhere).  A marker lists every file of the result.  Only a folder with such a
 marker is ours to replace; files that it does not list are the user's, and move into the new result.
+
+Single files (`write_file`), and files beside others (`new_files`), are made in such a folder, too, and renamed.
 
 A process holds a lock on its hidden folder.  What a killed process left behind has none: the next call for the same
 place removes it, or puts an earlier result back.
@@ -11,12 +13,13 @@ place removes it, or puts an earlier result back.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -57,23 +60,107 @@ def new_folder(place: Path, kind: str) -> Iterator[Path]:
         yield place
         return
     ours(place, kind)
+    with _hidden(place) as fresh:
+        _usual_permissions(fresh)
+        yield fresh
+        _refuse_foreign(place, kind)
+        _mark(fresh, kind, _files(fresh))
+        (fresh / UNFINISHED).unlink()
+        _put(fresh, place)
+
+
+@contextmanager
+def new_files(place: Path, kind: str) -> Iterator[Path]:
+    """A folder for files that take their places in `place`, each whole, when the block ends well.
+
+    Unlike `new_folder`, what else is in `place` stays as it is: a search that can resume, or files of the user.
+    Raises `UsageError` instead of overwriting a file that scopedrift did not write.
+    """
+    place = place.absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    _recover(place / kind)
+    with _hidden(place / kind) as fresh:
+        yield fresh
+        made = _files(fresh)
+        refuse_foreign_files(place, made)
+        _mark(fresh, kind, sorted({*made, *_listed(place)}))
+        for name in (MARKER, *made):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(fresh / name, place / name)
+
+
+def write_file(path: Path, text: str, *, new: bool = False, private: bool = False) -> Path:
+    """Write a file completely or not at all; what is no file, such as a pipe or a terminal, is written to.
+
+    `new` raises `FileExistsError` if anything is there; a `private` file only its owner can read.  Errors name the
+    path, not the hidden folder.
+    """
+    place = path.absolute() if new else Path(os.path.realpath(path))
+    try:
+        if not new and place.exists() and not (place.is_file() or place.is_dir()):
+            place.write_text(text, encoding="utf-8", errors="backslashreplace")
+            return path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _recover(place)
+        with _hidden(place) as fresh:
+            file = fresh / place.name
+            file.touch(0o600 if private else 0o666)
+            file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+            if place.is_file() and not new:
+                shutil.copymode(place, file)
+            if not new:
+                os.replace(file, place)
+            elif not _linked(file, place):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return path
+
+
+def refuse_foreign_files(place: Path, names: Iterable[str]) -> None:
+    """`UsageError` if a file of that name is in a folder, and scopedrift did not write it."""
+    listed = _listed(place)
+    for path in (place / name for name in names if name not in listed):
+        if path.exists() or path.is_symlink():
+            raise UsageError(f"{path} is a file that scopedrift did not write: choose another folder")
+
+
+@contextmanager
+def _hidden(place: Path) -> Iterator[Path]:
+    """A locked folder beside a place; it vanishes when the block ends, unless it no longer is unfinished."""
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
     try:
         with locked(fresh):
-            _usual_permissions(fresh)
             (fresh / UNFINISHED).touch()
             yield fresh
-            _refuse_foreign(place, kind)
-            files = sorted(path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if not path.is_dir())
-            facts = {"format": FORMAT, "kind": kind, "files": [name for name in files if name != UNFINISHED]}
-            (fresh / MARKER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-            (fresh / UNFINISHED).unlink()
-            _put(fresh, place)
-    except BaseException:
+    finally:
         if fresh.is_dir() and _unfinished(fresh):
             shutil.rmtree(fresh, ignore_errors=True)
-        raise
+
+
+def _files(fresh: Path) -> list[str]:
+    """What was written into a hidden folder."""
+    files = (path.relative_to(fresh).as_posix() for path in fresh.rglob("*") if not path.is_dir())
+    return sorted(name for name in files if name != UNFINISHED)
+
+
+def _mark(fresh: Path, kind: str, files: list[str]) -> None:
+    facts = {"format": FORMAT, "kind": kind, "files": files}
+    (fresh / MARKER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def _linked(file: Path, place: Path) -> bool:
+    """Give a file a second name, the place; false if anything is there."""
+    try:
+        os.link(file, place)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if os.path.lexists(place):
+            return False
+        os.rename(file, place)
+    return True
 
 
 def _unfinished(folder: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,11 +31,9 @@ LATEX |= {c: f"\\{c}" for c in "&%$#_{}"} | {"<": r"\textless{}", ">": r"\textgr
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file atomically."""
+    """Write a file of a result, whose folder appears as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
-    os.replace(part, path)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
     return path
 
 

@@ -10,7 +10,6 @@ Seeds have 52 bits: nobody simulates so many worlds to find one by its history.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,6 +42,16 @@ class Seal:
             problem = f"{path}: a secret of {len(secret)} characters; expected at least {LEAST} (see `seal new`)"
             raise ScenarioError(Problem(problem))
         return cls(secret)
+
+    @classmethod
+    def new(cls) -> Self:
+        """A seal that nobody has seen."""
+        return cls(secrets.token_hex(LEAST).encode())
+
+    @property
+    def text(self) -> str:
+        """What a file holds that `read` reads."""
+        return self.secret.decode() + "\n"
 
     @property
     def hash(self) -> str:
@@ -83,17 +92,3 @@ class SealedWorlds:
     def facts(self) -> dict[str, object]:
         """What results say of their worlds."""
         return {"seeds": list(self.numbers), "worlds": described(self.numbers, "sealed"), "seal": self.seal.hash}
-
-
-def new_seal(path: Path) -> Seal:
-    """Write a new secret into a file that only its owner can read.
-
-    Raises `ScenarioError` if there is a file already.
-    """
-    try:
-        place = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise ScenarioError(Problem(f"{path} already exists; a secret is never overwritten")) from None
-    with os.fdopen(place, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32) + "\n")
-    return Seal.read(path)

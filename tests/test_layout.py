@@ -94,6 +94,37 @@ def test_only_tracking_and_ui_know_mlflow():
     assert {Path(user).parent.as_posix() for user in users} == {"experiments/tracking"}
 
 
+WRITES = re.compile(
+    r"""\.write_(text|bytes)\(|open\([^)\n]*["'][wxa]b?["']|\.to_parquet\(|\.touch\("""
+    r"""|write_table\(|ParquetWriter\(|np\.save|O_CREAT|copyfile\(|print_pdf\b|savefig\(\S*[/"']"""
+)
+WRITERS = {
+    "simulator/log/storage.py", "simulator/log/truth_file.py", "simulator/records/writing/exporter.py",
+    "reports/files.py", "reports/drawing.py",
+    "experiments/public-api/alerts.py", "experiments/public-api/logs.py", "experiments/public-api/reproducing.py",
+    "experiments/public-api/results.py", "experiments/public-api/tuning.py", "experiments/cli/realism.py",
+}  # fmt: skip
+"""Modules that write into a folder which they were given, or made with `new_folder` or `new_files`."""
+ELSEWHERE = {
+    "experiments/folders.py",  # hidden folders themselves
+    "experiments/tracking/database.py",  # a copy in a temporary folder
+    "experiments/cli/gate.py",  # the step summary of a workflow, to which every step adds
+    "detectors/conformance/watch.py",  # a truth that nobody should read, in a temporary folder
+    "detectors/isolation/keeper.py",  # /proc
+}
+
+
+def test_whatever_is_written_appears_whole():
+    """Nothing writes in place where a user looks: `write_file`, `new_files` and `new_folder` rename what is whole."""
+    found = {
+        file.relative_to(ROOT).as_posix()
+        for top in TOP
+        for file in (ROOT / top).rglob("*.py")
+        if WRITES.search(file.read_text())
+    }
+    assert found == WRITERS | ELSEWHERE
+
+
 HOSTS = re.compile(
     r"--(extra-)?index-url|--find-links|--trusted-host|file:///|artifactory|nexus\.|pypi\.org/simple|@ (file|http)"
 )

@@ -12,7 +12,7 @@ import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, remark, say
 from scopedrift.experiments.errors import UsageError
-from scopedrift.experiments.folders import RUNS
+from scopedrift.experiments.folders import RUNS, write_file
 
 if TYPE_CHECKING:
     from scopedrift.experiments.running.verdicts import Gate
@@ -42,7 +42,6 @@ def gate(
     """
     from scopedrift.experiments.running import gate_output
     from scopedrift.experiments.running.verdicts import Gate
-    from scopedrift.reports.files import write_text
     from scopedrift.scenarios.suite import load_suite
 
     how, plan = isolation(in_process, require_isolation), load_suite(suite)
@@ -50,14 +49,14 @@ def gate(
     if not update and not baseline.is_file():
         raise UsageError(f"{baseline}: no such baseline; --update writes one")
     if junit is not None:  # what an earlier gate left there must not look like the verdict of this one
-        write_text(junit, gate_output.junit(Gate((), "the gate did not finish"), name))
+        write_file(junit, gate_output.junit(Gate((), "the gate did not finish"), name))
     renew: bool | Literal["underpowered"] = "underpowered" if update and allow_underpowered else update
     with progress(f"gating {name}") as show:
         found = sd.gate(
             plan, baseline, detectors=detector, update=renew, out=place, jobs=jobs, isolation=how, progress=show
         )
     if junit is not None:
-        write_text(junit, found.junit)
+        write_file(junit, found.junit)
     if update:
         _print_ability(found.gate, baseline, plan.suite.gate.effect)
         return

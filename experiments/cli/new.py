@@ -10,6 +10,7 @@ import typer
 
 from scopedrift.experiments.cli.output import say
 from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import write_file
 
 new_app = typer.Typer(help="Create your own detector from a template.", no_args_is_help=True)
 
@@ -34,8 +35,7 @@ def new_detector(
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.strip()).lower()
     path = folder / f"{words}.py"
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        write_file(path, text, new=True)
     except FileExistsError:
         raise UsageError(f"{path} already exists; choose another name or --folder") from None
     shown = path if path.is_absolute() else f"./{path}"

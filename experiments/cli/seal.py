@@ -10,6 +10,7 @@ import typer
 
 from scopedrift.experiments.cli.output import print_json, print_table, remark, say
 from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import write_file
 
 seal_app = typer.Typer(help="Worlds that nobody can develop a detector on.", no_args_is_help=True)
 
@@ -17,9 +18,14 @@ seal_app = typer.Typer(help="Worlds that nobody can develop a detector on.", no_
 @seal_app.command("new")
 def new(file: Annotated[Path, typer.Argument(help="File for the secret.")]) -> None:
     """Write a new secret, and print the hash that results will show."""
-    from scopedrift.scenarios.seal import new_seal
+    from scopedrift.scenarios.seal import Seal
 
-    say(f"wrote {file}: keep it secret until you reveal it\nhash: {new_seal(file).hash}")
+    seal = Seal.new()
+    try:
+        write_file(file, seal.text, new=True, private=True)
+    except FileExistsError:
+        raise UsageError(f"{file} already exists; a secret is never overwritten") from None
+    say(f"wrote {file}: keep it secret until you reveal it\nhash: {seal.hash}")
 
 
 @seal_app.command("reveal")

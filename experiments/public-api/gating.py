@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from scopedrift.detectors.isolation.placement import Isolation
+from scopedrift.experiments.folders import write_file
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running import gate as gating
 from scopedrift.experiments.running import gate_output
 from scopedrift.experiments.running.baseline import read_baseline
 from scopedrift.experiments.running.verdicts import Gate, Word
 from scopedrift.judging import placed
-from scopedrift.reports.files import write_text
 from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.documents import read_text
 from scopedrift.scenarios.suite import Plan, load_suite
@@ -119,5 +119,5 @@ def gate(
             return GateResult(plan.suite.name, gating.gate(plan, before, Path(folder), jobs=jobs, progress=progress))
         unproven = update == "underpowered"
         new, able = gating.new_baseline(plan, Path(folder), allow_underpowered=unproven, jobs=jobs, progress=progress)
-    write_text(place, new.text())
+    write_file(place, new.text())
     return GateResult(plan.suite.name, able)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scopedrift.experiments.folders import write_file
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.logs import Log, log_of
-from scopedrift.reports.files import write_text
 from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.documents import Plain, write
 from scopedrift.scenarios.schema import Scenario
@@ -38,7 +38,7 @@ class LogProfile:
 
     def save(self, file: str | Path, *, names: bool = False) -> Path:
         """Write the profile to a YAML file; with `names`, the names of identities too. Returns its path."""
-        return write_text(Path(file), self.found.text(names=names))
+        return write_file(Path(file), self.found.text(names=names))
 
     def twin(self, name: str, *, progress: Progress = silent) -> Twin:
         """Make a scenario that simulates a platform like this one.
@@ -95,7 +95,7 @@ class Twin:
         head = [f"# {row.name}: {row.original} in the log, {row.twin} here ({row.verdict})" for row in self.rows]
         if names:
             head += [f"# {each.family} stands for {each.name!r}" for each in self.profile.found.identities]
-        return write_text(Path(file), "\n".join([*head, write(self.plain)]))
+        return write_file(Path(file), "\n".join([*head, write(self.plain)]))
 
     def _repr_html_(self) -> str:
         return fragment([self.words], {"": self.table})

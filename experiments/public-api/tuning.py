@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.isolation.placement import Isolation, asked_with
 from scopedrift.experiments.errors import UsageError
-from scopedrift.experiments.folders import RUNS
+from scopedrift.experiments.folders import MARKER, RUNS, new_files, refuse_foreign_files
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running import tune as tuning
 from scopedrift.experiments.running.tune import Tuned
 from scopedrift.experiments.running.tune_log import TunedLog, tune_log
 from scopedrift.logs import Log, read_log
-from scopedrift.reports.files import write_text
 from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.simulator.own_logs.world import RealWorld
@@ -142,15 +141,19 @@ class Tuning:
 
         Returns:
             The path of `detector.yaml`.
+
+        Raises:
+            UsageError: The folder holds a file of that name which scopedrift did not write.
         """
         from scopedrift.reports.drawing import picture
         from scopedrift.reports.figures import tuning
 
-        deploy = write_text(Path(folder) / DEPLOY, self.yaml)
-        if isinstance(self.found, Tuned):
-            values = [trial.value for trial in self.found.trials]
-            picture("tuning", lambda: tuning.draw(values, self.detector), Path(folder))
-        return deploy
+        with new_files(Path(folder), "tuning") as place:
+            (place / DEPLOY).write_text(self.yaml, encoding="utf-8")
+            if isinstance(self.found, Tuned):
+                values = [trial.value for trial in self.found.trials]
+                picture("tuning", lambda: tuning.draw(values, self.detector), place)
+        return Path(folder) / DEPLOY
 
     def track(self, to: str | Path | Invocation = RUNS) -> None:
         """Record the search in MLflow: the parameters and the value of each trial.
@@ -169,7 +172,7 @@ class Tuning:
             run.log_params(self.parameters)
             run.log_steps({"tuning/f1_within_budget": [trial.value for trial in self.found.trials]})
             self.save(folder)
-            run.log_files(sorted(Path(folder).iterdir()))
+            run.log_files(sorted(path for path in Path(folder).iterdir() if path.name != MARKER))
 
     def __repr__(self) -> str:
         return "\n\n".join([*self.words, self.table.to_string(index=False)])
@@ -207,7 +210,8 @@ def tune(
     Raises:
         TuneError: The detector has nothing to search, or no trial gave a result.
         SpecError: A detector does not exist or its parameters are wrong.
-        UsageError: Optuna is missing (`pip install 'scopedrift[tune]'`), or the budget is invalid.
+        UsageError: Optuna is missing (`pip install 'scopedrift[tune]'`), the budget is invalid, or `out` holds a
+            `detector.yaml` that scopedrift did not write.
 
     Examples:
         >>> import scopedrift as sd
@@ -221,6 +225,7 @@ def tune(
         raise UsageError("tuning needs Optuna: pip install 'scopedrift[tune]'")
     with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as place:
         folder = Path(place)
+        refuse_foreign_files(folder, (DEPLOY,))
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(chosen, World):
             if not isinstance(chosen.source, RealWorld):

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from scopedrift.experiments import folders
 from scopedrift.experiments.errors import UsageError
-from scopedrift.experiments.folders import MARKER, new_folder
+from scopedrift.experiments.folders import MARKER, new_files, new_folder, write_file
 
 
 def write(place: Path, text: str = "result", kind: str = "run") -> None:
@@ -187,3 +188,79 @@ def test_results_can_be_read_by_whom_a_new_folder_could(tmp_path):
     write(tmp_path / "a")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
     assert os.access(tmp_path / "a", os.R_OK | os.X_OK)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch, new):
+    path = tmp_path / "made" / "x.txt"
+    for step in ("replace", "link"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, lambda *_: (_ for _ in ()).throw(MemoryError))
+            with pytest.raises(MemoryError) if (step == "link") == new else nullcontext():
+                write_file(path, "first", new=new)
+    assert path.read_text() == "first"
+    with pytest.raises(FileExistsError) if new else nullcontext():
+        write_file(path, "second", new=new)
+    assert path.read_text() == ("first" if new else "second")
+    assert [each.name for each in path.parent.iterdir()] == ["x.txt"]
+
+
+def test_a_file_system_without_links_takes_new_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError))
+    write_file(tmp_path / "x.txt", "first", new=True)
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "x.txt", "second", new=True)
+    assert (tmp_path / "x.txt").read_text() == "first"
+
+
+def test_a_file_that_is_replaced_keeps_its_links_and_permissions(tmp_path):
+    (tmp_path / "kept.yaml").write_text("old")
+    (tmp_path / "kept.yaml").chmod(0o640)
+    (tmp_path / "link.yaml").symlink_to("kept.yaml")
+    write_file(tmp_path / "link.yaml", "new")
+    assert (tmp_path / "link.yaml").is_symlink()
+    assert (tmp_path / "kept.yaml").read_text() == "new"
+    assert (tmp_path / "kept.yaml").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are those of POSIX")
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_file(tmp_path / "pipe", "said")
+    assert os.read(reader, 9) == b"said" and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
+
+
+def test_errors_name_the_file_that_was_asked_for(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as error:
+        write_file(tmp_path / "folder", "text")
+    assert error.value.filename == str(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_a_process_left_that_was_killed_while_it_wrote_a_file_is_removed(tmp_path):
+    script = (
+        "import os\nfrom pathlib import Path\nfrom scopedrift.experiments.folders import write_file\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
+        f"write_file(Path({str(tmp_path / 'x.txt')!r}), 'killed')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1 and not (tmp_path / "x.txt").exists()
+    write_file(tmp_path / "x.txt", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_files_beside_others_replace_what_is_ours_alone(tmp_path):
+    (tmp_path / "search.sqlite").write_text("kept")
+    for text in ("first", "second"):
+        with new_files(tmp_path, "tuning") as folder:
+            (folder / "detector.yaml").write_text(text)
+    (tmp_path / "tuning.svg").write_text("mine")
+    refused = pytest.raises(UsageError, match=r"tuning.svg is a file that scopedrift did not write")
+    with refused, new_files(tmp_path, "tuning") as folder:
+        (folder / "detector.yaml").write_text("third")
+        (folder / "tuning.svg").write_text("third")
+    assert (tmp_path / "detector.yaml").read_text() == "second"
+    assert files(tmp_path) == {"search.sqlite", "detector.yaml", "tuning.svg"}

@@ -6,10 +6,9 @@ import io
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from scopedrift.reports.columns import TABLES
-from scopedrift.reports.files import csv_text, latex, markdown, write_inputs, write_text
+from scopedrift.reports.files import csv_text, latex, markdown, write_inputs
 from scopedrift.reports.results import causes_frame, recall_frame, results_frame, slices_frame
 from scopedrift.reports.tables import normalise
 
@@ -75,15 +74,3 @@ def test_quotable_tables(tables: dict[str, pd.DataFrame]) -> None:
             shown = slices.loc[("inside the declared scope", label), "rate"]
             assert shown == f"{int(mine['detected'].sum())}/{len(mine)}"
     assert set(slices.index.get_level_values(0)) >= {"label", "family", "strength", "inside the entitlement"}
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_text(tmp_path / "a" / "x.txt", "old")
-
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_text(path, "new")
-    assert path.read_text() == "old"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import scopedrift as sd
 from scopedrift.scenarios.documents import ScenarioError
-from scopedrift.scenarios.seal import BITS, Seal, new_seal
+from scopedrift.scenarios.seal import BITS, Seal
 from scopedrift.scenarios.seeds import LAST, range_of
 from scopedrift.scenarios.suite import load_suite
 
@@ -19,23 +21,30 @@ SUITE = {"name": "mine", "scenarios": ["tiny"], "seeds": "1000-1001", "detectors
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    new_seal(tmp_path / "secret.txt")
-    return tmp_path / "secret.txt"
+    path = tmp_path / "secret.txt"
+    path.write_text(Seal.new().text)
+    return path
 
 
-def test_seeds_follow_from_the_secret_alone(secret: Path, tmp_path: Path) -> None:
+def test_seeds_follow_from_the_secret_alone(secret: Path) -> None:
     seal = Seal.read(secret)
     seeds = seal.seeds(range(100))
     assert seeds == Seal.read(secret).seeds(range(100)) and len(set(seeds)) == 100
     assert all(1 << BITS <= seed <= LAST and range_of(seed) == "free" for seed in seeds)
-    other = new_seal(tmp_path / "other.txt")
+    other = Seal.new()
     assert other.hash != seal.hash and not set(other.seeds(range(100))) & set(seeds)
 
 
-def test_a_secret_is_readable_to_its_owner_alone_and_never_overwritten(secret: Path, tmp_path: Path) -> None:
-    assert secret.stat().st_mode & 0o077 == 0
-    with pytest.raises(ScenarioError, match="never overwritten"):
-        new_seal(secret)
+def test_a_new_secret_is_readable_to_its_owner_alone_and_never_overwritten(
+    scopedrift: Callable[..., Any], tmp_path: Path
+) -> None:
+    done = scopedrift("seal", "new", "secret.txt")
+    path = tmp_path / "secret.txt"
+    assert done.code == 0 and Seal.read(path).hash in done.out
+    assert path.stat().st_mode & 0o077 == 0
+    before = path.read_bytes()
+    again = scopedrift("seal", "new", "secret.txt")
+    assert again.code == 2 and "never overwritten" in again.err and path.read_bytes() == before
     (tmp_path / "short.txt").write_text("hunter2\n")
     with pytest.raises(ScenarioError, match="at least 32"):
         Seal.read(tmp_path / "short.txt")
