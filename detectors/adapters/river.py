@@ -80,12 +80,13 @@ class River(WindowedDetector):
 def _model(name: str) -> tuple[type, bool]:
     """The class of that name, and whether it judges a target."""
     anomaly = library("river.anomaly", "River", "river")
-    base = library("river.base", "River", "river")
-    known = {
-        label: issubclass(item, base.SupervisedAnomalyDetector)
+    bases = {
+        label: {base.__name__ for base in item.__mro__}  # by name: their module is another one before River 0.26
         for label, item in vars(anomaly).items()
-        if inspect.isclass(item) and issubclass(item, (base.AnomalyDetector, base.SupervisedAnomalyDetector))
+        if inspect.isclass(item)
     }
+    kinds = {"AnomalyDetector", "SupervisedAnomalyDetector"}
+    known = {label: "SupervisedAnomalyDetector" in found for label, found in bases.items() if found & kinds}
     if name not in known:
         raise unknown(name, "anomaly model of River", known)
     return getattr(anomaly, name), known[name]
