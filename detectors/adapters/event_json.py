@@ -5,16 +5,49 @@ An event is an object with the columns of the log: texts, ids (16 hexadecimal di
 or the log lacks is null.
 
 An answer is a number (higher is more suspicious), null to abstain, or `{"score": 3.5, "reason": "a sentence"}`.
+Nothing about it is trusted: it may be long, nested without end, or a number beyond all floats.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from scopedrift.simulator.log.events import CODED, COLUMNS, OPAQUE, TIMES, Array, EventBatch
+
+MOST: Final = 4096
+"""Bytes of an answer, on average, beyond which it is called a flood (assumed)."""
+SHOWN: Final = 100
+"""Characters of an answer that a message quotes."""
+
+
+def most(events: int) -> int:
+    """Bytes that the answers to so many events may have together."""
+    return MOST * (events + 100)
+
+
+def decoded(text: str | bytes) -> object:
+    """The value of a JSON text.
+
+    Raises `ValueError`.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def shown(answer: object) -> str:
+    """The beginning of an answer, for a message."""
+    try:
+        text = repr(str(answer)[:SHOWN])
+    except (RecursionError, ValueError):  # nested deeply, or a number of thousands of digits
+        return f"a {type(answer).__name__}"
+    return text if len(text) <= 2 * SHOWN else f"{text[:SHOWN]}…"
 
 
 def encoded(batch: EventBatch) -> list[bytes]:
@@ -42,8 +75,11 @@ def judged(answers: Sequence[object], events: int) -> tuple[Array, dict[int, str
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(f"answered {str(answer)[:100]!r}: expected a number, null, or an object with a score")
-        scores[row] = value
+            raise ValueError(f"answered {shown(answer)}: expected a number, null, or an object with a score")
+        try:
+            scores[row] = value
+        except OverflowError:
+            raise ValueError(f"answered {shown(answer)}: expected a number that fits a float") from None
     return scores, reasons
 
 

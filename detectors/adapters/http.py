@@ -24,14 +24,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from scopedrift.detectors.adapters.event_json import encoded, judged
+from scopedrift.detectors.adapters.event_json import SHOWN, decoded, encoded, judged, most, shown
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.isolation.abstentions import Abstentions
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.simulator.log.events import Array, EventBatch
 
-_MOST: Final = 1 << 26
-"""Bytes of a response that are read before it is called a flood (assumed)."""
 _CHUNK: Final = 1 << 16
 
 
@@ -79,7 +77,7 @@ class Http(Detector):
         said = self._asked("score", batch)
         answers = said.get("scores") if isinstance(said, dict) else None
         if not isinstance(answers, list):
-            raise ValueError(f'{self.url} answered {str(said)[:100]!r}: expected {{"scores": [...]}}')
+            raise ValueError(f'{self.url} answered {shown(said)}: expected {{"scores": [...]}}')
         return judged(answers, len(batch))
 
     def _asked(self, phase: str, batch: EventBatch) -> object:
@@ -98,7 +96,7 @@ class Http(Detector):
                 sockets.append(connection.sock)  # the connection forgets it once the response says that it closes
                 connection.request("POST", target, body, {"Content-Type": "application/json"})
                 response = connection.getresponse()
-                answer.set_result((response, self._read(response, until)))
+                answer.set_result((response, self._read(response, until, most(len(batch)))))
             except BaseException as error:
                 answer.set_exception(error)
 
@@ -117,21 +115,23 @@ class Http(Detector):
         finally:
             connection.close()
         if response.status != 200:
-            raise RuntimeError(f"{self.url} answered {response.status} {response.reason}: expected 200")
+            raise RuntimeError(f"{self.url} answered {response.status} {response.reason[:100]}: expected 200")
         try:
-            return json.loads(content)
+            return decoded(content)
         except ValueError:
-            raise ValueError(f"{self.url} answered {content[:100]!r}: expected JSON") from None
+            raise ValueError(
+                f"{self.url} answered {shown(content[:SHOWN].decode(errors='backslashreplace'))}: expected JSON"
+            ) from None
 
-    def _read(self, response: HTTPResponse, until: float) -> bytes:
+    def _read(self, response: HTTPResponse, until: float, most: int) -> bytes:
         """The body; also of a service that sends it drop by drop, the time is limited."""
         content = bytearray()
         while chunk := response.read1(_CHUNK):
             content += chunk
             if time.monotonic() > until:
                 raise TimeoutError
-            if len(content) > _MOST:
-                raise RuntimeError(f"{self.url} answered with more than {_MOST >> 20} MiB: expected scores")
+            if len(content) > most:
+                raise RuntimeError(f"{self.url} answered with more than {most:,} bytes: expected scores")
         if response.length:  # what is left of its Content-Length
             raise RuntimeError(f"{self.url} ended its answer {response.length:,} bytes before its Content-Length")
         return bytes(content)

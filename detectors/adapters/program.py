@@ -13,7 +13,6 @@ after the history is lost.  It has failed after `restarts` restarts.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -23,7 +22,7 @@ from typing import Final
 
 import numpy as np
 
-from scopedrift.detectors.adapters.event_json import encoded, judged
+from scopedrift.detectors.adapters.event_json import decoded, encoded, judged, most, shown
 from scopedrift.detectors.base import Detector, Scores, param
 from scopedrift.detectors.isolation.abstentions import Abstentions
 from scopedrift.detectors.isolation.child import Child, ChildError
@@ -32,8 +31,6 @@ from scopedrift.simulator.log.events import EventBatch
 
 _BATCH: Final = 10_000
 """Events of the history that are sent at once."""
-_ANSWER: Final = 4096
-"""Bytes of an answer, on average, beyond which it is called a flood (assumed)."""
 _SILENCE: Final = 0.005
 """Seconds after the answers to a batch in which another line is noticed at once; later ones are before the next."""
 
@@ -106,7 +103,7 @@ class Program(Detector):
         self._expect_silence(0.0)
         try:
             answer = self._child.exchange(
-                [data], lambda said: said.count(b"\n") >= size, timeout=self.timeout, most=_ANSWER * (size + 100)
+                [data], lambda said: said.count(b"\n") >= size, timeout=self.timeout, most=most(size)
             )
         except TimeoutError as error:
             done = error.args[0].count(b"\n")
@@ -131,12 +128,12 @@ class Program(Detector):
 
     def _value(self, line: str) -> object:
         try:
-            return json.loads(line)
+            return decoded(line)
         except ValueError:
             if line.strip().lower() in ("nan", "-nan", "+nan"):  # as awk and C print it
                 return np.nan
             raise ValueError(
-                f"{self.command} answered {line[:100]!r}: expected a number, null, or an object with a score"
+                f"{self.command} answered {shown(line)}: expected a number, null, or an object with a score"
             ) from None
 
 

@@ -24,6 +24,8 @@ from typing import IO, Final
 
 _CHUNK: Final = 1 << 16
 _CHATTER: Final = 1 << 20
+_GLANCE: Final = 0.1
+"""Seconds after which it is looked at what a silent process writes to its errors."""
 _LIMITED: Final = """
 import os, resource, sys
 most = int(sys.argv[1]) << 20
@@ -100,14 +102,19 @@ class Child:
                 if seconds <= 0:
                     self.close()
                     raise TimeoutError(bytes(answer))
-                for key, _ in ready.select(seconds):
+                for key, _ in ready.select(min(seconds, _GLANCE)):
                     if key.fileobj is self._output:
                         self._read(answer, most)
                     elif not self._write(left):
                         ready.unregister(self._input)
-        if self._errors.seek(0, os.SEEK_END) > _CHATTER:
-            self._errors.truncate(0)  # it is open for appending: the process goes on at the new end
+                self._forget_chatter()
+        self._forget_chatter()
         return answer
+
+    def _forget_chatter(self) -> None:
+        """Cuts what it writes to its errors, lest a flood fill the disk; it goes on at the new end."""
+        if os.fstat(self._errors.fileno()).st_size > _CHATTER:
+            self._errors.truncate(0)
 
     def babbles(self, seconds: float) -> bool:
         """Whether it writes something within `seconds`, although nothing was asked."""

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
-from scopedrift.detectors.isolation.placement import asked_with, place
-from scopedrift.detectors.isolation.traces import Traces
-from scopedrift.detectors.spec import SpecError
-from scopedrift.experiments.evaluation.evaluate import evaluate_safely
-from scopedrift.experiments.evaluation.integrity import fingerprint
-from scopedrift.experiments.evaluation.tables import cell_tables
+from scopedrift.detectors.isolation.placement import asked_with
 from scopedrift.experiments.running.sweep import sweep
-from scopedrift.scenarios import load, override
 from scopedrift.scenarios.suite import load_suite
-from scopedrift.simulator.engine import simulate
 
 HEAD = """
 import array, asyncio, atexit, builtins, ctypes, decimal, fcntl, gc, glob, locale, mmap, os, random, re, resource
@@ -230,28 +223,7 @@ ROUTES = {
         "import pyarrow as pa; buffer = pa.py_buffer(batch['time']); ctypes.memset(buffer.address, 0, buffer.size)"
     ),
 }
-SMALL = {
-    "horizon": "36h", "windows": {"baseline": "12h", "calibration": "12h"}, "evaluation": {"alert_budget": "50/day"}
-}  # fmt: skip
-Tables = dict[str, pd.DataFrame]
-
-
-class SmallWorld:
-    """A world, and what `first-seen` finds in it."""
-
-    def __init__(self) -> None:
-        self.source = simulate(override(load("tiny"), SMALL), 0)
-        self.print = fingerprint(self.source)
-        self.found = self.first_seen()
-
-    def first_seen(self) -> Tables:
-        found = cell_tables(evaluate_safely(place("first-seen"), self.source), self.source)[0]
-        return {name: rows.drop(columns=[n for n in rows if "_seconds" in n]) for name, rows in found.items()}
-
-
-@pytest.fixture(scope="module")
-def world() -> SmallWorld:
-    return SmallWorld()
+Judge = Callable[[str], tuple[str, str]]
 
 
 def written(folder: Path, hostile: Hostile) -> str:
@@ -260,28 +232,12 @@ def written(folder: Path, hostile: Hostile) -> str:
     return f"isolated(detector={path}:Theirs, timeout=5, memory=2048, fit_timeout=60)"
 
 
-def judged(world: SmallWorld, spec: str) -> tuple[str, str]:
-    """Status and reason of a cell, after which nothing else has changed."""
-    traces, mine = Traces(), np.isnan
-    try:
-        found = evaluate_safely(place(spec), world.source, name="theirs")
-        status, reason = found.status, found.reason
-    except SpecError as error:
-        status, reason = "failed", str(error)
-    assert "cannot be imported: ImportError" not in reason and "SyntaxError" not in reason
-    assert fingerprint(world.source) == world.print
-    assert np.isnan is mine and traces.left(draws=False) == ""
-    for name, rows in world.first_seen().items():
-        pd.testing.assert_frame_equal(rows, world.found[name])
-    return status, reason
-
-
 CASES = [pytest.param(each, id=f"{kind}-{name}") for kind, cases in KINDS.items() for name, each in cases.items()]
 
 
 @pytest.mark.parametrize("hostile", CASES)
-def test_a_hostile_detector_costs_its_own_cell(world: SmallWorld, tmp_path: Path, hostile: Hostile) -> None:
-    status, reason = judged(world, written(tmp_path, hostile))
+def test_a_hostile_detector_costs_its_own_cell(judge: Judge, tmp_path: Path, hostile: Hostile) -> None:
+    status, reason = judge(written(tmp_path, hostile))
     if hostile.reason is not None:
         assert status == "failed" and hostile.reason in reason
     assert len(reason) < 700 and "\x1b" not in reason and "\n" not in reason
@@ -289,16 +245,16 @@ def test_a_hostile_detector_costs_its_own_cell(world: SmallWorld, tmp_path: Path
 
 
 @pytest.mark.parametrize("route", [pytest.param(each, id=name) for name, each in ROUTES.items()])
-def test_no_route_leads_to_the_neighbour(world: SmallWorld, tmp_path: Path, route: Hostile) -> None:
-    judged(world, written(tmp_path, route))
+def test_no_route_leads_to_the_neighbour(judge: Judge, tmp_path: Path, route: Hostile) -> None:
+    judge(written(tmp_path, route))
 
 
-def test_nothing_that_they_started_is_left(world: SmallWorld, tmp_path: Path, wait_until: Any) -> None:
+def test_nothing_that_they_started_is_left(judge: Judge, tmp_path: Path, wait_until: Any) -> None:
     for fit in (
         "[subprocess.Popen(['sleep', '602'], start_new_session=True) for _ in range(5)]",
         "os.fork() or os.fork()",
     ):
-        judged(world, written(tmp_path, Hostile(fit=fit)))
+        judge(written(tmp_path, Hostile(fit=fit)))
     ours = psutil.Process(os.getpid())
     left = lambda: [p for p in ours.children(recursive=True) if "602" in p.cmdline()]  # noqa: E731
     wait_until(lambda: not left(), "the end of what they started")

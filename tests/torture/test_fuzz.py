@@ -8,17 +8,23 @@ from __future__ import annotations
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+
+from scopedrift.detectors import Detector, Knowledge
 
 SECONDS = float(os.environ.get("FUZZ", "5"))
 UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
@@ -49,6 +55,11 @@ detection:
 level: high
 """
 LINES = b"time,user,action\n2024-03-01T00:00:00Z,ann,read\n2024-03-01T00:01:00Z,bob,write\n"
+
+BODY = b'{"scores": [0, 1.5, null, {"score": 2, "reason": "it is new"}, -1e9, 0, NaN, 7]}'
+SIZED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+ANSWERS = b'0\n1.5\nnull\n{"score": 2, "reason": "it is new"}\n-1e9\n0\nnan\n7\n'
 
 
 class Reader(NamedTuple):
@@ -99,6 +110,8 @@ def readers() -> dict[str, Reader]:
         "specifications": Reader(
             lambda path: parse(path.read_text(errors="replace")), [b"a.py:B(c=1, d='x', e=[f(g=2)])"], "", (SpecError,)
         ),
+        "answers of services": Reader(_service(), [SIZED, CHUNKED], "", (RuntimeError, ValueError)),
+        "answers of programs": Reader(_program, [ANSWERS], "", (RuntimeError, ValueError)),
         "saved logs": Reader(_saved, [_manifest()], ".json", (LogFormatError,)),
         "seeds": Reader(lambda path: parse_seeds(path.read_text(errors="replace")), [b"1,3-9,12"], "", (ValueError,)),
     }  # fmt: skip
@@ -107,6 +120,7 @@ def readers() -> dict[str, Reader]:
 NAMES = (
     "logs in lines", "logs in documents", "compressed logs", "tables of commas", "Parquet", "scenarios", "suites",
     "mappings", "targets", "traces", "baselines", "rules", "specifications", "saved logs", "seeds",
+    "answers of services", "answers of programs",
 )  # fmt: skip
 
 
@@ -114,6 +128,46 @@ def _rules(path: Path) -> None:
     from scopedrift.detectors.adapters.sigma.detector import Sigma
 
     Sigma(rules=str(path))
+
+
+def _service() -> Callable[[Path], object]:
+    """Scores eight events by a service that sends what is in the file, and hangs up."""
+    from scopedrift.detectors.adapters.http import Http
+
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def score(path: Path) -> None:
+        content = path.read_bytes()
+
+        def answer() -> None:
+            with listener.accept()[0] as connection, connection.makefile("rb") as asked, suppress(OSError):
+                headers = list(iter(asked.readline, b"\r\n"))
+                asked.read(next(int(line[15:]) for line in headers if line.startswith(b"Content-Length:")))
+                connection.sendall(content)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        try:
+            _scored(Http(url=f"http://127.0.0.1:{listener.getsockname()[1]}/", history=False))
+        finally:
+            answering.join()
+
+    return score
+
+
+def _program(path: Path) -> None:
+    from scopedrift.detectors.adapters.program import Program
+
+    _scored(Program(command=f"cat {path}", history=False, restarts=0))
+
+
+def _scored(detector: Detector) -> None:
+    from scopedrift.detectors.conformance.sample import sample_log
+
+    batch = sample_log(8).batch(0, 8)
+    detector.fit(batch.slice(0, 0), Knowledge())
+    scores = detector.score(batch)
+    assert isinstance(scores, np.ndarray) and scores.shape == (8,)
 
 
 def _manifest() -> bytes:

@@ -121,7 +121,7 @@ def test_a_service_keeps_the_contract(serve) -> None:
     ("body", "status", "message"),
     [
         (b"busy", 503, "answered 503 Service Unavailable: expected 200"),
-        (b"ok", 200, "answered b'ok': expected JSON"),
+        (b"ok", 200, "answered 'ok': expected JSON"),
         (b"[1]", 200, "answered '[1]': expected {\"scores\": [...]}"),
         (b'{"scores": [1, 2]}', 200, "2 answers for 600 events: expected one an event"),
         (json.dumps({"scores": ["high"] * 600}).encode(), 200, "answered 'high': expected a number, null"),

@@ -130,6 +130,29 @@ def test_the_seed_is_in_the_environment(script) -> None:
     assert set(scored(Program(command=python(script, code)))) == {4.0}
 
 
+def test_a_flood_on_its_errors_is_cut_while_it_is_silent(script) -> None:
+    code = (
+        "import os, sys, time\nos.write(2, b'x' * (1 << 24))\n"
+        "while os.fstat(2).st_size: time.sleep(0.01)\n"
+        "for line in sys.stdin: print(1, flush=True)\n"
+    )
+    assert set(scored(Program(command=python(script, code)))) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("1" + "0" * 400, "expected a number that fits a float"),
+        ("[" * 3000, "expected a number, null, or an object with a score"),
+        ("[" * 900 + "]" * 900, "expected a number, null, or an object with a score"),
+        ("\0" * 999, "…: expected a number, null"),
+    ],
+)
+def test_an_answer_that_breaks_parsers_is_told_in_a_sentence(script, answer, message) -> None:
+    said = failure(python(script, f"import sys\nfor line in sys.stdin: print({answer!r})\n"))
+    assert message in said and "Error" not in said and len(said) < 400
+
+
 def test_what_cannot_be_run_is_told_at_once(tmp_path, script) -> None:
     (tmp_path / "plain.sh").write_text(SHELL)
     for spec, message in {
