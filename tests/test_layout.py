@@ -111,7 +111,7 @@ ELSEWHERE = {
     "experiments/cli/gate.py",  # the step summary of a workflow, to which every step adds
     "detectors/conformance/watch.py",  # a truth that nobody should read, in a temporary folder
     "detectors/isolation/keeper.py",  # /proc
-    "simulator/records/reading/stores.py",  # a copy of a remote log in a temporary folder
+    "simulator/records/reading/stores.py",  # a cache of remote logs, whole once renamed
 }
 
 

@@ -105,8 +105,11 @@ def test_workers_that_are_given_up_are_replaced(
 ) -> None:
     import distributed
 
+    given_up = []
+
     async def give_up(keeper: object, code: int) -> None:
         """As Dask does now and then when a worker dies while it starts again."""
+        given_up.append(keeper)
 
     monkeypatch.setattr(cluster, "EACH_S", 0.2)
     with cluster.client(2, None) as connected:
@@ -115,7 +118,7 @@ def test_workers_that_are_given_up_are_replaced(
             patch.setattr(distributed.Nanny, "_on_worker_exit", give_up)
             for process in workers():
                 process.kill()
-            wait_until(lambda: not workers(), "the end of the workers")
+            wait_until(lambda: len(given_up) == 2, "the end of both workers")
         assert connected.submit(sum, (1, 2), pure=False).result(timeout=100) == 3
 
 
