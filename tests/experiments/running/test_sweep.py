@@ -331,6 +331,7 @@ def test_nobody_without_the_certificate_reaches_a_local_scheduler() -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_nothing_listens_beyond_this_machine(jobs: int) -> None:
     with client(jobs, None):
-        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-        listening = [c.laddr.ip for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        ours = {process.pid for process in (psutil.Process(), *psutil.Process().children(recursive=True))}
+        found = [each for each in psutil.net_connections("inet") if each.pid in ours]
+        listening = [each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN]
     assert listening and {ipaddress.ip_address(ip).is_loopback for ip in listening} == {True}
