@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import scopedrift as sd
 from scopedrift.scenarios.documents import parse
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,8 @@ detectors: [good.py]
 alert_budget: 30/day
 gate: {effect: 0.5}
 """
+CELLS = ".scopedrift-gate"
+"""Where the action keeps them, so that its step finds those of the other tests."""
 DETECTOR = """
 from scopedrift.detectors import Detector
 
@@ -51,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, scopedrift_in: Command) -> 
     (place / "tiny.yaml").write_text(SCENARIO)
     (place / "suite.yaml").write_text(SUITE)
     (place / "good.py").write_text(DETECTOR.format(blind="False"))
-    done = scopedrift_in(place, "gate", "suite.yaml", "--baseline", "b.yaml", "--out", "out", "--update")
+    done = scopedrift_in(place, "gate", "suite.yaml", "--baseline", "b.yaml", "--out", CELLS, "--update")
     assert done.code == 0, done.err
     return place
 
@@ -61,7 +64,7 @@ def gate(folder: Path, scopedrift_in: Command) -> Command:
     """`gate(more, ..., baseline=...)`: the command in that folder."""
 
     def judged(*more: str, suite: str = "suite.yaml", baseline: str = "b.yaml", **environment: str) -> Any:
-        return scopedrift_in(folder, "gate", suite, "--baseline", baseline, "--out", "out", *more, **environment)
+        return scopedrift_in(folder, "gate", suite, "--baseline", baseline, "--out", CELLS, *more, **environment)
 
     return judged
 
@@ -183,6 +186,7 @@ def test_the_actions_install_step_needs_nothing_but_its_checkout(tmp_path: Path)
 def test_the_fixture_fails_on_a_regression_and_passes_otherwise(
     folder: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gate = sd.gate
     (folder / "worse.py").write_text(DETECTOR.format(blind="True"))
     (folder / "test_gate.py").write_text(
         textwrap.dedent("""
@@ -194,6 +198,7 @@ def test_the_fixture_fails_on_a_regression_and_passes_otherwise(
         """)
     )
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(sd, "gate", lambda *given, **named: gate(*given, **{**named, "out": folder / CELLS}))
     done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "test_gate.py", "--rootdir", ".")
     done.assert_outcomes(passed=1, failed=1)
     done.stdout.fnmatch_lines("*gate tiny: regress*")

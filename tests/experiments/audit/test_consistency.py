@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scopedrift.experiments.audit import Subject, consistency
+from scopedrift.experiments.audit import Subject, consistency, observed
 from scopedrift.experiments.audit.observed import Observed
 from scopedrift.simulator.log.events import HOUR, MINUTE
 
 Edited = Callable[..., Subject]
+
+
+@pytest.fixture
+def edited(edited: Edited, monkeypatch: pytest.MonkeyPatch) -> Edited:
+    """Without the one-liners, which no row here asks."""
+    monkeypatch.setattr(observed, "RULES", {})
+    return edited
 
 
 def test_doubles_of_incidents_ride_as_they_should(clean: Subject) -> None:
