@@ -24,23 +24,16 @@ from base64 import b64encode
 from collections.abc import Hashable
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from scopedrift.simulator.log.events import HOUR, MINUTE, Event
+from scopedrift.simulator.log.events import HOUR, MINUTE, SECOND, Event
 from scopedrift.simulator.records.data_files import load_data
-from scopedrift.simulator.records.json_paths import Json, Record, text
+from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.timestamps import EPOCH, iso_seconds
-from scopedrift.simulator.records.writing.naming import (
-    MEMO,
-    ExportNames,
-    letters,
-    remember,
-    service_account,
-    telling,
-    uuid_of,
-)
+from scopedrift.simulator.records.writing.cloudtrail_principals import Principal, Principals, json_text
+from scopedrift.simulator.records.writing.naming import MEMO, ExportNames, letters, remember, telling, uuid_text
 from scopedrift.simulator.records.writing.template import fill
 
 _READ_AUTH: Final = ("Get", "AssumeRole", "BatchGet", "Decrypt")
@@ -48,11 +41,9 @@ _MAKES: Final = frozenset(
     {"CreateUser", "CreateAccessKey", "CreateRole", "AttachUserPolicy", "AttachRolePolicy", "CreateStack"}
 )
 """Operations whose request names something that the log does not."""
-_RETURNED: Final = "%b %d, %Y, %I:%M:%S %p"
-"""How CloudTrail writes the times that services return."""
+_FRESH: Final = {"user_id": "AIDA", "key_id": "AKIA", "new_role_id": "AROA"}
+"""How the ids of what a call makes begin."""
 _PRIVATE: Final = re.compile(r"10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.")
-_SESSIONS: Final = 8_192
-"""Maximum sessions with a cached begin; the cache is then emptied, which costs at most a wrong begin."""
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -84,12 +75,117 @@ class Shapes(msgspec.Struct, frozen=True):
     user_agents: list[str]
 
 
-def _federation(identity: str) -> tuple[str, str]:
-    """The provider and the subject that an identity has where its token is exchanged for a role."""
-    namespace, name = service_account(identity)
-    if namespace is None:
-        return "token.actions.githubusercontent.com", name
-    return f"oidc.{identity.removeprefix('spiffe://').partition('/')[0]}", f"system:serviceaccount:{namespace}:{name}"
+class EqualCalls(NamedTuple):
+    """What records of equal calls share, as JSON texts between those that differ."""
+
+    head: str
+    """From the service to the region."""
+    request: str
+    """The parameters of the request."""
+    returns: bool
+    """Whether one that succeeds returns something."""
+    tail: str
+    """From whether it reads to the recipient."""
+    endpoint: str
+    """The endpoint in the network of the caller, which a private address came through."""
+    end: str
+    """From the category on."""
+    values: _CallValues
+    """What its request and its response are filled in with."""
+
+
+def _inner(fields: Record) -> str:
+    return json_text(fields)[1:-1]
+
+
+@lru_cache(MEMO)
+def _private(source: str) -> bool:
+    return _PRIVATE.match(source) is not None
+
+
+class _CallValues(dict[str, str | None]):
+    """What a request is filled in with; what few requests need is made when it is asked for."""
+
+    def __init__(self, names: ExportNames, event: Event, role: tuple[str, str], session: str) -> None:
+        super().__init__(
+            resource=event.resource,
+            image=event.image,
+            session=session[:64],
+            own_role=f"arn:aws:iam::{role[0]}:role/{role[1]}",
+            account=names.account(event.project),
+            region=names.region(event.project),
+        )
+        self._names = names
+
+    def __missing__(self, field: str) -> str | None:
+        made = self[field] = self._made(field, self["resource"] or "", self["image"])
+        return made
+
+    def _made(self, field: str, resource: str, image: str | None) -> str | None:
+        names = self._names
+        bucket, _, key = resource.partition("s3://" if resource.startswith("s3://") else "arn:aws:s3:::")[2].partition(
+            "/"
+        )
+        match field:
+            case "name":
+                return names.named("resource", resource, telling(resource)) if resource else None
+            case "bucket":
+                return bucket or None
+            case "key":
+                return key or None
+            case "database" | "table":
+                return resource.partition(".")[0 if field == "database" else 2] or None
+            case "role_arn":
+                return resource if ":role/" in resource else None
+            case "tag":
+                return image.rpartition(":")[2] if image else None
+            case "ami":
+                return f"ami-0{names.digest('ami', image).hex()[:16]}" if image else None
+            case "instance":
+                return f"i-0{names.digest('instance', self['resource']).hex()[:16]}"
+            case "uuid":
+                return names.uuid("of", self["resource"])
+        raise KeyError(field)
+
+
+class _Returned(dict[str, str | None]):
+    """What a response is filled in with, made when it is asked for."""
+
+    def __init__(self, names: ExportNames, time: int, number: int, who: Principal, call: _CallValues) -> None:
+        super().__init__(subject=who.subject, provider=who.provider)
+        self._names, self._time, self._number, self._call = names, time, number, call
+
+    def __missing__(self, field: str) -> str | None:
+        names, number, call = self._names, self._number, self._call
+        role = call["role_arn"] or call["own_role"] or ""
+        match field:
+            case "issued":
+                return names.once("ASIA", "issued", number)
+            case "expires":
+                return _shown(self._time + HOUR)
+            case "now":
+                return _shown(self._time)
+            case "role_id":
+                return names.key_id("AROA", role)
+            case "session_arn":
+                return f"{role.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/{call['session']}"
+            case "reservation":
+                return f"r-0{names.digest('reservation', number).hex()[:16]}"
+            case "user_id" | "key_id" | "new_role_id":
+                return names.once(_FRESH[field], "fresh", number)
+        return call[field]
+
+
+def _shown(time: int) -> str:
+    """A time as CloudTrail writes those that services return."""
+    minute, half = _clock(time // MINUTE)
+    return f"{minute}:{time // SECOND % 60:02} {half}"
+
+
+@lru_cache(4_096)
+def _clock(minutes: int) -> tuple[str, str]:
+    moment = EPOCH + timedelta(minutes=minutes)
+    return moment.strftime("%b %d, %Y, %I:%M"), moment.strftime("%p")
 
 
 class CloudTrailWriter:
@@ -99,17 +195,15 @@ class CloudTrailWriter:
         self._names = names
         self._data: Shapes = load_data(__package__, "cloudtrail.yaml", Shapes)
         self._agent = lru_cache(MEMO)(self._agent_of)
-        self._of_network = lru_cache(MEMO)(self._network_endpoint)
         self._files: dict[tuple[str | None, int], str] = {}
-        self._known: dict[Hashable, dict[str, str | None]] = {}
-        self._requests: dict[Hashable, tuple[Json, list[Record] | None]] = {}
-        self._principals: dict[Hashable, tuple[Record, tuple[str, str], str]] = {}
+        self._calls: dict[Hashable, EqualCalls] = {}
+        self._principals = Principals(names)
         self._of_session = {
-            (service, name): "{session}" in str(shape)
+            (service, name)
             for service, shapes in self._data.operations.items()
             for name, shape in shapes.items()
+            if "{session}" in str(shape)
         }
-        self._began: dict[str, str] = {}
 
     def file(self, event: Event) -> str:
         """Where the record is delivered: one file an account and hour."""
@@ -124,191 +218,87 @@ class CloudTrailWriter:
 
     def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
-        data, random = self._data, self._names.block("event", number)
+        made: Record = msgspec.json.decode(self.text(event, number))
+        return made
+
+    def text(self, event: Event, number: int) -> bytes:
+        """The JSON text of the record of the event at position `number`: the texts of its parts, joined."""
+        random = self._names.block("event", number)
+        who = self._principals.of(event)
+        call = self._call(event, who, random)
+        digits, source, s3 = random.hex(), event.source, event.service == "s3"
+        request = letters(random[32:48]) if s3 else uuid_text(digits[64:96])
+        failed, returned, origin, endpoint, added = "", "null", "", "", ""
+        if event.outcome == "success" or event.outcome is None:
+            if call.returns:
+                returned = self._returned(event, number, call.values, request, who)
+        else:
+            failed = self._error(event, random, number, call.values, who)
+        agent = self._agent(event.workload or event.identity, s3)
+        if source is not None:
+            origin = f',"sourceIPAddress":{json_text(source)}'
+            if source.endswith(".amazonaws.com"):
+                agent = json_text(source)
+            elif _private(source):
+                endpoint = call.endpoint
+        if s3:
+            added = self._additional(event, number)
+        return (
+            f'{{"eventVersion":"1.09","userIdentity":{who.text},"eventTime":"{iso_seconds(event.time)}",{call.head}'
+            f'{origin},"userAgent":{agent}{failed},"requestParameters":{call.request},"responseElements":{returned}'
+            f'{added},"requestID":"{request}","eventID":"{uuid_text(digits[32:64])}",{call.tail}{endpoint}{call.end}'
+        ).encode()
+
+    def _call(self, event: Event, who: Principal, random: bytes) -> EqualCalls:
+        """What equal calls share, from a cache."""
         service, operation = event.service or "unknown", event.operation or "Unknown"
-        who, role, session = self._principal(event)
-        values = {**self._fixed(event, role), "session": session[:64]}
+        session = who.session if (service, operation) in self._of_session else None
+        key = (service, operation, event.resource, event.image, event.project, who.role, session, event.access)
+        if operation in _MAKES:
+            return self._made(event, who, random)
+        return self._calls.get(key) or remember(self._calls, key, self._made(event, who, random))
+
+    def _made(self, event: Event, who: Principal, random: bytes) -> EqualCalls:
+        data, service, operation = self._data, event.service or "unknown", event.operation or "Unknown"
+        values = _CallValues(self._names, event, who.role, who.session)
         if operation in _MAKES:
             values["fresh"] = f"svc-{random[:3].hex()}"
-        parameters, resources = self._request(event, service, operation, values)
+        shape = data.operations.get(service, {}).get(operation)
+        parameters = fill(shape, values) or None
+        resources = None if shape is None else self._resources(service, operation, values)
         management = operation not in data.data_events.get(service, ())
-        source = event.source
-        error, message = self._error(event, random, {"fresh": f"svc-{number}", **values}, who)
-        request = letters(random[32:48]) if service == "s3" else uuid_of(random[32:48])
-        agent = self._agent(event.workload or event.identity)
-        if source is not None and source.endswith(".amazonaws.com"):
-            agent = source
-        elif service == "s3":
-            agent = f"[{agent}]"
-        host = parameters.get("Host") if isinstance(parameters, dict) else None
         reads = event.access == "read" or (event.access == "auth" and operation.startswith(_READ_AUTH))
-        record: dict[str, Json] = {
-            "eventVersion": "1.09",
-            "userIdentity": who,
-            "eventTime": iso_seconds(event.time),
+        host = parameters.get("Host") if isinstance(parameters, dict) else None
+        head = {
             "eventSource": f"{service}.amazonaws.com",
             "eventName": data.names.get(service, {}).get(operation, operation),
             "awsRegion": values["region"],
         }
-        if source is not None:
-            record["sourceIPAddress"] = source
-        record["userAgent"] = agent
-        if error:
-            record |= {"errorCode": error, "errorMessage": message}
-        record["requestParameters"] = parameters or None
-        record["responseElements"] = None if error else self._returned(event, number, values, request, who)
-        if service == "s3":
-            record["additionalEventData"] = self._additional(event, number)
-        record |= {"requestID": request, "eventID": uuid_of(random[16:32]), "readOnly": reads}
-        if resources:
-            record["resources"] = resources
-        record |= {
+        tail: dict[str, Json] = {"readOnly": reads, **({"resources": resources} if resources else {})} | {
             "eventType": "AwsApiCall",
             "managementEvent": management,
             "recipientAccountId": values["account"],
         }
-        if source is not None and _PRIVATE.match(source):
-            record["vpcEndpointId"] = self._of_network(values["account"], service)
-        record["eventCategory"] = "Management" if management else "Data"
-        record["tlsDetails"] = {
-            "tlsVersion": "TLSv1.3",
-            "cipherSuite": "TLS_AES_128_GCM_SHA256",
-            "clientProvidedHostHeader": host or f"{service}.{values['region']}.amazonaws.com",
-        }
-        return record
-
-    def _request(
-        self, event: Event, service: str, operation: str, values: dict[str, str | None]
-    ) -> tuple[Json, list[Record] | None]:
-        """The parameters of a request, and what it lists as its resources; equal requests share them."""
-        shape = self._data.operations.get(service, {}).get(operation)
-        if shape is None:
-            return None, None
-        session = values["session"] if self._of_session[service, operation] else None
-        key = (service, operation, event.resource, event.image, event.project, values["own_role"], session)
-        made = None if operation in _MAKES else self._requests.get(key)
-        if made is None:
-            made = remember(self._requests, key, (fill(shape, values), self._resources(service, operation, values)))
-        return made
-
-    def _role(self, identity: str | None) -> tuple[str, str]:
-        """Account number and name of the role or user that an identity is."""
-        if identity is None:
-            return self._names.account(None), ""
-        namespace, name = service_account(identity)
-        base = f"{namespace}-{name}" if namespace else name.rpartition("/")[2]
-        return self._names.account(namespace or identity), self._names.named("role", identity, base)
-
-    def _session(self, event: Event) -> str:
-        """The session's name: the workload's, with the task as the number that a runtime appends."""
-        workload = self._names.named("workload", event.workload or "", event.workload or "session", limit=40)
-        return f"{workload}-{event.task}" if event.task else workload
-
-    def _principal(self, event: Event) -> tuple[Record, tuple[str, str], str]:
-        """Who acts, the account and the name of their role or user, and the name of the session."""
-        exchange = event.operation == "AssumeRoleWithWebIdentity"
-        held = (event.credential, event.credential_kind == "static-key", event.on_behalf_of)
-        key = (event.identity, event.workload, event.task, exchange, held, None if event.identity else event.source)
-        known = self._principals.get(key)
-        if known is None:
-            role, session = self._role(event.identity), self._session(event)
-            known = remember(self._principals, key, (self._identity(event, role, session), role, session))
-        return known
-
-    def _identity(self, event: Event, role: tuple[str, str], session: str) -> Record:
-        names, (account, name) = self._names, role
-        if event.identity is None:
-            return {"type": "AWSService", "invokedBy": event.source or "AWS Internal"}
-        if event.credential_kind == "static-key":
-            who = {
-                "type": "IAMUser",
-                "principalId": names.key_id("AIDA", name),
-                "arn": f"arn:aws:iam::{account}:user/{name}",
-                "accountId": account,
-                "userName": name,
-            }
-            return who | ({"accessKeyId": names.key_id("AKIA", event.credential)} if event.credential else {})
-        principal = names.key_id("AROA", name)
-        if event.operation == "AssumeRoleWithWebIdentity":
-            provider, subject = _federation(event.identity)
-            return {
-                "type": "WebIdentityUser",
-                "principalId": f"{provider}:sts.amazonaws.com:{subject}",
-                "userName": subject,
-                "identityProvider": provider,
-            }
-        key = names.key_id("ASIA", event.credential, session) if event.credential else None  # a key is one session
-        began = self._begin(key or session, event.time)
-        context = {
-            "sessionIssuer": {
-                "type": "Role",
-                "principalId": principal,
-                "arn": f"arn:aws:iam::{account}:role/{name}",
-                "accountId": account,
-                "userName": name,
+        end: dict[str, Json] = {
+            "eventCategory": "Management" if management else "Data",
+            "tlsDetails": {
+                "tlsVersion": "TLSv1.3",
+                "cipherSuite": "TLS_AES_128_GCM_SHA256",
+                "clientProvidedHostHeader": host or f"{service}.{values['region']}.amazonaws.com",
             },
-            "attributes": {"creationDate": began, "mfaAuthenticated": "false"},
         }
-        if event.on_behalf_of:
-            base = "-".join(part for part in service_account(event.on_behalf_of) if part)
-            context["sourceIdentity"] = names.named("behalf", event.on_behalf_of, base)  # type: ignore[assignment]
-        who = {
-            "type": "AssumedRole",
-            "principalId": f"{principal}:{session}",
-            "arn": f"arn:aws:sts::{account}:assumed-role/{name}/{session}",
-            "accountId": account,
-        }
-        if key:
-            who["accessKeyId"] = key
-        return {**who, "sessionContext": context}
+        endpoint = f"vpce-0{self._names.digest('endpoint', values['account'], service).hex()[:16]}"
+        return EqualCalls(
+            head=_inner(head),
+            request=json_text(parameters),
+            returns=operation in data.responses.get(service, ()),
+            tail=_inner(tail),
+            endpoint=f',"vpcEndpointId":"{endpoint}"',
+            end=f",{_inner(end)}}}",
+            values=values,
+        )
 
-    def _begin(self, key: str, time: int) -> str:
-        """When a session began: up to a quarter of an hour before its first record (records may come out of order)."""
-        began = self._began.get(key)
-        if began is None:
-            if len(self._began) >= _SESSIONS:
-                self._began.clear()
-            began = self._began[key] = iso_seconds(max(time - 16 * MINUTE - self._names.number(key) % MINUTE, 0))
-        return began
-
-    def _fixed(self, event: Event, role: tuple[str, str]) -> dict[str, str | None]:
-        """Values for request parameters, except the session's; cached, because they repeat."""
-        key = (event.resource, event.image, event.project, role)
-        known = self._known.get(key)
-        return remember(self._known, key, self._values(event, role)) if known is None else known
-
-    def _values(self, event: Event, role: tuple[str, str]) -> dict[str, str | None]:
-        names, resource, image = self._names, event.resource, event.image
-        account = names.account(event.project)
-        bucket = key = name = database = table = role_arn = None
-        if resource:
-            name = names.named("resource", resource, telling(resource))
-            if resource.startswith("s3://"):
-                bucket, _, key = resource.removeprefix("s3://").partition("/")
-            elif resource.startswith("arn:aws:s3:::"):
-                bucket, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
-            elif ":role/" in resource:
-                role_arn = resource
-            database, _, table = resource.partition(".")
-        return {
-            "resource": resource,
-            "name": name,
-            "bucket": bucket or None,
-            "key": key or None,
-            "database": database or None,
-            "table": table or None,
-            "role_arn": role_arn,
-            "own_role": f"arn:aws:iam::{role[0]}:role/{role[1]}",
-            "image": image,
-            "tag": image.rpartition(":")[2] if image else None,
-            "ami": f"ami-0{names.digest('ami', image).hex()[:16]}" if image else None,
-            "instance": f"i-0{names.digest('instance', resource).hex()[:16]}",
-            "uuid": names.uuid("of", resource),
-            "account": account,
-            "region": names.region(event.project),
-        }
-
-    def _resources(self, service: str, operation: str, values: dict[str, str | None]) -> list[Record] | None:
+    def _resources(self, service: str, operation: str, values: _CallValues) -> list[Record] | None:
         shape = self._data.arns.get(service)
         if shape is None or (service == "sts" and not operation.startswith("AssumeRole")):
             return None
@@ -321,71 +311,48 @@ class CloudTrailWriter:
                 listed.append({"type": one.type, "ARN": arn} | ({} if whole else {"accountId": owner}))
         return listed or None
 
-    def _error(
-        self, event: Event, random: bytes, values: dict[str, str | None], who: Record
-    ) -> tuple[str | None, str | None]:
+    def _error(self, event: Event, random: bytes, number: int, values: _CallValues, who: Principal) -> str:
+        """The fields of a call that failed."""
         settings = self._data.services.get(event.service or "", self._data.default)
         if event.outcome == "denied":
             action = f"{event.service}:{event.operation}"
-            return settings.denied, (
-                f"User: {who.get('arn', values['own_role'])} is not authorized to perform: {action} "
-                f"because no identity-based policy allows the {action} action"
+            code, message = (
+                settings.denied,
+                (
+                    f"User: {who.arn or values['own_role']} is not authorized to perform: {action} "
+                    f"because no identity-based policy allows the {action} action"
+                ),
             )
-        if event.outcome != "error":
-            return None, None
-        code = settings.errors[int.from_bytes(random[48:56]) % len(settings.errors)]
-        return code, str(fill(self._data.messages[code], {**values, "name": values["name"] or "-"}))
-
-    def _returned(self, event: Event, number: int, values: dict[str, str | None], request: str, who: Record) -> Json:
-        """What a call that succeeded returned, as far as CloudTrail shows it."""
-        names = self._names
-        shape = self._data.responses.get(event.service or "", {}).get(event.operation or "")
-        if shape is None:
-            return None
-        role = values["role_arn"] or values["own_role"] or ""
-        assumed = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
-        moment = EPOCH + timedelta(microseconds=event.time)
-        more: dict[str, str | None] = {
-            "request": request,
-            "issued": names.key_id("ASIA", "issued", number),
-            "expires": (moment + timedelta(hours=1)).strftime(_RETURNED),
-            "now": moment.strftime(_RETURNED),
-            "role_id": names.key_id("AROA", role),
-            "session_arn": f"{assumed}/{values['session']}",
-            "subject": text(who.get("userName")),
-            "provider": text(who.get("identityProvider")),
-        }
-        if event.operation in _MAKES:
-            more |= {
-                "user_id": names.key_id("AIDA", "fresh", number),
-                "key_id": names.key_id("AKIA", "fresh", number),
-                "new_role_id": names.key_id("AROA", "fresh", number),
-            }
         else:
-            more["reservation"] = f"r-0{names.digest('reservation', number).hex()[:16]}"
-        return fill(shape, {**values, **more})
+            code = settings.errors[int.from_bytes(random[48:56]) % len(settings.errors)]
+            known = {name: values[name] for name in ("account", "instance")}
+            known |= {"fresh": values.get("fresh") or f"svc-{number}", "name": values["name"] or "-"}
+            message = str(fill(self._data.messages[code], known))
+        return f',"errorCode":{json_text(code)},"errorMessage":{json_text(message)}'
 
-    def _network_endpoint(self, account: str | None, service: str) -> str:
-        """The endpoint in the network of the caller, which a private address came through."""
-        return f"vpce-0{self._names.digest('endpoint', account, service).hex()[:16]}"
+    def _returned(self, event: Event, number: int, call: _CallValues, request: str, who: Principal) -> str:
+        """What a call that succeeded returned, as far as CloudTrail shows it."""
+        shape = self._data.responses[event.service or ""][event.operation or ""]
+        values = _Returned(self._names, event.time, number, who, call)
+        values["request"] = request
+        return json_text(fill(shape, values))
 
-    def _additional(self, event: Event, number: int) -> Record:
+    def _additional(self, event: Event, number: int) -> str:
         """What S3 adds."""
         size = event.bytes or 0
-        upload = event.access in ("write", "create")
-        return {
-            "SignatureVersion": "SigV4",
-            "CipherSuite": "TLS_AES_128_GCM_SHA256",
-            "bytesTransferredIn": size if upload else 0,
-            "AuthenticationMethod": "AuthHeader",
-            "x-amz-id-2": b64encode(self._names.block("id-2", number)[:48]).decode(),
-            "bytesTransferredOut": 0 if upload else size,
-        }
+        sent, received = (size, 0) if event.access in ("write", "create") else (0, size)
+        trace = b64encode(self._names.block("id-2", number)[:48]).decode()
+        return (
+            ',"additionalEventData":{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256",'
+            f'"bytesTransferredIn":{sent},"AuthenticationMethod":"AuthHeader","x-amz-id-2":"{trace}",'
+            f'"bytesTransferredOut":{received}}}'
+        )
 
-    def _agent_of(self, workload: str | None) -> str:
-        """The software that a workload calls with: the same for all its records."""
+    def _agent_of(self, workload: str | None, bracketed: bool) -> str:
+        """The software that a workload calls with: the same for all its records; S3 writes it in brackets."""
         agents = self._data.user_agents
-        return agents[self._names.number("agent", workload) % len(agents)]
+        agent = agents[self._names.number("agent", workload) % len(agents)]
+        return json_text(f"[{agent}]" if bracketed else agent)
 
 
 writer: Final = CloudTrailWriter

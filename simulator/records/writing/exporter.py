@@ -11,9 +11,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -26,9 +26,9 @@ from scopedrift.simulator.records.json_paths import Record
 from scopedrift.simulator.records.writing.naming import ExportNames
 
 BATCH: Final = 10_000
-BUFFER: Final = 1 << 18
-"""Buffered bytes of a file before compression."""
-QUEUED: Final = 256
+BUFFER: Final = 1 << 16
+"""Buffered bytes of a file before compression: as much as is used again without asking for new pages."""
+QUEUED: Final = 1_024
 """Maximum buffers that wait for compression."""
 COMPRESSION: Final = 1
 """Level of compression: of the time of an export, a higher one takes more than it saves space."""
@@ -50,6 +50,25 @@ class RecordWriter(Protocol):
         ...
 
 
+@runtime_checkable
+class TextWriter(Protocol):
+    """A format whose records are quicker made as texts."""
+
+    def text(self, event: Event, number: int) -> bytes | None:
+        """The JSON text of the event's record."""
+        ...
+
+
+def _encoded(writing: RecordWriter) -> Callable[[Event, int], bytes | None]:
+    encode = msgspec.json.Encoder().encode
+
+    def text(event: Event, number: int) -> bytes | None:
+        record = writing.record(event, number)
+        return None if record is None else encode(record)
+
+    return text
+
+
 @dataclass
 class Exported:
     """What an export wrote, and the events that its format does not carry."""
@@ -69,6 +88,7 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     """
     kind = format_named(format)
     writing = kind.writer(ExportNames.of(log))
+    text_of = writing.text if isinstance(writing, TextWriter) else _encoded(writing)
     result = Exported()
     day, open_files, begin = -1, _Files(out, kind.wrapper), 0
     with closing(open_files):
@@ -78,11 +98,11 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
                 if event.arrived // DAY != day:
                     open_files.end()
                     day = event.arrived // DAY
-                record = writing.record(event, begin + row)
-                if record is None:
+                text = text_of(event, begin + row)
+                if text is None:
                     result.foreign[f"{event.service} {event.operation}"] += 1
                 else:
-                    open_files.write(writing.file(event), record)
+                    open_files.write(writing.file(event), text)
                     result.records += 1
             begin += len(batch)
             if progress is not None:
@@ -96,13 +116,8 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     return result
 
 
-class _DecodedEvent(Event):
-    """An event whose columns are all decoded: a writer reads most of them, several times."""
-
-    __slots__ = COLUMNS
-
-
-_set: Final = [getattr(_DecodedEvent, name).__set__ for name in COLUMNS]
+_decoded_event: Final = make_dataclass("DecodedEvent", COLUMNS, bases=(Event,), eq=False, repr=False, slots=True)
+"""An event whose columns are all decoded: a writer reads most of them, several times."""
 
 
 def _carried(batch: EventBatch, kind: Format, result: Exported) -> Array:
@@ -128,35 +143,30 @@ def _decoded(batch: EventBatch, rows: Array) -> Iterator[Event]:
             texts = [*batch.names(name), None] if name in batch.columns else [None]
             columns.append([texts[code] for code in values])
         elif name in OPAQUE:
-            columns.append([None if value < 0 else f"{value:016x}" for value in values])
+            digits = {value: None if value < 0 else f"{value:016x}" for value in set(values)}
+            columns.append([digits[value] for value in values])
         else:
             columns.append([None if value < 0 else value for value in values])
-    for row in zip(*columns, strict=True):
-        event = _DecodedEvent.__new__(_DecodedEvent)
-        for assign, value in zip(_set, row, strict=True):
-            assign(event, value)
-        yield event
+    return map(_decoded_event, *columns)
 
 
 class _OpenFile:
     """A file that is being written: what is not compressed yet, and what compresses and holds the rest."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wrapper: str | None) -> None:
         self.path = path
         self.waiting: list[bytes] = []
         self.size = 0
+        head = b'{"%s":[' % wrapper.encode() if wrapper else b""
+        self._head, self._between, self._tail = head, b"," if wrapper else b"\n", b"]}" if wrapper else b"\n"
         self._packer = zlib.compressobj(COMPRESSION, wbits=GZIP)
         self._file: BinaryIO | None = None
 
-    def add(self, raw: bytes) -> None:
-        """Add a text to what waits."""
-        self.waiting.append(raw)
-        self.size += len(raw)
-
-    def taken(self) -> bytes:
-        """What waits, which waits no longer."""
-        raw = b"".join(self.waiting)
-        self.waiting, self.size = [], 0
+    def taken(self, last: bool) -> bytes:
+        """What waits, which waits no longer, with what is around and between records."""
+        head, tail = self._head if self.waiting else b"", self._tail if last else b""
+        raw = head + self._between.join(self.waiting) + tail
+        self.waiting, self.size, self._head = [], 0, self._between
         return raw
 
     def put(self, raw: bytes, last: bool) -> None:
@@ -181,26 +191,20 @@ class _Files:
         self._worker = ThreadPoolExecutor(1)
         self._works: deque[Future[None]] = deque()
 
-    def write(self, name: str, record: Record) -> None:
+    def write(self, name: str, raw: bytes) -> None:
         """Add a record to a file."""
-        raw = msgspec.json.encode(record)
         file = self._open.get(name)
         if file is None:
-            file = self._open[name] = _OpenFile(self._folder / name)
+            file = self._open[name] = _OpenFile(self._folder / name, self._wrapper)
             self.written.append(file.path)
-            if self._wrapper:
-                raw = b'{"%s":[' % self._wrapper.encode() + raw
-        elif self._wrapper:
-            raw = b"," + raw
-        file.add(raw if self._wrapper else raw + b"\n")
+        file.waiting.append(raw)
+        file.size += len(raw)
         if file.size > BUFFER:
             self._put(file)
 
     def end(self) -> None:
         """End all files."""
         for file in self._open.values():
-            if self._wrapper:
-                file.add(b"]}")
             self._put(file, last=True)
         self._open.clear()
 
@@ -216,4 +220,4 @@ class _Files:
     def _put(self, file: _OpenFile, last: bool = False) -> None:
         while len(self._works) >= QUEUED:
             self._works.popleft().result()
-        self._works.append(self._worker.submit(file.put, file.taken(), last))
+        self._works.append(self._worker.submit(file.put, file.taken(last), last))

@@ -16,7 +16,7 @@ from scopedrift.simulator.log.event_log import EventLog
 
 MEMO: Final = 16_384
 """Maximum entries of a cache; it is then emptied, which bounds memory."""
-_VARIANTS: Final = "89ab"
+_VARIANTS: Final = {digit: "89ab"[number % 4] for number, digit in enumerate("0123456789abcdef")}
 _LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" * 8
 REGIONS: Final = ("eu-west-1", "eu-west-1", "eu-west-1", "us-east-1", "us-west-2")
 """Where projects are; the first is chosen by most (assumed)."""
@@ -71,12 +71,13 @@ class ExportNames:
 
     def key_id(self, prefix: str, *parts: object) -> str:
         """An identifier as AWS makes them: a prefix of four letters and 17 of base 32 (16 for access keys)."""
-        known = self._keys.get((prefix, parts))
-        if known is None:
-            data = repr((prefix, *parts)).encode("utf-8", "replace")
-            made = letters(hashlib.blake2b(data, digest_size=17, key=self._salt).digest())
-            known = remember(self._keys, (prefix, parts), prefix + made[: 16 if prefix in ("AKIA", "ASIA") else 17])
-        return known
+        return self._keys.get((prefix, parts)) or remember(self._keys, (prefix, parts), self.once(prefix, *parts))
+
+    def once(self, prefix: str, *parts: object) -> str:
+        """The same identifier, of parts that are not asked for again."""
+        data = repr((prefix, *parts)).encode("utf-8", "replace")
+        size = 16 if prefix in ("AKIA", "ASIA") else 17
+        return prefix + letters(hashlib.blake2b(data, digest_size=17, key=self._salt).digest())[:size]
 
     def account(self, project: str | None) -> str:
         """The number of the account that a project is."""
@@ -85,7 +86,11 @@ class ExportNames:
 
     def region(self, project: str | None) -> str:
         """The region that a project is in."""
-        return REGIONS[self.number("region", project or "") % len(REGIONS)]
+        known = self._names.get(("region", project or ""))
+        if known is None:
+            known = REGIONS[self.number("region", project or "") % len(REGIONS)]
+            self._names["region", project or ""] = known
+        return known
 
     def named(self, kind: str, text: str, base: str | None = None, limit: int = 64) -> str:
         """A name of letters, digits and `_.-` for a text, other than that of any other text of its kind.
@@ -123,8 +128,12 @@ def letters(data: bytes) -> str:
 
 def uuid_of(data: bytes) -> str:
     """16 bytes as a UUID of version 4."""
-    text = data.hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANTS[int(text[16], 16) % 4]}{text[17:20]}-{text[20:]}"
+    return uuid_text(data.hex())
+
+
+def uuid_text(digits: str) -> str:
+    """32 hexadecimal digits as a UUID of version 4."""
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
 def remember(cache: dict[K, V], key: K, value: V) -> V:
