@@ -89,13 +89,15 @@ def _shifts(
     if len(cases) < ENOUGH:
         return None, {}
     told = np.stack(cases)
-    drawn = np.random.default_rng(0).integers(0, told.shape[2], (DRAWS, len(cases)))
+    members = told.shape[2]
+    drawn = np.random.default_rng(0).integers(0, members, (DRAWS, len(cases)))
+    drawn += members * np.arange(len(cases))  # positions in a table of a row a case
     found, p_values = {}, []
     for name, values in zip(names, np.moveaxis(told, 1, 0), strict=True):
         if not values.any():
             continue
         found[name] = float(values[:, 0].mean())
-        chance = np.abs(np.take_along_axis(values.T, drawn, axis=0).mean(axis=1))
+        chance = np.abs(values.take(drawn).mean(axis=1))
         p_values.append((int((chance >= abs(found[name]) - 1e-12).sum()) + 1) / (DRAWS + 1))
     return found, dict(zip(found, adjust(p_values), strict=True)) if found else {}
 

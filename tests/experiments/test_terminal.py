@@ -72,7 +72,9 @@ def test_a_figure_that_fails_costs_neither_the_run_nor_its_other_figures(
     assert len(pd.read_parquet(tmp_path / "out" / "tables" / "cells.parquet")) == 5
 
 
-@pytest.mark.parametrize("arguments", [RUN, ["list"]], ids=["run", "list"])
+@pytest.mark.parametrize(
+    "arguments", [pytest.param(RUN, id="run", marks=pytest.mark.slow), pytest.param(["list"], id="list")]
+)
 def test_a_user_whom_the_system_does_not_know_and_who_has_no_home(tmp_path: Path, arguments: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "USER", "LOGNAME")}
     unknown = ["unshare", "--user", "--map-user=12345", "--map-group=12345"]

@@ -755,7 +755,13 @@ def test_a_process_apart_says_what_cannot_be_found() -> None:
 BUILT_IN = [*(name for name in BUILTIN if name not in ("oracle", "isolation-forest")), "periodic"]
 
 
-@pytest.mark.parametrize("name", [*BUILT_IN, "isolation-forest(trees=20)"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) if name == "ensemble" else name for name in BUILT_IN),
+        "isolation-forest(trees=20)",
+    ],
+)
 def test_every_built_in_detector_keeps_the_contract(name: str) -> None:
     assert_conforms(name)
 

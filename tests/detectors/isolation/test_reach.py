@@ -182,8 +182,10 @@ steps = [s._step(s._LOAD, s._NUMBER), s._step(s._EQUAL, 444, 0, 1), s._step(s._R
          s._step(s._RETURN, s._ALLOW)]
 assert s.install(b"".join(steps))
 from scopedrift.experiments.cli import main
+from scopedrift.reports import report
 from scopedrift.reports.style import RC
 RC["pdf.fonttype"] = 3  # embedded the quick way
+report.TIME_LINES, report.TIME_LINES_FOLDED = 2, 1
 sys.argv = ["scopedrift", *sys.argv[1:]]
 main()
 """

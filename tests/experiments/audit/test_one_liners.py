@@ -13,13 +13,20 @@ import pytest
 from scopedrift.detectors.conformance.candidate import Candidate
 from scopedrift.detectors.conformance.checks import is_causal, is_independent_of_batch_cuts
 from scopedrift.detectors.knowledge import KINDS, Knowledge
-from scopedrift.experiments.audit import Subject, triviality
+from scopedrift.experiments.audit import Subject, observed, triviality
 from scopedrift.experiments.audit.one_liners import ATTACKS, RULES, OneLiner
 from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.simulator.engine import Simulation
 from scopedrift.simulator.log.event_log import EventLog
 
 Edited = Callable[..., Subject]
+
+
+@pytest.fixture
+def edited(edited: Edited, monkeypatch: pytest.MonkeyPatch) -> Edited:
+    """Without the doubles of incidents, which one-liners do not look at."""
+    monkeypatch.setattr(observed, "_samples", lambda batch, found: ())
+    return edited
 
 
 def test_the_table_is_a_library() -> None:

@@ -66,7 +66,14 @@ def test_a_package_that_is_also_a_function_is_both_whatever_was_imported_first(f
     python("\n".join(lines))
 
 
-@pytest.mark.parametrize("name", [name for name in sd.__all__ if name != "__version__"])
+EXAMPLES = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "reproduce" else name
+    for name in sd.__all__
+    if name != "__version__"
+]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_example_of_a_public_name_holds(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     documented = {"detectors": summaries, "scenarios": descriptions}.get(name) or getattr(sd, name)

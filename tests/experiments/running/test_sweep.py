@@ -151,6 +151,7 @@ def test_a_world_waits_until_a_worker_is_free(monkeypatch: pytest.MonkeyPatch) -
     assert waiting[0] == len(tasks) - 1
 
 
+@pytest.mark.slow
 def test_a_detector_that_kills_its_worker_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "DEATHS", 1)  # each costs the start of another process
     (tmp_path / "fatal.py").write_text(FATAL.replace("os._exit(9)", "os.kill(os.getpid(), 9)"))
