@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -147,7 +148,7 @@ def records() -> str:
     from scopedrift.simulator.records.formats import FORMATS
 
     parts = [
-        "# What the importer decides\n\nThese tables are the ones that an import reads; nothing else decides.\n",
+        "# What the importer decides\n\nThis page is made from the tables that an import reads.\n",
         "## Formats\n\n`--format` takes these names. A record whose format is not named is recognised by its fields.\n",
     ]
     rows: list[list[object]] = [
@@ -206,7 +207,47 @@ def _access() -> list[str]:
         "## What access it is\n\nOperations that hand out credentials are `auth`. These tables decide the others. An"
         " operation that none lists is judged by its words, and the import report names it.\n",
         _table(["table", "operations", "services", "made of"], rows),
+        "These formats name no operation that a provider lists, or say more than its name:\n",
+        _table(["format", "what", "access"], _access_by_format()),
     ]
+
+
+def _access_by_format() -> list[list[object]]:
+    """What decides on access beside the providers' tables, in order, from the readers' own tables."""
+    from scopedrift.simulator.records.reading import azure, falco, kubernetes, otel
+
+    def told(names: Iterable[str]) -> str:
+        return ", ".join(f"`{name}`" for name in sorted(names))
+
+    rows: list[list[object]] = [
+        [
+            "kubernetes",
+            f"{told(kubernetes.READ_VERBS)} of `secrets`, `create` of {told(kubernetes.AUTH_RESOURCES)}",
+            "auth",
+        ],
+        ["", f"{told(kubernetes.SHELLS)}; the verbs {told(kubernetes.ADMIN_VERBS)}; a pod that is privileged", "admin"],
+        ["", told(kubernetes.READ_VERBS), "read"],
+        ["", f"other verbs in the groups {told(kubernetes.ADMIN_GROUPS)}, but not evictions", "admin"],
+        *(["", f"`{verb}`", access] for verb, access in kubernetes.WRITE_VERBS.items()),
+        ["", "all other verbs", "write"],
+    ]
+    for access in dict.fromkeys(otel.ACCESS.values()):
+        rows.append(["otel", told(name for name, each in otel.ACCESS.items() if each == access), access])
+    rows += [
+        ["", f"`execute_tool` of a tool whose first word is {told(otel.READING_TOOLS)}", "read"],
+        *(
+            ["azure", f"operations that end in `/{end}`, where none is listed", access]
+            for end, access in azure.SUFFIXES.items()
+        ),
+        ["", "the same, answered with `Created`", "create"],
+        ["github", "`api.request` with `GET` or `HEAD`", "read"],
+        ["", "`api.request` with `DELETE`", "delete"],
+        ["", "`api.request` with any other method", "write"],
+        ["entra", "every sign-in", "auth"],
+        ["falco", "what `evt.access` says", "the same"],
+        ["", f"a connection to {told(falco.METADATA)}", "read"],
+    ]
+    return rows
 
 
 def _outcomes() -> list[str]:
@@ -227,6 +268,31 @@ def _outcomes() -> list[str]:
         f"Sign-ins to Entra are errors with codes {', '.join(sorted(sign_in_errors(), key=int))} and denied with any"
         " other but 0.\n",
         f"Codes and messages that are not listed are denied if they match `{words()}`.\n",
+        "Some formats say in a word how it ended:\n",
+        _table(["format", "what it says", "outcome"], _outcomes_by_format()),
+    ]
+
+
+def _outcomes_by_format() -> list[list[object]]:
+    from scopedrift.simulator.records.ocsf_schema import FAILURE, SUCCESS
+    from scopedrift.simulator.records.reading import azure, falco, github
+
+    return [
+        ["kubernetes", "the decision `forbid`", "denied"],
+        ["", "the stage `Panic` without a code", "error"],
+        ["", "a stage without a code", "missing"],
+        ["gcp", "an error of a call that was not `granted`", "denied"],
+        ["ocsf", f"`status_id` {SUCCESS}", "success"],
+        ["", f"`status_id` {FAILURE}: by its code and message; blocked by a control", "error or denied; denied"],
+        ["otel", "a span without an error", "success"],
+        *(["azure", f"the status `{name}`", outcome] for name, outcome in azure.ENDED.items()),
+        ["", ", ".join(f"`{name}`" for name in azure.BEGUN), "missing"],
+        *(["github", f"the conclusion `{name}`", outcome] for name, outcome in github.CONCLUSIONS.items()),
+        ["", "any other conclusion", "error"],
+        ["okta", "a sign-in that failed without a reason", "denied"],
+        ["falco", ", ".join(f"`{name}`" for name in falco.DENIED), "denied"],
+        ["", "`SUCCESS`, `0`", "success"],
+        ["", "any other result", "error"],
     ]
 
 

@@ -23,10 +23,10 @@ _NAMES: Final = ("operationName.value", "operationNameValue", "operationName")
 _RESOURCES: Final = ("resourceId", "_ResourceId", "resourceUri")
 _STATES: Final = ("status.value", "activityStatusValue", "activityStatus", "status", "resultType")
 _WHY: Final = ("subStatus.value", "activitySubstatusValue", "resultSignature", "statusCode", "statusMessage")
-_ENDED: Final = {"succeeded": "success", "success": "success", "accepted": "success", "accept": "success"}
-_BEGUN: Final = ("start", "started", "inprogress", "running")
+ENDED: Final = {"succeeded": "success", "success": "success", "accepted": "success", "accept": "success"}
+BEGUN: Final = ("start", "started", "inprogress", "running")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_SUFFIXES: Final = {"read": "read", "delete": "delete", "write": "write"}
+SUFFIXES: Final = {"read": "read", "delete": "delete", "write": "write"}
 
 
 def read(record: Record) -> Fields | None:
@@ -97,21 +97,21 @@ def _access(provider: str, rest: str, created: bool) -> tuple[str, bool]:
     *_, before, verb = ("", "", *rest.split("/"))
     if listed:
         return found, True
-    if verb.lower() in _SUFFIXES:
-        plain = _SUFFIXES[verb.lower()]
+    if verb.lower() in SUFFIXES:
+        plain = SUFFIXES[verb.lower()]
         return ("create" if plain == "write" and created else plain), True
     return access_of(provider, before)
 
 
 def _outcome(entry: Record) -> str | None:
     state = (first_text(entry, _STATES) or "").partition(".")[0].lower()
-    if state in _BEGUN:
+    if state in BEGUN:
         return None
     if state in ("failed", "failure"):
         why = " ".join(filter(None, (first_text(entry, (name,)) for name in _WHY)))
         codes = {word.lower() for word in re.findall(r"\w+", why)}
         return "denied" if codes & outcomes.denied("azure") else outcomes.of_text(why)
-    return _ENDED.get(state)
+    return ENDED.get(state)
 
 
 def _subscription(resource: str | None) -> str | None:

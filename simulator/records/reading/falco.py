@@ -14,7 +14,7 @@ from scopedrift.simulator.records.json_paths import Record, child, first_text, t
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper, Fields
 
 METADATA: Final = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
-_DENIED: Final = ("EACCES", "EPERM")
+DENIED: Final = ("EACCES", "EPERM")
 
 
 def read(record: Record) -> Fields | None:
@@ -48,7 +48,7 @@ def read(record: Record) -> Fields | None:
 
 
 def _outcome(result: str) -> str:
-    return "success" if result in ("SUCCESS", "0") else "denied" if result in _DENIED else "error"
+    return "success" if result in ("SUCCESS", "0") else "denied" if result in DENIED else "error"
 
 
 mapper: Final = partial(FieldMapper, "falco", read)

@@ -28,7 +28,7 @@ ACTS: Final = {
     "workflow_job in_progress": "workflows.prepared_workflow_job",
 }
 """What the audit log calls the act of a webhook."""
-_CONCLUSIONS: Final = {"success": "success", "neutral": "success", "skipped": "success", "action_required": "denied"}
+CONCLUSIONS: Final = {"success": "success", "neutral": "success", "skipped": "success", "action_required": "denied"}
 _OBJECTS: Final = ("key", "package", "environment_name", "team", "user", "hook_id", "name")
 """The fields that name what in a repository or an organisation an entry is about."""
 
@@ -92,7 +92,7 @@ def _outcome(entry: Record, action: str) -> str:
 
 def _concluded(conclusion: Json) -> str | None:
     """How a run ended; None while it runs."""
-    return _CONCLUSIONS.get(conclusion, "error") if isinstance(conclusion, str) and conclusion else None
+    return CONCLUSIONS.get(conclusion, "error") if isinstance(conclusion, str) and conclusion else None
 
 
 def _of_run(record: Record, kind: str) -> Fields:
