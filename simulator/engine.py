@@ -67,9 +67,9 @@ def simulate(
 ) -> Simulation:
     """Simulate a scenario under a seed.
 
-    `variants` draws the conduct of the named incidents anew: each number is another way to do the same at the same
-    time.  `without` names one incident that does not take place (its counterfactual twin).  With `out`, events go to
-    that directory window by window, so that memory is bounded by the window; otherwise they stay in memory.
+    `variants` redraws how the named incidents act: each number is another way to do the same thing at the same time.
+    `without` names one incident that does not take place (its counterfactual twin).  With `out`, events go to that
+    directory window by window, so that memory is bounded by the window; otherwise they stay in memory.
     Raises `ValueError` if there is no incident of the name `without`.
     """
     world = SimulatedWorld(scenario, seed)

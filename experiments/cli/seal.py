@@ -12,7 +12,7 @@ from scopedrift.experiments.cli.output import print_json, print_table, remark, s
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import write_file
 
-seal_app = typer.Typer(help="Worlds that nobody can develop a detector on.", no_args_is_help=True)
+seal_app = typer.Typer(help="Make worlds on which nobody can have developed a detector.", no_args_is_help=True)
 
 
 @seal_app.command("new")
@@ -34,7 +34,7 @@ def reveal(
     results: Annotated[Path, typer.Argument(help="Results folder made with it.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Print the seed and the digest of every world; exit code 1 if the secret is not that of the results."""
+    """Print the seed and the digest of every world; exit code 1 if the results were made with another secret."""
     import pandas as pd
 
     from scopedrift.scenarios.seal import Seal

@@ -29,9 +29,9 @@ from scopedrift.simulator.world.rollout import rebind, set_image
 from scopedrift.simulator.world.workload import Project, Workload
 
 TAGS: Final = 1 << 24
-"""Changes are told apart by so many numbers."""
+"""How many numbers there are to distinguish changes by."""
 MOST_BURSTS: Final = 64
-"""Bursts of one workload by one effect, at most."""
+"""Most bursts that one effect causes in one workload."""
 OWN_REGISTRY: Final = 0.5
 """Chance that a new registry is the organisation's own, not a public one (assumed)."""
 REGISTRY_NUMBERS: Final = (2, 9)

@@ -24,7 +24,7 @@ from scopedrift.simulator.world.workload import Workload
 
 FOREVER: Final = 1 << 62
 SHARED: Final = 0.5
-"""What it is worth to the strong that an identity is shared, against whatever else it is of use for (assumed)."""
+"""How much a strong adversary values a shared identity, relative to its other uses (assumed)."""
 
 
 @dataclass

@@ -50,9 +50,9 @@ PRIMING: Final = 5 * MINUTE
 PRIMED_UNTIL: Final = 10 * MINUTE
 """How long before the test window it stops (assumed)."""
 PAUSES: Final = (0.2, 0.6)
-"""Between them lies this share of an equal pause, and up to that much more (assumed)."""
+"""A pause lasts this share of an equal pause, plus up to that much more (assumed)."""
 SURE: Final = 3
-"""A call that may be expected so often among others at random is taken to occur (assumed)."""
+"""A call that is expected at least this often by chance is taken to occur (assumed)."""
 NOBODY: Final = "no victim"
 """Why an incident ended that nobody could be the victim of: it did not happen."""
 
