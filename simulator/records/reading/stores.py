@@ -201,6 +201,8 @@ def _write(held: BinaryIO, at: int, piece: bytes) -> None:
 
 def _said(error: BaseException) -> str:
     """What an error says, in one line."""
+    if isinstance(error.__cause__, OSError) and isinstance(error, FileNotFoundError):
+        return _said(error.__cause__)  # a server that cannot be reached, to fsspec
     if isinstance(error, FileNotFoundError):
         return "no such file or folder"
     if isinstance(error, PermissionError):

@@ -178,6 +178,7 @@ def test_a_killed_import_goes_on_where_it_was(store, kept, local):
         ("s3://trail/nothing/", "s3://trail/nothing/: no such file or folder"),
         ("s3://absent/", "s3://absent/: no such file or folder"),
         ("s3://trail/AWSLogs/note.txt", "not JSON"),
+        ("https://127.0.0.1:1/log.json", "https://127.0.0.1:1/log.json: Cannot connect to host"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(store, kept, address, says):
