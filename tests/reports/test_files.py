@@ -20,7 +20,7 @@ def test_csv_is_what_came_in(tables: dict[str, pd.DataFrame], tmp_path: Path) ->
     assert names == [f"{t}.csv" for t in tables]
     for name, frame in tables.items():
         read = pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False, dtype=str)
-        again = pd.read_csv(tmp_path / f"{name}.csv")
+        again = pd.read_csv(tmp_path / f"{name}.csv", float_precision="round_trip")
         assert list(read.columns) == list(frame.columns) and len(read) == len(frame)
         for column in frame.select_dtypes("number"):
             pd.testing.assert_series_equal(again[column].astype(float), frame[column].astype(float), check_exact=True)

@@ -10,7 +10,7 @@ BUSY = {"suites": 4, "campaigns_per_week": 20.0}
 
 def campaigns(log: pd.DataFrame) -> pd.DataFrame:
     """Jobs by suite, with their first event."""
-    return log[log.task_kind == "evaluation"].groupby(["workload", "task"]).time.min().reset_index()
+    return log[log.task_kind == "evaluation"].groupby(["workload", "task"], observed=True).time.min().reset_index()
 
 
 @pytest.mark.parametrize("announced", [0.0, 1.0])
@@ -22,8 +22,8 @@ def test_announced_campaigns_stand_in_the_calendar_before_they_run(tiny, announc
     if not announced:
         assert not entries
         return
-    identity = world.log.frame().groupby("workload").identity.first()
-    for suite, times in jobs.groupby("workload").time:
+    identity = world.log.frame().groupby("workload", observed=True).identity.first()
+    for suite, times in jobs.groupby("workload", observed=True).time:
         spans = [(e.start, e.end) for e in entries if identity[suite] in e.identities]
         micros = times.astype("datetime64[us, UTC]").astype("int64")
         covered = sum(any(start <= t <= end for start, end in spans) for t in micros)
