@@ -1,7 +1,8 @@
 """Does every technique that incidents use have benign behaviour that looks like it, in the log itself?
 
-The surface of a technique is the operations that make up most of what it logged.  Its look-alikes are the days on which
-a benign identity calls all of these in the test window: those are counted, not what the catalogue intends.
+The surface of a technique is the operations that make up most of what it logged, without those that tasks start up
+with.  Its look-alikes are the days on which a benign identity calls all of these in the test window: those are counted,
+not what the catalogue intends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 
 from scopedrift.experiments.audit.subject import Row, Subject
 from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
-from scopedrift.simulator.log.events import DAY
+from scopedrift.scenarios import catalogue
+from scopedrift.simulator.log.events import DAY, EventBatch
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 SURFACE: Final = 0.25
@@ -55,9 +57,20 @@ def _counted(world: LabelledWorld) -> Iterator[tuple[str, int, int]]:
     for technique in np.unique(truth.technique[inside]).tolist():
         rows = inside & (truth.technique == technique)
         codes, counts = np.unique(operation[truth.event[rows] - test.start], return_counts=True)
-        surface = codes[counts >= min(SURFACE * counts.sum(), EVEN * counts.max())]
+        own = ~np.isin(codes, _started_with(batch, truth.techniques[technique]))
+        codes, counts = codes[own], counts[own]
+        surface = codes[counts >= min(SURFACE * counts.sum(), EVEN * counts.max(initial=0))]
         days: set[int] | None = None
         for code in surface.tolist():
             having = set(np.unique(unit_of_benign[called == code]).tolist())
             days = having if days is None else days & having
         yield truth.techniques[technique], len(np.unique(truth.incident[rows])), len(days or ())
+
+
+def _started_with(batch: EventBatch, technique: str) -> list[int]:
+    """The codes of operations that tasks of any kind start up with, unless they are the technique's own."""
+    flows = [flow for family in catalogue.families().values() for flow in family.flows.values()]
+    flows += [step for kind in catalogue.platform().credentials.values() for step in (kind.flow, kind.renewal)]
+    calls = {call for flow in flows for call in flow} - set(catalogue.techniques()[technique].activity.weights)
+    names, known = batch.names("operation"), catalogue.operations()
+    return [names.find(known[call].operation) for call in calls if call in known]

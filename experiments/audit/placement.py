@@ -39,20 +39,26 @@ def _density(world: LabelledWorld) -> tuple[float, float]:
 
 
 def onsets_are_uniform(subject: Subject) -> Row:
-    """Incidents begin anywhere in the test window and at any hour, not towards its end."""
-    from scipy.stats import kstest
+    """Incidents lie evenly about the middle of the test window, not towards its end, and begin at any hour."""
+    from scipy.stats import kstest, ttest_1samp
 
-    expected = f"a uniform place in the test window and time of day (Kolmogorov-Smirnov, p at least {ALPHA / 2:g} each)"
+    expected = (
+        f"incidents about the middle of the test window (t-test) that begin at a uniform time of day (Kolmogorov-"
+        f"Smirnov, p at least {ALPHA / 2:g} each)"
+    )
     fixed = {spec.template for spec in subject.scenario.incidents if spec.at is not None}
     places, hours = [], []
     for world in subject.worlds:
         test = Windows.of(world.scenario, world.log).test
+        span = test.ended_us - test.began_us
         for incident in world.truth.incidents:
             if incident.template not in fixed and incident.intent_at >= test.began_us:
-                places.append((incident.intent_at - test.began_us) / (test.ended_us - test.began_us))
+                last = min(max(incident.ended_at, incident.intent_at), test.ended_us)
+                places.append(((incident.intent_at + last) / 2 - test.began_us) / span)
                 hours.append(incident.intent_at % DAY / DAY)
     if len(places) < ENOUGH:
         return Row("onsets", "too small", f"{len(places)} incidents without a fixed time", expected)
-    place, hour = float(kstest(places, "uniform").pvalue), float(kstest(hours, "uniform").pvalue)
-    seen = f"{len(places)} onsets: p = {place:.2g} in the test window, {hour:.2g} over the day"
+    place, hour = float(ttest_1samp(places, 0.5).pvalue), float(kstest(hours, "uniform").pvalue)
+    seen = f"{len(places)} incidents, {np.mean(places):.2f} into the test window on average: p = {place:.2g}"
+    seen += f"; over the day p = {hour:.2g}"
     return Row("onsets", "pass" if min(place, hour) >= ALPHA / 2 else "fail", seen, expected)

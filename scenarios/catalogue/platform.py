@@ -110,6 +110,7 @@ class _Outages(Model):
 
 
 class _Turns(Model):
+    canary: Fraction
     newer_image: Fraction
     mirrored: Fraction
     silence_h: Distribution

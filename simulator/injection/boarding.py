@@ -9,12 +9,13 @@ Times are microseconds since 1970 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import simpy
+from msgspec import structs
 
 from scopedrift.scenarios.catalogue import Technique
 from scopedrift.simulator.expansion.activities import Activity
@@ -28,6 +29,7 @@ from scopedrift.simulator.log.events import HOUR, MINUTE, SECOND
 from scopedrift.simulator.randomness import key
 from scopedrift.simulator.runtime.platform import Platform, Process
 from scopedrift.simulator.runtime.tasks import start_up_length
+from scopedrift.simulator.world.sessions import NEXT_START
 from scopedrift.simulator.world.traces import TaskTrace
 from scopedrift.simulator.world.workload import Workload
 
@@ -39,10 +41,16 @@ COVER: Final = 12 * HOUR
 """How long an adversary waits for a task of the victim to hide in (assumed)."""
 LOOK: Final = (MINUTE / 4, 4 * MINUTE)
 """How often it looks whether there is one: between these (assumed)."""
+TURNS: Final = 12
+"""Its first own task starts as one of the victim's does, of so many that are next (assumed)."""
+REST: Final = 8 * HOUR
+"""How long it waits for that, before it starts nevertheless (assumed)."""
 BRIEF: Final = 2 * SECOND
 """A task that ends sooner is not joined (assumed)."""
 BETWEEN: Final = 1.5
 """In a task of others, calls follow so many times further apart, since others come between (assumed)."""
+SPARE: Final = 0.5
+"""A task that serves others takes this share of the events that it has had (assumed)."""
 WARM: Final = 5 * MINUTE
 """A session that it opened serves its next task, where tasks share sessions, if it was used so lately (assumed)."""
 
@@ -81,19 +89,21 @@ class Boarding:
         return max(uses.values(), default=0.0)
 
     def rob(self, hold: WorldFoothold) -> Process:
-        """Copy a credential of a task that is alive, as soon as one has enough of its life before it."""
-        until, fresh = self._platform.now + PATIENCE, FRESH * hold.identity.half_life
-        while True:
-            now = self._platform.now
-            found = [t for t in hold.workload.traces.live(now) if t.kind in hold.kinds]
-            left = [hold.identity.issued(t.holder.anchor, now)[1] - now for t in found]
-            if found and (max(left) >= fresh or now >= until):
-                hold.bound_to(found[int(np.argmax(left))], now)
-                return
-            if now >= until:  # nothing to copy any more
-                hold.expires = now
-                return
-            yield self._look()
+        """Copy a credential of a task that is alive, once one has enough of its life before it."""
+        least = FRESH * hold.identity.half_life
+
+        def left(trace: TaskTrace) -> int:
+            return hold.identity.issued(trace.holder.anchor, self._platform.now)[1] - self._platform.now
+
+        def fresh() -> list[TaskTrace]:
+            live = [t for t in hold.workload.traces.live(self._platform.now) if t.kind in hold.kinds]
+            return [t for t in live if left(t) >= least]
+
+        found = yield from self._moment(fresh, hold.workload, hold.kinds, self._platform.now + PATIENCE)
+        if found:
+            hold.bound_to(found[int(self._rng.random() * len(found))], self._platform.now)
+        else:  # nothing to copy any more
+            hold.expires = self._platform.now
 
     # --- where to act
 
@@ -102,14 +112,16 @@ class Boarding:
         if not hold.inside or hold.image is not None or self._rng.random() >= self._plan.spec.strength:
             return
         fits = {kind: fit(self._world, kind, [technique]) for kind in hold.kinds}
-        best, until = max(fits.values()), self._platform.now + COVER
-        seen = self._live(hold)
-        while self._platform.now < until:
-            yield self._look()
-            found = [t for t in self._live(hold) if fits[t.kind] >= best and t not in seen]
-            if found and (ride := self._join(hold, found[-1])).takes(self._platform.now):
-                hold.ride = ride
-                return
+        best = max(fits.values())
+
+        def covers() -> list[TaskTrace]:
+            return [trace for trace in self._live(hold) if fits[trace.kind] >= best]
+
+        found = yield from self._moment(
+            covers, hold.workload, [kind for kind in fits if fits[kind] >= best], self._platform.now + COVER
+        )
+        if found and (ride := self._join(hold, found[int(self._rng.random() * len(found))])).takes(self._platform.now):
+            hold.ride = ride
 
     def board(self, hold: WorldFoothold, truth: int, by: int) -> Process:
         """Be in something that is alive; in nothing, if what is held has ended or it is too late."""
@@ -119,15 +131,48 @@ class Boarding:
         last = min(by, hold.expires) if hold.expires >= 0 else by
         while self._platform.now < last:
             found = self._live(hold) if joins else []
+            if not found and not starts:
+                found = yield from self._moment(lambda: self._live(hold), hold.workload, hold.kinds, last)
             if found:
                 ride = self._join(hold, found[int(self._rng.random() * len(found))])
                 if ride.takes(self._platform.now):
                     hold.ride = ride
                     return
             if starts:
+                if not self._started:
+                    yield from self._others(hold, min(last, self._platform.now + REST))
                 yield from self._start(hold, truth)
                 return
             yield self._look()
+
+    def _moment(
+        self, found: Callable[[], list[TaskTrace]], workload: Workload, kinds: Sequence[str], last: int
+    ) -> Generator[simpy.Event, object, list[TaskTrace]]:
+        """What is found now; or else at a moment of the time in which something is.
+
+        The beginning of that time would be where tasks are young.
+        """
+        if seen := found():
+            return seen
+        like = model_of(self._world, workload, kinds, self._rng)
+        left = round(self._rng.random() * like.length) if like else 0
+        while self._platform.now < last:
+            before = self._platform.now
+            yield self._look()
+            if seen := found():
+                left -= self._platform.now - before
+                if left <= 0:
+                    return seen
+        return []
+
+    def _others(self, hold: WorldFoothold, last: int) -> Process:
+        """Wait until one of the next tasks of the kind begins, as most do at busy times."""
+        for _ in range(1 + int(TURNS * self._rng.random())):
+            if self._platform.now >= last:
+                return
+            began = self._platform.env.event()
+            hold.workload.traces.watch(hold.kinds, began.succeed)
+            yield began | self._platform.wait(last - self._platform.now)
 
     def _look(self) -> simpy.Event:
         return self._platform.wait(round(between(*LOOK, self._rng)))
@@ -146,6 +191,8 @@ class Boarding:
         until = min(trace.until, hold.expires) if hold.expires >= 0 else trace.until
         holder, actor = trace.holder, hold.acting(self._world, trace.holder.actor, self._key)
         room = model.size - trace.events
+        if trace.shares and not trace.grouped:  # it serves for as long as the workload does, and has no usual size
+            room = max(room, round(SPARE * trace.events))
         ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, model.gap)
         if trace.grouped:
             until = min(until, self._platform.now + trace.span)
@@ -183,10 +230,23 @@ class Boarding:
         if warm and opened is not None:
             ride = replace(ride, session=opened.session, anchor=opened.anchor)
         elif like.flow is not None:
+            if like.submitted is not None:
+                yield from self._submit(hold, ride, like.submitted, truth)
+                ride = replace(ride, anchor=self._platform.now, until=self._platform.now + length)
             events, pause = self._start_up(hold, ride, like.flow, truth)
             yield self._platform.wait(pause)
             ride = replace(ride, until=max(ride.until, self._platform.now + BRIEF), room=max(ride.room - events, 1))
         hold.ride = hold.opened = ride
+
+    def _submit(self, hold: WorldFoothold, ride: Ride, like: StageRow, truth: int) -> Process:
+        """Log what somebody does so that the task will run, under a credential of its own."""
+        holder = structs.replace(ride.holder(self._world, ride.actor, truth), session=ride.session + NEXT_START)
+        pause, rows = hold.sessions.keep(holder, self._platform.now, self._platform.now + like.duration)
+        lasts = pause + like.duration
+        row = structs.replace(like, holder=holder, stage=INCIDENT_STAGES.end - 2, start=self._platform.now + pause)
+        for each in (*rows, structs.replace(row, outcome=self._platform.outcome())):
+            self._platform.emit(each)
+        yield self._platform.wait(lasts)
 
     def _start_up(self, hold: WorldFoothold, ride: Ride, flow: Activity, truth: int) -> tuple[int, int]:
         """Log a start-up flow; returns its events, and how long it takes until the task can act."""

@@ -16,7 +16,7 @@ from scopedrift.simulator.log.events import MISSING
 
 SURVEYED: Final = (3, 8)
 """Possible victims that are compared, at strength 0 and 1 (assumed): who intrudes takes what is of use."""
-OUTSIDE: Final = 0.7
+OUTSIDE: Final = 0.25
 """Chance at strength 0 that a stolen credential is used from elsewhere (assumed); none at strength 1."""
 PRIMED_FROM: Final = 0.5
 """The strength from which adversaries may act before the test window, to be learned as normal (assumed)."""

@@ -92,7 +92,7 @@ def model_of(
 ) -> TaskTrace | None:
     """A task of some kinds to be like: of the workload's own or its peers', each as likely as it has events.
 
-    `started`: one of the workload's own that started up itself.
+    `started`: one of the workload's own that started up itself, each as likely.
     """
     peers = [workload] if started else _peers(world, workload, rng)
     known = [trace for each in peers for trace in each.traces.known(kinds) if trace.size > 0]
@@ -100,6 +100,8 @@ def model_of(
         known = [trace for trace in known if trace.flow is not None] or known
     if not known:
         return None
+    if started:
+        return known[int(rng.random() * len(known))]
     edges = list(accumulate(trace.size for trace in known))
     return known[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
 

@@ -45,7 +45,6 @@ def start_injections(
             calendar.append(entry)
         platform.env.process(process)
     names = []
-    test = scenario.end_us - scenario.calibration_end_us
     specs = scenario.incidents
     if scenario.strength is not None:
         specs = tuple(spec.model_copy(update={"strength": scenario.strength}) for spec in specs)
@@ -53,23 +52,30 @@ def start_injections(
         onset = rng.random()
         if variants and name in variants:  # the same incident at the same time, done otherwise
             rng = generator(platform.world.seed, "incident", name, "variant", variants[name])
-        at = scenario.calibration_end_us + int(onset * test)
-        if incident.at is not None:
-            at = scenario.start_us + incident.at
         names.append(name)
         if name != without:
-            plan = plan_incident(scenario, name, incident, at, rng)
+            plan = plan_incident(scenario, name, incident, onset, rng)
             platform.env.process(play(WorldBackend(platform, plan, rng), plan, incidents, rng))
     if without is not None and without not in names:
         raise ValueError(f"no incident {without!r} in scenario {scenario.name}: it has {', '.join(names) or 'none'}")
     return replace(deployment, calendar=tuple(sorted(calendar, key=lambda entry: (entry.start, entry.kind))))
 
 
-def plan_incident(scenario: Scenario, name: str, spec: IncidentSpec, at: int, rng: np.random.Generator) -> IncidentPlan:
-    """What an incident that begins (in intent) at the time `at` will do; the patient prime the baseline before."""
+def plan_incident(
+    scenario: Scenario, name: str, spec: IncidentSpec, onset: float, rng: np.random.Generator
+) -> IncidentPlan:
+    """What an incident will do; the patient prime the baseline before.
+
+    It begins (in intent) at the scenario's time, or as far into the test window as `onset` says, a share from 0 to 1 of
+    the time that leaves it as long as it may be expected to take.  So incidents lie evenly about the middle.
+    """
     stages, test_begins = choose_stages(spec.entry, rng), scenario.calibration_end_us
+    test = scenario.end_us - test_begins
     primed = primed_at(spec.strength, scenario.start_us, test_begins, rng)
-    tempo = tempo_of(lengths(stages), spec.strength, scenario.end_us - test_begins)
+    tempo = tempo_of(lengths(stages), spec.strength, test)
+    at = test_begins + int(onset * max(test - tempo.expected(lengths(stages)), 0))
+    if spec.at is not None:
+        at = scenario.start_us + spec.at
     return IncidentPlan(name, spec, stages, tempo, at, test_begins, primed if at >= test_begins else MISSING)
 
 

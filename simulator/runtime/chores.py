@@ -1,7 +1,7 @@
 """Chores: rare and sensitive work that people do by hand, with what a running workload may do.
 
 Somebody restarts a notebook, makes a role, lists functions, or switches a log off.  All kinds of chores take turns, as
-in a deck of cards.  Each family of workloads begins at a place of its own, and does more than half of them before the
+in a deck of cards.  Each family of workloads begins at a place of its own, and does about all of them before the
 horizon: a few families do all between them.  So calls that an incident may make are somebody's work, too.  The next
 task of a workload makes them, as those of a detour.  Kinds and rates: `chores` in `platform.yaml`; the scenario's
 `novelty` scales them.
@@ -23,7 +23,7 @@ from scopedrift.simulator.world.policy import UNGUARDED
 from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.workload import Detour, Workload
 
-ROUNDS: Final = 0.7
+ROUNDS: Final = 1.2
 """How often a family goes through the deck before the horizon, at least (assumed)."""
 TRIED: Final = 24
 """Workloads that are looked at for one that is at work and entitled (assumed)."""

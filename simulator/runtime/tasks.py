@@ -88,7 +88,8 @@ class Task:
         else:
             own, anchor = workload.session(number + 1 if session is None else session), platform.now
         job = number if context else UNRECORDED_TASKS.end - 1 - number
-        self._holder = Holder(workload.actors[kind], job, own, anchor, behalf)
+        actor = platform.turns.began(workload.actors[kind], number, platform.now)
+        self._holder = Holder(actor, job, own, anchor, behalf)
         now = platform.now
         self._trace = TaskTrace(kind, self._holder, session is not None, self._held, begun=now, until=now)
         workload.traces.add(self._trace)
@@ -302,6 +303,8 @@ class Task:
         if pause or row.duration < 1:
             row = replace(row, start=row.start + pause, duration=max(row.duration - pause, 1))
         self._platform.emit(row)
+        if not self._stage:
+            self._trace.submitted = row
         self._stage += 1
         self._note(row)
 

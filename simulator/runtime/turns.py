@@ -19,6 +19,7 @@ from scopedrift.simulator.expansion.rows import Holder
 from scopedrift.simulator.log.events import HOUR, MISSING, SECOND
 from scopedrift.simulator.randomness import Quantiles, key, mix
 from scopedrift.simulator.world.organisation import SimulatedWorld
+from scopedrift.simulator.world.rhythm import WEEK
 from scopedrift.simulator.world.rollout import relocated, under_role, with_image
 from scopedrift.simulator.world.workload import Workload
 
@@ -27,8 +28,12 @@ SALT: Final = 0x7E57
 ONE: Final = 1 << 64
 MOST_STAGES: Final = 4
 """Fewer stages than this come before a turn; none before half of them (assumed)."""
+CANARY_SALT: Final = 0xCA9A
+"""Keeps the draws of canaries apart from those of turns."""
 SOMEBODY: Final = 0.8
 """Share of hand-overs to somebody whom the records name (assumed)."""
+PATCHES: Final = 9
+"""Patches of a version (assumed)."""
 CALL: Final = 4 * SECOND
 """How far apart the calls of a resumed task are at most (assumed)."""
 OWN_SESSION: Final = 1 << 38
@@ -61,11 +66,19 @@ class Turns:
         self._silence, self._events = Quantiles.of(self._spec.silence_h), Quantiles.of(self._spec.events)
         self._actors = world.actors.all
         often = world.scenario.turns
+        self._canaries = round(min(often * self._spec.canary, 1.0) * ONE)
         self._shares = {
             name: (tuple(shares), [round(min(often * edge, 1.0) * ONE) for edge in accumulate(shares.values())])
             for name, family in catalogue.families().items()
             if often and (shares := family.turns.shares())
         }
+
+    def began(self, actor: int, number: int, now: int) -> int:
+        """As whom a task begins: a few run the next version of an image, before all do."""
+        if mix(self._actors[actor].task_key ^ CANARY_SALT, number) >= self._canaries:
+            return actor
+        image = self._world.names["image"][self._actors[actor].image]
+        return with_image(self._world, actor, _version(image, 1 + now // WEEK % PATCHES))
 
     def of(self, workload: Workload, actor: int, number: int) -> Turn | None:
         """The turn that a task takes, if any."""
@@ -116,12 +129,16 @@ class Turns:
 
     def _image(self, workload: Workload, image: str, turn: Turn, elsewhere: bool) -> str:
         """A newer version of an image, or the same from another registry, which mirrors it."""
-        path, tag = image.rsplit(":", 1)
         if not elsewhere:
-            return f"{path}:{tag.rpartition('.')[0]}.{1 + int(9 * turn.where)}"
+            return _version(image, 1 + int(PATCHES * turn.where))
+        path, tag = image.rsplit(":", 1)
         mirrors = self._world.platform.world.public_registries
         mirror = mirrors[key(self._world.seed, "mirror", workload.project.name) % len(mirrors)]
         return f"{mirror}/{path.partition('/')[2]}:{tag}"
+
+
+def _version(image: str, patch: int) -> str:
+    return f"{image.rpartition('.')[0]}.{patch}"
 
 
 def _turn(kind: str, u: int) -> Turn:

@@ -7,13 +7,13 @@ that is alive, or one to be like.  Times are microseconds since 1970 UTC.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import exp, log
 from typing import Final
 
 from scopedrift.simulator.expansion.activities import Activity
-from scopedrift.simulator.expansion.rows import Holder
+from scopedrift.simulator.expansion.rows import Holder, StageRow
 
 REMEMBERED: Final = 32
 """Tasks of each kind that are remembered once they are over (assumed)."""
@@ -38,6 +38,8 @@ class TaskTrace:
     """The sum over its events of the logarithm of microseconds between those of their stage."""
     flow: Activity | None = None
     """How it started up, if it did."""
+    submitted: StageRow | None = None
+    """What it did first, if that was no start-up: a job is submitted before it runs."""
     grouped: int = 0
     """Events of one task, where a stage stands for many; 0: it is one task."""
     span: int = 0
@@ -73,9 +75,10 @@ class TaskTrace:
 class TaskTraces:
     """The tasks of one workload."""
 
-    __slots__ = ("_limit", "_live", "_over")
+    __slots__ = ("_limit", "_live", "_over", "_watched")
 
     def __init__(self) -> None:
+        self._watched: list[tuple[frozenset[str], Callable[[], object]]] = []
         self._live: list[TaskTrace] = []
         self._over: dict[str, deque[TaskTrace]] = {}
         self._limit = REMEMBERED
@@ -86,6 +89,11 @@ class TaskTraces:
     def add(self, trace: TaskTrace) -> None:
         """Note a task that begins."""
         self._live.append(trace)
+        if self._watched:
+            told = [each for each in self._watched if trace.kind in each[0]]
+            self._watched = [each for each in self._watched if trace.kind not in each[0]]
+            for _, tell in told:
+                tell()
         if len(self._live) > self._limit:
             self._sort_out(trace.begun)
             self._limit = 2 * len(self._live) + REMEMBERED
@@ -97,6 +105,10 @@ class TaskTraces:
             trace.over = False
             self._live.append(trace)
 
+    def watch(self, kinds: Iterable[str], tell: Callable[[], object]) -> None:
+        """Call `tell` once, as the next task of some kinds begins."""
+        self._watched.append((frozenset(kinds), tell))
+
     def live(self, now: int) -> list[TaskTrace]:
         """The tasks that are doing something, the oldest first."""
         return [trace for trace in self._live if trace.until > now]
@@ -107,6 +119,11 @@ class TaskTraces:
         for kind in sorted(wanted & self._over.keys()):
             yield from self._over[kind]
         yield from (trace for trace in self._live if trace.kind in wanted)
+
+    def rate(self, now: int) -> float:
+        """Events in a microsecond, by the tasks that are remembered."""
+        known = [*self._live, *(trace for kind in self._over.values() for trace in kind)]
+        return sum(trace.events for trace in known) / max(now - min((trace.begun for trace in known), default=now), 1)
 
     def _sort_out(self, now: int) -> None:
         for trace in self._live:

@@ -29,9 +29,9 @@ ISSUED = "FetchX509SVID"
 
 @pytest.fixture(scope="module")
 def world() -> Simulation:
-    """Every attack chain and drift twice, with nothing lost on the way."""
-    listed = [f"{{attack: {name}, count: 2, strength: 0.2}}" for name in catalogue.chains()]
-    listed += [f"{{drift: {name}, count: 2, strength: 0.2}}" for name in catalogue.drifts()]
+    """Every attack chain and drift five times, with nothing lost on the way."""
+    listed = [f"{{attack: {name}, count: 5, strength: 0.2}}" for name in catalogue.chains()]
+    listed += [f"{{drift: {name}, count: 5, strength: 0.2}}" for name in catalogue.drifts()]
     return simulate(load_text(WORLD.format(incidents=", ".join(listed))), 3)
 
 

@@ -267,7 +267,7 @@ def worlds(folder: Path, attack: str, horizon: str, operation: str, workloads: s
     """The worlds in which the chain comes as far as an operation, each with its twin without the incident."""
     (folder / "scenario.yaml").write_text(SCENARIO.format(attack=attack, horizon=horizon, workloads=workloads))
     scenario = load(str(folder / "scenario.yaml"))
-    for seed in range(1, 13):
+    for seed in range(1, 61):
         simulation = simulate(scenario, seed)
         if operation in set(simulation.log.vocabulary["operation"]):
             yield simulation, simulate(scenario, seed, without=simulation.truth.incidents[0].id)

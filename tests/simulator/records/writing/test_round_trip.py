@@ -69,7 +69,7 @@ NOT_OF_KEYS = {"kubernetes": ("credential",), "azure": ("credential",)}
 """Columns that a record of a static key does not have."""
 NOT_OF_NODES = {"kubernetes": ("workload", "task")}
 """Columns that a record of a node does not have."""
-MADE_UP = {"azure": ("task",)}
+MADE_UP = {"azure": ("task",), "otel": ("task",)}  # a trace has an id
 """Columns that a record of an event without one has all the same."""
 RESOLUTION = {"cloudtrail": SECOND, "ocsf": 1_000, "github": 1_000, "okta": 1_000}
 
@@ -206,7 +206,7 @@ FEW = (
     "{attack: shadowray, count: 3}",
 )
 ALL = (*(f"{{attack: {name}}}" for name in catalogue.chains()), *(f"{{drift: {name}}}" for name in catalogue.drifts()))
-WORLDS = ((ALL, 0.99, 1), (ALL, 0.99, 2), (ALL, 0.99, 3), (FEW, 0.99, 2), (FEW, 0.6, 3))
+WORLDS = (*((ALL, 0.99, seed) for seed in (1, 3, 6, 10)), (FEW, 0.99, 5), (FEW, 0.6, 3))
 """Incidents, excess privilege and seeds of worlds in which, together, every technique happens."""
 
 
