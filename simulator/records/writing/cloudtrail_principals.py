@@ -12,8 +12,8 @@ from scopedrift.simulator.records.json_paths import Json
 from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import ExportNames, remember, service_account
 
-_SESSIONS: Final = 8_192
-"""Maximum sessions with a cached begin; the cache is then emptied, which costs at most a wrong begin."""
+_SESSIONS: Final = 4_096
+"""Maximum sessions with a cached begin; the oldest then makes room, which costs at most a wrong begin."""
 
 
 class Principal(NamedTuple):
@@ -131,6 +131,6 @@ class Principals:
         began = self._began.get(key)
         if began is None:
             if len(self._began) >= _SESSIONS:
-                self._began.clear()
+                del self._began[next(iter(self._began))]
             began = self._began[key] = iso_seconds(max(time - 16 * MINUTE - self._names.number(key) % MINUTE, 0))
         return began

@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 
 from scopedrift.simulator.log.event_log import EventLog
 
-MEMO: Final = 16_384
-"""Maximum entries of a cache; it is then emptied, which bounds memory."""
+MEMO: Final = 1_024
+"""Maximum entries of a cache; the oldest then makes room, so that memory stays the same."""
 _VARIANTS: Final = {digit: "89ab"[number % 4] for number, digit in enumerate("0123456789abcdef")}
 _LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" * 8
 REGIONS: Final = ("eu-west-1", "eu-west-1", "eu-west-1", "us-east-1", "us-west-2")
@@ -139,7 +139,7 @@ def uuid_text(digits: str) -> str:
 def remember(cache: dict[K, V], key: K, value: V) -> V:
     """Keep a value in a cache of bounded size; the value."""
     if len(cache) >= MEMO:
-        cache.clear()
+        del cache[next(iter(cache))]
     cache[key] = value
     return value
 
