@@ -59,3 +59,27 @@ def test_what_a_change_does_for_runners_is_done_for_somebody(world) -> None:
     events = world.log.batch(0, len(world.log)).frame().loc[told.index[told["label"] == "benign_change"]]
     runs = events[events["task_kind"].isin(["build", "test", "release", "scheduled"])]
     assert len(runs) and runs["on_behalf_of"].notna().mean() > 0.9
+
+
+def test_a_job_of_an_incident_is_submitted_as_benign_jobs_are() -> None:
+    scenario = SCENARIO.replace("{attack: rogue-job, count: 6}", "{drift: orphaned-job, count: 8}").replace(
+        "2d,", "1d,"
+    )
+    world = simulate(load_text(scenario), 1)
+    told = world.truth.frame()
+    events = world.log.batch(0, len(world.log)).frame().assign(injected=False)
+    events.loc[told.index[told["label"] == "scope_drift"], "injected"] = True
+    trained = events[events["task_kind"] == "train"].sort_values("time").groupby("task", observed=True)
+    whole = trained["injected"].mean()
+    first = trained["operation"].agg(lambda calls: list(calls[calls != "FetchX509SVID"])[:2])
+    submitted = first.map(lambda calls: "GetInstanceIdentity" not in calls)
+    assert (whole == 1).sum() > 3 and submitted[whole == 0].mean() > 0.9
+    assert submitted[whole == 1].mean() > 0.9
+
+
+def test_an_incident_leaves_itself_the_time_that_it_may_take() -> None:
+    slow = load_text(SCENARIO.replace("rogue-job, count: 6", "salesloft-drift, count: 40, strength: 0.5"))
+    starts = [incident.intent_at for incident in simulate(slow, 2).truth.incidents if incident.primed_at < 0]
+    test = slow.end_us - slow.calibration_end_us
+    places = [(at - slow.calibration_end_us) / test for at in starts]
+    assert len(places) == 40 and max(places) < 0.7

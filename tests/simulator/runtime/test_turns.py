@@ -70,6 +70,12 @@ def test_an_image_changes_within_a_task_that_starts_again_on_another_node(tasks)
     assert (images > 1).any()
 
 
+def test_a_few_tasks_run_the_next_version_of_their_image_from_the_start(tasks):
+    images = tasks[tasks.image.notna() & (tasks.task_kind == "test")].groupby("task").image.first().astype(str)
+    later = ~images.str.endswith(".0")
+    assert 0.002 < later.mean() < 0.1
+
+
 def test_some_tasks_sleep_for_hours_and_go_on_with_many_events(tasks):
     gaps = tasks.groupby("task").time.diff().dt.total_seconds() / 3600
     longest = gaps.groupby(tasks.task_kind).max()

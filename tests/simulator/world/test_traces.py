@@ -1,0 +1,44 @@
+"""What tasks leave behind: how busy a workload is, and who hears that the next one begins."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from scopedrift.simulator.expansion.rows import Holder
+from scopedrift.simulator.log.events import HOUR
+from scopedrift.simulator.world.traces import TaskTrace, TaskTraces
+
+
+def trace(kind: str, begun: int, events: int = 1) -> TaskTrace:
+    return TaskTrace(kind, cast(Holder, None), False, False, begun=begun, until=begun + HOUR, events=events)
+
+
+def test_a_watcher_hears_of_the_next_task_of_its_kinds_once() -> None:
+    traces, heard = TaskTraces(), list[str]()
+    traces.watch(["train", "deploy"], lambda: heard.append("watcher"))
+    traces.add(trace("prepare", 0))
+    assert not heard
+    traces.add(trace("deploy", 1))
+    traces.add(trace("train", 2))
+    assert heard == ["watcher"]
+
+
+def test_a_watcher_may_watch_again_from_what_it_hears() -> None:
+    traces, heard = TaskTraces(), list[int]()
+
+    def again() -> None:
+        heard.append(len(heard))
+        traces.watch(["train"], again)
+
+    traces.watch(["train"], again)
+    for begun in range(3):
+        traces.add(trace("train", begun))
+    assert heard == [0, 1, 2]
+
+
+def test_the_rate_is_of_events_since_the_first_task_that_is_remembered() -> None:
+    traces = TaskTraces()
+    assert traces.rate(HOUR) == 0.0
+    traces.add(trace("train", 0, events=6))
+    traces.add(trace("train", HOUR, events=4))
+    assert traces.rate(2 * HOUR) == 10 / (2 * HOUR)
