@@ -38,7 +38,7 @@ def _density(world: LabelledWorld) -> tuple[float, float]:
     return float(bad.mean()) if len(bad) else 0.0, len(np.unique(cells[bad])) / max(len(np.unique(cells)), 1)
 
 
-def onsets_are_uniform(subject: Subject) -> Row:
+def incidents_lie_evenly(subject: Subject) -> Row:
     """Incidents lie evenly about the middle of the test window, not towards its end, and begin at any hour."""
     from scipy.stats import kstest, ttest_1samp
 

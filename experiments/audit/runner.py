@@ -42,7 +42,7 @@ CHECKS: Final[Sequence[tuple[Check, str]]] = (
     (attacker.no_attacker_learns_to_tell, "a model would find incidents without looking at what they do"),
     (triviality.no_one_liner_solves_it, "the scenario would not tell good detectors from bad ones"),
     (placement.incidents_are_rare, "precision would look better than it can be in production"),
-    (placement.onsets_are_uniform, "a detector that grows more suspicious with time would look good"),
+    (placement.incidents_lie_evenly, "a detector that grows more suspicious with time would look good"),
     (look_alikes.every_technique_has_a_look_alike, "novelty alone would have perfect precision"),
     (verdicts.references_hold, "the measurement itself would be wrong"),
     (verdicts.detectors_stand_in_the_useful_range, "a scenario that is too easy or too hard ranks nobody"),

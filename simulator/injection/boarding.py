@@ -42,15 +42,15 @@ COVER: Final = 12 * HOUR
 LOOK: Final = (MINUTE / 4, 4 * MINUTE)
 """How often it looks whether there is one: between these (assumed)."""
 TURNS: Final = 12
-"""Its first own task starts as one of the victim's does, of so many that are next (assumed)."""
+"""An incident's first own task starts together with one of the victim's next so many (assumed)."""
 REST: Final = 8 * HOUR
-"""How long it waits for that, before it starts nevertheless (assumed)."""
+"""How long it waits for that one before it starts anyway (assumed)."""
 BRIEF: Final = 2 * SECOND
 """A task that ends sooner is not joined (assumed)."""
 BETWEEN: Final = 1.5
 """In a task of others, calls follow so many times further apart, since others come between (assumed)."""
 SPARE: Final = 0.5
-"""A task that serves others takes this share of the events that it has had (assumed)."""
+"""A task that serves others takes half as many injected events as it has had events of its own (assumed)."""
 WARM: Final = 5 * MINUTE
 """A session that it opened serves its next task, where tasks share sessions, if it was used so lately (assumed)."""
 

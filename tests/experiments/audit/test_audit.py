@@ -165,7 +165,7 @@ def test_a_test_window_full_of_incidents_is_caught(subject: Subject) -> None:
 
 
 def test_uniform_onsets_pass(subject: Subject) -> None:
-    assert sound(placement.onsets_are_uniform(subject))
+    assert sound(placement.incidents_lie_evenly(subject))
 
 
 @pytest.mark.parametrize("rule", ["late", "at three at night"])
@@ -180,7 +180,7 @@ def test_onsets_that_cluster_are_caught(subject: Subject, rule: str) -> None:
         replace(w, truth=replace(w.truth, incidents=tuple(moved(i, w) for i in w.truth.incidents)))  # type: ignore[type-var]
         for w in subject.worlds
     ]
-    assert placement.onsets_are_uniform(replace(subject, worlds=worlds)).verdict == "fail"
+    assert placement.incidents_lie_evenly(replace(subject, worlds=worlds)).verdict == "fail"
 
 
 # --- look-alikes

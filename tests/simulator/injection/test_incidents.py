@@ -130,7 +130,7 @@ def test_only_patient_adversaries_prime_the_baseline_and_the_truth_says_so(
         assert incident.first_observable_at < 0 or incident.first_observable_at > incident.primed_at
 
 
-def test_onsets_are_uniform_in_the_window_and_over_the_day() -> None:
+def test_incidents_lie_evenly_in_the_window_and_over_the_day() -> None:
     found = world(["attack: rogue-job, count: 80", "drift: misconfigured-pipeline, count: 80"], seed=4)
     start, end = found.scenario.calibration_end_us, found.scenario.end_us
     onsets = np.array([incident.intent_at for incident in found.truth.incidents])

@@ -83,3 +83,12 @@ def test_an_incident_leaves_itself_the_time_that_it_may_take() -> None:
     test = slow.end_us - slow.calibration_end_us
     places = [(at - slow.calibration_end_us) / test for at in starts]
     assert len(places) == 40 and max(places) < 0.7
+
+
+def test_of_workloads_that_share_an_identity_the_busy_are_hit_more_often() -> None:
+    shared = SCENARIO.replace("{training: {pipelines: 3}, runners: {tenants: 4}}", "{runners: {pools: 1, tenants: 12}}")
+    world = simulate(load_text(shared.replace("rogue-job, count: 6", "tj-actions, count: 40")), 4)
+    resources = world.log.batch(0, len(world.log)).frame()["resource"].astype(str)
+    activity = resources.str.extract(r"(tenant-\d{4})")[0].value_counts()
+    hit = [activity[incident.workload.removesuffix("-ci")] for incident in world.truth.incidents]
+    assert len(activity) > 6 and sum(hit) / len(hit) > 1.6 * activity.mean()
