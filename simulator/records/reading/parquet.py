@@ -18,6 +18,8 @@ from scopedrift.simulator.records.reading.sources import Source
 from scopedrift.simulator.records.reading.splitting import Value
 
 SUFFIX = ".parquet"
+UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, TypeError)
+"""What pyarrow raises for damaged files: also for names that are no text, and for times beyond the calendar."""
 _BATCH = 4_096
 
 
@@ -35,8 +37,8 @@ def values(source: Source) -> Iterator[Value]:
                 for record in batch.to_pylist(maps_as_pydicts="lossy"):
                     yield row, row + 1, msgspec.json.encode(_held(record)), None
                     row += 1
-    except (pa.ArrowException, OSError) as error:
-        source.problem = f"not Parquet that can be read: {str(error).splitlines()[0]}"
+    except UNREADABLE as error:
+        source.problem = f"not Parquet that can be read: {str(error).partition(chr(10))[0]}"
 
 
 def value_at(file: Path, row: int) -> bytes:
@@ -50,7 +52,7 @@ def value_at(file: Path, row: int) -> bytes:
                     rows = opened.read_row_group(group).slice(row - before, 1).to_pylist(maps_as_pydicts="lossy")
                     return msgspec.json.encode(_held(rows[0]))
                 before += count
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         raise LogError(f"{file}: {error}") from None
     raise LogError(f"{file}: row {row + 1} is gone")
 

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import io
 import json
 from itertools import pairwise
 
@@ -194,3 +195,29 @@ def test_a_parquet_file_that_is_damaged_is_told(tmp_path):
 def test_every_entry_of_the_table_says_what_it_opens():
     for each in table().wrappers:
         assert each.what and bool(each.list) + bool(each.inner) + bool(each.rename) == 1, each
+
+
+def beside(folder, damaged):
+    """What is told of a file that lies beside one that can be read."""
+    (folder / "log.json").write_text(TEXT)
+    (folder / "lake.parquet").write_bytes(damaged)
+    (problem,) = import_log(folder).report.unreadable
+    return problem[1]
+
+
+def parquet(**columns):
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+def test_parquet_whose_names_are_no_text_is_told(tmp_path):
+    damaged = parquet(eventTime=["2024-03-01T00:00:00Z"]).replace(b"eventTime", b"\x80ventTime")
+    assert "not Parquet that can be read" in beside(tmp_path, damaged)
+
+
+@pytest.mark.parametrize(
+    "kind, value", [(pa.timestamp("s"), 10**15), (pa.date32(), 10**7), (pa.duration("s"), -(10**18))]
+)
+def test_a_time_in_parquet_beyond_the_calendar_is_told(tmp_path, kind, value):
+    assert "not Parquet that can be read" in beside(tmp_path, parquet(when=pa.array([value], kind)))
