@@ -259,7 +259,7 @@ incidents: [{{attack: {attack}}}]
 """
 
 
-CLOUD_WORK = "serverless: {functions: 6}, runners: {tenants: 2}, training: {pipelines: 2}"
+CLOUD_WORK = "serverless: {functions: 3}, runners: {tenants: 2}, training: {pipelines: 1}"
 CLUSTER_WORK = "serverless: {functions: 3}, runners: {tenants: 2}"
 
 
@@ -274,8 +274,10 @@ def worlds(folder: Path, attack: str, horizon: str, operation: str, workloads: s
     raise AssertionError(f"no seed in which {attack} comes to {operation}")
 
 
-def world(*terms):
-    return next(worlds(*terms))
+@pytest.fixture(scope="module")
+def intrusion(tmp_path_factory):
+    """A world in which an intruder lists buckets and stops the trail, and its twin without the intruder."""
+    return next(worlds(tmp_path_factory.mktemp("intrusion"), "eight-minute-intrusion", "8d", "StopLogging"))
 
 
 def scored(detector: Sigma, log) -> np.ndarray:
@@ -283,11 +285,11 @@ def scored(detector: Sigma, log) -> np.ndarray:
     return np.concatenate([detector.score(batch) for batch in log.batches(997)])
 
 
-def test_rules_fire_on_their_techniques_and_not_on_the_twin(tmp_path):
+def test_rules_fire_on_their_techniques_and_not_on_the_twin(tmp_path, intrusion):
     (tmp_path / "rules").mkdir()
     rule(tmp_path / "rules", "bucket enumeration", BUCKETS, level="medium")
     rule(tmp_path / "rules", "logging off", LOGGING, level="critical")
-    simulation, twin = world(tmp_path, "eight-minute-intrusion", "8d", "StopLogging")
+    simulation, twin = intrusion
     detector = loading.load(f"sigma(rules={tmp_path / 'rules'})")
     scores = scored(detector, simulation.log)
     assert set(scores.tolist()) == {0.0, 0.5, 1.0}
@@ -299,10 +301,10 @@ def test_rules_fire_on_their_techniques_and_not_on_the_twin(tmp_path):
     assert not scored(Sigma(rules=str(tmp_path / "rules")), twin.log).any()
 
 
-def test_the_same_rules_judge_exported_files_and_scores_do_not_depend_on_batches(tmp_path):
+def test_the_same_rules_judge_exported_files_and_scores_do_not_depend_on_batches(tmp_path, intrusion):
     (tmp_path / "rules").mkdir()
     rule(tmp_path / "rules", "buckets", BUCKETS)
-    simulation, _ = world(tmp_path, "eight-minute-intrusion", "8d", "ListBuckets")
+    simulation, _ = intrusion
     scores = scored(Sigma(rules=str(tmp_path / "rules")), simulation.log)
     whole = Sigma(rules=str(tmp_path / "rules"))
     whole.fit(simulation.log.batch(0, 0), Knowledge())
@@ -316,9 +318,9 @@ def test_the_same_rules_judge_exported_files_and_scores_do_not_depend_on_batches
     assert sum(own.matches(imported.original(i)) for i in found) == int((scores > 0).sum()) > 0
 
 
-def test_what_a_record_has_at_random_does_not_depend_on_where_batches_begin(tmp_path):
+def test_what_a_record_has_at_random_does_not_depend_on_where_batches_begin(tmp_path, intrusion):
     rule(tmp_path, "slow down", "  s: {errorCode: [SlowDown, ThrottlingException]}\n  condition: s\n")
-    simulation, _ = world(tmp_path, "eight-minute-intrusion", "8d", "ListBuckets")
+    simulation, _ = intrusion
     detector = Sigma(rules=str(tmp_path / "slow down.yml"))
     scores = scored(detector, simulation.log)
     assert 0 < (scores > 0).sum() < (simulation.log.frame()["outcome"] == "error").sum()
