@@ -22,7 +22,7 @@ FAMILIES = {
 """Every family of the catalogue, small."""
 GUIDE = Path(__file__).parents[3] / "docs" / "add-a-workload-family.md"
 TINY = {"name": "cut", "horizon": "3d", "windows": {"baseline": "1d", "calibration": "1d"}}
-APART = {"platform": {"contention": False}, "identities": {"sharing": 0.0, "orphaned": 0.0}}
+APART = {"load": 0.25, "platform": {"contention": False}, "identities": {"sharing": 0.0, "orphaned": 0.0}}
 
 
 def prints(log: pd.DataFrame) -> pd.Series:
