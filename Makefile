@@ -2,7 +2,7 @@
 #   make demo    a first run, with its report      make test   the tests
 #   make lint    style and import direction        make types  strict type check
 #   make bench   benchmarks (QUICK=1: a short one) make docs   the documentation
-#   make wheel-check   the built package, installed elsewhere
+#   make wheel-check   the built package, installed elsewhere (test-slow does it, too)
 #   make pages   writes the pages of docs/ that are made from the code
 #   make test-slow     the longer tests that make test leaves out
 #   make audits        audits of all library scenarios, which take long
@@ -63,7 +63,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/scopedrift run $(SCENARIO)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow $(PYTEST_ARGS)
@@ -109,21 +109,9 @@ docs: $(VENV)/.dev links
 pages: $(VENV)/.dev
 	@$(BIN)/python docs/pages.py
 
-# Builds the package, installs it into a fresh environment, and uses it from another folder.
-wheel-check: $(VENV)/.made
-	@rm -rf build
-	@mkdir -p build
-	@$(PIP) wheel --verbose --no-deps --wheel-dir build/wheel . > build/wheel.log 2>&1 || { cat build/wheel.log >&2; exit 1; }
-	@if grep -i -A 3 'would be ignored' build/wheel.log >&2; then exit 1; fi
-	@$(PYTHON) -m venv build/venv
-	@build/venv/bin/python -m pip --disable-pip-version-check $(HASHED) $(RUNTIME)
-	@build/venv/bin/python -m pip --disable-pip-version-check $(OURS) build/wheel/*.whl
-	@build/venv/bin/python -m pip check
-	@mkdir -p build/elsewhere
-	@cd build/elsewhere && ../venv/bin/scopedrift list scenarios
-	@cd build/elsewhere && ../venv/bin/scopedrift run $(SCENARIO) --seeds 1 --detector first-seen --detector never --out result --no-track
-	@test -s build/elsewhere/result/report.html
-	@echo "the wheel works outside the repository"
+# Installs the package into a fresh environment, from a checkout and from its wheel, and uses it from another folder.
+wheel-check: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q -m slow tests/test_wheel.py $(PYTEST_ARGS)
 
 # Resolves the versions that fit pyproject.toml, for every system and Python from 3.11 on (UPGRADE=1: the newest), with hashes.
 RESOLVE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header

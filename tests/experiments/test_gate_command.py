@@ -171,18 +171,6 @@ def test_the_actions_gate_step_reports_its_verdict(folder, tmp_path, detector, a
     assert (folder / "action.xml").is_file()
 
 
-@pytest.mark.slow
-def test_the_actions_install_step_needs_nothing_but_its_checkout(tmp_path: Path) -> None:
-    environment = {
-        k: v for k, v in os.environ.items() if k.startswith("PIP_") or k in ("PATH", "HOME", "SSL_CERT_FILE")
-    }
-    environment |= {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(tmp_path), "PYTHON": sys.executable}
-    done = subprocess.run(["bash", "-c", action_step("install")], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    told = subprocess.run([tmp_path / "scopedrift/bin/scopedrift", "list", "suites"], capture_output=True, text=True)
-    assert told.returncode == 0 and "quick" in told.stdout
-
-
 def test_the_fixture_fails_on_a_regression_and_passes_otherwise(
     folder: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
