@@ -35,8 +35,8 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest test, what the README tells to type, so that no worker is left alone with it."""
-    items.sort(key=lambda item: "README.md" not in item.name)
+    """Begin with the longest tests, the README and the installation, so that no worker is left alone with them."""
+    items.sort(key=lambda item: not ("README.md" in item.name or "test_wheel" in item.nodeid))
 
 
 def pytest_collection_finish() -> None:

@@ -22,7 +22,8 @@ def test_batch_jobs_are_bursts_of_reads_beside_online_requests(events):
 
 
 def test_releases_roll_out_images_on_weekdays(events):
-    log = events({**QUIET, "horizon": "21d"}, inference={"services": 12, "releases_per_week": 5.0, "requests_per_hour": 1.0})
+    services = {"services": 12, "releases_per_week": 5.0, "requests_per_hour": 1.0}
+    log = events({**QUIET, "horizon": "21d"}, inference=services)
     released = log[log.operation == "patch deployments"]
     assert len(released) > 60
     assert (released.time.dt.day_of_week >= 5).mean() < 0.06
