@@ -22,6 +22,8 @@ from scopedrift.reports.style import RC
 
 START = pd.Timestamp("2026-01-05", tz="UTC")
 TEST_START, END = START + pd.Timedelta(days=14), START + pd.Timedelta(days=28)
+DAYS = 14.0
+"""Length of the test window."""
 TEMPLATES = {
     "copied-service-account": ("scope_drift", ["Copied key is used from a new place", "Reads training storage"]),
     "token-to-storage": ("attack", ["Mint a token", "Read secrets", "List buckets", "Exfiltrate storage"]),
@@ -151,119 +153,129 @@ def _run(
     truth: list[dict[str, Any]],
     rows: dict[str, list[dict[str, Any]]],
 ) -> None:
-    chances, typical, false_per_day, seconds = DETECTORS[detector]
-    days = 14.0
     base = {"scenario": scenario, "seed": seed, "detector": detector}
-    caught = []
+    detections = []
     for incident in truth:
-        chance = chances[list(TEMPLATES).index(incident["template"])]
-        hit = draw.random() < chance
-        delay = float(draw.lognormal(np.log(typical), 1.2)) if typical > 1 else 0.0
-        when = incident["first_observable_at"] + pd.Timedelta(seconds=delay)
-        early = hit and when < incident["impact_at"]
-        rows["incidents"].append(
-            {
-                **incident,
-                **base,
-                "detected": hit,
-                "detected_at": when if hit else pd.NaT,
-                "delay_s": delay if hit else np.nan,
-                "follow_up_s": days * 86_400,
-                "stages_passed": 1,
-                "before_impact": early,
-            }
-        )
-        if hit:
-            caught.append((incident, when, early))
-            rows["alerts"].append(
-                {
-                    **base,
-                    "identity": incident["identity"],
-                    "opened_at": when,
-                    "closed_at": when + pd.Timedelta(hours=1),
-                    "events": 12,
-                    "score": float(draw.gamma(4)),
-                    "incident": incident["incident"],
-                    "false_alarm": False,
-                    "cause": "",
-                    "announced": "",
-                    "operation": "GetObject",
-                    "resource": "s3://quay-training/eval/shard-0042",
-                    "reason": "first read of this bucket by this identity",
-                }
-            )
-    count = int(draw.poisson(false_per_day * days))
-    for _ in range(min(count, 400)):
-        when = TEST_START + pd.Timedelta(days=float(draw.uniform(0, days)))
-        rows["alerts"].append(
-            {
-                **base,
-                "identity": f"spiffe://quay.example/ns/ci/sa/runner-{draw.integers(30)}",
-                "opened_at": when,
-                "closed_at": when + pd.Timedelta(hours=1),
-                "events": int(draw.integers(1, 40)),
-                "score": float(draw.gamma(3)),
-                "incident": "",
-                "false_alarm": True,
-                "cause": (cause := str(draw.choice(CAUSES, p=[0.2, 0.5, 0.15, 0.1, 0.05]))),
-                "announced": ANNOUNCED.get(cause, ""),
-                "operation": "PullImage",
-                "resource": "registry.quay.example/ml/trainer:v9",
-                "reason": "image from a registry that the identity has not used before",
-            }
-        )
-    recall = len(caught) / len(truth) if truth else np.nan
-    right = len(caught) + count
-    rows["cells"].append(
-        {
-            **base,
-            "reference": REFERENCES.get(detector, ""),
-            "status": "ok",
-            "reason": "",
-            "knowledge": "policy,inventory" if detector == "declared-policy" else "",
-            "threshold": 2.5,
-            "precision": len(caught) / right if right else np.nan,
-            "recall": recall,
-            "recall_at_equal_alarms": recall,
-            "f1": np.nan,
-            "incidents": len(truth),
-            "detected": len(caught),
-            "false_positives": count,
-            "false_positives_per_day": count / days,
-            "false_positives_per_identity_day": count / days / 300,
-            "time_to_detect_median_s": _median(rows["incidents"][-len(truth) :] if truth else []),
-            "time_to_detect_restricted_mean_s": 5e5,
-            "detected_before_impact": sum(e for _, _, e in caught) / len(truth) if truth else np.nan,
-            "alerts": right,
-            "raw_alerts": 9 * right,
-            "duplicates": 1,
-            "abstained": 0,
-            "average_precision": recall * 0.6,
-            "budget_per_day": 1.0,
-            "realised_per_day": count / days,
-            "calibration_days": 4.0,
-            "expected_per_day": 1.0,
-            "calibration_alerts_per_day": 0.0 if detector == "never" else 0.86,
-            "events": 250_000,
-            "identities": 300,
-            "test_days": days,
-            "score_seconds": seconds / 4 * float(draw.uniform(0.9, 1.1)),
-        }
-    )
+        detections.append(found := _detection(draw, base, incident))
+        if found["detected"]:
+            rows["alerts"].append(_true_alert(draw, base, found))
+    rows["incidents"] += detections
+    count = int(draw.poisson(DETECTORS[detector][2] * DAYS))
+    rows["alerts"] += [_false_alarm(draw, base) for _ in range(min(count, 400))]
+    rows["cells"].append(_cell(draw, base, detections, false_alarms=count))
+    rows["curves"] += _curve(draw, base, incidents=len(truth))
+
+
+def _detection(draw: np.random.Generator, base: dict[str, Any], incident: dict[str, Any]) -> dict[str, Any]:
+    """Whether and when the detector finds an incident."""
+    chances, typical, _, _ = DETECTORS[base["detector"]]
+    hit = draw.random() < chances[list(TEMPLATES).index(incident["template"])]
+    delay = float(draw.lognormal(np.log(typical), 1.2)) if typical > 1 else 0.0
+    when = incident["first_observable_at"] + pd.Timedelta(seconds=delay)
+    return {
+        **incident,
+        **base,
+        "detected": hit,
+        "detected_at": when if hit else pd.NaT,
+        "delay_s": delay if hit else np.nan,
+        "follow_up_s": DAYS * 86_400,
+        "stages_passed": 1,
+        "before_impact": hit and when < incident["impact_at"],
+    }
+
+
+def _true_alert(draw: np.random.Generator, base: dict[str, Any], detection: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **base,
+        "identity": detection["identity"],
+        "opened_at": detection["detected_at"],
+        "closed_at": detection["detected_at"] + pd.Timedelta(hours=1),
+        "events": 12,
+        "score": float(draw.gamma(4)),
+        "incident": detection["incident"],
+        "false_alarm": False,
+        "cause": "",
+        "announced": "",
+        "operation": "GetObject",
+        "resource": "s3://quay-training/eval/shard-0042",
+        "reason": "first read of this bucket by this identity",
+    }
+
+
+def _false_alarm(draw: np.random.Generator, base: dict[str, Any]) -> dict[str, Any]:
+    when = TEST_START + pd.Timedelta(days=float(draw.uniform(0, DAYS)))
+    return {
+        **base,
+        "identity": f"spiffe://quay.example/ns/ci/sa/runner-{draw.integers(30)}",
+        "opened_at": when,
+        "closed_at": when + pd.Timedelta(hours=1),
+        "events": int(draw.integers(1, 40)),
+        "score": float(draw.gamma(3)),
+        "incident": "",
+        "false_alarm": True,
+        "cause": (cause := str(draw.choice(CAUSES, p=[0.2, 0.5, 0.15, 0.1, 0.05]))),
+        "announced": ANNOUNCED.get(cause, ""),
+        "operation": "PullImage",
+        "resource": "registry.quay.example/ml/trainer:v9",
+        "reason": "image from a registry that the identity has not used before",
+    }
+
+
+def _cell(
+    draw: np.random.Generator, base: dict[str, Any], detections: list[dict[str, Any]], *, false_alarms: int
+) -> dict[str, Any]:
+    detector, incidents = base["detector"], len(detections)
+    detected = sum(each["detected"] for each in detections)
+    alerts = detected + false_alarms
+    recall = detected / incidents if incidents else np.nan
+    return {
+        **base,
+        "reference": REFERENCES.get(detector, ""),
+        "status": "ok",
+        "reason": "",
+        "knowledge": "policy,inventory" if detector == "declared-policy" else "",
+        "threshold": 2.5,
+        "precision": detected / alerts if alerts else np.nan,
+        "recall": recall,
+        "recall_at_equal_alarms": recall,
+        "f1": np.nan,
+        "incidents": incidents,
+        "detected": detected,
+        "false_positives": false_alarms,
+        "false_positives_per_day": false_alarms / DAYS,
+        "false_positives_per_identity_day": false_alarms / DAYS / 300,
+        "time_to_detect_median_s": _median(detections),
+        "time_to_detect_restricted_mean_s": 5e5,
+        "detected_before_impact": sum(each["before_impact"] for each in detections) / incidents
+        if incidents
+        else np.nan,
+        "alerts": alerts,
+        "raw_alerts": 9 * alerts,
+        "duplicates": 1,
+        "abstained": 0,
+        "average_precision": recall * 0.6,
+        "budget_per_day": 1.0,
+        "realised_per_day": false_alarms / DAYS,
+        "calibration_days": 4.0,
+        "expected_per_day": 1.0,
+        "calibration_alerts_per_day": 0.0 if detector == "never" else 0.86,
+        "events": 250_000,
+        "identities": 300,
+        "test_days": DAYS,
+        "score_seconds": DETECTORS[detector][3] / 4 * float(draw.uniform(0.9, 1.1)),
+    }
+
+
+def _curve(draw: np.random.Generator, base: dict[str, Any], *, incidents: int) -> list[dict[str, Any]]:
+    usual = np.mean(DETECTORS[base["detector"]][0])
+    rows = []
     for cost in np.geomspace(0.02, 200, 60):
-        reach = (
-            float(np.clip(np.mean(chances) * (cost / 1.0) ** 0.25 + draw.normal(0, 0.02), 0, 1)) if truth else np.nan
-        )
-        found = reach * len(truth)
-        rows["curves"].append(
-            {
-                **base,
-                "threshold": 5 - np.log(cost),
-                "false_positives_per_day": cost,
-                "recall": reach,
-                "precision": found / (found + cost * days) if truth else np.nan,
-            }
-        )
+        recall = float(np.clip(usual * cost**0.25 + draw.normal(0, 0.02), 0, 1)) if incidents else np.nan
+        found = recall * incidents
+        precision = found / (found + cost * DAYS) if incidents else np.nan
+        point = {"threshold": 5 - np.log(cost), "false_positives_per_day": cost}
+        rows.append({**base, **point, "recall": recall, "precision": precision})
+    return rows
 
 
 def _median(incidents: list[dict[str, Any]]) -> float:
