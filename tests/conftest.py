@@ -147,11 +147,11 @@ def wait_until() -> Callable[[Callable[[], Any], str], None]:
 
 @pytest.fixture
 def plain_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports with three time lines, and fonts embedded the quick way: for tests of what writes them by the dozen."""
-    from scopedrift.reports import report
-    from scopedrift.reports.style import RC
+    """Reports with three time lines and without PDFs: for tests of what writes reports by the dozen."""
+    from scopedrift.reports import drawing, report
 
-    monkeypatch.setitem(RC, "pdf.fonttype", 3)
+    drawn = drawing.render
+    monkeypatch.setattr(drawing, "render", lambda figure, folder, *, pdf=True: drawn(figure, folder, pdf=False))
     monkeypatch.setattr(report, "TIME_LINES", 2)
     monkeypatch.setattr(report, "TIME_LINES_FOLDED", 1)
 
