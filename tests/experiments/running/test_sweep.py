@@ -186,14 +186,14 @@ def _command(folder: Path, *more: str) -> list[str]:
 
 @pytest.mark.slow
 def test_a_sweep_that_is_killed_goes_on_where_it_was(undisturbed: Swept, tmp_path: Path, wait_until: Wait) -> None:
-    text = SUITE.replace("seeds: 2", "seeds: 12")
+    text = SUITE.replace("seeds: 2", "seeds: 8")
     suite(tmp_path, text)
     kills = 0
     for _ in range(3):
         process = subprocess.Popen(_command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         before = _finished(tmp_path)
-        more = before + 20
-        wait_until(lambda: process.poll() is not None or _finished(tmp_path) >= more, "twenty more cells")  # noqa: B023
+        more = before + 10
+        wait_until(lambda: process.poll() is not None or _finished(tmp_path) >= more, "ten more cells")  # noqa: B023
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             kills += 1
