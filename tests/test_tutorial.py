@@ -53,11 +53,13 @@ def test_the_tutorial_leads_to_a_tuned_threshold(sample: Path, tmp_path: Path, m
         shutil.copyfile(file, trail / file.name)
     (tmp_path / "rules").mkdir()
     (rules_file,) = blocks("yaml")
+    assert rules_file.startswith("# rules/secrets.yaml\n")
     (tmp_path / "rules" / "secrets.yaml").write_text(rules_file, encoding="utf-8")
     told = {}
     for command in [line for text in blocks("console") for line in text.splitlines()]:
         done = CliRunner().invoke(app, shlex.split(command)[1:])
         assert done.exit_code == 0, f"{command}\n{done.output}"
+        assert "Traceback" not in done.output
         told[command] = done.stdout
 
     known = records(trail)
