@@ -246,7 +246,7 @@ def test_a_hostile_detector_costs_its_own_cell(judge: Judge, tmp_path: Path, hos
 
 @pytest.mark.parametrize("route", [pytest.param(each, id=name) for name, each in ROUTES.items()])
 def test_no_route_leads_to_the_neighbour(judge: Judge, tmp_path: Path, route: Hostile) -> None:
-    judge(written(tmp_path, route))
+    judge(written(tmp_path, route))  # which fails if the neighbour's result has changed
 
 
 def test_nothing_that_they_started_is_left(judge: Judge, tmp_path: Path, wait_until: Any) -> None:
