@@ -45,10 +45,12 @@ TURNS: Final = 12
 """An incident's first own task starts together with one of the victim's next so many (assumed)."""
 REST: Final = 8 * HOUR
 """How long it waits for that one before it starts anyway (assumed)."""
+SOON: Final = (2 * HOUR, 1 / 8)
+"""How long it waits for the next one later on: at most so long, and such a share of a stage and its wait (assumed)."""
 BRIEF: Final = 2 * SECOND
 """A task that ends sooner is not joined (assumed)."""
-BETWEEN: Final = 1.5
-"""In a task of others, calls follow so many times further apart, since others come between (assumed)."""
+APART: Final = 1.6
+"""Calls follow so many times further apart than in the model, since others come between (assumed)."""
 SPARE: Final = 0.5
 """A task that serves others takes half as many injected events as it has had events of its own (assumed)."""
 WARM: Final = 5 * MINUTE
@@ -139,8 +141,7 @@ class Boarding:
                     hold.ride = ride
                     return
             if starts:
-                if not self._started:
-                    yield from self._others(hold, min(last, self._platform.now + REST))
+                yield from self._others(hold, last)
                 yield from self._start(hold, truth)
                 return
             yield self._look()
@@ -166,8 +167,15 @@ class Boarding:
         return []
 
     def _others(self, hold: WorldFoothold, last: int) -> Process:
-        """Wait until one of the next tasks of the kind begins, as most do at busy times."""
-        for _ in range(1 + int(TURNS * self._rng.random())):
+        """Wait until one of the next tasks of the kind begins, as most do at busy times.
+
+        At first, for any of many; later on, who is in a hurry does not wait for long.
+        """
+        turns, longest = 1 + int(TURNS * self._rng.random()), float(REST)
+        if self._started:
+            turns, longest = 1, min(SOON[0], SOON[1] * self._plan.stage_length)
+        last = min(last, self._platform.now + round(longest))
+        for _ in range(turns):
             if self._platform.now >= last:
                 return
             began = self._platform.env.event()
@@ -193,11 +201,11 @@ class Boarding:
         room = model.size - trace.events
         if trace.shares and not trace.grouped:  # it serves for as long as the workload does, and has no usual size
             room = max(room, round(SPARE * trace.events))
-        ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, model.gap)
+        ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, _gap(model))
         if trace.grouped:
             until = min(until, self._platform.now + trace.span)
             return replace(ride, job=self._number(trace), until=until, room=trace.grouped, own=True)
-        return replace(ride, gap=round(BETWEEN * ride.gap))
+        return ride
 
     def _number(self, model: TaskTrace) -> int:
         self._started += 1
@@ -221,7 +229,7 @@ class Boarding:
             until=now + length,
             room=model.size,
             renews=not like.borrows,
-            gap=model.gap,
+            gap=_gap(model),
             own=True,
         )
         if like.borrows:
@@ -262,3 +270,8 @@ class Boarding:
         for each in rows:
             self._platform.emit(each)
         return events, max(lasts, pause)
+
+
+def _gap(model: TaskTrace) -> int:
+    """Microseconds between the calls of a ride that is like a task."""
+    return model.gap if model.grouped else round(APART * model.gap)

@@ -56,6 +56,11 @@ class IncidentPlan:
         """How many it may be expected to have if all goes well."""
         return sum(math.sqrt(low * high) for low, high in (stage.events for stage in self.stages))
 
+    @property
+    def stage_length(self) -> float:
+        """How long a stage may be expected to take with the wait before it; microseconds."""
+        return self.tempo.expected(lengths(self.stages)) / max(len(self.stages), 1)
+
     def techniques(self, after: int = -1) -> list[Technique]:
         """The technique of each stage after that number."""
         return [stage.technique for stage in self.stages[after + 1 :]]

@@ -17,13 +17,17 @@ from scopedrift.simulator.injection.incidents import play
 from scopedrift.simulator.injection.plan import IncidentPlan, choose_stages, lengths, primed_at
 from scopedrift.simulator.injection.tempo import tempo_of
 from scopedrift.simulator.injection.world_backend import WorldBackend
-from scopedrift.simulator.log.events import DAY, MISSING
+from scopedrift.simulator.log.events import DAY, HOUR, MISSING
 from scopedrift.simulator.randomness import generator
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.declarations import declared
 from scopedrift.simulator.world.policy import Deployment
 
 MONTH: Final = 30 * DAY
+DELAYS: Final = 1.5
+"""Incidents take so many times longer than their waits and stages, since they wait for others' tasks (assumed)."""
+AT_FIRST: Final = (12 * HOUR, 1 / 8)
+"""How long they wait for one at first: at most so long, and such a share of the test window (assumed)."""
 AnySpec = TypeVar("AnySpec", ChangeSpec, IncidentSpec)
 
 
@@ -73,7 +77,8 @@ def plan_incident(
     test = scenario.end_us - test_begins
     primed = primed_at(spec.strength, scenario.start_us, test_begins, rng)
     tempo = tempo_of(lengths(stages), spec.strength, test)
-    at = test_begins + int(onset * max(test - tempo.expected(lengths(stages)), 0))
+    takes = DELAYS * tempo.expected(lengths(stages)) + min(AT_FIRST[0], AT_FIRST[1] * test)
+    at = test_begins + int(onset * max(test - takes, 0))
     if spec.at is not None:
         at = scenario.start_us + spec.at
     return IncidentPlan(name, spec, stages, tempo, at, test_begins, primed if at >= test_begins else MISSING)

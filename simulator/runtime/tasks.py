@@ -311,12 +311,13 @@ class Task:
     def _note(self, row: StageRow) -> None:
         """Note what it is doing, and how much."""
         trace, each = self._trace, self._platform.world.activities.coded(row.activity).per_task
-        self.workload.traces.extend(trace, row.start + row.duration + row.span)
+        pause, trace.acted = max(row.start - (trace.acted or row.start), 0), row.start + row.duration + row.span
+        self.workload.traces.extend(trace, trace.acted)
         if row.span and each:
             trace.grouped, trace.span = each, row.span
             trace.note(row.events, row.span * row.events // each)
         else:
-            trace.note(row.events, row.duration)
+            trace.note(row.events, row.duration, pause)
 
     def explore(self, activity: Activity, draws: Exploration, tasks: int | None = None, within: int = HOUR) -> None:
         """Now and then, also touch something new to the workload.

@@ -1,9 +1,10 @@
 """The life of credentials: what obtaining and keeping them logs, and how old standing keys are.
 
 A short-lived credential belongs to a *session*: obtained when a task starts, replaced at half of its time to
-live for as long as the task acts.  Beside it, the holder gets its cloud role again before that session ends (by
-federation, or from the metadata service of its node), and some exchange their token for a downstream one.  A
-static key has no session: one key, made long ago, serves all workloads of its identity until it is rotated, if ever.
+live for as long as the task acts.  Beside it, the holder gets its cloud role again before that session ends: by
+federation, or from the metadata service of its node, which it asks when it first needs the role.  Some exchange their
+token for a downstream one.  A static key has no session: one key, made long ago, serves all workloads of its identity
+until it is rotated, if ever.
 
 Times are microseconds since 1970 UTC, periods microseconds.
 """
@@ -36,6 +37,8 @@ class Cycle:
     """Whether it replaces the credential itself."""
     at_start: bool = True
     """Whether the start-up flow does it the first time."""
+    lazy: bool = False
+    """Whether it is done when it is first needed, within its first period, and not as the session begins."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class Credentials:
         listed = [Cycle(self._sequence(*spec.renewal), half_life, renews=True)]
         if spec.role:
             role = self._chosen(workload, "role", life.role.shares)
-            listed.append(Cycle(self._sequence(role or spec.role), round(life.role_minutes * MINUTE)))
+            period = round(life.role_minutes * MINUTE)
+            listed.append(Cycle(self._sequence(role or spec.role), period, at_start=not role, lazy=bool(role)))
         if exchange := self._chosen(workload, "exchange", life.exchange.shares):
             period = self._scenario.identities.downstream.ttl // 2
             listed.append(Cycle(self._sequence(exchange), period, at_start=False))

@@ -12,10 +12,13 @@ from typing import Final
 from scopedrift.simulator.expansion.numbers import RENEWALS
 from scopedrift.simulator.expansion.rows import RENEWED, Holder, StageRow
 from scopedrift.simulator.log.events import SECOND
+from scopedrift.simulator.randomness import mix
 from scopedrift.simulator.world.credentials import Cycle
 
 LEAD: Final = 2 * SECOND
 """A successor is obtained this long before it is used (assumed)."""
+SOON: Final = 2
+"""What is obtained when it is first needed is needed early: a uniform draw to this power, of one period (assumed)."""
 PER_CYCLE: Final = 1_000_000
 """Stage numbers of the renewals of one cycle."""
 NEXT_START: Final = 1 << 36
@@ -40,7 +43,7 @@ class Sessions:
     def start(self, session: int, now: int, ready: int) -> None:
         """Note that a start-up flow obtains what it obtains from now on; it is over at the time `ready`."""
         self._ready[session] = ready
-        self._note(session, [now + c.period if c.at_start else now for c in self._cycles], now)
+        self._note(session, [first + c.period if c.at_start else first for first, c in self._firsts(session, now)], now)
 
     def keep(self, holder: Holder, now: int, until: int) -> tuple[int, Sequence[StageRow]]:
         """What keeps the holder's session alive from `now` to `until`, to be recorded.
@@ -53,22 +56,27 @@ class Sessions:
         if not self._cycles or (due is not None and until < min(due)):
             return pause, ()
         if due is None:
-            due = [anchor] * len(self._cycles)
+            due = [first for first, _ in self._firsts(session, anchor)]
             self._note(session, due, now)
         rows = []
-        for lane, cycle in enumerate(self._cycles):
-            number = (max(due[lane], now) - anchor) // cycle.period
-            while anchor + number * cycle.period <= until:
-                start = anchor + number * cycle.period - LEAD
+        for lane, (first, cycle) in enumerate(self._firsts(session, anchor)):
+            number = (max(due[lane], now) - first) // cycle.period
+            while first + number * cycle.period <= until:
+                start = first + number * cycle.period - LEAD
                 if start < now:
                     start = now + pause
                     pause += LEAD
                 rows.append(_renewal(holder, cycle, lane, number, start))
                 number += 1
-            due[lane] = anchor + number * cycle.period
+            due[lane] = first + number * cycle.period
         if pause:  # whatever else of the session begins meanwhile waits for it too
             self._ready[session] = now + pause
         return pause, rows
+
+    def _firsts(self, session: int, anchor: int) -> list[tuple[int, Cycle]]:
+        """When a session needs each of its cycles first."""
+        waits = (mix(session, lane) / 2.0**64 if cycle.lazy else 0.0 for lane, cycle in enumerate(self._cycles))
+        return [(anchor + round(u**SOON * cycle.period), cycle) for u, cycle in zip(waits, self._cycles, strict=True)]
 
     def _note(self, session: int, due: list[int], now: int) -> None:
         if due:

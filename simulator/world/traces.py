@@ -33,9 +33,11 @@ class TaskTrace:
     begun: int
     until: int
     """When what it is doing now ends."""
+    acted: int = 0
+    """When its latest stage ended, or will."""
     events: int = 0
     closeness: float = 0.0
-    """The sum over its events of the logarithm of microseconds between those of their stage."""
+    """The sum over its events of the logarithm of microseconds since the one before."""
     flow: Activity | None = None
     """How it started up, if it did."""
     submitted: StageRow | None = None
@@ -51,14 +53,20 @@ class TaskTrace:
         """Whether it has done something after its start-up."""
         return self.events > (len(self.flow.operations) if self.flow else 0)
 
-    def note(self, events: int, duration: int) -> None:
-        """Note a stage of so many events in so many microseconds."""
+    def note(self, events: int, duration: int, pause: int = 0) -> None:
+        """Note a stage of so many events in so many microseconds, after a pause."""
+        if not events:
+            return
+        gap = max(duration / events, 1.0)
         self.events += events
-        self.closeness += events * log(max(duration / events, 1.0)) if events else 0.0
+        self.closeness += events * log(gap) + log(1.0 + pause / gap)
 
     @property
     def gap(self) -> int:
-        """Microseconds between its events: the geometric mean over events, so that dense stages count as they show."""
+        """Microseconds between its events: the geometric mean over events, so that dense stages count as they show.
+
+        Pauses between stages are in it.
+        """
         return round(exp(self.closeness / self.events)) if self.events else 1
 
     @property

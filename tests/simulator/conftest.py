@@ -142,6 +142,7 @@ def does() -> Callable[[Simulation], np.ndarray]:
     starts = {call for each in held.credentials.values() for call in (*each.flow, *each.renewal, each.role)}
     starts |= {*held.credential_life.role.shares, *held.credential_life.exchange.shares}
     starts |= {call for family in catalogue.families().values() for flow in family.flows.values() for call in flow}
+    starts |= {*catalogue.families()["training"].activities["submit"].operations}
 
     def does(simulation: Simulation) -> np.ndarray:
         truth = simulation.truth

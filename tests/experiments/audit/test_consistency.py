@@ -102,7 +102,7 @@ def _on_one_credential(columns: dict[str, Any], bad: Any) -> None:
 
 @pytest.mark.parametrize(
     ("edit", "seen"),
-    [(_late, "credential: silence"), (_in_one_task, "task: silence"), (_on_one_credential, "credential: age")],
+    [(_late, "credential: silence"), (_in_one_task, "task: age"), (_on_one_credential, "credential: age")],
 )
 def test_a_ride_on_what_is_dead_or_overfull_is_caught(clean: Subject, edited: Edited, edit: Any, seen: str) -> None:
     row = consistency.ages_are_alike(edited(clean, edit))

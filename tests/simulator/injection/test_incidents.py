@@ -33,7 +33,7 @@ incidents:
 """
 
 
-def world(incidents: list[str], seed: int = 1) -> Simulation:
+def world(incidents: list[str], seed: int = 2) -> Simulation:
     text = "\n".join(f"  - {{{incident}}}" for incident in incidents)
     return simulate(load_text(WORLD.format(incidents=text)), seed)
 
@@ -102,7 +102,10 @@ def test_stealth_is_slower_quieter_and_stays_inside(everything: Simulation, stea
         truth = simulation.truth
         mine = truth.incident[(truth.label >= SCOPE_DRIFT) & (truth.stage >= 0)]
         counts = np.bincount(mine, minlength=len(truth.incidents))
-        whole = [i.ended_at - i.stages[0].started_at for i in truth.incidents if i.end_reason == "completed"]
+        lasted = [
+            i for i in truth.incidents if i.end_reason in ("completed", "horizon")
+        ]  # or longer, where it is cut off
+        whole = [i.ended_at - i.stages[0].started_at for i in lasted if i.stages]
         inside = np.mean([i.in_entitlement for i in truth.incidents])
         return float(np.median(counts)), float(np.median(whole)), float(inside)
 
@@ -134,8 +137,10 @@ def test_incidents_lie_evenly_in_the_window_and_over_the_day() -> None:
     found = world(["attack: rogue-job, count: 80", "drift: misconfigured-pipeline, count: 80"], seed=4)
     start, end = found.scenario.calibration_end_us, found.scenario.end_us
     onsets = np.array([incident.intent_at for incident in found.truth.incidents])
+    middles = np.array([(i.first_observable_at + i.ended_at) / 2 for i in found.truth.incidents if i.stages])
     assert len(onsets) == 160
-    assert kstest((onsets - start) / (end - start), "uniform").pvalue > 0.01
+    assert np.mean((middles - start) / (end - start)) == pytest.approx(0.5, abs=0.06)
+    assert np.std((onsets - start) / (end - start)) > 0.2, "over all of it"
     assert kstest(onsets % DAY / DAY, "uniform").pvalue > 0.01
 
 

@@ -186,8 +186,8 @@ def test_kinds_of_credential_are_mixed_as_asked(run: Run) -> None:
 def kept(visits: list[tuple[int, int, int]], limit: int) -> list[StageRow]:
     """What a workload's sessions log when tasks act at (gap, session, length), forgetting beyond `limit` sessions."""
     cycles = tuple(
-        Cycle(SimpleNamespace(code=code, operations=(None,)), period, renews=code == 0)  # type: ignore[arg-type]
-        for code, period in enumerate((30, 54))
+        Cycle(SimpleNamespace(code=code, operations=(None,)), period, renews=code == 0, lazy=code == 2)  # type: ignore[arg-type]
+        for code, period in enumerate((30, 54, 54))
     )
     logged: list[StageRow] = []
     sessions, anchors, now = Sessions(cycles, limit), dict[int, int](), 0
@@ -221,3 +221,17 @@ def test_no_period_is_logged_twice_and_none_that_is_used_is_missed(visits: list[
         anchor = anchors.setdefault(session, now)
         for moment in range(now, now + length + 1):
             assert (moment - anchor) // 30 in numbers[session, 0]
+
+
+def test_what_is_obtained_when_needed_is_obtained_at_another_time_in_each_session() -> None:
+    """Once within its first period: so a role is asked for early in one task, and late in another."""
+    cycle = Cycle(SimpleNamespace(code=0, operations=(None,)), HOUR, at_start=False, lazy=True)  # type: ignore[arg-type]
+    sessions, first = Sessions((cycle,)), []
+    for session in range(400):
+        sessions.start(session, 0, 9 * SECOND)
+        _, rows = sessions.keep(Holder(actor=0, job=0, session=session, anchor=0), 9 * SECOND, 2 * HOUR - 1)
+        assert len(rows) == 2, "once within each hour"
+        first.append(rows[0].start)
+    assert min(first) < MINUTE
+    assert max(first) > 55 * MINUTE
+    assert sum(each < 15 * MINUTE for each in first) == pytest.approx(200, abs=40), "half of them in the first quarter"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
+import pytest
+
 from scopedrift.simulator.expansion.rows import Holder
-from scopedrift.simulator.log.events import HOUR
+from scopedrift.simulator.log.events import HOUR, SECOND
 from scopedrift.simulator.world.traces import TaskTrace, TaskTraces
 
 
@@ -42,3 +44,13 @@ def test_the_rate_is_of_events_since_the_first_task_that_is_remembered() -> None
     traces.add(trace("train", 0, events=6))
     traces.add(trace("train", HOUR, events=4))
     assert traces.rate(2 * HOUR) == 10 / (2 * HOUR)
+
+
+def test_the_gap_between_events_is_their_geometric_mean_with_pauses_in_it() -> None:
+    task = trace("train", 0, events=0)
+    task.note(4, 4 * SECOND)
+    assert task.gap == SECOND
+    task.note(4, 4 * SECOND, pause=1_000 * SECOND)
+    assert task.gap == pytest.approx(SECOND * 1_001 ** (1 / 8))
+    task.note(0, HOUR, pause=HOUR)
+    assert (task.events, task.gap) == (8, pytest.approx(SECOND * 1_001 ** (1 / 8)))

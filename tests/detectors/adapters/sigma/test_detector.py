@@ -253,7 +253,7 @@ windows: {{baseline: 3d, calibration: 1d}}
 organisation: {{projects: 3, tenants: 1}}
 identities: {{excess_privilege: 0.98}}
 novelty: 0
-load: 0.1
+load: 0.5
 workloads: {{{workloads}}}
 incidents: [{{attack: {attack}}}]
 """
