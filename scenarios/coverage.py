@@ -1,8 +1,8 @@
 """What the catalogue covers: signals, techniques, standards and chains, as tables that are generated from it.
 
-`make pages` writes `markdown()` to `docs/coverage.md`.  Standards are ATT&CK v18.1, ATLAS 5.6.1, OWASP
-Non-Human Identities Top 10 2025 (`NHI5:2025`), OWASP Agentic Applications 2026 (`ASI03`), MAESTRO layers (`L4`)
-and NIST AI RMF 1.0 subcategories.
+`make pages` writes `markdown()` to `docs/coverage.md`; `python -m scopedrift.scenarios.coverage` prints it.  Standards
+are ATT&CK v18.1, ATLAS 5.6.1, OWASP Non-Human Identities Top 10 2025 (`NHI5:2025`), OWASP Agentic Applications 2026
+(`ASI03`), MAESTRO layers (`L4`) and NIST AI RMF 1.0 subcategories.
 """
 
 from __future__ import annotations
@@ -101,3 +101,7 @@ def _listed(names: Iterable[str]) -> str:
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

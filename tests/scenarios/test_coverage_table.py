@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from importlib.resources import files
 from pathlib import Path
 
@@ -108,3 +109,8 @@ def test_every_benign_change_is_a_look_alike_of_something():
 def test_standards_of_a_chain_are_those_of_its_techniques():
     found = coverage.standards_of(["mine", "submit-job"])
     assert found["attack"] == ["T1496.001", "T1610", "T1053.007"] and found["maestro"] == ["L4"]
+
+
+def test_it_is_printed_as_a_module(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(coverage.__file__, run_name="__main__")
+    assert capsys.readouterr().out == coverage.markdown()
