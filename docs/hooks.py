@@ -325,7 +325,8 @@ def metrics() -> str:
         for metric in METRICS.values()
     ]
     return (
-        "# Metrics\n\nEach is a number of one cell (a detector in one world), a column of the table `cells`."
+        "---\nhide: [toc]\n---\n# Metrics\n\n"
+        "Each is a number of one cell (a detector in one world), a column of the table `cells`."
         " The table `summary` pools it over worlds and adds a 95 % interval in `_low` and `_high`."
         " An *identity-slot* is what one identity does within one cooldown. Undefined values are NaN.\n\n"
         + _table(
