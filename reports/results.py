@@ -27,6 +27,8 @@ HEADINGS: Final = (
     *("Runs", "Knowledge used", "Remarks"),
 )
 
+TINY: Final = 0.0001
+"""A lower bound of an interval that is not a share: below it, digits say nothing."""
 STRENGTHS = (0.0, 0.33, 0.67, 1.0)
 STRENGTH_WORDS = ("low (up to 0.33)", "middling", "high (above 0.67)")
 
@@ -162,7 +164,8 @@ def _metric(name: str, show: Callable[[float], str], row: pd.Series[float] | Non
     if math.isnan(value):
         value = float(cells[name].mean())
     wide = math.isfinite(low) and math.isfinite(high) and show(low) != show(high)
-    return Value(show(value), f"{show(low).removesuffix(' %')} to {show(high)}" if wide else "", value)
+    least = f"<{TINY}" if show is number and 0 < low < TINY else show(low).removesuffix(" %")
+    return Value(show(value), f"{least} to {show(high)}" if wide else "", value)
 
 
 def _median(data: ReportData, detector: str, total: Counts, row: pd.Series[float] | None) -> Value:

@@ -134,7 +134,7 @@ def find(data: ReportData, detector: str, total: Counts) -> Finding:
         if lead and math.isfinite(total.equal):
             lead = f"At {rate_words(total.budget)} in the test window, "
             equal = _share(round(total.equal), total.incidents) + _interval(total.equal_low, total.equal_high)
-            sentences = [f" catches {equal}.", f"Its threshold from before the test catches {', '.join(parts)}."]
+            sentences = [f" catches {equal}.", f"Its threshold, set before the test, catches {', '.join(parts)}."]
         if total.caught and rows["impact_at"].notna().any():
             early = _part(int(rows.loc[rows["detected"], "before_impact"].sum()), total.caught)
             sentences.append(
