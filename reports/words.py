@@ -137,9 +137,9 @@ def find(data: ReportData, detector: str, total: Counts) -> Finding:
             sentences = [f" catches {equal}.", f"Its threshold, set before the test, catches {', '.join(parts)}."]
         if total.caught and rows["impact_at"].notna().any():
             early = _part(int(rows.loc[rows["detected"], "before_impact"].sum()), total.caught)
-            sentences.append(
-                f"{capital(early)} of those {'was' if early == 'one' else 'were'} caught before the impact."
-            )
+            of_all = "" if early in ("all", "none") or total.caught == 1 else f" of the {total.caught:,}"
+            verb = "was" if early in ("one", "none") else "were"
+            sentences.append(f"{capital(early)}{of_all} {verb} caught before the impact.")
         sentences += slow
     else:
         lead, sentences = "", [" had nothing to catch: the test window holds no observable incident."]

@@ -68,7 +68,7 @@ def test_the_sentence_of_the_design() -> None:
     assert text == (
         "At a budget of one false alarm a day, first-seen catches 7 of 12 incidents (95 % interval 5 to 9), "
         "half of all 12 within 40 minutes, but none of the kind copied-account. "
-        "Six of those were caught before the impact. In the test window it raised 1 false alarm a day. "
+        "Six of the 7 were caught before the impact. In the test window it raised 1 false alarm a day. "
         "Registry migrations cause 61 % of its false alarms."
     )
 
@@ -89,7 +89,7 @@ def test_nothing_caught() -> None:
 
 def test_everything_caught() -> None:
     text = sentence(case({"a": [30] * 3}))
-    assert "catches all 3 incidents, half of all 3 within a minute. All of those were caught before the impact." in text
+    assert "catches all 3 incidents, half of all 3 within a minute. All were caught before the impact." in text
 
 
 def test_no_incident() -> None:
