@@ -40,7 +40,8 @@ def commands() -> str:
     from scopedrift.experiments.cli import app
 
     parts = [
-        "# Commands\n\nEvery command takes `--help`. Exit codes: 0 done, 1 a check that did not pass, 2 bad input.\n"
+        "# Commands\n\nEvery command takes `--help`. Exit codes: 0 done, 1 a check that did not pass, 2 bad input,"
+        " 3 an inconclusive or underpowered gate.\n"
     ]
     root: Any = get_command(app)
     for name, command in root.commands.items():
@@ -55,7 +56,7 @@ def _command(name: str, command: Any) -> list[str]:
     for parameter in command.params:
         if parameter.name == "help":
             continue
-        label = ", ".join(f"`{text}`" for text in parameter.opts) if parameter.opts else parameter.name
+        label = ", ".join(f"`{text}`" for text in [*parameter.opts, *parameter.secondary_opts])
         default = "" if parameter.default in (None, False) or callable(parameter.default) else f"`{parameter.default}`"
         rows.append([label, getattr(parameter, "help", "") or "", default])
     about = (command.help or "").split("\f")[0]
