@@ -188,7 +188,7 @@ horizon: 60d
 windows: {{baseline: 4d, calibration: 1d}}
 organisation: {{projects: 3, tenants: 2}}
 identities: {{excess_privilege: {excess}, credential: {{ttl: 12h}}}}
-load: 0.01
+load: 0.05
 novelty: 0
 workloads:
   serverless: {{functions: 3}}
