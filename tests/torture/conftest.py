@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -53,6 +54,7 @@ def judge() -> Callable[[str], tuple[str, str]]:
     before, tables = fingerprint(world), by_first_seen(world)
 
     def judged(spec: str) -> tuple[str, str]:
+        gc.collect()  # what an earlier case left open is closed now, not while this one runs
         traces, mine = Traces(), np.isnan
         try:
             found = evaluate_safely(place(spec), world, name="theirs")
