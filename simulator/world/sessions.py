@@ -31,11 +31,12 @@ class Sessions:
     A session whose periods are all over is forgotten: should it act again, it obtains everything again either way.
     """
 
-    __slots__ = ("_cycles", "_due", "_limit", "_ready")
+    __slots__ = ("_cycles", "_due", "_lazy", "_limit", "_ready")
 
     def __init__(self, cycles: tuple[Cycle, ...], limit: int = 64) -> None:
         """Sessions that repeat `cycles`; beyond `limit` of them, those that are over are forgotten."""
         self._cycles = cycles
+        self._lazy = any(cycle.lazy for cycle in cycles)
         self._due: dict[int, list[int]] = {}
         self._ready: dict[int, int] = {}
         self._limit = limit
@@ -75,6 +76,8 @@ class Sessions:
 
     def _firsts(self, session: int, anchor: int) -> list[tuple[int, Cycle]]:
         """When a session needs each of its cycles first."""
+        if not self._lazy:
+            return [(anchor, cycle) for cycle in self._cycles]
         waits = (mix(session, lane) / 2.0**64 if cycle.lazy else 0.0 for lane, cycle in enumerate(self._cycles))
         return [(anchor + round(u**SOON * cycle.period), cycle) for u, cycle in zip(waits, self._cycles, strict=True)]
 

@@ -59,7 +59,9 @@ class TaskTrace:
             return
         gap = max(duration / events, 1.0)
         self.events += events
-        self.closeness += events * log(gap) + log(1.0 + pause / gap)
+        self.closeness += events * log(gap)
+        if pause:
+            self.closeness += log(1.0 + pause / gap)
 
     @property
     def gap(self) -> int:
