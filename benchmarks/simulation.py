@@ -29,7 +29,7 @@ from scopedrift.simulator.runtime.platform import GpuPool, Process
 PER_STAGE = (5, 20, 200)
 WAYS = {"ours": ours, "event per yield": event_per_yield, "NumPy only": numpy_only}
 TARGETS = {5: "5", 20: "10", 200: "10"}
-FLOORS = {5: 3.0, 20: 6.0, 200: 7.0}
+FLOORS = {5: 3.5, 20: 6.0, 200: 7.0}
 NUMPY_FLOOR = 0.4
 """Of the NumPy-only rate, at 200 events a stage."""
 GPUS = 8
