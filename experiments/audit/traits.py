@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from scopedrift.experiments.audit.trails import CREDENTIAL, ISSUANCE, SESSION, TASK, WORKLOAD, Group, Steps, Trail
-from scopedrift.simulator.log.events import SECOND, Array, EventBatch
+from scopedrift.simulator.log.events import DAY, SECOND, Array, EventBatch
 
 FOLLOWED: Final[Mapping[Group, tuple[str, ...]]] = {
     TASK: ("identity", "credential_kind", "workload", "task_kind", "on_behalf_of", "image", "source"),
@@ -32,6 +32,9 @@ LOOKED_AT: Final = ("time", "stream", "operation", *dict.fromkeys((*PRESENCE, "i
 
 REPEATED: Final = 15 * SECOND
 """A credential that is issued again within this time was delivered twice, or asked for again at once (assumed)."""
+
+OLD: Final = 7 * DAY
+"""What is older counts as so old: what was there before the log has the age of the log, which only tells the time."""
 
 Family = Literal["change", "missing", "length", "volume"]
 """How many calls a session, credential or workload makes is its *volume*: of these, only a task ends by itself."""
@@ -59,7 +62,8 @@ class Traits:
         found: dict[str, tuple[Family, Array]] = {}
         for group, steps in self.steps.items():
             if group is not ISSUANCE:
-                found |= {f"{group.name}: {what}": ("length", getattr(steps, what)) for what in ("age", "silence")}
+                found[f"{group.name}: age"] = ("length", np.minimum(steps.age, OLD))
+                found[f"{group.name}: silence"] = ("length", steps.silence)
                 found[f"{group.name}: fullness"] = ("length" if group is TASK else "volume", steps.fullness)
             found |= {f"{group.name}: {name} changes": ("change", flags) for name, flags in steps.changed.items()}
             gone = {name: flags for name, flags in steps.lost.items() if name in PRESENCE}

@@ -42,15 +42,16 @@ COVER: Final = 12 * HOUR
 LOOK: Final = (MINUTE / 4, 4 * MINUTE)
 """How often it looks whether there is one: between these (assumed)."""
 TURNS: Final = 12
-"""An incident's first own task starts together with one of the victim's next so many (assumed)."""
+"""A task of an incident's own starts together with one of the victim's next so many (assumed)."""
 REST: Final = 8 * HOUR
-"""How long it waits for that one before it starts anyway (assumed)."""
-SOON: Final = (2 * HOUR, 1 / 8)
-"""How long it waits for the next one later on: at most so long, and such a share of a stage and its wait (assumed)."""
+"""How long it waits for that one before it starts anyway, at first (assumed)."""
+SOON: Final = (1 / 8, 1.0)
+"""The same later on: such a share of a stage and its wait, at strength 0 and 1 (assumed)."""
 BRIEF: Final = 2 * SECOND
 """A task that ends sooner is not joined (assumed)."""
-APART: Final = 1.6
-"""Calls follow so many times further apart than in the model, since others come between (assumed)."""
+APART: Final = (1.2, 1.6)
+"""Calls follow so many times further apart than in the model: in tasks of its own, and in others', whose calls come
+between (assumed)."""
 SPARE: Final = 0.5
 """A task that serves others takes half as many injected events as it has had events of its own (assumed)."""
 WARM: Final = 5 * MINUTE
@@ -167,20 +168,23 @@ class Boarding:
         return []
 
     def _others(self, hold: WorldFoothold, last: int) -> Process:
-        """Wait until one of the next tasks of the kind begins, as most do at busy times.
+        """Wait until a task of the kind begins, as most do at busy times: one of the next few, or a later one.
 
-        At first, for any of many; later on, who is in a hurry does not wait for long.
+        For tasks after the first, who is in a hurry does not wait for long.
         """
         turns, longest = 1 + int(TURNS * self._rng.random()), float(REST)
         if self._started:
-            turns, longest = 1, min(SOON[0], SOON[1] * self._plan.stage_length)
+            hurried, patient = SOON
+            longest = hurried * (patient / hurried) ** self._plan.spec.strength * self._plan.stage_length
         last = min(last, self._platform.now + round(longest))
-        for _ in range(turns):
-            if self._platform.now >= last:
-                return
+        half = (self._platform.now + last) // 2
+        while self._platform.now < last:
             began = self._platform.env.event()
             hold.workload.traces.watch(hold.kinds, began.succeed)
             yield began | self._platform.wait(last - self._platform.now)
+            turns -= 1
+            if turns == 0 or self._platform.now >= half:
+                return
 
     def _look(self) -> simpy.Event:
         return self._platform.wait(round(between(*LOOK, self._rng)))
@@ -201,7 +205,9 @@ class Boarding:
         room = model.size - trace.events
         if trace.shares and not trace.grouped:  # it serves for as long as the workload does, and has no usual size
             room = max(room, round(SPARE * trace.events))
-        ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, _gap(model))
+        ride = Ride(
+            actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, _gap(model, APART[1])
+        )
         if trace.grouped:
             until = min(until, self._platform.now + trace.span)
             return replace(ride, job=self._number(trace), until=until, room=trace.grouped, own=True)
@@ -229,7 +235,7 @@ class Boarding:
             until=now + length,
             room=model.size,
             renews=not like.borrows,
-            gap=_gap(model),
+            gap=_gap(model, APART[0]),
             own=True,
         )
         if like.borrows:
@@ -272,6 +278,6 @@ class Boarding:
         return events, max(lasts, pause)
 
 
-def _gap(model: TaskTrace) -> int:
+def _gap(model: TaskTrace, apart: float) -> int:
     """Microseconds between the calls of a ride that is like a task."""
-    return model.gap if model.grouped else round(APART * model.gap)
+    return model.gap if model.grouped else round(apart * model.gap)

@@ -74,7 +74,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
         if not candidates:
             return None
         victim = self._best(candidates, self._plan.techniques())
-        victim = self._busy([w for w in candidates if w.identity is victim.identity and w.family == victim.family])
+        victim = self._busy([w for w in candidates if w.identity is victim.identity])
         self.hold = self._inside(victim)
         return Victim(victim.identity.name, victim.name, victim.family)
 
@@ -90,7 +90,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
 
     def _busy(self, mates: Sequence[Workload]) -> Workload:
         """One of those that share an identity, each as likely as it is busy: they do most of what the identity does."""
-        edges = np.cumsum([each.traces.rate(self.now) for each in mates])
+        edges = np.cumsum([each.traces.events for each in mates])
         return mates[int(np.searchsorted(edges[:-1], self._rng.random() * edges[-1], side="right"))]
 
     def take_foothold(self) -> Process:

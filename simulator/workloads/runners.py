@@ -23,6 +23,7 @@ from scopedrift.simulator.runtime.tasks import BorrowedSession, Exploration, Tas
 from scopedrift.simulator.workloads.family import Family
 from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.rhythm import WEEK
+from scopedrift.simulator.world.traces import TaskTraces
 from scopedrift.simulator.world.workload import Workload
 
 NAME: Final = "runners"
@@ -101,8 +102,8 @@ class _Pool:
     kinds: Mapping[str, JobKind]
     parameters: RunnerParameters
     ephemeral: bool
-    idle: simpy.Store = field(init=False)
-    """Numbers of the runners that wait for a job, once it serves."""
+    idle: simpy.PriorityStore = field(init=False)
+    """Numbers of the runners that wait for a job, once it serves, in no order."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,9 @@ def _tenant(world: SimulatedWorld, family: Family, pool: Workload, number: int) 
 
 def _serve(platform: Platform, pool: _Pool, number: int, tenants: list[Workload]) -> Process:
     """The runners are there; every tenant starts to build."""
-    pool.idle = simpy.Store(platform.env)
-    pool.idle.items.extend(range(pool.parameters.runners))
+    pool.idle = simpy.PriorityStore(platform.env)
+    for runner in range(pool.parameters.runners):
+        pool.idle.put(simpy.PriorityItem(evenly(platform.world.seed, runner, pool.workload.name, "idle"), runner))
     if not pool.ephemeral:
         platform.env.process(_keep(platform, pool))
     for at, workload in enumerate(tenants):
@@ -201,6 +203,7 @@ def _keep(platform: Platform, pool: _Pool) -> Process:
     tasks = [Task(platform, workload, "runner", number) for number in range(pool.parameters.runners)]
     for task in tasks:
         task.start_up(flow, key(platform.world.seed, "start", workload.name, task.number) / 2.0**64)
+    workload.traces = TaskTraces()  # nobody acts in a runner that waits, but in the jobs that it runs
     while workload.identity.half_life:
         for task in tasks:
             task.renew(platform.now + HOUR)
@@ -243,7 +246,7 @@ def _run(platform: Platform, pool: _Pool, tenant: _Tenant, job: _Job) -> Process
     """One job: wait for a runner, start, go through the steps of its kind; a failed one stops early."""
     family, draws = pool.family, job.draws
     contention = platform.world.scenario.platform.contention
-    runner = (yield pool.idle.get()) if contention else job.number % pool.parameters.runners
+    runner = (yield pool.idle.get()).item if contention else job.number % pool.parameters.runners
     task = _task(platform, pool, tenant, job, runner)
     flow = family.start_up(tenant.workload.identity.credential_kind, "start_up" if pool.ephemeral else "job_token")
     yield platform.wait(task.start_up(flow, draws.start_up))
@@ -265,7 +268,7 @@ def _run(platform: Platform, pool: _Pool, tenant: _Tenant, job: _Job) -> Process
             task.explore(family.activity("explore"), draws.explore, job.build, lasts)
         yield platform.wait(lasts)
     if contention:
-        yield pool.idle.put(runner)
+        yield pool.idle.put(simpy.PriorityItem(draws.elsewhere, runner))
     if failed and not job.attempt and draws.restarted < family.value("restarted"):
         yield platform.wait(family.seconds("restart_s", draws.elsewhere))
         platform.env.process(_run(platform, pool, tenant, replace(job, draws=draws.shifted(0.618034), attempt=1)))

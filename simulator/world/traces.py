@@ -85,13 +85,14 @@ class TaskTrace:
 class TaskTraces:
     """The tasks of one workload."""
 
-    __slots__ = ("_limit", "_live", "_over", "_watched")
+    __slots__ = ("_forgotten", "_limit", "_live", "_over", "_watched")
 
     def __init__(self) -> None:
         self._watched: list[tuple[frozenset[str], Callable[[], object]]] = []
         self._live: list[TaskTrace] = []
         self._over: dict[str, deque[TaskTrace]] = {}
         self._limit = REMEMBERED
+        self._forgotten = 0
 
     def __bool__(self) -> bool:
         return bool(self._live or self._over)
@@ -130,14 +131,18 @@ class TaskTraces:
             yield from self._over[kind]
         yield from (trace for trace in self._live if trace.kind in wanted)
 
-    def rate(self, now: int) -> float:
-        """Events in a microsecond, by the tasks that are remembered."""
-        known = [*self._live, *(trace for kind in self._over.values() for trace in kind)]
-        return sum(trace.events for trace in known) / max(now - min((trace.begun for trace in known), default=now), 1)
+    @property
+    def events(self) -> int:
+        """Events of all its tasks so far."""
+        known = {*self._live, *(trace for kind in self._over.values() for trace in kind)}
+        return self._forgotten + sum(trace.events for trace in known)
 
     def _sort_out(self, now: int) -> None:
         for trace in self._live:
             if trace.until < now:
                 trace.over = True
-                self._over.setdefault(trace.kind, deque(maxlen=REMEMBERED)).append(trace)
+                over = self._over.setdefault(trace.kind, deque())
+                over.append(trace)
+                if len(over) > REMEMBERED and (oldest := over.popleft()).over:
+                    self._forgotten += oldest.events
         self._live = [trace for trace in self._live if not trace.over]

@@ -1,4 +1,4 @@
-"""What tasks leave behind: how busy a workload is, and who hears that the next one begins."""
+"""What tasks leave behind: how much a workload has done, and who hears that the next one begins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from scopedrift.simulator.expansion.rows import Holder
 from scopedrift.simulator.log.events import HOUR, SECOND
-from scopedrift.simulator.world.traces import TaskTrace, TaskTraces
+from scopedrift.simulator.world.traces import REMEMBERED, TaskTrace, TaskTraces
 
 
 def trace(kind: str, begun: int, events: int = 1) -> TaskTrace:
@@ -38,12 +38,19 @@ def test_a_watcher_may_watch_again_from_what_it_hears() -> None:
     assert heard == [0, 1, 2]
 
 
-def test_the_rate_is_of_events_since_the_first_task_that_is_remembered() -> None:
+def test_all_events_count_however_long_ago_and_none_twice() -> None:
     traces = TaskTraces()
-    assert traces.rate(HOUR) == 0.0
-    traces.add(trace("train", 0, events=6))
-    traces.add(trace("train", HOUR, events=4))
-    assert traces.rate(2 * HOUR) == 10 / (2 * HOUR)
+    assert traces.events == 0
+    tasks = [trace("train", 2 * HOUR * number, events=number) for number in range(4 * REMEMBERED)]
+    for task in tasks:
+        traces.add(task)
+    total = sum(task.events for task in tasks)
+    assert traces.events == total
+    assert len(list(traces.known(["train"]))) < len(tasks)
+    late = next(task for task in reversed(tasks) if task.over)
+    late.events += 5
+    traces.extend(late, 10_000 * HOUR)
+    assert traces.events == total + 5
 
 
 def test_the_gap_between_events_is_their_geometric_mean_with_pauses_in_it() -> None:
