@@ -11,7 +11,7 @@ records of a real log directly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -31,7 +31,7 @@ from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Operations
 from scopedrift.simulator.log.events import CODED, OUTCOMES, Event, EventBatch
 from scopedrift.simulator.records.formats import FORMATS
-from scopedrift.simulator.records.writing.exporter import RecordWriter
+from scopedrift.simulator.records.writing.exporter import text_of
 from scopedrift.simulator.records.writing.naming import ExportNames
 
 _RESOURCES: Final = ("s3://bucket/key", "arn:aws:iam::123456789012:role/a-workloads", "a/jobs/b", "db.table")
@@ -67,10 +67,10 @@ class Sigma(Detector):
         self.blind = blind(self.ruleset, {format: carried(format) for format in formats})
         self.fired: Counter[str] = Counter()
         self._judge = Judge(self.ruleset, self.blind)
-        self._writers: dict[str, list[tuple[str, RecordWriter]]] = {}
+        self._writers: dict[str, list[tuple[str, Callable[[Event, int], bytes | None]]]] = {}
         for kind in sorted(self._judge.rules):
             for stream in FORMATS[kind].streams:
-                self._writers.setdefault(stream, []).append((kind, FORMATS[kind].writer(names)))
+                self._writers.setdefault(stream, []).append((kind, text_of(FORMATS[kind].writer(names))))
         self._matched: dict[CompiledRule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
         self._scored = 0
         self._last: tuple[EventBatch | None, dict[int, list[CompiledRule | Correlation]]] = None, {}
@@ -117,9 +117,9 @@ class Sigma(Detector):
     def _hits(self, event: Event) -> list[Hit]:
         return [
             hit
-            for kind, writer in self._writers.get(event.stream, ())
-            if (record := writer.record(event, _mark(event))) is not None
-            for hit in self._judge.hits(kind, record)
+            for kind, text in self._writers.get(event.stream, ())
+            if (record := text(event, _mark(event))) is not None
+            for hit in self._judge.hits_of(kind, record)
         ]
 
 

@@ -59,7 +59,10 @@ class TextWriter(Protocol):
         ...
 
 
-def _encoded(writing: RecordWriter) -> Callable[[Event, int], bytes | None]:
+def text_of(writing: RecordWriter) -> Callable[[Event, int], bytes | None]:
+    """What makes the JSON text of an event's record; None for what the platform does not have."""
+    if isinstance(writing, TextWriter):
+        return writing.text
     encode = msgspec.json.Encoder().encode
 
     def text(event: Event, number: int) -> bytes | None:
@@ -88,7 +91,7 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
     """
     kind = format_named(format)
     writing = kind.writer(ExportNames.of(log))
-    text_of = writing.text if isinstance(writing, TextWriter) else _encoded(writing)
+    made = text_of(writing)
     result = Exported()
     day, open_files, begin = -1, _Files(out, kind.wrapper), 0
     with closing(open_files):
@@ -98,7 +101,7 @@ def export_log(log: EventLog, format: str, out: Path, progress: Progress | None 
                 if event.arrived // DAY != day:
                     open_files.end()
                     day = event.arrived // DAY
-                text = text_of(event, begin + row)
+                text = made(event, begin + row)
                 if text is None:
                     result.foreign[f"{event.service} {event.operation}"] += 1
                 else:
