@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from scopedrift.detectors.adapters.libraries import library
 from scopedrift.detectors.adapters.sigma.correlations import Correlation, correlation
@@ -33,6 +33,10 @@ class Ruleset:
     rules: list[CompiledRule] = field(default_factory=list)
     rejected: list[RejectedRule] = field(default_factory=list)
     correlations: list[Correlation] = field(default_factory=list)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Itself: rules never change, and copies of their tests would not be those that their conditions ask."""
+        return self
 
     def alerting(self) -> list[CompiledRule | Correlation]:
         """The rules that alert by themselves, without those that only feed a correlation."""

@@ -1,5 +1,6 @@
 """Sigma rules over the records that events would have been: they fire, stay silent, or are blind."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scopedrift.detectors import Knowledge, loading
 from scopedrift.detectors.adapters.sigma.detector import Sigma, carried
 from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.judge import blind
+from scopedrift.detectors.adapters.sigma.rules import CompiledRule
 from scopedrift.detectors.adapters.sigma.ruleset import load_rules
 from scopedrift.detectors.conformance.runner import assert_conforms
 from scopedrift.scenarios.loader import load
@@ -316,6 +318,20 @@ def test_the_same_rules_judge_exported_files_and_scores_do_not_depend_on_batches
     assert set().union(*map(set, map(paths, originals))) <= carried("cloudtrail")
     found = np.flatnonzero(imported.log.frame()["operation"] == "ListBuckets").tolist()
     assert sum(own.matches(imported.original(i)) for i in found) == int((scores > 0).sum()) > 0
+
+
+def test_a_copy_is_as_quick_as_the_detector(tmp_path, intrusion, monkeypatch):
+    rule(tmp_path, "buckets", BUCKETS)
+    (simulation, _), asked = intrusion, []
+    matches = CompiledRule.matches
+    monkeypatch.setattr(CompiledRule, "matches", lambda self, record: asked.append(self) or matches(self, record))
+    detector = Sigma(rules=str(tmp_path))
+    counts = []
+    for each in (detector, copy.deepcopy(detector)):
+        asked.clear()
+        scored(each, simulation.log)
+        counts.append(len(asked))
+    assert counts == [0, 0], "the screen decides without asking whole rules"
 
 
 def test_what_a_record_has_at_random_does_not_depend_on_where_batches_begin(tmp_path, intrusion):
