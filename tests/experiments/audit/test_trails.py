@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from scopedrift.experiments.audit.trails import BREAK, CREDENTIAL, ISSUANCE, SESSION, TASK, WORKLOAD, Group, Trail
+from scopedrift.experiments.audit.traits import OLD, TraitTracker
 from scopedrift.simulator.engine import Simulation
-from scopedrift.simulator.log.events import Array, EventBatch, Vocabulary
+from scopedrift.simulator.log.events import DAY, Array, EventBatch, Vocabulary
 
 FOLLOWED = ("on_behalf_of", "source")
 
@@ -63,3 +64,9 @@ def test_steps_do_not_depend_on_how_the_stream_is_cut(world: Simulation, group: 
     for column in whole.changed:
         assert np.array_equal(np.concatenate([part.changed[column] for part in parts]), whole.changed[column])
         assert np.array_equal(np.concatenate([part.lost[column] for part in parts]), whole.lost[column])
+
+
+def test_traits_count_ages_up_to_a_week_and_silences_in_full() -> None:
+    columns = TraitTracker({WORKLOAD: ()}).traits(batch(time=[0, DAY, 20 * DAY], workload=[1, 1, 1])).columns
+    assert columns["workload: age"][1].tolist() == [0, DAY, OLD]
+    assert columns["workload: silence"][1].tolist() == [0, DAY, 19 * DAY]

@@ -5,6 +5,18 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from scopedrift.scenarios.loader import load_text
+from scopedrift.simulator.engine import simulate
+
+STRUCK = """
+name: pools
+horizon: 6d
+windows: {baseline: 2d, calibration: 1d}
+organisation: {projects: 3}
+workloads: {runners: {pools: 3, tenants: 3, ephemeral: 0.0, activity: 3}}
+incidents: [{attack: amazon-q, count: 12}]
+"""
+
 
 def spans(log: pd.DataFrame) -> pd.DataFrame:
     """First and last event of each job, but for the upkeep of its credential."""
@@ -83,3 +95,8 @@ def test_builds_come_in_clusters_and_rest_at_the_weekend(events):
     assert counts.var() / counts.mean() > 2.0
     weekend = counts[counts.index.day_of_week >= 5].mean() / counts[counts.index.day_of_week < 5].mean()
     assert 0.3 < weekend < 0.85
+
+
+def test_incidents_strike_the_jobs_of_tenants_and_no_runner_that_waits():
+    struck = {incident.workload for incident in simulate(load_text(STRUCK), 1).truth.incidents}
+    assert struck and all(name.startswith("tenant-") for name in struck)
