@@ -50,8 +50,8 @@ SOON: Final = (1 / 8, 1.0)
 BRIEF: Final = 2 * SECOND
 """A task that ends sooner is not joined (assumed)."""
 APART: Final = (1.2, 1.6)
-"""Calls follow so many times further apart than in the model: in tasks of its own, and in others', whose calls come
-between (assumed)."""
+"""Calls follow so many times further apart than in the model: in tasks of its own and in those that mostly wait, and
+in others', whose calls come between (assumed)."""
 SPARE: Final = 0.5
 """A task that serves others takes half as many injected events as it has had events of its own (assumed)."""
 WARM: Final = 5 * MINUTE
@@ -202,12 +202,11 @@ class Boarding:
         assert model is not None, "the task itself is known"
         until = min(trace.until, hold.expires) if hold.expires >= 0 else trace.until
         holder, actor = trace.holder, hold.acting(self._world, trace.holder.actor, self._key)
-        room = model.size - trace.events
-        if trace.shares and not trace.grouped:  # it serves for as long as the workload does, and has no usual size
-            room = max(room, round(SPARE * trace.events))
-        ride = Ride(
-            actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, _gap(model, APART[1])
-        )
+        room, apart = model.size - trace.events, APART[1]
+        if trace.shares and not trace.grouped:  # it serves for as long as the workload does, and mostly waits
+            room, apart = max(room, round(SPARE * trace.events)), APART[0]
+        gap = _gap(model, apart)
+        ride = Ride(actor, holder.job, holder.session, holder.anchor, holder.behalf, until, room, False, gap)
         if trace.grouped:
             until = min(until, self._platform.now + trace.span)
             return replace(ride, job=self._number(trace), until=until, room=trace.grouped, own=True)

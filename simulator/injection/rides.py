@@ -24,6 +24,8 @@ from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.traces import TaskTrace
 from scopedrift.simulator.world.workload import Workload
 
+HABIT: Final = 16
+"""Tasks of a workload's own that tell what its tasks are like (assumed); with fewer, its peers' are looked at, too."""
 PEERS: Final = 8
 """Workloads of the family whose tasks are looked at for a model, beside the own one (assumed)."""
 PARTS: Final = 4
@@ -94,8 +96,9 @@ def model_of(
 
     `started`: one of the workload's own that started up itself, each as likely.
     """
-    peers = [workload] if started else _peers(world, workload, rng)
-    known = [trace for each in peers for trace in each.traces.known(kinds) if trace.size > 0]
+    known = [trace for trace in workload.traces.known(kinds) if trace.size > 0]
+    if not started and len(known) < HABIT:
+        known += [t for peer in _peers(world, workload, rng) for t in peer.traces.known(kinds) if t.size > 0]
     if started:
         known = [trace for trace in known if trace.flow is not None] or known
     if not known:
@@ -108,4 +111,4 @@ def model_of(
 
 def _peers(world: SimulatedWorld, workload: Workload, rng: np.random.Generator) -> list[Workload]:
     family = world.of_family(workload.family)
-    return [workload, *(family[int(u * len(family))] for u in rng.random(PEERS).tolist())]
+    return [family[int(u * len(family))] for u in rng.random(PEERS).tolist()]

@@ -22,7 +22,7 @@ from scopedrift.simulator.injection.boarding import Boarding
 from scopedrift.simulator.injection.foothold import FOREVER, WorldFoothold, reach, use
 from scopedrift.simulator.injection.plan import IncidentPlan
 from scopedrift.simulator.injection.targets import select
-from scopedrift.simulator.log.events import MISSING, registry_of
+from scopedrift.simulator.log.events import MISSING, Array, registry_of
 from scopedrift.simulator.runtime.platform import URGENT, Platform, Process
 from scopedrift.simulator.world.entitlements import allows
 from scopedrift.simulator.world.policy import UNGUARDED, Grant
@@ -73,8 +73,7 @@ class WorldBackend(Backend[Mapping[str, int]]):
             candidates = self._boarding.worth_robbing(candidates)
         if not candidates:
             return None
-        victim = self._best(candidates, self._plan.techniques())
-        victim = self._busy([w for w in candidates if w.identity is victim.identity])
+        victim = self._busy(mates_of(self._best(candidates, self._plan.techniques()), candidates))
         self.hold = self._inside(victim)
         return Victim(victim.identity.name, victim.name, victim.family)
 
@@ -89,8 +88,8 @@ class WorldBackend(Backend[Mapping[str, int]]):
         return max(surveyed, key=lambda each: use(self._world, each, techniques, self._plan.spec.strength))
 
     def _busy(self, mates: Sequence[Workload]) -> Workload:
-        """One of those that share an identity, each as likely as it is busy: they do most of what the identity does."""
-        edges = np.cumsum([each.traces.events for each in mates])
+        """One of them, each as likely as it has a part in what they do."""
+        edges = np.cumsum(parts(mates, self._plan.spec.entry.victims.of(mates[0].actors)))
         return mates[int(np.searchsorted(edges[:-1], self._rng.random() * edges[-1], side="right"))]
 
     def take_foothold(self) -> Process:
@@ -299,3 +298,15 @@ class WorldBackend(Backend[Mapping[str, int]]):
         self.hold.outside = hold.outside and bool(self._rng.random() >= self._plan.spec.strength)
         if other.identity.made_at < 0:
             self.hold.bound_to(other.traces.live(self.now)[-1], self.now)
+
+
+def mates_of(victim: Workload, candidates: Iterable[Workload]) -> list[Workload]:
+    """The candidates that are of its family and share its identity: the victim is any of them."""
+    return [each for each in candidates if each.identity is victim.identity and each.family == victim.family]
+
+
+def parts(workloads: Sequence[Workload], kinds: Iterable[str]) -> Array:
+    """The part of each workload in the events of all, added up over kinds of task."""
+    events = np.array([[each.traces.events(kind) for kind in kinds] for each in workloads], float)
+    parts: Array = (events / np.maximum(events.sum(axis=0), 1)).sum(axis=1)
+    return parts

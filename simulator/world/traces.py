@@ -6,7 +6,7 @@ that is alive, or one to be like.  Times are microseconds since 1970 UTC.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import exp, log
@@ -92,7 +92,7 @@ class TaskTraces:
         self._live: list[TaskTrace] = []
         self._over: dict[str, deque[TaskTrace]] = {}
         self._limit = REMEMBERED
-        self._forgotten = 0
+        self._forgotten: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._live or self._over)
@@ -131,11 +131,9 @@ class TaskTraces:
             yield from self._over[kind]
         yield from (trace for trace in self._live if trace.kind in wanted)
 
-    @property
-    def events(self) -> int:
-        """Events of all its tasks so far."""
-        known = {*self._live, *(trace for kind in self._over.values() for trace in kind)}
-        return self._forgotten + sum(trace.events for trace in known)
+    def events(self, kind: str) -> int:
+        """Events of all its tasks of a kind so far."""
+        return self._forgotten[kind] + sum(trace.events for trace in set(self.known([kind])))
 
     def _sort_out(self, now: int) -> None:
         for trace in self._live:
@@ -144,5 +142,5 @@ class TaskTraces:
                 over = self._over.setdefault(trace.kind, deque())
                 over.append(trace)
                 if len(over) > REMEMBERED and (oldest := over.popleft()).over:
-                    self._forgotten += oldest.events
+                    self._forgotten[oldest.kind] += oldest.events
         self._live = [trace for trace in self._live if not trace.over]

@@ -38,19 +38,21 @@ def test_a_watcher_may_watch_again_from_what_it_hears() -> None:
     assert heard == [0, 1, 2]
 
 
-def test_all_events_count_however_long_ago_and_none_twice() -> None:
+def test_all_events_of_a_kind_count_however_long_ago_and_none_twice() -> None:
     traces = TaskTraces()
-    assert traces.events == 0
+    assert traces.events("train") == 0
     tasks = [trace("train", 2 * HOUR * number, events=number) for number in range(4 * REMEMBERED)]
     for task in tasks:
         traces.add(task)
+        traces.add(trace("deploy", task.begun, events=3))
     total = sum(task.events for task in tasks)
-    assert traces.events == total
+    assert traces.events("train") == total
     assert len(list(traces.known(["train"]))) < len(tasks)
     late = next(task for task in reversed(tasks) if task.over)
     late.events += 5
     traces.extend(late, 10_000 * HOUR)
-    assert traces.events == total + 5
+    assert traces.events("train") == total + 5
+    assert traces.events("deploy") == 3 * len(tasks)
 
 
 def test_the_gap_between_events_is_their_geometric_mean_with_pauses_in_it() -> None:
