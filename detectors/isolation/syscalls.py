@@ -3,8 +3,9 @@
 A call that is listed here fails with EPERM for this process and for all that it starts, and nothing takes the filter
 off again.  There is no socket of any kind, no change of rights or attributes of a file, no memory or message that is
 shared by a key, no look into another process, no mount and no namespace.  What only concerns the caller itself stays:
-a limit or a priority may be set for process 0, which means oneself.  Numbers that are newer than this list do not
-exist (ENOSYS), and neither does `clone3`, whose flags a filter cannot read: C libraries then use `clone`.
+a limit or a priority may be set for process 0, which means oneself, and open files may be asked and duplicated, but
+not leased, watched or given other attributes.  Numbers that are newer than this list do not exist (ENOSYS), and
+neither does `clone3`, whose flags a filter cannot read: C libraries then use `clone`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ FORBIDDEN: Final[Mapping[str, tuple[int | None, int | None]]] = {
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
     "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "setxattr": (188, 5), "lsetxattr": (189, 6),
     "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+    "getxattr": (191, 8), "lgetxattr": (192, 9), "fgetxattr": (193, 10), "listxattr": (194, 11),
+    "llistxattr": (195, 12), "flistxattr": (196, 13),
     "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
     # memory, semaphores and messages that have a key or a name, and memory that no limit counts
     "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "shmdt": (67, 197), "semget": (64, 190),
@@ -57,11 +60,19 @@ FORBIDDEN: Final[Mapping[str, tuple[int | None, int | None]]] = {
     "personality": (135, 92), "vhangup": (153, 58), "lookup_dcookie": (212, 18),
 }  # fmt: skip
 """System calls that fail, with their numbers on x86-64 and on arm64 (None: it has no such call)."""
-_OF_ONESELF: Final[Mapping[str, tuple[int, int]]] = {
-    "prlimit64": (302, 261), "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
-    "sched_setparam": (142, 118), "sched_setattr": (314, 274),
+_ONESELF: Final = (0,)
+_ASKED: Final = (0x5401, 0x802C542A, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""What `ioctl` may do: tell what a terminal is like (TCGETS, TCGETS2, TIOCGPGRP, TIOCGWINSZ) and how much there is to
+read (FIONREAD), and set what a handle does (FIONBIO, FIONCLEX, FIOCLEX)."""
+_HANDLED: Final = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 16, 36, 37, 38, 1025, 1027, 1030, 1031, 1032, 1033, 1034)
+"""What `fcntl` may do: duplicate, flags, locks, who owns a handle, sizes of pipes, seals (all but F_SETOWN, F_SETSIG,
+F_SETOWN_EX, F_SETLEASE, F_NOTIFY, and hints about how long files are used)."""
+_ONLY: Final[Mapping[str, tuple[tuple[int, int], int, tuple[int, ...]]]] = {
+    "prlimit64": ((302, 261), 0, _ONESELF), "sched_setaffinity": ((203, 122), 0, _ONESELF),
+    "sched_setscheduler": ((144, 119), 0, _ONESELF), "sched_setparam": ((142, 118), 0, _ONESELF),
+    "sched_setattr": ((314, 274), 0, _ONESELF), "ioctl": ((16, 29), 1, _ASKED), "fcntl": ((72, 25), 1, _HANDLED),
 }  # fmt: skip
-"""System calls that are allowed where their first argument, a process, is 0."""
+"""System calls that are allowed where an argument, here by its position, has one of these values."""
 _CLONE: Final = (56, 220)
 _CLONE3: Final = 435
 _NAMESPACES: Final = 0x7E020000
@@ -83,7 +94,9 @@ def forbid_system_calls() -> bool:
         return False
     at = _COLUMN[machine]
     numbers = [number for row in FORBIDDEN.values() if (number := row[at]) is not None]
-    return install(_program(machine, numbers, [row[at] for row in _OF_ONESELF.values()]))
+    return install(
+        _program(machine, numbers, [(row[at], position, values) for row, position, values in _ONLY.values()])
+    )
 
 
 def install(program: bytes) -> bool:
@@ -98,7 +111,7 @@ def install(program: bytes) -> bool:
     return bool(libc.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER), ctypes.byref(held), none, none) == 0)
 
 
-def _program(machine: str, forbidden: Iterable[int], of_oneself: Iterable[int]) -> bytes:
+def _program(machine: str, forbidden: Iterable[int], only: Iterable[tuple[int, int, tuple[int, ...]]]) -> bytes:
     refuse, unknown = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     steps = [
         _step(_LOAD, _ARCHITECTURE), _step(_EQUAL, _AUDIT[machine], 1, 0), _step(_RETURN, _KILL),
@@ -108,11 +121,10 @@ def _program(machine: str, forbidden: Iterable[int], of_oneself: Iterable[int]) 
     ]  # fmt: skip
     for number in forbidden:
         steps += [_step(_EQUAL, number, 0, 1), _step(_RETURN, refuse)]
-    for number in of_oneself:
-        steps += [
-            _step(_EQUAL, number, 0, 4), _step(_LOAD, _FIRST_ARGUMENT), _step(_EQUAL, 0, 1, 0),
-            _step(_RETURN, refuse), _step(_RETURN, _ALLOW),
-        ]  # fmt: skip
+    for number, position, values in only:
+        steps += [_step(_EQUAL, number, 0, len(values) + 3), _step(_LOAD, _FIRST_ARGUMENT + 8 * position)]
+        steps += [_step(_EQUAL, value, left, 0) for left, value in zip(range(len(values), 0, -1), values, strict=True)]
+        steps += [_step(_RETURN, refuse), _step(_RETURN, _ALLOW)]
     steps += [
         _step(_EQUAL, _CLONE[_COLUMN[machine]], 0, 3), _step(_LOAD, _FIRST_ARGUMENT),
         _step(_ANY_BIT, _NAMESPACES, 0, 1), _step(_RETURN, refuse), _step(_RETURN, _ALLOW),

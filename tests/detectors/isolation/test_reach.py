@@ -20,7 +20,7 @@ shuts_in = pytest.mark.skipif(
     confinement.landlock() < 1 or sys.platform != "linux", reason="this system cannot shut a process in"
 )
 TRIES = """
-import ctypes, importlib, json, mmap, os, resource, signal, socket, subprocess, sys
+import ctypes, fcntl, importlib, json, mmap, os, resource, signal, socket, struct, subprocess, sys
 from scopedrift.detectors import Detector
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -79,6 +79,15 @@ ATTEMPTS = {
     "changes the owner": "os.chown('{secret}/incidents.json', 0, 0)",
     "changes an attribute": "os.setxattr('{secret}/incidents.json', 'user.mark', b'1')",
     "removes an attribute": "os.removexattr('{secret}/incidents.json', 'user.mark')",
+    "reads an attribute": "os.getxattr('{secret}/incidents.json', 'user.mark')",
+    "lists attributes": "os.listxattr('{secret}/incidents.json')",
+    "changes flags of its own file": "call('ioctl', os.open(SOURCE, 0), ctypes.c_ulong(0x40086602), b'@' + bytes(7))",
+    "changes the project of its own file": "call('ioctl', os.open(SOURCE, 0), ctypes.c_ulong(0x401C5820), bytes(28))",
+    "types into a terminal": "fcntl.ioctl(0, 0x5412, b'x')",
+    "leases its own file, which others then wait for": "fcntl.fcntl(os.open(SOURCE, 0), 1024, 0)",
+    "watches a folder by a signal": "fcntl.fcntl(os.open('/usr', 0), 1026, 0x80000004)",
+    "has signals sent to us": "fcntl.fcntl(os.pipe()[0], 8, {pid})",
+    "has signals sent to us, by a newer call": "fcntl.fcntl(os.pipe()[0], 15, struct.pack('ii', 1, {pid}))",
     "changes times": "os.utime('{secret}/incidents.json', (0, 0))",
     "connects over TCP": "socket.create_connection(('127.0.0.1', {port}), 2)",
     "connects over multipath TCP": "socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)",
@@ -152,7 +161,7 @@ def said(tmp_path_factory: pytest.TempPathFactory, secret: Path) -> dict[str, st
         terms = {"secret": secret, "here": Path.cwd(), "pid": os.getpid(), "port": server.getsockname()[1]}
         attempts = {name: text.format(**terms, **numbers, package=package) for name, text in ATTEMPTS.items()}
         path = tmp_path_factory.mktemp("theirs") / "theirs.py"
-        path.write_text(f"{TRIES}\nATTEMPTS = {attempts!r}\n")
+        path.write_text(f"{TRIES}\nSOURCE, ATTEMPTS = {str(path)!r}, {attempts!r}\n")
         detector = Isolated(detector=f"{path}:Theirs", timeout=120.0)
         detector.fit(log.batch(0, 100), Knowledge())
         stream = log.batch(100, 200)
