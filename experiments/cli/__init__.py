@@ -11,6 +11,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -42,9 +44,22 @@ from scopedrift.experiments.cli.ui import ui
 class _Group(TyperGroup):
     """Turns a user's mistake into one message and an exit code."""
 
-    def invoke(self, ctx: Any) -> Any:  # the type is in a private module of typer
-        with explained():
+    def make_context(self, *given: Any, **options: Any) -> Any:  # the types are in a private module of typer
+        with explained(), _written():  # --help is answered here
+            return super().make_context(*given, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with explained(), _written():
             return super().invoke(ctx)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Writes what is printed while a full disk can still be told; when Python ends, it does so in its own words."""
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
 
 
 app = typer.Typer(
@@ -95,6 +110,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; always ends the process."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding cannot show is written out
@@ -108,8 +124,22 @@ def main() -> None:
     except KeyboardInterrupt as interrupt:
         sys.exit(exit_code(interrupt))
     except BrokenPipeError:  # the reader of our output has gone, as in `scopedrift list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:  # this was told; what is left would fail again when Python ends, and change the exit code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_what_is_closed() -> None:
+    """Opens standard handles that the caller closed (`>&-`), lest a file get their number, and all that is printed."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _terminated(number: int, frame: object) -> None:

@@ -428,6 +428,42 @@ def test_what_the_output_cannot_encode_is_written_out(tmp_path, encoding, argume
     assert done.stdout.decode(encoding)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("arguments", ["--help", "--version", "list --help", "show token-theft", "list --json"])
+def test_a_full_disk_under_the_output_is_told_in_a_line(tmp_path, arguments):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*CLI, *arguments.split()], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+        )
+    assert (done.returncode, done.stderr) == (2, "scopedrift: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closed handles are those of POSIX")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_handles_are_no_files_of_ours(tmp_path, closed):
+    program = """
+import os, sys
+from scopedrift.experiments.cli import app, main
+
+def write():
+    with open("result", "w") as result:
+        for stream in (sys.stdout, sys.stderr):
+            print("printed", file=stream, flush=True)
+        for handle in (1, 2):
+            os.write(handle, b"printed by another language")
+        result.write("whole")
+
+app.command("write")(write)
+sys.argv = ["scopedrift", "write"]
+main()
+"""
+    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (tmp_path / "result").read_text() == "whole"
+
+
 def test_json_is_valid_in_any_encoding(tmp_path):
     code = "from scopedrift.experiments.cli.output import print_json; print_json({'name': 'caf\\xe9 \\U0001f600'})"
     done = subprocess.run(
