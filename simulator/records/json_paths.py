@@ -1,4 +1,7 @@
-"""Finding things in decoded JSON: by a key, by a dotted path, as text."""
+"""Finding things in decoded JSON: by a key, by a dotted path, as text.
+
+Where something inside is asked of a text, the JSON that the text holds is meant: exports flatten fields at any depth.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """Any decoded JSON value."""
+_HOLDS: Final = re.compile(r'\s*("\s*)?[{[]')
+"""The begin of a text that holds an object or a list, as JSON or as a text of JSON again."""
 _STRUCT: Final = re.compile(r"\s*\{\w+=")
 _NEXT: Final = re.compile(r", *\w+=")
 _CAMEL: Final = {
@@ -35,11 +40,15 @@ def text(value: Json) -> str | None:
 
 def child(value: Json, key: str) -> Json:
     """`value[key]` of an object, or None."""
+    if isinstance(value, str):
+        value = decoded(value)
     return value.get(key) if isinstance(value, dict) else None
 
 
 def first(value: Json) -> Json:
     """The first element of a list that has one, or None."""
+    if isinstance(value, str):
+        value = decoded(value)
     found: Json = value[0] if isinstance(value, list) and value else None
     return found
 
@@ -50,6 +59,8 @@ def at(value: Json, path: str) -> Json:
     if whole is not None:
         return whole
     for step in path.split("."):
+        if isinstance(value, str):
+            value = decoded(value)
         if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and step.lstrip("-").isdecimal():
@@ -62,12 +73,12 @@ def at(value: Json, path: str) -> Json:
 
 def decoded(value: Json) -> Json:
     """The JSON that a text holds, as fields of many exports do; any other value as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            return json.loads(value)  # type: ignore[no-any-return]
-        except (ValueError, RecursionError):
-            return _struct(value.strip()) if _STRUCT.match(value) else None
-    return value
+    if not isinstance(value, str) or not _HOLDS.match(value):
+        return value
+    try:
+        return decoded(json.loads(value))
+    except (ValueError, RecursionError):
+        return _struct(value.strip()) if _STRUCT.match(value) else None
 
 
 def _struct(value: str) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from scopedrift.simulator.records.json_paths import Json
+from scopedrift.simulator.records.json_paths import Json, decoded
 
 IMAGES: Final = ("image", "imageUri", "trainingImage")
 MACHINE_IMAGES: Final = "ec2.amazonaws.com/"
@@ -44,6 +44,6 @@ def image_of(body: Json) -> str | None:
             if machine is None and isinstance(found, str) and found:
                 machine = MACHINE_IMAGES + found
         if depth < _DEPTH and isinstance(node, (dict, list)):
-            children = node.values() if isinstance(node, dict) else node
+            children = map(decoded, node.values() if isinstance(node, dict) else node)
             queue.extend((item, depth + 1) for item in children if isinstance(item, (dict, list)))
     return machine

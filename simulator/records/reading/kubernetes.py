@@ -245,7 +245,7 @@ def privileged(body: Json) -> bool:
     spec = child(body, "spec")
     for step in ("jobTemplate", "spec", "template", "spec"):
         spec = child(spec, step) or spec
-    listed = [child(spec, name) for name in ("containers", "initContainers", "ephemeralContainers")]
+    listed = [decoded(child(spec, name)) for name in ("containers", "initContainers", "ephemeralContainers")]
     return any(
         at(one, "securityContext.privileged") is True for some in listed if isinstance(some, list) for one in some
     )

@@ -62,7 +62,7 @@ def fitted(raw: bytes, shape: type[msgspec.Struct] | None) -> tuple[bytes, bool]
         raise Unreadable("not a JSON object")
     names = {item.encode_name: item.type for item in msgspec.structs.fields(shape)} if shape else {}
     wrong = {name for name, kind in names.items() if name in record and not _fits(record[name], kind)}
-    told = {name: value for name in wrong if _fits(value := decoded(record[name]), names[name])}
+    told = {name: value for name in wrong if (value := decoded(record[name])) is not None and _fits(value, names[name])}
     return msgspec.json.encode({**record, **dict.fromkeys(wrong), **told}), bool(wrong - set(told))
 
 
