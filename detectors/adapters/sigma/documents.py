@@ -6,6 +6,7 @@ Documents with `action: global` and `repeat` are read together with those that t
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     Parsed: TypeAlias = "SigmaRule | SigmaCorrelationRule | SigmaFilter"
 
 SUFFIXES: Final = (".yml", ".yaml")
+_MARKER: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+"""What begins a document of YAML."""
+_TITLE: Final = re.compile(r"^title:[ \t]*(\S.*?)\s*$", re.MULTILINE)
 
 
 class RejectedRule(NamedTuple):
@@ -60,11 +64,25 @@ def documents(path: Path) -> Iterator[RuleDocument | RejectedRule]:
 
 
 def _loaded(file: Path) -> Iterator[Any]:
-    """The documents of a file, up to the first that is not YAML."""
+    """The documents of a file; if it is not YAML as a whole, those that are by themselves."""
     try:
-        yield from yaml.safe_load_all(file.read_text(encoding="utf-8"))
-    except Exception as error:  # whatever YAML raises
+        text = file.read_text(encoding="utf-8")
+    except Exception as error:  # whatever reading raises
         yield RejectedRule(file.name, file, f"not read: {reason_of(error)}")
+        return
+    try:
+        yield from list(yaml.safe_load_all(text))
+    except Exception:  # whatever YAML raises
+        yield from (_part(file, part) for part in _MARKER.split(text))
+
+
+def _part(file: Path, part: str) -> Any:
+    """One document of a file."""
+    try:
+        return yaml.safe_load(part)
+    except Exception as error:  # whatever YAML raises
+        title = _TITLE.search(part)
+        return RejectedRule(title[1] if title else file.name, file, f"not read: {reason_of(error)}")
 
 
 def _parsed(file: Path, number: int, together: list[Any]) -> RuleDocument | RejectedRule:

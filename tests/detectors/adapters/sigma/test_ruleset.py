@@ -117,9 +117,18 @@ def test_what_cannot_be_read_costs_itself_alone_in_a_pack(rules, what):
     assert title == ("pack.yml, document 2" if what == "a list" else "bad") and reason.startswith("not read: ")
 
 
-def test_documents_before_one_that_is_no_yaml_are_read(rules):
-    loaded = ruleset(rules, pack=[rule("first"), "\ntitle: ["])
-    assert [each.title for each in loaded.rules] == ["first"] and "pack.yml" in told(loaded)
+@pytest.mark.parametrize(
+    "broken", ["\ntitle: bad\nlevel: [\n", "\ntitle:   bad \n level: x\n", "\ntitle: bad\n\tx: y\n"]
+)
+def test_a_document_that_is_no_yaml_costs_itself_alone(rules, broken):
+    loaded = ruleset(rules, pack=[rule("first"), broken, rule("last", number=2)])
+    assert [each.title for each in loaded.rules] == ["first", "last"]
+    assert list(told(loaded)) == ["bad"]
+
+
+def test_a_document_that_is_no_yaml_and_has_no_title_is_told_by_its_file(rules):
+    loaded = ruleset(rules, pack=[rule("first"), "\n{\n", rule("last", number=2)])
+    assert [each.title for each in loaded.rules] == ["first", "last"] and list(told(loaded)) == ["pack.yml"]
 
 
 def test_global_and_repeated_documents_add_to_each_other(rules):
