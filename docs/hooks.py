@@ -299,10 +299,17 @@ def _outcomes_by_format() -> list[list[object]]:
 
 def _activities() -> list[str]:
     from scopedrift.simulator.log.events import ACCESS
-    from scopedrift.simulator.records.ocsf_schema import activities
+    from scopedrift.simulator.records.ocsf_schema import Activities, activities
+
+    def all_others(each: Activities, access: str) -> list[str]:
+        return ["all others"] if each.any == access else []
 
     rows: list[list[object]] = [
-        [kind, each.name, *(", ".join(map(str, getattr(each, access))) for access in ACCESS)]
+        [
+            kind,
+            each.name,
+            *(", ".join([*map(str, getattr(each, access)), *all_others(each, access)]) for access in ACCESS),
+        ]
         for kind, each in activities().items()
     ]
     return ["## What an OCSF activity is\n", _table(["class", "", *ACCESS], rows)]

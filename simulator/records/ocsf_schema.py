@@ -24,6 +24,8 @@ class Activities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delete: list[int] = []
     auth: list[int] = []
     admin: list[int] = []
+    any: str | None = None
+    """What every activity is that is not listed."""
 
 
 def activities() -> dict[int, Activities]:
@@ -33,10 +35,11 @@ def activities() -> dict[int, Activities]:
 
 
 @cache
-def access_by_activity(kind: int) -> dict[int, str]:
-    """The access that each `activity_id` of a class is; nothing for a class that is not listed."""
+def access_by_activity(kind: int, activity: int | None) -> str | None:
+    """The access that an activity of a class is; None for what is not listed."""
     found = activities().get(kind)
-    return {number: access for access in ACCESS for number in getattr(found, access, ())}
+    listed = (access for access in ACCESS if found and activity in getattr(found, access))
+    return next(listed, found.any if found else None)
 
 
 ACTIVITY_IDS: Final = {"create": 1, "read": 2, "write": 3, "delete": 4}

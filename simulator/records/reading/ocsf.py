@@ -25,17 +25,20 @@ STREAMS: Final = {AUTHENTICATION: "issuance", NETWORK: "runtime", HTTP: "runtime
 """The stream of a class; every other class is cloud audit, or Kubernetes audit if its product is a cluster."""
 _CLUSTER: Final = re.compile(r"kubernetes|\b(eks|gke|aks)\b|audit\.k8s\.io", re.IGNORECASE)
 _PRODUCT: Final = ("metadata.product.name", "metadata.product.feature.name", "metadata.product.version")
+_TIMES: Final = ("time", "time_dt", "start_time", "start_time_dt", "metadata.original_time", "metadata.logged_time")
 _OUTCOMES: Final = {SUCCESS: "success", "success": "success", FAILURE: "error", "failure": "error"}
 _WHY: Final = ("api.response.error", "status_code", "api.response.code", "status_detail", "api.response.message")
 
+_ALSO: Final = ("uid_alt", "uuid")
+"""Where a user is named beside `uid`: `uuid` had the ARN before OCSF 1.0."""
 _DELEGATORS: Final = ("delegation.delegator.uid", "delegation.user.uid", "unmapped.delegation.user.uid")
 """For whom it was done: OCSF has a field for it from 1.9 on."""
 
 
 def read(record: Record) -> Fields | None:
     """The fields of one event; None if its class is no number."""
-    kind = record.get("class_uid")
-    if not isinstance(kind, int):
+    kind, stated = _number(record.get("class_uid")), _number(record.get("type_uid"))
+    if kind is None:
         return None
     network = kind in (NETWORK, HTTP)
     if not network and any(_CLUSTER.search(first_text(record, (path,)) or "") for path in _PRODUCT):
@@ -43,7 +46,7 @@ def read(record: Record) -> Fields | None:
     service = first_text(record, ("api.service.name", "service.name", "dst_endpoint.svc_name"))
     short = service.removesuffix(".amazonaws.com").removesuffix(".googleapis.com") if service else None
     operation = first_text(record, ("api.operation", "http_request.http_method", "activity_name"))
-    access, listed = _access(kind, short or "", operation or "", record.get("activity_id"))
+    access, listed = _access(kind, short or "", operation or "", _activity(record, kind, stated))
     facts = _facts(record)
     actor = resolve(facts)
     request = decoded(at(record, "api.request.data"))
@@ -63,12 +66,23 @@ def read(record: Record) -> Fields | None:
     }
 
 
+def _number(value: Json) -> int | None:
+    """A code, which some exports write as text."""
+    return int(found) if (found := text(value)) and found.isdecimal() else None
+
+
+def _activity(record: Record, kind: int, stated: int | None) -> int | None:
+    """The activity; `type_uid` has it in its last two digits."""
+    activity = _number(record.get("activity_id"))
+    return stated % 100 if activity is None and stated is not None and stated // 100 == kind else activity
+
+
 def _common(record: Record) -> Fields:
     """What is read alike in every class."""
     key = first_text(record, ("actor.user.credential_uid", "actor.session.credential_uid"))
     return {
         "id": first_text(record, ("metadata.uid",)),
-        "time": first_text(record, ("time", "time_dt")),
+        "time": first_text(record, _TIMES),
         "arrived": first_text(record, ("metadata.logged_time", "metadata.processed_time")),
         "credential": key,
         "credential_kind": None if key is None else "static-key" if key.startswith("AKIA") else "session",
@@ -87,17 +101,18 @@ def _resources(facts: dict[str, str | None]) -> tuple[str, ...]:
 
 def _facts(record: Record) -> dict[str, str | None]:
     """What the event states of who acted."""
-    user = "actor.user" if isinstance(at(record, "actor.user"), dict) else "user"
-    named = {name: first_text(record, (f"{user}.{name}",)) for name in ("uid", "uid_alt", "name", "email_addr", "type")}
-    arn = next((named[name] for name in ("uid", "uid_alt") if (named[name] or "").startswith("arn:")), None)
+    user = "actor.user" if isinstance(decoded(at(record, "actor.user")), dict) else "user"
+    named = {name: first_text(record, (f"{user}.{name}",)) for name in ("uid", *_ALSO, "name", "email_addr", "type")}
+    arn = next((named[name] for name in ("uid", *_ALSO) if (named[name] or "").startswith("arn:")), None)
     issuer = first_text(record, ("actor.session.issuer",))
     aws = "AWS" if arn or first_text(record, ("cloud.provider",)) == "AWS" else None
     own, role = arn_facts(arn), arn_facts(issuer)
     facts = {
         "aws": aws,
         "kind": named["type"],
-        "account": first_text(record, (f"{user}.account.uid", "cloud.account.uid")),
+        "account": first_text(record, (f"{user}.account.uid", f"{user}.account_uid", "cloud.account.uid")),
         "issuer": issuer,
+        "provider": first_text(record, ("actor.idp.name",)),
         "agent": first_text(record, ("ai_agent.uid",)),
         "email": named["email_addr"],
         "service": first_text(record, ("actor.invoked_by",)),
@@ -113,12 +128,12 @@ def _facts(record: Record) -> dict[str, str | None]:
     return facts
 
 
-def _access(kind: int, service: str, operation: str, activity: Json) -> tuple[str, bool]:
+def _access(kind: int, service: str, operation: str, activity: int | None) -> tuple[str, bool]:
     """The class's activity says it, unless the operation is known to be more than the activity tells."""
     named, listed = access_of(service, operation)
     if named in ("auth", "admin") and kind not in (NETWORK, HTTP):
         return named, listed
-    told = access_by_activity(kind).get(activity) if isinstance(activity, int) else None
+    told = access_by_activity(kind, activity)
     return told or named, listed or told is not None
 
 
@@ -160,10 +175,9 @@ def _of_cluster(record: Record) -> Fields:
 
 
 def _outcome(record: Record) -> str | None:
-    status = record.get("status_id") or (text(record.get("status")) or "").lower()
-    outcome = _OUTCOMES.get(status) if isinstance(status, (int, str)) else None
-    code = at(record, "api.response.code")
-    if outcome is None and isinstance(code, int) and not isinstance(code, bool):
+    outcome = _OUTCOMES.get(_number(record.get("status_id")) or (text(record.get("status")) or "").lower())
+    code = _number(at(record, "api.response.code"))
+    if outcome is None and code is not None:
         return outcomes.of_status(code)
     if outcome != "error":
         return outcome

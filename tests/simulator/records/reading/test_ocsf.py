@@ -114,3 +114,39 @@ def test_an_event_of_a_cluster_is_read_as_the_clusters_own_record(tmp_path):
     assert (found.operation, found.resource, found.project) == ("create pods", "ml/pods/p-1", "ml")
     assert (found.access, found.outcome) == ("create", "denied")
     assert (found.time, found.arrived) == (1_709_254_800_100_000, 1_709_254_800_123_000)
+
+
+@pytest.mark.parametrize(
+    ("changed", "access"),
+    [
+        ({"class_uid": "6005", "activity_id": "4"}, "read"),
+        ({"class_uid": 6005, "activity_id": None, "type_uid": 600504}, "read"),
+        ({"class_uid": 6005, "activity_id": None, "type_uid": 600304, "activity_name": "Drop Table"}, "delete"),
+        ({"class_uid": 3001, "activity_id": 99}, "admin"),
+        ({"class_uid": 3002, "activity_id": 77}, "auth"),
+        ({"class_uid": 3004, "activity_id": 2}, "read"),
+        ({"class_uid": 3004, "activity_id": 99}, "admin"),
+    ],
+)
+def test_an_activity_however_it_is_stated(tmp_path, changed, access):
+    assert event(tmp_path, **{"activity_name": "Other", **changed, "api": None}).access == access
+
+
+@pytest.mark.parametrize(
+    ("user", "identity"),
+    [
+        ({"uid": "AIDAX", "uuid": "arn:aws:iam::1:user/ann"}, "arn:aws:iam::1:user/ann"),
+        ({"uid": "AIDAX", "uid_alt": "arn:aws:iam::1:user/a/ann"}, "arn:aws:iam::1:user/ann"),
+        ({"uid": "AIDAX", "type": "IAMUser", "name": "ann", "account_uid": "2"}, "arn:aws:iam::2:user/ann"),
+        ({"type": "WebIdentityUser", "name": "repo:o/r", "uid": "x"}, "idp.example:repo:o/r"),
+    ],
+)
+def test_a_user_in_the_words_of_any_version(tmp_path, user, identity):
+    assert event(tmp_path, actor={"user": user, "idp": {"name": "idp.example"}}).identity == identity
+
+
+@pytest.mark.parametrize("field", ["time_dt", "start_time", "start_time_dt"])
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_time_gives_way_to_another(tmp_path, field, empty):
+    stated = "2024-03-01T01:00:00Z" if field.endswith("_dt") else 1709254800000
+    assert event(tmp_path, **{"time": empty, field: stated}).time == 1_709_254_800_000_000
