@@ -32,6 +32,8 @@ SOURCES = {
 READS, ADMIN = ("Read", "List"), "Permissions management"
 READ_ALL_THE_SAME = ("Decrypt",)
 """Actions of the level Write that give and do not change."""
+AUDIT = re.compile(r"^(sinks|exclusions|buckets|views|links|logScopes)\.|Settings$")
+"""Methods of Cloud Logging that configure the audit itself."""
 CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -75,8 +77,8 @@ def gcp(documents: Path) -> dict[tuple[str, str], set[str]]:
             *_, kind, verb = method["id"].split(".")
             name = verb[:1].upper() + verb[1:]
             access = _class(service, name, True if method["httpMethod"] == "GET" else None)
-            if kind in ("sinks", "exclusions") and access != "read":
-                access = "admin"  # the audit itself
+            if service == "logging" and access != "read" and AUDIT.search(f"{kind}.{verb}"):
+                access = "admin"
             table[service, access] |= {f"{kind}.{verb}", *_grpc(kind, name)}
     return table
 
@@ -85,7 +87,8 @@ def _grpc(kind: str, name: str) -> list[str]:
     one = re.sub(r"(?<=[^s])s$", "", re.sub(r"ies$", "y", kind))
     many, one = kind[:1].upper() + kind[1:], one[:1].upper() + one[1:]
     standard = {"List": [f"List{many}"], "Patch": [f"Update{one}"], "Insert": [f"Insert{one}", f"Create{one}"]}
-    return standard.get(name, [f"{name}{one}"] if name in ("Get", "Create", "Delete", "Update") else [])
+    own = [name] if name.endswith("Settings") else []
+    return standard.get(name, [f"{name}{one}"] if name in ("Get", "Create", "Delete", "Update") else own)
 
 
 def _methods(document: dict[str, Any]) -> list[dict[str, Any]]:

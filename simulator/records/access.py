@@ -39,7 +39,7 @@ ADMIN_SERVICES: Final = frozenset(_ADMIN_SERVICES.split())
 ADMIN: Final = re.compile(
     r"Polic(y|ies)|Permission|Acl$|Grant$|SecurityGroup(In|E)gress|LoggingConfiguration|Sink$|Exclusion$|FunctionUrlConfig|Lifecycle$"
     r"|UseCaseForModelAccess|FoundationModel(Agreement|Entitlement)|PublicAccessBlock|ServiceAccountKey"
-    r"|(Image|Snapshot)Attribute|SerialConsoleAccess|Encryption$|Replication$|BucketLogging|FlowLogs"
+    r"|(Image|Snapshot)Attribute|SerialConsoleAccess|Encryption$|Replication$|BucketLogging|FlowLogs|AccessEntry$|EncryptionByDefault$"
 )
 READ: Final = re.compile(
     r"Get|List|Describe|Head|Search|Lookup|Select|Query|Scan|BatchGet|BatchDescribe|Check|View|Read|Download|Preview"
@@ -51,7 +51,7 @@ CREATE: Final = re.compile(
     r"|Start\w*Job|Generate|Clone|BatchCreate"
 )
 DELETE: Final = re.compile(
-    r"Delete(?!Message)|Terminate|Deregister|Release|Purge|Destroy|BatchDelete|Remove|(Start|End)SecretVersionDelete"
+    r"Delete(?!Message)|Drop(?!ped)|Terminate|Deregister|Release|Purge|Destroy|BatchDelete|Remove|(Start|End)SecretVersionDelete"
     r"|Schedule\w*Deletion|Expire|Empty"
 )
 
