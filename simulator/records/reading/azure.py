@@ -21,6 +21,7 @@ from scopedrift.simulator.records.reading.microsoft import body, claimed, tenant
 
 _NAMES: Final = ("operationName.value", "operationNameValue", "operationName")
 _RESOURCES: Final = ("resourceId", "_ResourceId", "resourceUri")
+_SUBMITTED: Final = ("submissionTimestamp", "eventSubmissionTimestamp")
 _STATES: Final = ("status.value", "activityStatusValue", "activityStatus", "status", "resultType")
 _WHY: Final = ("subStatus.value", "activitySubstatusValue", "resultSignature", "statusCode", "statusMessage")
 ENDED: Final = {"succeeded": "success", "success": "success", "accepted": "success", "accept": "success"}
@@ -49,8 +50,8 @@ def read(record: Record) -> Fields | None:
     return {
         "parts_of": f"{together} {(resource or '').lower()}" if together else None,
         "id": first_text(entry, ("eventDataId",)),
-        "time": first_text(entry, ("eventTimestamp", "time", "timeGenerated")),
-        "arrived": first_text(entry, ("submissionTimestamp", "eventSubmissionTimestamp")),
+        "time": first_text(entry, ("eventTimestamp", "time", "timeGenerated", *_SUBMITTED)),
+        "arrived": first_text(entry, _SUBMITTED),
         "stream": "cloud_audit",
         "identity": resolve(facts).identity,
         "credential": (token := text(child(decoded(claims), "uti"))),

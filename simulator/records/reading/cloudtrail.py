@@ -131,7 +131,7 @@ class CloudTrailMapper:
         name, service = record.eventName, record.eventSource
         if name is None or service is None:
             return None
-        when = record.eventTime
+        when = record.eventTime or None
         if when is None or when != self._when:  # neighbours are often of the same second
             try:
                 self._time = self._minutes[when[:16]] + SECONDS[when[16:]]  # type: ignore[index]

@@ -50,7 +50,7 @@ class Delimited:
 
     def values(self, source: Source) -> Iterator[Value]:
         """The rows of a file as JSON objects."""
-        source.problem = encoding_problem(next(source.pieces(), b"")[:2])
+        source.problem = encoding_problem(next(source.pieces(), b""))
         if source.problem:
             return
         lines = _Lines(source, 0)

@@ -29,7 +29,7 @@ def read(record: Record) -> Fields | None:
     image, tag = found("container.image.repository"), found("container.image.tag")
     result, access = found("evt.res"), found("evt.access")
     return {
-        "time": record.get("time"),
+        "time": text(record.get("time")) or found("evt.time", "evt.time.iso8601", "evt.rawtime"),
         "id": text(record.get("uuid")),
         "stream": "runtime",
         "identity": found("user.name", "k8s.sa.name"),

@@ -7,6 +7,7 @@ files are opened, and a folder is entered once however many links lead to it.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -88,9 +89,15 @@ def _walk(folder: Path, unreadable: list[tuple[Path | Stored, str]]) -> Iterator
                 yield Path(root, name)
 
 
+_WIDE: Final = re.compile(rb"(\0{1,3}[\t\n\r -~]){2}|([\t\n\r -~]\0{1,3}){2}")
+"""The begin of plain text in UTF-16 (or UTF-32) without a byte order mark."""
+
+
 def encoding_problem(head: bytes) -> str | None:
     """Why a file that begins with `head` cannot be read as UTF-8, if its first bytes say so."""
-    return "UTF-16 text: convert it to UTF-8 first" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else None
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or _WIDE.match(head):
+        return "UTF-16 text: convert it to UTF-8 first"
+    return None
 
 
 class Source:

@@ -153,6 +153,15 @@ def test_the_object_is_what_a_call_is_about_whatever_is_listed_first(tmp_path):
     )
 
 
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_the_object_is_what_a_copy_writes(tmp_path, partition):
+    source, bucket, copy = ({"ARN": f"arn:{partition}:s3:::{name}"} for name in ("from/k", "to", "to/k"))
+    request = {"bucketName": "to", "key": "k", "x-amz-copy-source": "from/k"}
+    for listed in ([source, bucket, copy], [bucket, copy, source], [bucket, source], [bucket]):
+        found = event(tmp_path, eventName="CopyObject", requestParameters=request, resources=listed)
+        assert found.resource == f"arn:{partition}:s3:::to/k"
+
+
 @pytest.mark.parametrize("field", ["userIdentity", "requestParameters", "additionalEventData", "resources"])
 def test_a_field_that_holds_its_value_as_json_text_is_read(tmp_path, field):
     whole = record(additionalEventData={"bytesTransferredOut": 10}, resources=[{"ARN": "arn:aws:s3:::data/a/b"}])
@@ -174,6 +183,13 @@ def test_a_field_that_holds_its_value_as_json_text_is_read(tmp_path, field):
         ({"documentName": "AWS-RunShellScript", "instanceIds": ["i-1"]}, "i-1"),
         ({"documentName": "AWS-RunShellScript", "targets": [{"key": "tag:env", "values": ["prod"]}]}, "prod"),
         ({"dBInstanceIdentifier": "db", "roleArn": "arn:r"}, "db"),
+        ({"roleArn": "arn:r", "processingJobName": "job"}, "job"),
+        ({"roleArn": "arn:r", "roleSessionName": "s", "principalArn": "arn:p", "sAMLAssertionID": "x"}, "arn:r"),
+        ({"roleArn": "arn:r", "externalId": "e"}, "arn:r"),
+        ({"cluster": "c", "taskDefinition": "train:1"}, "train:1"),
+        ({"cluster": "c", "service": "web", "taskDefinition": "web:1"}, "web"),
+        ({"cluster": "c", "task": "t", "command": "sh"}, "t"),
+        ({"rule": "nightly", "targets": [{"id": "1", "arn": "arn:f"}]}, "nightly"),
         ({"CreateFlowLogsRequest": {"LogGroupName": "g"}}, "g"),
         ({"clientToken": "x", "maxResults": 5}, None),
         (None, None),
@@ -194,9 +210,10 @@ def test_the_image_of_a_request_that_runs_something(tmp_path):
 @pytest.mark.parametrize("moment", ["2024-03-01T01:00:00.250Z", 1709254800250, "1709254800250", 1709254800.25])
 def test_an_indexed_record_without_its_event_time(tmp_path, moment):
     plain = {name: value for name, value in record().items() if name != "eventTime"}
-    (tmp_path / "log.json").write_text(json.dumps({**plain, "@timestamp": moment}))
-    log = import_log(tmp_path / "log.json").log
-    assert log.batch(0, 1)["time"].tolist() == [1_709_254_800_250_000]
+    for without in (plain, {**plain, "eventTime": None}, {**plain, "eventTime": ""}):
+        (tmp_path / "log.json").write_text(json.dumps({**without, "@timestamp": moment}))
+        log = import_log(tmp_path / "log.json").log
+        assert log.batch(0, 1)["time"].tolist() == [1_709_254_800_250_000]
 
 
 def test_the_event_time_wins_over_the_time_of_indexing(tmp_path):
