@@ -98,7 +98,7 @@ types: $(VENV)/.dev links
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
 
-# This repository's own gate: `make gate UPDATE=1` writes the baseline anew.
+# This repository's own gate: `make gate UPDATE=1` writes a new baseline.
 gate: $(VENV)/.dev
 	@$(BIN)/scopedrift gate quick --baseline tests/gate/quick.yaml --jobs $(WORKERS) --out build/gate $(if $(UPDATE),--update)
 
