@@ -4,7 +4,7 @@
 
 A detector is fitted on the baseline window of `quickstart` and scores what follows.  Beside its time stands that of
 the library alone, called directly with what the adapter would give it: rows of numbers for PyOD and scikit-learn (all
-rows of a batch at once), dictionaries for River, runs for agentnorm.  Whoever uses a library of rows must make these of
+rows of a batch at once), dictionaries for River, runs for agentnorm.  A user of a library of rows must make these of
 events first: the windowed features, which adapters share with built-in detectors and which are shown by themselves.
 What an adapter adds is the rest of its time: distinct rows, conversions, dictionaries.  The last ratio is the adapter's
 whole time against the library's, features included: models that take less than they do, as HBOS does, cannot be had

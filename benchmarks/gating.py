@@ -3,7 +3,7 @@
     python benchmarks/gating.py [--gates 200] [--worlds 20] [--draws 6]
 
 1. A/A: detectors that draw random numbers run on the worlds of the suite `quick` under several seeds of their own.
-   Each gate holds one run of every world against another run of it, drawn anew: nothing differs but chance.
+   Each gate holds one run of every world against another run of it, drawn again: only chance differs.
 2. Planted: of what this repository's own baseline caught, each incident is lost with the stated chance.  The gate says
    how often it finds that, and it never passes more often than its level allows.
 """

@@ -86,7 +86,7 @@ def _part(returned: object) -> Part:
         raise AnswerError(f"returned a {type(returned).__name__} among its rules, expected Part")
     texts = (returned.name, returned.level, returned.blind, returned.key)
     if not all(isinstance(text, str) for text in texts):
-        raise AnswerError("returned a rule whose name, level, blind or key is no text, expected str")
+        raise AnswerError("returned a rule whose name, level, blind or key is not text, expected str")
     try:
         rows = np.asarray(returned.matched)
         whole = rows.ndim == 1 and (not len(rows) or rows.dtype.kind in "iu")

@@ -90,7 +90,7 @@ def new_files(place: Path, kind: str) -> Iterator[Path]:
 
 
 def write_file(path: Path, text: str, *, new: bool = False, private: bool = False) -> Path:
-    """Write a file completely or not at all; what is no file, such as a pipe or a terminal, is written to.
+    """Write a file completely or not at all; a pipe or a terminal is written to as it is.
 
     `new` raises `FileExistsError` if anything is there; a `private` file only its owner can read.  Errors name the
     path, not the hidden folder.

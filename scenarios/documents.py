@@ -35,7 +35,7 @@ MAX_PROBLEMS: Final = 20
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_./-]*|[0-9]+(?:\.[0-9]+)?(?:us|ms|s|m|h|d|/day))(?: [A-Za-z0-9_./-]+)*")
-"""Text that needs no quotes under any version of YAML, but for these words."""
+"""Text that needs no quotes under any version of YAML, except for these words."""
 _NOT_TEXT = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
 
@@ -261,7 +261,7 @@ class _Reader:
                 f"holds more than {MAX_CHARACTERS >> 20} MiB of text once its aliases are written out", key[:3], node
             )
         if any("\ud800" <= char <= "\udfff" for char in node.value):
-            self.fail("holds half of a surrogate pair, which is no text", key, node)
+            self.fail("holds half of a surrogate pair, which is not valid text", key, node)
         return str(node.value)
 
 

@@ -96,7 +96,7 @@ class Suite(Model):
     overrides: Plain = Field(default={}, description="Values by dotted key that hold for every scenario.")
     vary: dict[str, list[Any] | Span] = Field(default={}, description="Values, or a range, by dotted key.")
     design: Literal["grid", "latin-hypercube", "sobol"] = Field(default="grid", description="How `vary` is covered.")
-    points: Size = Field(default=16, description="Points of a design that is no grid.")
+    points: Size = Field(default=16, description="Number of points, unless the design is a grid.")
     seeds: Seeds = Field(
         default=(0, 1, 2, 3, 4), description="Worlds: how many (from seed 0), a range such as 200-219, or a list."
     )

@@ -1,7 +1,7 @@
 """A small made-up event log with the knowledge that goes with it, for conformance checks and tests.
 
 Twenty-four identities of four kinds run tasks over some days; records arrive late, out of order, and some
-lack parts.  It is no scenario: it has no incidents and no truth.
+lack parts.  It is not a scenario: it has no incidents and no truth.
 """
 
 from __future__ import annotations

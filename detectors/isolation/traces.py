@@ -60,7 +60,7 @@ class Traces:
         return ""
 
     def undo(self) -> None:
-        """Puts back what can be put back: not threads, nor files."""
+        """Puts back what can be put back: not threads or files."""
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._handlers.items():
                 with contextlib.suppress(OSError, ValueError, TypeError):

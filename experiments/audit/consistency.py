@@ -110,7 +110,7 @@ def _only(world: Observed, families: Collection[Family]) -> Iterator[list[Array]
 
 
 def _aligned(world: Observed, names: Sequence[str], told: Array) -> Array:
-    """What was told of a world's traits, with zeros for those that it lacks."""
+    """What a world's traits measure, with zeros for those that it lacks."""
     place = {name: at for at, name in enumerate(name for name in world.families if name in set(names))}
     return np.stack([told[place[name]] if name in place else np.zeros(told.shape[1]) for name in names])
 

@@ -1,8 +1,8 @@
 """Do incidents make their calls in another order than benign work does?
 
-A technique that lists before it reads is told from one that reads before it lists by order alone, if benign tasks do
-the one and incidents the other.  For every pair of operations, in each kind of task: how often is the one first called
-before the other, in incidents and in benign tasks that make both calls?  The unit is the incident.
+A technique that lists before it reads differs from one that reads before it lists by order alone.  That is a leak if
+benign tasks do the one and incidents the other.  For every pair of operations, in each kind of task: how often is the
+one first called before the other, in incidents and in benign tasks that make both calls?  The unit is the incident.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def references_hold(subject: Subject) -> Row:
 
 
 def _chance(subject: Subject) -> float:
-    """The most incidents that flags at random find, but for a chance of `ALPHA`.
+    """The most incidents that random flags find, except with a chance of `ALPHA`.
 
     An incident of n events is hit with probability 1 - (1 - q)^n, where q is the share of events that random flagged;
     the sum over incidents is bounded by a Poisson variable of the same mean (Le Cam).
@@ -104,7 +104,7 @@ def detectors_stand_in_the_useful_range(subject: Subject) -> Row:
 
 
 def equals_are_called_equal(subject: Subject) -> Row:
-    """Comparing a detector with itself, on worlds dealt at random, is significant no oftener than it should be."""
+    """Comparing a detector with itself, on worlds dealt at random, is significant no more often than it should be."""
     from scipy.stats import binom
 
     cells = subject.results["cells"]

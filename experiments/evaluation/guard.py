@@ -1,4 +1,4 @@
-"""Guarding an evaluation against its detectors: what they raise, and what they return that is no score or reason.
+"""Guarding an evaluation against its detectors: what they raise, and answers that are neither scores nor reasons.
 
 Either becomes a `DetectorError` that says who failed, in which phase, and what was expected.
 """

@@ -8,8 +8,8 @@ of `base`.  Worlds are the independent unit: what one threshold decides is decid
   randomisation test for pairs).
 - `loss_interval`: the losses that the worlds do not exclude.  The standard error is that of a ratio over worlds, and
   at least what the loss in question causes by itself (a score interval), so that unchanged counts still leave room for
-  the losses that so few of them cannot exclude.  To say that nothing was lost takes an interval that excludes the loss
-  that matters; no significance is no such proof (Piaggio et al. 2012, CONSORT for non-inferiority).
+  the losses that a handful of them cannot exclude.  To say that nothing was lost takes an interval that excludes the
+  loss that matters; a test without significance proves nothing (Piaggio et al. 2012, CONSORT for non-inferiority).
 - `power`: the chance that the test finds a loss, given how much worlds were seen to vary between before and now.
 """
 

@@ -48,7 +48,7 @@ def tables(evaluation: Evaluation, world: LabelledWorld) -> Tables:
 
 
 def cell_tables(evaluation: Evaluation, world: LabelledWorld) -> tuple[Tables, bool]:
-    """The tables of one evaluation, and whether the detector spoiled the world, of which nothing is told then."""
+    """The tables of one evaluation, and whether the detector spoiled the world, in which case they hold its failure."""
     if not evaluation.spoiled:
         return tables(evaluation, world), False
     failed = failed_cell(evaluation.scenario, evaluation.seed, evaluation.detector, evaluation.reason)

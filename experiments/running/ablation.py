@@ -2,7 +2,7 @@
 
 The same detectors run again on the same worlds without one piece: without policy, inventory, change calendar or task
 context (each detector that asks for it), and without one stream (each detector; the world is the same, its records of
-that stream never arrive).  The threshold is set anew each time, to the same alert budget, as a team without that
+that stream never arrive).  The threshold is set again each time, to the same alert budget, as a team without that
 piece would.  An incident that nothing is left of counts as missed, so that taking evidence away never flatters.
 """
 

@@ -20,7 +20,7 @@ from scopedrift.detectors.sources import named_files
 
 @cache
 def sources() -> str:
-    """SHA-256 (hexadecimal) of this package's code and data, but for reports and the command line: what is being
+    """SHA-256 (hexadecimal) of this package's code and data, except reports and the command line: what is being
     developed changes without its version."""
     digest = hashlib.sha256()
     for package in ("scenarios", "simulator", "detectors", "experiments"):

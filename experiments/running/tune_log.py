@@ -68,7 +68,7 @@ class TunedLog:
     learning_us: int
     calibration_days: float
     alerts_per_day: Interval
-    """On the held-out part, but for alerts on injected incidents."""
+    """On the held-out part, without alerts on injected incidents."""
     held_out: Outcome
     default: Outcome | None
     """Of the parameters as they were; None if none were searched."""

@@ -122,7 +122,7 @@ class RealWorld:
 def load_world(folder: Path) -> RealWorld:
     """Load a world from a folder.
 
-    Raises `LogFormatError` if it is no log, has no windows or no truth, or is damaged.
+    Raises `LogFormatError` if it is not a log, lacks windows or truth, or is damaged.
     """
     log = EventLog.load(folder)
     if KEY not in log.manifest:

@@ -2,7 +2,7 @@
 
 A cell's key is a hash of all that its result depends on: the scenario's digest, the seed, the detector with its
 parameters (and its source, if it is a file of the user's), and this package's version and sources.  So a changed
-scenario or detector runs anew and nothing else does.  The store is one SQLite file that the parent process alone
+scenario or detector runs again and nothing else does.  The store is one SQLite file that the parent process alone
 writes, a transaction per world: a sweep that is killed has each cell whole or not at all.
 """
 

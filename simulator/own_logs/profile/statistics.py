@@ -117,7 +117,7 @@ def _per_identity(pairs: Array, identity: Array) -> float:
 
 
 def _shared(pairs: Array) -> float:
-    """The share of identities that more than one workload uses; of those of which any workload is told."""
+    """The share of identities that more than one workload uses, among those with a known workload."""
     owners, workloads = np.unique(np.unique(pairs[pairs >= 0]) >> 32, return_counts=True)
     return float((workloads > 1).sum()) / max(len(owners), 1)
 

@@ -36,7 +36,7 @@ _DELEGATORS: Final = ("delegation.delegator.uid", "delegation.user.uid", "unmapp
 
 
 def read(record: Record) -> Fields | None:
-    """The fields of one event; None if its class is no number."""
+    """The fields of one event; None if its class is not a number."""
     kind, stated = _number(record.get("class_uid")), _number(record.get("type_uid"))
     if kind is None:
         return None

@@ -19,7 +19,7 @@ from scopedrift.simulator.records.reading.splitting import Value
 
 SUFFIX = ".parquet"
 UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, TypeError)
-"""What pyarrow raises for damaged files: also for names that are no text, and for times beyond the calendar."""
+"""What pyarrow raises for damaged files: also for names that are not text, and for times beyond the calendar."""
 _BATCH = 4_096
 
 

@@ -123,7 +123,7 @@ def _stored(address: str, path: str, info: Mapping[str, object], store: FileStor
 
 
 def cache() -> Path:
-    """The folder that files are kept in; whoever deletes it only has to fetch again."""
+    """The folder that files are kept in; deleting it only costs another download."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(base, "scopedrift", "logs")
 
@@ -153,7 +153,7 @@ def _arrived(file: Path | Stored, fetched: Future[None] | None) -> tuple[Path | 
 
 
 def _fetch(file: Stored, stop: Event) -> None:
-    """Fetch what is missing of a file; a beginning is told from the whole by its name."""
+    """Fetch what is missing of a file; its name shows whether the file is complete."""
     if file.kept.exists():
         return
     cache().mkdir(parents=True, exist_ok=True, mode=0o700)
