@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -36,7 +37,7 @@ class ReportData:
     rule_summary: pd.DataFrame
     worlds: pd.DataFrame
 
-    @property
+    @cached_property
     def scenarios(self) -> list[str]:
         """Names of the scenarios, in the order in which the results list them."""
         found: dict[str, None] = {}
@@ -44,7 +45,7 @@ class ReportData:
             found.update(dict.fromkeys(getattr(self, name)["scenario"]))
         return list(found)
 
-    @property
+    @cached_property
     def detectors(self) -> list[str]:
         """Names of the detectors in their one order (`reports.order`); the reference detectors last."""
         found: set[str] = set()
@@ -56,13 +57,13 @@ class ReportData:
         real = {name: known.get(name, (math.nan, math.nan)) for name in found if name not in self.references}
         return [*placed(real), *(name for name in self.references if name in found)]
 
-    @property
+    @cached_property
     def references(self) -> dict[str, str]:
         """What each reference detector does, by name, in the order of the results."""
         rows = self.cells[self.cells["reference"] != ""]
         return dict(zip(rows["detector"], rows["reference"], strict=True))
 
-    @property
+    @cached_property
     def real_detectors(self) -> list[str]:
         """The detectors under test: all but the references."""
         return [d for d in self.detectors if d not in self.references]
