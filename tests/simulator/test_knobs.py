@@ -25,6 +25,8 @@ platform: {gpus: 8}
 workloads: {training: {pipelines: 3}, inference: {services: 8}, serverless: {functions: 8}, agents: {agents: 2}}
 """
 )
+BRIEF = {"horizon": "1d", "windows": {"baseline": "8h", "calibration": "8h"}}
+"""What records look like shows in a day."""
 THEFTS = [{"attack": "token-theft", "count": 16, "strength": 0.3}]
 
 Run = Callable[..., Simulation]
@@ -42,6 +44,12 @@ def run() -> Run:
         return known[case]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def run_briefly(run: Run) -> Run:
+    """The same for a day."""
+    return lambda knobs=None: run(BRIEF | (knobs or {}))
 
 
 def table(simulation: Simulation) -> pd.DataFrame:
@@ -143,35 +151,35 @@ def test_contention_makes_jobs_wait_and_changes_nothing_else(run: Run) -> None:
 # --- telemetry
 
 
-def test_switched_off_streams_are_absent_and_the_rest_is_as_it_was(run: Run) -> None:
-    everything = table(run())
+def test_switched_off_streams_are_absent_and_the_rest_is_as_it_was(run_briefly: Run) -> None:
+    everything = table(run_briefly())
     for stream in ("cloud_audit", "kubernetes_audit", "runtime", "issuance", "agent"):
         assert (everything.stream == stream).any()
-        rest = table(run({f"telemetry.{stream}.enabled": False}))
+        rest = table(run_briefly({f"telemetry.{stream}.enabled": False}))
         expected = everything[everything.stream != stream].reset_index(drop=True)
         pd.testing.assert_frame_equal(rest, expected)
 
 
-def test_data_events_are_off_on_request(run: Run) -> None:
-    log = table(run({"telemetry.cloud_audit.data_events": False}))
+def test_data_events_are_off_on_request(run_briefly: Run) -> None:
+    log = table(run_briefly({"telemetry.cloud_audit.data_events": False}))
     data = {"GetObject", "PutObject", "InvokeEndpoint", "GetItem"}
-    assert data <= set(table(run()).operation)
+    assert data <= set(table(run_briefly()).operation)
     assert not data & set(log.operation)
     assert {"InvokeModel", "GetSecretValue"} <= set(log.operation)
 
 
-def test_images_show_from_audit_level_request_on(run: Run) -> None:
+def test_images_show_from_audit_level_request_on(run_briefly: Run) -> None:
     shows = {}
     for level in ("Metadata", "Request", "RequestResponse"):
-        log = table(run({"telemetry.kubernetes_audit.level": level}))
+        log = table(run_briefly({"telemetry.kubernetes_audit.level": level}))
         created = log[(log.stream == "kubernetes_audit") & log.operation.isin(["create jobs", "create pods"])]
         shows[level] = (created.image != "").mean()
         assert (log[log.operation == "PullImage"].image != "").all()
     assert shows == {"Metadata": 0.0, "Request": 1.0, "RequestResponse": 1.0}
 
 
-def test_each_stream_has_a_delay_of_its_own_and_arrives_out_of_order(run: Run) -> None:
-    log = table(run({"telemetry": {"cloud_audit": {"delay": "8m"}, "issuance": {"delay": "90s"}}}))
+def test_each_stream_has_a_delay_of_its_own_and_arrives_out_of_order(run_briefly: Run) -> None:
+    log = table(run_briefly({"telemetry": {"cloud_audit": {"delay": "8m"}, "issuance": {"delay": "90s"}}}))
     late = (log.arrived - log.time).groupby(log.stream).median()
     assert late["cloud_audit"] == pytest.approx(8 * MINUTE, rel=0.05)
     assert late["issuance"] == pytest.approx(90 * SECOND, rel=0.1)
@@ -180,18 +188,18 @@ def test_each_stream_has_a_delay_of_its_own_and_arrives_out_of_order(run: Run) -
     assert (np.diff(log.time) < 0).mean() > 0.1
 
 
-def test_records_are_lost_and_delivered_twice_as_often_as_asked(run: Run) -> None:
-    whole = table(run())
-    lossy = table(run({"telemetry.cloud_audit.loss": 0.2}))
+def test_records_are_lost_and_delivered_twice_as_often_as_asked(run_briefly: Run) -> None:
+    whole = table(run_briefly())
+    lossy = table(run_briefly({"telemetry.cloud_audit.loss": 0.2}))
     cloud = (whole.stream == "cloud_audit").sum()
     assert (lossy.stream == "cloud_audit").sum() / cloud == pytest.approx(0.8, abs=0.02)
     assert (lossy.stream != "cloud_audit").sum() == (whole.stream != "cloud_audit").sum()
-    twice = table(run({"telemetry.cloud_audit.duplication": 0.1}))
+    twice = table(run_briefly({"telemetry.cloud_audit.duplication": 0.1}))
     assert (twice.stream == "cloud_audit").sum() / cloud == pytest.approx(1.1, abs=0.02)
 
 
-def test_clocks_are_off_by_the_skew_at_most(run: Run) -> None:
-    exact, skewed = run(), run({"telemetry.cloud_audit.skew": "40s"})
+def test_clocks_are_off_by_the_skew_at_most(run_briefly: Run) -> None:
+    exact, skewed = run_briefly(), run_briefly({"telemetry.cloud_audit.skew": "40s"})
     off = np.asarray(skewed.log.batch(0, len(skewed.log))["time"]) - np.asarray(
         exact.log.batch(0, len(exact.log))["time"]
     )
@@ -200,8 +208,8 @@ def test_clocks_are_off_by_the_skew_at_most(run: Run) -> None:
     assert not off[~cloud].any()
 
 
-def test_task_context_is_recorded_for_the_share_of_tasks(run: Run) -> None:
-    whole, partial = table(run()), table(run({"telemetry.cloud_audit.task_context": 0.4}))
+def test_task_context_is_recorded_for_the_share_of_tasks(run_briefly: Run) -> None:
+    whole, partial = table(run_briefly()), table(run_briefly({"telemetry.cloud_audit.task_context": 0.4}))
     cloud = (whole.stream == "cloud_audit") & (whole.task >= 0)
     kept = partial.task[cloud] >= 0
     share = kept.groupby(whole.task[cloud]).agg(["mean", "size"])
