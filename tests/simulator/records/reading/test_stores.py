@@ -146,29 +146,33 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(store, tmp_path_factory
 
 KILLED = """
 import os, signal, sys
+from multiprocessing import get_context
 from scopedrift.simulator.records.reading import stores
 from scopedrift.simulator.records.reading.importer import import_log
-stores.PIECE, left, write = 512, int(sys.argv[1]), stores._write
-def counted(*what):
-    global left
-    write(*what)
-    left -= 1
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-stores._write = counted
-print(import_log(sys.argv[2]).log.digest)
+stores.PIECE, write = 512, stores._write
+def fetch(log, left):
+    def counted(*what):
+        nonlocal left
+        write(*what)
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+    stores._write = counted
+    print(import_log(log).log.digest, flush=True)
+for left in map(int, sys.argv[2:]):
+    process = get_context("fork").Process(target=fetch, args=(sys.argv[1], left))
+    process.start()
+    process.join()
+    print(process.exitcode, flush=True)
 """
 
 
 def test_a_killed_import_goes_on_where_it_was(store, kept, local):
     """Killed after 1, 2, 4 and 8 more pieces, in whatever order the files' pieces came."""
     size = sum(len(content) for name, content in delivered().items() if "json" in name)
-    for after in (1, 2, 4, 8, size):
-        run = subprocess.run(
-            [sys.executable, "-c", KILLED, str(after), LOG], capture_output=True, text=True, env=os.environ, check=False
-        )
-        assert run.returncode == (-9 if after < size else 0), run.stderr
-    assert run.stdout.strip() == local.log.digest
+    command = [sys.executable, "-c", KILLED, LOG, *map(str, (1, 2, 4, 8, size))]
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=True)
+    assert run.stdout.split() == ["-9", "-9", "-9", "-9", local.log.digest, "0"], run.stderr
     assert not list(kept.rglob("*.part"))
 
 
