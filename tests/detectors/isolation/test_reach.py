@@ -198,6 +198,7 @@ report.TIME_LINES, report.TIME_LINES_FOLDED = 2, 1
 sys.argv = ["scopedrift", *sys.argv[1:]]
 main()
 """
+SMALL = "name: small\nextends: tiny\nhorizon: 36h\nwindows: {baseline: 12h, calibration: 12h}\n"
 
 
 @shuts_in
@@ -207,7 +208,8 @@ def test_on_a_kernel_without_landlock_isolation_that_is_required_is_refused(tmp_
         "from scopedrift.detectors import Detector\n\n\nclass Mine(Detector):\n"
         "    def score(self, batch):\n        return [0.0] * len(batch)\n"
     )
-    command = [sys.executable, "-c", WITHOUT_LANDLOCK, "run", "tiny", "--seeds", "1", "--detector", "./mine.py"]
+    (tmp_path / "small.yaml").write_text(SMALL)
+    command = [sys.executable, "-c", WITHOUT_LANDLOCK, "run", "small.yaml", "--seeds", "1", "--detector", "./mine.py"]
     command += ["--no-track", "--out", "out", *(["--require-isolation"] if required else [])]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "this system cannot close files to a process (Landlock of Linux 5.13)" in done.stderr, done.stderr
