@@ -335,6 +335,13 @@ def words(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "render", lambda figure, folder, *, pdf: drawn(figure, folder, pdf=False))
 
 
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page says and its tables are all that counts."""
+    monkeypatch.setattr(report, "FIGURES", {})
+    monkeypatch.setattr(report.time_line, "informative", lambda own: [])
+
+
 @pytest.fixture(scope="session")
 def make_world() -> Callable[..., dict[str, pd.DataFrame]]:
     return world

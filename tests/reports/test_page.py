@@ -223,7 +223,7 @@ def test_several_scenarios(make_world: Callable[..., dict[str, pd.DataFrame]], t
     assert max(Counter(read.attributes("id")).values()) == 1
 
 
-@pytest.mark.usefixtures("words")
+@pytest.mark.usefixtures("no_figures")
 def test_the_best_recall_at_equal_alarms_comes_first(
     make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path
 ) -> None:
@@ -236,7 +236,7 @@ def test_the_best_recall_at_equal_alarms_comes_first(
     assert 0 < text.index("rate catches") < text.index("first-seen catches")
 
 
-@pytest.mark.usefixtures("words")
+@pytest.mark.usefixtures("no_figures")
 def test_every_detector_has_its_alerts(make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path) -> None:
     tables = make_world(seeds=5, detectors=("first-seen",), each=4)
     assert len(tables["alerts"]) >= 10
@@ -271,7 +271,7 @@ def test_ablation_is_drawn_where_it_was_run(make_world: Callable[..., dict[str, 
     assert (tmp_path / "figures" / "ablation.svg").is_file()
 
 
-@pytest.mark.usefixtures("words")
+@pytest.mark.usefixtures("no_figures")
 def test_only_the_first_findings_are_told_at_once(
     make_world: Callable[..., dict[str, pd.DataFrame]], tmp_path: Path
 ) -> None:
