@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from scopedrift.experiments.audit import Subject, attacker
 from scopedrift.experiments.audit.doubles import DOUBLES
@@ -66,8 +67,9 @@ def test_its_bound_is_exceeded_as_rarely_as_stated() -> None:
     assert 5 <= beyond <= 40
 
 
-def test_worlds_with_other_traits_are_aligned() -> None:
+def test_worlds_with_other_traits_are_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attacker, "NULLS", 2)
     first, *others = worlds(alike)
     renamed = replace(first, families={"task: silence": "length", "new": "change"})
     area, null = attacker.areas([renamed, *others])
-    assert 0.0 <= area <= 1.0 and len(null) == attacker.NULLS
+    assert 0.0 <= area <= 1.0 and len(null) == 2
