@@ -147,13 +147,24 @@ def wait_until() -> Callable[[Callable[[], Any], str], None]:
 
 @pytest.fixture
 def plain_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports with three time lines and without PDFs: for tests of what writes reports by the dozen."""
+    """Reports with one figure, three time lines and no PDFs: for tests of what writes reports by the dozen."""
     from scopedrift.reports import drawing, report
+    from scopedrift.reports.figures import FIGURES
 
     drawn = drawing.render
     monkeypatch.setattr(drawing, "render", lambda figure, folder, *, pdf=True: drawn(figure, folder, pdf=False))
+    monkeypatch.setattr(report, "FIGURES", {"operating-curves": FIGURES["operating-curves"]})
     monkeypatch.setattr(report, "TIME_LINES", 2)
     monkeypatch.setattr(report, "TIME_LINES_FOLDED", 1)
+
+
+@pytest.fixture
+def all_figures(plain_reports: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such reports with every figure."""
+    from scopedrift.reports import report
+    from scopedrift.reports.figures import FIGURES
+
+    monkeypatch.setattr(report, "FIGURES", FIGURES)
 
 
 @pytest.fixture(scope="session")

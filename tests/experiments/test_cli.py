@@ -85,6 +85,7 @@ def test_help_imports_nothing_heavy():
     assert not {"numpy", "pandas", "pydantic", "simpy", "mlflow", "matplotlib", "scipy"} & set(done.stdout.split())
 
 
+@pytest.mark.usefixtures("all_figures")
 def test_run_prints_the_table_and_leaves_report_tables_and_tracked_runs(scopedrift, tiny, tmp_path):
     done = scopedrift("run", tiny, "--seeds", 2, "--detector", "first-seen", "--detector", "rate", "--track-cells")
     assert done.code == 0, done.err

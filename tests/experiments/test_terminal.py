@@ -56,6 +56,7 @@ def test_whatever_way_a_hostile_name_takes_it_steers_no_terminal(
     assert shown.strip() and not set(shown) & {"\x1b", "\x9b", "\x7f", "\u202e"}
 
 
+@pytest.mark.usefixtures("all_figures")
 def test_a_figure_that_fails_costs_neither_the_run_nor_its_other_figures(
     scopedrift: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
