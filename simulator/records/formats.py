@@ -42,6 +42,8 @@ class Format:
     """The fields that say who acted, on what and how it ended, by column."""
     written: bool = True
     """Whether an export can write it."""
+    named: tuple[str, ...] = ()
+    """The fields that follow from the service, the operation and the outcome of what happened, whoever did it."""
     wrapper: str | None = None
     """The key of the list that its files consist of; None: a record a line."""
 
@@ -73,6 +75,7 @@ FORMATS: Final = {
             ("eventName", "eventSource"),
             ("cloud_audit",),
             {"identity": ("userIdentity",), "resource": ("requestParameters", "resources")},
+            named=("eventName", "eventSource"),
             wrapper="Records",
         ),
         Format(
@@ -81,6 +84,7 @@ FORMATS: Final = {
             ("verb", "auditID|stage"),
             ("kubernetes_audit",),
             {"identity": ("user",), "resource": ("objectRef",), "outcome": ("responseStatus",)},
+            named=("verb",),
         ),
         Format(
             "gcp",
@@ -91,6 +95,7 @@ FORMATS: Final = {
                 "identity": ("protoPayload.authenticationInfo",),
                 "resource": ("protoPayload.resourceName", "protoPayload.request"),
             },
+            named=("protoPayload.methodName", "protoPayload.serviceName"),
         ),
         Format(
             "ocsf",

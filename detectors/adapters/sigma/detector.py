@@ -11,7 +11,7 @@ records of a real log directly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -29,11 +29,15 @@ from scopedrift.detectors.base import Detector, Part, Scores, param
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.scenarios import catalogue
 from scopedrift.simulator.expansion.activities import Operations
-from scopedrift.simulator.log.events import CODED, OUTCOMES, Event, EventBatch
+from scopedrift.simulator.log.events import CODED, MISSING, OUTCOMES, Event, EventBatch
 from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.writing.exporter import text_of
 from scopedrift.simulator.records.writing.naming import ExportNames
 
+_Writer = tuple[str, Callable[[Event, int], bytes | None]]
+"""A kind of record, and what writes an event as one."""
+_TOLD: Final = ("stream", "service", "operation", "access", "outcome")
+"""What `Format.named` follows from, and whether a platform has a record of an event at all."""
 _RESOURCES: Final = ("s3://bucket/key", "arn:aws:iam::123456789012:role/a-workloads", "a/jobs/b", "db.table")
 _SOURCES: Final = ("192.0.2.1", "10.0.0.1")
 _SPECIMEN: Final[Mapping[str, Any]] = {
@@ -67,10 +71,11 @@ class Sigma(Detector):
         self.blind = blind(self.ruleset, {format: carried(format) for format in formats})
         self.fired: Counter[str] = Counter()
         self._judge = Judge(self.ruleset, self.blind)
-        self._writers: dict[str, list[tuple[str, Callable[[Event, int], bytes | None]]]] = {}
+        self._writers: dict[str, list[_Writer]] = {}
         for kind in sorted(self._judge.rules):
             for stream in FORMATS[kind].streams:
                 self._writers.setdefault(stream, []).append((kind, text_of(FORMATS[kind].writer(names))))
+        self._left: dict[tuple[int, ...], list[_Writer]] = {}
         self._matched: dict[CompiledRule | Correlation, list[int]] = {each: [] for each in self.ruleset.alerting()}
         self._scored = 0
         self._last: tuple[EventBatch | None, dict[int, list[CompiledRule | Correlation]]] = None, {}
@@ -80,8 +85,10 @@ class Sigma(Detector):
         """The highest level of a matching rule (0.1 informational to 1 critical), 0 without one."""
         scores = np.zeros(len(batch))
         alerting: dict[int, list[CompiledRule | Correlation]] = {}
-        for row, event in enumerate(batch):
-            fired = self._judge.alerting(self._hits(event), int(event.time), int(event.arrived))
+        for row, (event, writers) in enumerate(zip(batch, self._open(batch), strict=True)):
+            if not writers:
+                continue
+            fired = self._judge.alerting(self._hits(event, writers), int(event.time), int(event.arrived))
             if fired:
                 alerting[row] = fired
                 scores[row] = max(each.score for each in fired)
@@ -99,7 +106,7 @@ class Sigma(Detector):
             fired = self._last[1].get(row, [])
         else:
             (event,) = batch.slice(row, row + 1)
-            fired = [hit.rule for hit in self._hits(event)]
+            fired = [hit.rule for hit in self._hits(event, self._writers.get(event.stream, ()))]
         return "; ".join(f"{each.title} ({each.level})" for each in fired)
 
     def parts(self) -> list[Part]:
@@ -114,10 +121,24 @@ class Sigma(Detector):
         formats = {rule.format for rule in ([each] if isinstance(each, CompiledRule) else each.rules)}
         return "" if formats & self._seen else f"the log has no {' or '.join(sorted(map(str, formats)))} records"
 
-    def _hits(self, event: Event) -> list[Hit]:
+    def _open(self, batch: EventBatch) -> Iterable[Sequence[_Writer]]:
+        """For each event the kinds of records that a rule may match, as far as operation and outcome tell."""
+        none = np.full(len(batch), MISSING)
+        told = zip(*(batch.columns.get(name, none).tolist() for name in _TOLD), strict=True)
+        for row, kind in enumerate(told):
+            if kind not in self._left:
+                (event,) = batch.slice(row, row + 1)
+                self._left[kind] = [
+                    (format, text)
+                    for format, text in self._writers.get(event.stream, ())
+                    if (record := text(event, _mark(event))) is not None and not self._judge.excludes(format, record)
+                ]
+            yield self._left[kind]
+
+    def _hits(self, event: Event, writers: Sequence[_Writer]) -> list[Hit]:
         return [
             hit
-            for kind, text in self._writers.get(event.stream, ())
+            for kind, text in writers
             if (record := text(event, _mark(event))) is not None
             for hit in self._judge.hits_of(kind, record)
         ]

@@ -14,6 +14,7 @@ from scopedrift.detectors.adapters.sigma.rules import CompiledRule
 from scopedrift.detectors.adapters.sigma.ruleset import Ruleset
 from scopedrift.detectors.adapters.sigma.screen import Screen
 from scopedrift.detectors.base import Part
+from scopedrift.simulator.records.formats import FORMATS
 from scopedrift.simulator.records.json_paths import Record
 from scopedrift.simulator.records.reading.reader import whole
 
@@ -72,6 +73,10 @@ class Judge:
             return self._plain[matching]
         record = decoded()
         return [self._hit(rule, record) for rule in matching]
+
+    def excludes(self, format: str, raw: bytes) -> bool:
+        """Whether no rule matches any record that tells of the same operation and outcome as this one."""
+        return self._screens[format].excludes(raw, FORMATS[format].named)
 
     def carried(self) -> dict[str, set[str]]:
         """The fields that records had which rules or correlations ask for, by format, as far as `hits_of` saw them."""

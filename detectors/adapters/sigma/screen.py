@@ -10,7 +10,7 @@ that of `CompiledRule.matches`; records that are not plain (no strict JSON, name
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -96,6 +96,7 @@ class Screen:
         self._wanted = {*wanted, *(name for test in tests for name in test.fields)}
         paths_of = (_path(name, self._wanted) for name in sorted(self._wanted))
         parts = [_Part(path, tests) for path in dict.fromkeys(paths_of)]
+        self._parts = parts
         self._part_of = {test: part for part in parts for test in part.tests}
         self.carried: set[str] = set()
         """The fields of the rules, and those wanted, that records had so far."""
@@ -116,6 +117,15 @@ class Screen:
         record = decoded()
         hit = {rule for rule in leaf.unsure if rule.matches(record)}.union(leaf.certain)
         return tuple(rule for rule in self._rules if rule in hit) if hit else ()
+
+    def excludes(self, raw: bytes, named: Container[str]) -> bool:
+        """Whether no rule matches any record in which the fields `named` are as in this one."""
+        cut, told = _plain(raw), dict[FieldTest, bool]()
+        for part in self._parts:
+            if ".".join(part.path) in named:
+                passed = part.passed[part[_text(part, cut, {})]]
+                told |= {test: test in passed for test in part.tests}
+        return not any(rule.condition.possible(told.get)[0] for rule in self._rules)
 
     def _leaf(self, raw: bytes) -> _Node:
         cut = _plain(raw)

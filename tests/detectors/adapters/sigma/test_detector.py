@@ -12,7 +12,7 @@ pytest.importorskip("sigma")
 from scopedrift.detectors import Knowledge, loading
 from scopedrift.detectors.adapters.sigma.detector import Sigma, carried
 from scopedrift.detectors.adapters.sigma.fields import paths
-from scopedrift.detectors.adapters.sigma.judge import blind
+from scopedrift.detectors.adapters.sigma.judge import Judge, blind
 from scopedrift.detectors.adapters.sigma.rules import CompiledRule
 from scopedrift.detectors.adapters.sigma.ruleset import load_rules
 from scopedrift.detectors.conformance.runner import assert_conforms
@@ -370,3 +370,12 @@ def test_it_keeps_the_contract(tmp_path):
     rule(tmp_path, "buckets", BUCKETS)
     rule(tmp_path, "reads", "  selection: {eventName: [GetObject, ListObjects]}\n  condition: selection\n")
     assert_conforms(f"sigma(rules={tmp_path})")
+
+
+def test_events_whose_operation_decides_are_not_written_as_records(tmp_path, intrusion, monkeypatch):
+    rule(tmp_path, "buckets", BUCKETS)
+    (simulation, _), judged = intrusion, []
+    hits_of = Judge.hits_of
+    monkeypatch.setattr(Judge, "hits_of", lambda self, kind, raw: judged.append(raw) or hits_of(self, kind, raw))
+    scored(Sigma(rules=str(tmp_path)), simulation.log)
+    assert judged and all(b'"ListBuckets"' in raw for raw in judged)
