@@ -1,8 +1,8 @@
 """Does every technique that incidents use have benign behaviour that looks like it, in the log itself?
 
 The surface of a technique is the operations that make up most of what it logged, without those that tasks start up
-with.  Its look-alikes are the days on which a benign identity calls all of these in the test window: those are counted,
-not what the catalogue intends.
+with or keep their credentials by.  Its look-alikes are the days on which a benign identity calls all of these in the
+test window: those are counted, not what the catalogue intends.
 """
 
 from __future__ import annotations
@@ -68,9 +68,14 @@ def _counted(world: LabelledWorld) -> Iterator[tuple[str, int, int]]:
 
 
 def _started_with(batch: EventBatch, technique: str) -> list[int]:
-    """The codes of operations that tasks of any kind start up with, unless they are the technique's own."""
-    flows = [flow for family in catalogue.families().values() for flow in family.flows.values()]
-    flows += [step for kind in catalogue.platform().credentials.values() for step in (kind.flow, kind.renewal)]
+    """The codes of operations that any task starts up with or keeps its credential by, but for the technique's own."""
+    platform, flows = catalogue.platform(), [f for each in catalogue.families().values() for f in each.flows.values()]
+    life = platform.credential_life
+    flows += [
+        *(kind.steps for kind in platform.credentials.values()),
+        tuple(life.role.shares),
+        tuple(life.exchange.shares),
+    ]
     calls = {call for flow in flows for call in flow} - set(catalogue.techniques()[technique].activity.weights)
     names, known = batch.names("operation"), catalogue.operations()
     return [names.find(known[call].operation) for call in calls if call in known]
