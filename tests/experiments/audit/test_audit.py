@@ -22,7 +22,7 @@ from scopedrift.experiments.audit import (
     verdicts,
 )
 from scopedrift.experiments.audit.runner import CHECKS
-from scopedrift.simulator.log.events import DAY, HOUR, EventBatch
+from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
 
 Edited = Callable[..., Subject]
 
@@ -200,14 +200,15 @@ def test_a_technique_that_nothing_benign_looks_like_is_caught(clean: Subject, ed
     assert row.verdict == "fail" and "0 days for" in row.seen
 
 
-def test_what_keeps_a_credential_is_no_part_of_a_technique_that_does_not_use_it(clean: Subject) -> None:
-    batch = clean.worlds[0].log.batch(0, 1)
+def test_what_keeps_a_credential_is_no_part_of_a_technique_that_does_not_use_it() -> None:
+    names = ["GetRoleCredentials", "FetchX509SVID", "CreateService"]
+    batch = EventBatch({"operation": np.arange(3)}, Vocabulary({"operation": names}))
 
     def kept(technique: str) -> set[str]:
-        return {batch.names("operation")[code] for code in look_alikes._started_with(batch, technique) if code >= 0}
+        return {names[code] for code in look_alikes._started_with(batch, technique) if code >= 0}
 
-    assert "GetRoleCredentials" in kept("run-foreign-service") - kept("read-metadata-credentials")
-    assert "FetchX509SVID" in kept("run-foreign-service")
+    assert kept("run-foreign-service") == {"GetRoleCredentials", "FetchX509SVID"}
+    assert kept("read-metadata-credentials") == {"FetchX509SVID"}
 
 
 # --- coverage
