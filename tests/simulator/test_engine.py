@@ -23,8 +23,8 @@ from scopedrift.simulator.world.organisation import SimulatedWorld
 
 BUSY = """
 name: busy
-horizon: 1d
-windows: {baseline: 8h, calibration: 8h}
+horizon: 12h
+windows: {baseline: 4h, calibration: 4h}
 organisation: {projects: 2}
 workloads: {training: {pipelines: 1}, inference: {services: 3, requests_per_hour: 200.0}}
 """
