@@ -139,5 +139,5 @@ def _delays(matching: Matching, test: Window) -> dict[str, float]:
         "time_to_detect_restricted_mean_s": times.restricted_mean,
         "time_to_detect_median_events": median(events, in_events),
         "time_to_detect_median_of_allowed": median(delay[timed] / allowed[timed], follow_up[timed] / allowed[timed]),
-        **{f"detected_by_{label}": detected_by(delay, follow_up, t)[0] for label, t in HORIZONS_S.items()},
+        **{f"detected_by_{label}": detected_by(delay, follow_up, t) for label, t in HORIZONS_S.items()},
     }

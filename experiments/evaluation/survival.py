@@ -41,7 +41,7 @@ class TimeToDetect:
     detected: int
 
 
-def time_to_detect(delay: Array, follow_up: Array, tau: float, confidence: float = 0.95) -> TimeToDetect:
+def time_to_detect(delay: Array, follow_up: Array, tau: float) -> TimeToDetect:
     """Median with its interval, and mean restricted to `tau`, of right-censored delays."""
     delay = np.asarray(delay, float)
     detected = int(np.count_nonzero(~np.isnan(delay)))
@@ -50,11 +50,11 @@ def time_to_detect(delay: Array, follow_up: Array, tau: float, confidence: float
     mean = restricted_mean(delay, follow_up, tau)
     if not detected:
         return TimeToDetect(NAN, NAN, NAN, mean, tau, len(delay), 0)
-    curve = _curve(delay, follow_up, confidence)
+    times, share, low, high = _limits(delay, follow_up)
     return TimeToDetect(
-        median=_crossing(curve.times, curve.share),
-        median_low=_crossing(curve.times, curve.low),
-        median_high=_crossing(curve.times, curve.high),
+        median=_crossing(times, share),
+        median_low=_crossing(times, low),
+        median_high=_crossing(times, high),
         restricted_mean=mean,
         tau=tau,
         incidents=len(delay),
@@ -66,19 +66,17 @@ def survival(delay: Array, follow_up: Array) -> tuple[Array, Array]:
     """The Kaplan-Meier curve: ascending times, and the share of incidents not yet detected after each of them."""
     if not len(delay):
         return np.empty(0), np.empty(0)
-    curve = _curve(delay, follow_up, confidence=0.95)
-    return curve.times, curve.share
+    steps = _curve(delay, follow_up)
+    return np.asarray(steps.quantiles), np.asarray(steps.probabilities)
 
 
-def detected_by(delay: Array, follow_up: Array, t: float, confidence: float = 0.95) -> tuple[float, float, float]:
-    """P(detected by t) = 1 - S(t), with its interval (log-log; NaN where the curve has not moved yet)."""
+def detected_by(delay: Array, follow_up: Array, t: float) -> float:
+    """P(detected by t) = 1 - S(t); NaN if there is no incident."""
     if not len(delay):
-        return NAN, NAN, NAN
-    curve = _curve(delay, follow_up, confidence)
-    at = int(np.searchsorted(curve.times, t, side="right")) - 1
-    if at < 0:
-        return 0.0, NAN, NAN
-    return 1.0 - float(curve.share[at]), 1.0 - float(curve.high[at]), 1.0 - float(curve.low[at])
+        return NAN
+    times, share = survival(delay, follow_up)
+    at = int(np.searchsorted(times, t, side="right")) - 1
+    return 0.0 if at < 0 else 1.0 - float(share[at])
 
 
 def median(delay: Array, follow_up: Array) -> float:
@@ -146,35 +144,28 @@ def _shares(delay: Array, follow_up: Array, weights: Array) -> tuple[Array, Arra
     return times, share, at_risk[:, 0] > 0
 
 
-@dataclass(frozen=True)
-class _Curve:
-    """S at its times, with its confidence limits."""
-
-    times: Array
-    share: Array
-    low: Array
-    high: Array
-
-
-def _curve(delay: Array, follow_up: Array, confidence: float) -> _Curve:
-    """The Kaplan-Meier curve; where its limits are undefined (S still 1, or 0) they are S itself."""
-    import warnings
-
+def _curve(delay: Array, follow_up: Array) -> Any:
+    """The Kaplan-Meier curve."""
     from scipy import stats
 
     delay = np.asarray(delay, float)
     missed = np.isnan(delay)
     right = np.asarray(follow_up, float)[missed]
-    steps = stats.ecdf(stats.CensoredData(uncensored=delay[~missed], right=right)).sf
+    return stats.ecdf(stats.CensoredData(uncensored=delay[~missed], right=right)).sf
+
+
+def _limits(delay: Array, follow_up: Array) -> tuple[Array, Array, Array, Array]:
+    """Times, S at them, and its 95 % limits; where these are undefined (S still 1, or 0) they are S itself."""
+    import warnings
+
+    steps = _curve(delay, follow_up)
     share = np.asarray(steps.probabilities)
-    if missed.all():
-        return _Curve(np.asarray(steps.quantiles), share, share, share)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # scipy warns where S is 0 or 1, which is handled here
-        bands: Any = steps.confidence_interval(confidence, method="log-log")
+        bands = steps.confidence_interval(0.95, method="log-log")
     low, high = np.asarray(bands.low.probabilities), np.asarray(bands.high.probabilities)
     low, high = np.where(np.isnan(low), share, low), np.where(np.isnan(high), share, high)
-    return _Curve(np.asarray(steps.quantiles), share, low, high)
+    return np.asarray(steps.quantiles), share, low, high
 
 
 def _crossing(times: Array, share: Array) -> float:

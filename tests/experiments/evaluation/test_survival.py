@@ -86,7 +86,7 @@ def test_missing_slow_incidents_never_improves_time_to_detect(seed: int) -> None
     assert np.isnan(after.median) or after.median >= before.median
     assert after.restricted_mean >= before.restricted_mean - 1e-9
     for t in range(11):
-        assert detected_by(worse, follow_up, t)[0] <= detected_by(delay, follow_up, t)[0] + 1e-9
+        assert detected_by(worse, follow_up, t) <= detected_by(delay, follow_up, t) + 1e-9
 
 
 def test_an_unseen_incident_that_is_over_stays_at_risk() -> None:
@@ -102,8 +102,8 @@ def test_edges() -> None:
     assert never.detected == 0 and np.isnan(never.median) and never.restricted_mean == TAU
     at_once = time_to_detect(np.zeros(3), np.full(3, TAU), TAU)
     assert at_once.median == 0 and at_once.restricted_mean == 0
-    assert detected_by(np.array([5.0]), np.array([TAU]), 4.0)[0] == 0.0
-    assert detected_by(np.array([5.0]), np.array([TAU]), 5.0)[0] == 1.0
+    assert detected_by(np.array([5.0]), np.array([TAU]), 4.0) == 0.0
+    assert detected_by(np.array([5.0]), np.array([TAU]), 5.0) == 1.0
 
 
 def test_the_interval_holds_the_median_and_narrows_with_more_incidents() -> None:
