@@ -96,11 +96,11 @@ def spread_of(without: Array) -> float:
     return math.sqrt((worlds - 1) / worlds * float(((without - without.mean()) ** 2).sum())) if len(without) else NAN
 
 
-def log_interval(estimate: float, error: float, worlds: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Bounds of a positive estimate with a known standard error, on the logarithm."""
+def log_interval(estimate: float, error: float, worlds: int) -> tuple[float, float]:
+    """95 % bounds of a positive estimate with a known standard error, on the logarithm."""
     if not estimate > 0.0 or worlds < 2:
         return NAN, NAN
-    reach = math.exp(min(t_quantile(worlds, confidence) * error / estimate, 700.0))
+    reach = math.exp(min(t_quantile(worlds, 0.95) * error / estimate, 700.0))
     return estimate / reach, estimate * reach
 
 

@@ -200,11 +200,10 @@ def recall_at_budgets(
     bad: Array,
     incidents: Array,
     days: float,
-    budgets: Sequence[float] = BUDGETS,
 ) -> dict[float, Point]:
-    """For each budget of alerts per day: its threshold from the calibration window, and what the test window shows."""
+    """For each of `BUDGETS` (alerts a day): its threshold from calibration, and what the test window shows."""
     found = {}
-    for budget in sorted(budgets, reverse=True):  # a smaller budget's threshold is never lower
+    for budget in sorted(BUDGETS, reverse=True):  # a smaller budget's threshold is never lower
         threshold = threshold_for_budget(calibration, budget * calibration_days)
         found[budget] = operating_point(test, bad, incidents, days, threshold)
     return dict(sorted(found.items()))

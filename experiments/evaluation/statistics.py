@@ -116,10 +116,10 @@ def _row_ratio(top: Array, bottom: Array) -> Array:
     return np.asarray(np.divide(above, below, out=np.full(len(above), NAN), where=below != 0))
 
 
-def minimum_detectable_effect(differences: Array, alpha: float = ALPHA, power: float = 0.8) -> float:
-    """The mean paired difference that as many worlds, as variable, would show with the given power.
+def minimum_detectable_effect(differences: Array, alpha: float = ALPHA) -> float:
+    """The mean paired difference that as many worlds, as variable, would show 80 % of the time.
 
-    (t(1 - alpha/2, n-1) + t(power, n-1)) * s / sqrt(n), for a two-sided paired t test (Bloom 1995).
+    (t(1 - alpha/2, n-1) + t(0.8, n-1)) * s / sqrt(n), for a two-sided paired t test (Bloom 1995).
     """
     from scipy.stats import t
 
@@ -127,7 +127,7 @@ def minimum_detectable_effect(differences: Array, alpha: float = ALPHA, power: f
     n = len(differences)
     if n < 2:
         return NAN
-    quantiles = float(t.ppf(1 - alpha / 2, n - 1) + t.ppf(power, n - 1))
+    quantiles = float(t.ppf(1 - alpha / 2, n - 1) + t.ppf(0.8, n - 1))
     return quantiles * float(np.std(differences, ddof=1)) / math.sqrt(n)
 
 
@@ -151,8 +151,8 @@ def sample_label(units: int, positives: int | None = None) -> str:
     return f"sample too small ({units} units, under {MIN_UNITS})" if units < MIN_UNITS else ""
 
 
-def rank_table(cells: pd.DataFrame, metric: str = HEADLINE, then: str = TIES, *, seed: int = 0) -> pd.DataFrame:
-    """Detectors in order (`reports.order`): by `metric` pooled over worlds, ties by `then`; equals share a rank.
+def rank_table(cells: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
+    """Detectors in order (`reports.order`): by `metric` pooled over worlds, ties by F1; equals share a rank.
 
     `low` and `high` are the interval of the estimate; `mean_rank` averages the rank within each world (equal values
     share their mean rank); `tied_with` names those from which a detector does not differ significantly (Holm over all
@@ -166,7 +166,7 @@ def rank_table(cells: pd.DataFrame, metric: str = HEADLINE, then: str = TIES, *,
     done = cells[cells["status"] == "ok"]
     names = sorted(done["detector"].unique())
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    compared = [paired_difference(cells, a, b, metric, comparisons=len(pairs), seed=seed) for a, b in pairs]
+    compared = [paired_difference(cells, a, b, metric, comparisons=len(pairs)) for a, b in pairs]
     apart: set[frozenset[str]] = set()
     for found, p in zip(compared, adjust(d.p_value for d in compared), strict=True):
         if p < ALPHA and found.estimate:
@@ -183,7 +183,7 @@ def rank_table(cells: pd.DataFrame, metric: str = HEADLINE, then: str = TIES, *,
     for name, mean_rank in zip(names, ranks.tolist(), strict=True):
         mine = done[done["detector"] == name]
         own = interval(*METRICS[metric].pooled(mine), METRICS[metric].scale)
-        tie = interval(*METRICS[then].pooled(mine), METRICS[then].scale)
+        tie = interval(*METRICS[TIES].pooled(mine), METRICS[TIES].scale)
         values[name] = sign * own.estimate, tie.estimate
         tied = ", ".join(n for n in names if n != name and frozenset((n, name)) not in apart)
         label = sample_label(own.units)
