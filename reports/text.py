@@ -116,14 +116,14 @@ def count_words(count: int) -> str:
     return SMALL_NUMBERS[count] if 0 <= count < len(SMALL_NUMBERS) else f"{count:,}"
 
 
-def rate_words(per_day: float, noun: str = "false alarm") -> str:
+def rate_words(per_day: float) -> str:
     """Return a rate for a sentence in a suitable unit: `one false alarm a day`, `three false alarms a week`."""
     for factor, unit in ((1.0, "day"), (7.0, "week"), (30.0, "month")):
         amount = per_day * factor
         if amount >= 0.995 and (abs(amount - round(amount)) < 0.005 or unit == "month"):
             whole = round(amount)
-            return f"{count_words(whole)} {noun}{'' if whole == 1 else 's'} a {unit}"
-    return f"{number(per_day)} {noun}s a day" if per_day > 0 else f"no {noun}s"
+            return f"{count_words(whole)} false alarm{'' if whole == 1 else 's'} a {unit}"
+    return f"{number(per_day)} false alarms a day" if per_day > 0 else "no false alarms"
 
 
 def plural(kind: str) -> str:
