@@ -9,6 +9,7 @@ import numpy as np
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column, shares
 from scopedrift.experiments.realism.tables import LogTables
+from scopedrift.simulator.log.events import Array
 
 CI = ("test", "build", "scheduled", "release")
 AGENTS = ("code", "analysis", "support", "operations")
@@ -80,25 +81,25 @@ def credentials() -> Iterator[Statistic]:
 
 
 def _builds(log: LogTables) -> Sample:
+    return (_started(log)[0] + log.week_offset,)
+
+
+def _per_project(log: LogTables) -> Sample:
+    return (np.unique(_started(log)[1], return_counts=True)[1] * DAYS_A_MONTH / log.days,)
+
+
+def _started(log: LogTables) -> tuple[Array, Array]:
+    """When each build started, and for whom (a code)."""
     tasks = log.of_kind(*CI)
     behalf = log.first_value("on_behalf_of")[log.kind_mask(*CI)]
     order = np.lexsort((tasks.first, behalf))
     first, whose = tasks.first[order], behalf[order]
     new = np.r_[True, (whose[1:] != whose[:-1]) | (np.diff(first) > MATRIX_S)] if len(first) else np.zeros(0, bool)
-    return (first[new] + log.week_offset,)
+    return first[new], whose[new]
 
 
 MATRIX_S = 30.0
 """Jobs of one tenant within this time are legs of one build."""
-
-
-def _per_project(log: LogTables) -> Sample:
-    tasks = log.of_kind(*CI)
-    behalf = log.first_value("on_behalf_of")[log.kind_mask(*CI)]
-    order = np.lexsort((tasks.first, behalf))
-    first, whose = tasks.first[order], behalf[order]
-    new = np.r_[True, (whose[1:] != whose[:-1]) | (np.diff(first) > MATRIX_S)] if len(first) else np.zeros(0, bool)
-    return (np.unique(whose[new], return_counts=True)[1] * DAYS_A_MONTH / log.days,)
 
 
 def _session_calls(log: LogTables) -> Sample:
@@ -107,8 +108,8 @@ def _session_calls(log: LogTables) -> Sample:
     return (calls[log.kind_mask(*AGENTS) & (log.task_of(parts) == 0)].astype(float),)
 
 
-def _tools(log: LogTables, kinds: tuple[str, ...] = ("code",)) -> Sample:
-    chosen = log.starting("operation", "execute_tool") & log.matching("task_kind", *kinds)
+def _tools(log: LogTables) -> Sample:
+    chosen = log.starting("operation", "execute_tool") & log.matching("task_kind", "code")
     names = np.array([*(n.removeprefix("execute_tool ") for n in log.names("operation")), ""], object)
     return log["task"][chosen], names[log["operation"][chosen]]
 
