@@ -148,18 +148,16 @@ class Truth:
 
     def incident_of(self, start: int, stop: int) -> Array:
         """For each event from `start` to `stop`: the index of its incident, or -1 (benign changes: -1)."""
-        dense = np.full(stop - start, -1, np.int32)
-        first, last = np.searchsorted(self.event, [start, stop])
-        bad = self.label[first:last] >= SCOPE_DRIFT
-        dense[self.event[first:last][bad] - start] = self.incident[first:last][bad]
-        return dense
+        return self._owners(start, stop, self.label >= SCOPE_DRIFT)
 
     def change_of(self, start: int, stop: int) -> Array:
         """For each event from `start` to `stop`: the index of its benign change, or -1."""
+        return self._owners(start, stop, self.label == BENIGN_CHANGE)
+
+    def _owners(self, start: int, stop: int, rows: Array) -> Array:
         dense = np.full(stop - start, -1, np.int32)
-        first, last = np.searchsorted(self.event, [start, stop])
-        benign = self.label[first:last] == BENIGN_CHANGE
-        dense[self.event[first:last][benign] - start] = self.incident[first:last][benign]
+        rows = rows & (self.event >= start) & (self.event < stop)
+        dense[self.event[rows] - start] = self.incident[rows]
         return dense
 
 
