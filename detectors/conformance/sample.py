@@ -14,6 +14,7 @@ from scopedrift.simulator.log.events import DAY, DTYPES, HOUR, MINUTE, SECOND, A
 from scopedrift.simulator.world.policy import CalendarEntry, Grant, InventoryEntry, Scope
 
 START = 1_767_571_200 * SECOND  # 2026-01-05, a Monday
+_IDENTITIES = 24
 _KINDS = ("trainer", "endpoint", "runner", "agent")
 _ACTIONS: tuple[tuple[str, str, str, str, str], ...] = (  # service, operation, access, stream, steps of which kinds
     ("metadata", "GetMetadataToken", "auth", "runtime", "0123"),
@@ -31,10 +32,11 @@ _ACTIONS: tuple[tuple[str, str, str, str, str], ...] = (  # service, operation, 
 )
 
 
-def sample_log(events: int = 2400, *, identities: int = 24, days: float = 4.0, seed: int = 0) -> EventLog:
+def sample_log(events: int = 2400, *, days: float = 4.0, seed: int = 0) -> EventLog:
     """A made-up log of `events` records over `days` days."""
     rng = np.random.default_rng(seed)
-    who = rng.choice(identities, events, p=_shares(identities))
+    weights = 1.0 / np.arange(2, _IDENTITIES + 2)
+    who = rng.choice(_IDENTITIES, events, p=weights / weights.sum())
     time = START + np.sort(rng.uniform(0, days * DAY, events)).astype(np.int64)
     arrived = time + rng.exponential(90 * SECOND, events).astype(np.int64)
     order = np.argsort(arrived, kind="stable")
@@ -55,7 +57,7 @@ def sample_log(events: int = 2400, *, identities: int = 24, days: float = 4.0, s
     def told(rows: Array, share: float) -> Array:
         return np.where(rng.random(events) < share, rows, -1)
 
-    people = range(identities)
+    people = range(_IDENTITIES)
     names = [identity_name(i) for i in people]
     texts: dict[str, tuple[list[str], Array]] = {  # what may be said, and which of it each event says (-1: nothing)
         "stream": ([a[3] for a in _ACTIONS], action),
@@ -63,7 +65,7 @@ def sample_log(events: int = 2400, *, identities: int = 24, days: float = 4.0, s
         "credential_kind": (["jwt-svid", "x509-svid", "x509-svid"], who % 3),
         "workload": ([f"{_KINDS[i % 4]}-{i // 8}" for i in people], who),
         "task_kind": ([f"{k}-task" for k in _KINDS], told(kind, 0.8)),
-        "on_behalf_of": (names, told((who + 1) % identities, 0.1)),
+        "on_behalf_of": (names, told((who + 1) % _IDENTITIES, 0.1)),
         "service": ([a[0] for a in _ACTIONS], action),
         "operation": ([a[1] for a in _ACTIONS], action),
         "access": ([a[2] for a in _ACTIONS], action),
@@ -88,10 +90,10 @@ def sample_log(events: int = 2400, *, identities: int = 24, days: float = 4.0, s
     return EventLog.from_columns(columns, vocabulary)
 
 
-def sample_knowledge(identities: int = 24, *, days: float = 4.0, seed: int = 0) -> Knowledge:
+def sample_knowledge(*, seed: int = 0) -> Knowledge:
     """What would be known beside `sample_log`."""
     policy, inventory = {}, {}
-    names = [identity_name(i) for i in range(identities)]
+    names = [identity_name(i) for i in range(_IDENTITIES)]
     for i, name in enumerate(names[:-2]):  # two identities have no declared scope
         kind, project = _KINDS[i % 4], f"project-{i % 4}"
         wanted = [action for action in _ACTIONS if str(i % 4) in action[4]]
@@ -99,7 +101,7 @@ def sample_knowledge(identities: int = 24, *, days: float = 4.0, seed: int = 0) 
         policy[name] = Scope(grants, frozenset({"registry.acme.example"}))
         inventory[name] = InventoryEntry(name, project, "team", (kind,), (f"{kind}-{i // 8}",), "x509-svid")
     tools = {f"{k}-task": frozenset(a[1] for a in _ACTIONS if str(n) in a[4]) for n, k in enumerate(_KINDS)}
-    begin = START + int(0.6 * days * DAY)
+    begin = START + int(2.4 * DAY)
     whose, where = frozenset({names[0]}), frozenset({"registry.other.example"})
     move = CalendarEntry("registry-migration", begin, begin + 6 * HOUR, whose, registries=where)
     return Knowledge(policy=policy, inventory=inventory, calendar=(move,), task_tools=tools, seed=seed)
@@ -117,8 +119,3 @@ def _codes(vocabulary: Vocabulary, column: str, texts: list[str], rows: Array) -
     for place in np.argsort(first):
         codes[place] = -1 if found[place] < 0 else vocabulary[column].code(texts[found[place]])
     return codes[where]
-
-
-def _shares(identities: int) -> Array:
-    weights = 1.0 / np.arange(2, identities + 2)
-    return np.asarray(weights / weights.sum())
