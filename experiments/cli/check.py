@@ -15,7 +15,7 @@ def check(
     timeout: Annotated[float, typer.Option(help="Time limit for each check, in seconds.", min=1)] = 180.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
-    """Check a detector against the detector contract; exit code 1 if it breaks it."""
+    """Check a detector against the detector contract; exit code 1 if it fails."""
     with progress(f"checking {detector}"):
         found = sd.check(detector, timeout=timeout)
     if as_json:
