@@ -15,6 +15,7 @@ Lost: arrived (a file is delivered, not a record), task_kind, whether a credenti
 sessions); of a static key also workload, task and on_behalf_of.  A record without a task gets the session's, one
 without an identity is a service's, one without an outcome a success.  Numbers of six digits and more in a workload's
 name are read as generated ones.
+A world has no calls of services or of the root user; those of an imported log stay what they were.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from scopedrift.simulator.log.events import HOUR, MINUTE, SECOND, Event
 from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.json_paths import Json, Record
 from scopedrift.simulator.records.timestamps import EPOCH, iso_seconds
-from scopedrift.simulator.records.writing.cloudtrail_principals import Principal, Principals, json_text
+from scopedrift.simulator.records.writing.cloudtrail_principals import SERVICES, Principal, Principals, json_text
 from scopedrift.simulator.records.writing.naming import MEMO, ExportNames, letters, remember, telling, uuid_text
 from scopedrift.simulator.records.writing.template import fill
 
@@ -43,7 +44,8 @@ _MAKES: Final = frozenset(
 """Operations whose request names something that the log does not."""
 _FRESH: Final = {"user_id": "AIDA", "key_id": "AKIA", "new_role_id": "AROA"}
 """How the ids of what a call makes begin."""
-_PRIVATE: Final = re.compile(r"10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.")
+_PRIVATE: Final = re.compile(r"10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|f[cd][0-9a-f]{2}:")
+_BUCKET: Final = re.compile(r"(?:s3://|arn:[\w-]+:s3:::)([^/]+)/?(.*)", re.DOTALL)
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -70,6 +72,7 @@ class Shapes(msgspec.Struct, frozen=True):
     messages: dict[str, str]
     responses: dict[str, dict[str, dict[str, Any]]]
     data_events: dict[str, list[str]]
+    event_types: dict[str, str]
     arns: dict[str, Listed]
     operations: dict[str, dict[str, dict[str, Any]]]
     user_agents: list[str]
@@ -88,8 +91,9 @@ class EqualCalls(NamedTuple):
     """From whether it reads to the recipient."""
     endpoint: str
     """The endpoint in the network of the caller, which a private address came through."""
-    end: str
-    """From the category on."""
+    category: str
+    tls: str
+    """What is said of the connection."""
     values: _CallValues
     """What its request and its response are filled in with."""
 
@@ -116,6 +120,7 @@ class _CallValues(dict[str, str | None]):
             region=names.region(event.project),
         )
         self._names = names
+        self._place = _object(names, event)
 
     def __missing__(self, field: str) -> str | None:
         made = self[field] = self._made(field, self["resource"] or "", self["image"])
@@ -123,16 +128,11 @@ class _CallValues(dict[str, str | None]):
 
     def _made(self, field: str, resource: str, image: str | None) -> str | None:
         names = self._names
-        bucket, _, key = resource.partition("s3://" if resource.startswith("s3://") else "arn:aws:s3:::")[2].partition(
-            "/"
-        )
         match field:
             case "name":
                 return names.named("resource", resource, telling(resource)) if resource else None
-            case "bucket":
-                return bucket or None
-            case "key":
-                return key or None
+            case "bucket" | "key":
+                return self._place[field == "key"] or None
             case "database" | "table":
                 return resource.partition(".")[0 if field == "database" else 2] or None
             case "role_arn":
@@ -146,6 +146,17 @@ class _CallValues(dict[str, str | None]):
             case "uuid":
                 return names.uuid("of", self["resource"])
         raise KeyError(field)
+
+
+def _object(names: ExportNames, event: Event) -> tuple[str, str]:
+    """The bucket and the object that an event is about: S3 has what is named in another way as an object, too."""
+    resource = event.resource or ""
+    if found := _BUCKET.match(resource):
+        return found[1], found[2]
+    if event.service != "s3" or not resource:
+        return "", ""
+    kind, _, place = resource.partition("/")
+    return names.label("bucket", place or kind), kind if place else "data"
 
 
 class _Returned(dict[str, str | None]):
@@ -228,7 +239,7 @@ class CloudTrailWriter:
         call = self._call(event, who, random)
         digits, source, s3 = random.hex(), event.source, event.service == "s3"
         request = letters(random[32:48]) if s3 else uuid_text(digits[64:96])
-        failed, returned, origin, endpoint, added = "", "null", "", "", ""
+        failed, returned, origin, endpoint, added, tls = "", "null", "", "", "", call.tls
         if event.outcome == "success" or event.outcome is None:
             if call.returns:
                 returned = self._returned(event, number, call.values, request, who)
@@ -237,8 +248,8 @@ class CloudTrailWriter:
         agent = self._agent(event.workload or event.identity, s3)
         if source is not None:
             origin = f',"sourceIPAddress":{json_text(source)}'
-            if source.endswith(".amazonaws.com"):
-                agent = json_text(source)
+            if source.endswith(SERVICES):
+                agent, tls = json_text(source), ""  # services call each other without a host to name
             elif _private(source):
                 endpoint = call.endpoint
         if s3:
@@ -246,7 +257,7 @@ class CloudTrailWriter:
         return (
             f'{{"eventVersion":"1.09","userIdentity":{who.text},"eventTime":"{iso_seconds(event.time)}",{call.head}'
             f'{origin},"userAgent":{agent}{failed},"requestParameters":{call.request},"responseElements":{returned}'
-            f'{added},"requestID":"{request}","eventID":"{uuid_text(digits[32:64])}",{call.tail}{endpoint}{call.end}'
+            f'{added},"requestID":"{request}","eventID":"{uuid_text(digits[32:64])}",{call.tail}{endpoint}{call.category}{tls}}}'
         ).encode()
 
     def _call(self, event: Event, who: Principal, random: bytes) -> EqualCalls:
@@ -275,12 +286,12 @@ class CloudTrailWriter:
             "awsRegion": values["region"],
         }
         tail: dict[str, Json] = {"readOnly": reads, **({"resources": resources} if resources else {})} | {
-            "eventType": "AwsApiCall",
+            "eventType": data.event_types.get(service, "AwsApiCall"),
             "managementEvent": management,
             "recipientAccountId": values["account"],
         }
-        end: dict[str, Json] = {
-            "eventCategory": "Management" if management else "Data",
+        category = f',"eventCategory":"{"Management" if management else "Data"}"'
+        tls: dict[str, Json] = {
             "tlsDetails": {
                 "tlsVersion": "TLSv1.3",
                 "cipherSuite": "TLS_AES_128_GCM_SHA256",
@@ -294,7 +305,8 @@ class CloudTrailWriter:
             returns=operation in data.responses.get(service, ()),
             tail=_inner(tail),
             endpoint=f',"vpcEndpointId":"{endpoint}"',
-            end=f",{_inner(end)}}}",
+            category=category,
+            tls=f",{_inner(tls)}",
             values=values,
         )
 

@@ -1,4 +1,7 @@
-"""Who acts, in CloudTrail: the role, user, service or subject of a token that an identity is, and its sessions."""
+"""Who acts, in CloudTrail: the role, user, service or subject of a token that an identity is, and its sessions.
+
+The identities of an imported log that are principals of AWS already keep their kind, account and name.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from scopedrift.simulator.log.events import MINUTE, Event
+from scopedrift.simulator.records.identities import arn_facts
 from scopedrift.simulator.records.json_paths import Json
 from scopedrift.simulator.records.timestamps import iso_seconds
 from scopedrift.simulator.records.writing.naming import ExportNames, remember, service_account
 
+SERVICES: Final = ".amazonaws.com"
+"""How the names of services end."""
 _SESSIONS: Final = 4_096
 """Maximum sessions with a cached begin; the oldest then makes room, which costs at most a wrong begin."""
 
@@ -34,6 +40,11 @@ class Principal(NamedTuple):
 def json_text(value: Json) -> str:
     """A value as JSON."""
     return msgspec.json.encode(value).decode()
+
+
+def _calls(name: str | None) -> bool:
+    """Whether it is the name of a service that calls."""
+    return name is not None and name.endswith(SERVICES)
 
 
 def _federation(identity: str) -> tuple[str, str]:
@@ -61,7 +72,8 @@ class Principals:
         if known is None:
             namespace, name = service_account(identity)
             base = f"{namespace}-{name}" if namespace else name.rpartition("/")[2]
-            known = self._names.account(namespace or identity), self._names.named("role", identity, base)
+            own = arn_facts(identity).get("account")
+            known = own or self._names.account(namespace or identity), self._names.named("role", identity, base)
             self._roles[identity] = known
         return known
 
@@ -76,17 +88,22 @@ class Principals:
         identity, kind = event.identity, event.credential_kind
         key = (
             identity, event.workload, event.task, exchange, event.credential, kind == "static-key",
-            event.on_behalf_of, None if identity else event.source,
+            event.on_behalf_of, event.source if identity is None or _calls(event.source) else None,
         )  # fmt: skip
         known = self._known.get(key)
         return known or remember(self._known, key, self._principal(event, self.role(identity), self._session(event)))
 
     def _principal(self, event: Event, role: tuple[str, str], session: str) -> Principal:
         names, (account, name) = self._names, role
-        if event.identity is None:
-            who = {"type": "AWSService", "invokedBy": event.source or "AWS Internal"}
+        entity = arn_facts(event.identity).get("entity")
+        if event.identity is None or _calls(event.identity):
+            who = {"type": "AWSService", "invokedBy": event.identity or event.source or "AWS Internal"}
             return Principal(json_text(who), role, session)
-        if event.credential_kind == "static-key":
+        if entity == "root":
+            key = {"accessKeyId": names.key_id("ASIA", event.credential)} if event.credential else {}
+            who = {"type": "Root", "principalId": account, "arn": event.identity, "accountId": account}
+            return Principal(json_text(who | key), role, session, event.identity)
+        if event.credential_kind == "static-key" or entity == "user":
             who = {
                 "type": "IAMUser",
                 "principalId": names.key_id("AIDA", name),
@@ -94,7 +111,8 @@ class Principals:
                 "accountId": account,
                 "userName": name,
             }
-            key = {"accessKeyId": names.key_id("AKIA", event.credential)} if event.credential else {}
+            prefix = "AKIA" if event.credential_kind == "static-key" else "ASIA"
+            key = {"accessKeyId": names.key_id(prefix, event.credential)} if event.credential else {}
             return Principal(json_text(who | key), role, session, who["arn"])
         if event.operation == "AssumeRoleWithWebIdentity":
             provider, subject = _federation(event.identity)
@@ -116,13 +134,14 @@ class Principals:
         if event.on_behalf_of:
             base = "-".join(part for part in service_account(event.on_behalf_of) if part)
             behalf = f',"sourceIdentity":"{names.named("behalf", event.on_behalf_of, base)}"'
+        through = f',"invokedBy":"{event.source}"' if _calls(event.source) else ""
         principal = names.key_id("AROA", name)
         arn = f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
         text = (
             f'{{"type":"AssumedRole","principalId":"{principal}:{session}","arn":"{arn}","accountId":"{account}",{used}'
             f'"sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"{principal}",'
             f'"arn":"arn:aws:iam::{account}:role/{name}","accountId":"{account}","userName":"{name}"}},'
-            f'"attributes":{{"creationDate":"{began}","mfaAuthenticated":"false"}}{behalf}}}}}'
+            f'"attributes":{{"creationDate":"{began}","mfaAuthenticated":"false"}}{behalf}}}{through}}}'
         )
         return Principal(text, role, session, arn)
 

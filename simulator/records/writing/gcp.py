@@ -1,11 +1,12 @@
 """Events of the streams `cloud_audit` and `kubernetes_audit` as Google Cloud audit log entries.
 
 An operation becomes the method that does the same (`gcp.yaml`); requests to clusters come from the service `k8s.io`.
-An identity is a service account of its project; a static key is a service account key; the task is the entry's
-operation, the workload a label.
+An identity is a service account of its project, a node or controller its cluster's name for it there; a static key is
+a service account key, the task is the entry's operation, the workload a label.
 
 Kept by an import: time, arrived, outcome, source, workload, the image of what is created or changed (exactly);
-identity, project, task, on_behalf_of, and the credential of a static key (one to one).
+identity (of nodes and controllers, in their cluster and elsewhere apart), project, task, on_behalf_of, and the
+credential of a static key (one to one).
 Renamed or narrowed: service and operation (several operations may be one method, and access follows the method);
 resource (by its name in Google Cloud; calls on a whole project name the project).
 Lost: task_kind, bytes, every credential but static keys, and the kind of a credential.
@@ -18,7 +19,6 @@ from typing import Final
 from scopedrift.simulator.log.events import HOUR, Event
 from scopedrift.simulator.records.data_files import load_data
 from scopedrift.simulator.records.json_paths import Json, Record
-from scopedrift.simulator.records.reading.kubernetes import GROUPS
 from scopedrift.simulator.records.timestamps import iso_nanoseconds, iso_seconds
 from scopedrift.simulator.records.writing.kubernetes import AGENTS, KubernetesWriter
 from scopedrift.simulator.records.writing.naming import ExportNames, service_account, telling
@@ -45,12 +45,17 @@ _AGENTS: Final = (
 )
 
 
+def _gke_node(random: bytes) -> str:
+    """A node's name, after its pool and the group of machines in it."""
+    return f"gke-platform-pool-1-{random[:4].hex()}-{random[4:6].hex()}"
+
+
 class GcpWriter:
     """Turns events into audit log entries."""
 
     def __init__(self, names: ExportNames) -> None:
         self._names = names
-        self._cluster = KubernetesWriter(names)
+        self._cluster = KubernetesWriter(names, _gke_node)
         self._bodies: dict[str, tuple[str, Json]] = _BODIES
         self._methods = load_data(__package__, "gcp.yaml", dict[str, tuple[str, str, str]])
 
@@ -69,7 +74,8 @@ class GcpWriter:
             return None
         service, method, resource = found
         cluster = service == CLUSTERS
-        who: dict[str, Json] = {"principalEmail": account} if account else {}
+        email = (self._cluster.system_name(event.identity) if cluster else None) or account
+        who: dict[str, Json] = {"principalEmail": email} if email else {}
         if event.credential and event.credential_kind == "static-key":
             key = names.digest("key", event.credential).hex() + names.digest("key 2", event.credential).hex()[:8]
             who["serviceAccountKeyName"] = f"//iam.googleapis.com/projects/-/serviceAccounts/{account}/keys/{key}"
@@ -142,9 +148,14 @@ class GcpWriter:
         if event.stream == "kubernetes_audit":
             verb, _, what = (event.operation or "get").partition(" ")
             kind = what.replace("/", ".") or "requests"
-            group = (GROUPS.get(what.partition("/")[0]) or "core").removesuffix(".k8s.io")
+            if what.startswith("/"):
+                return CLUSTERS, f"io.k8s.{verb}", what
+            on = self._cluster.object_ref(event, verb, what)
+            place = ("namespaces", on["namespace"]) if "namespace" in on else ()
+            parts = (on.get("apiGroup", "core"), "v1", *place, on["resource"], on.get("name"), on.get("subresource"))
+            group = on.get("apiGroup", "core").removesuffix(".k8s.io")
             group = {"rbac.authorization": "authorization.rbac"}.get(group, group)
-            return CLUSTERS, f"io.k8s.{group}.v1.{kind}.{verb}", f"{group}/v1/namespaces/{project}/{what}/{name or ''}"
+            return CLUSTERS, f"io.k8s.{group}.v1.{kind}.{verb}", "/".join(filter(None, parts))
         listed = self._methods.get(f"{event.service}.{event.operation}")
         if listed is None:
             own = event.operation is not None and "." in event.operation  # an entry of Google Cloud that was imported

@@ -18,6 +18,7 @@ project of leases.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from scopedrift.simulator.log.events import DAY, Event
@@ -52,11 +53,17 @@ AGENTS: Final = (
 )
 
 
+def eks_node(random: bytes) -> str:
+    """A node's name, after its address in the network of nodes."""
+    return f"ip-10-{'-'.join(map(str, random[:3]))}.{REGIONS[0]}.compute.internal"
+
+
 class KubernetesWriter:
     """Turns events into Kubernetes audit records."""
 
-    def __init__(self, names: ExportNames) -> None:
+    def __init__(self, names: ExportNames, node_name: Callable[[bytes], str] = eks_node) -> None:
         self._names = names
+        self._node_name = node_name
         self._usernames: dict[str, str] = {}
 
     def file(self, event: Event) -> str:
@@ -105,15 +112,18 @@ class KubernetesWriter:
         if namespace is None:
             return identity
         if NODE.fullmatch(name):
-            return f"{NODES}{self._names.named('node', identity, self._host(identity))}"
+            return (
+                f"{NODES}{self._names.named('node', identity, self._node_name(self._names.digest('node', identity)))}"
+            )
         if CONTROLLER.fullmatch(name):
             return f"{ACCOUNTS}{SYSTEM}:{self._names.label(f'account in {SYSTEM}', identity, name)}"
         account = self._names.label(f"account in {namespace}", name)
         return f"{ACCOUNTS}{self._names.label('namespace', namespace)}:{account}"
 
-    def _host(self, identity: str) -> str:
-        """A node's name, after its address in the network of nodes."""
-        return f"ip-10-{'-'.join(map(str, self._names.digest('node', identity)[:3]))}.{REGIONS[0]}.compute.internal"
+    def system_name(self, identity: str | None) -> str | None:
+        """The name of a node or a controller in its cluster; None for anybody else."""
+        _, name = service_account(identity or "")
+        return self._username(identity or "") if NODE.fullmatch(name) or CONTROLLER.fullmatch(name) else None
 
     def _user(self, event: Event) -> Record:
         names, identity = self._names, event.identity

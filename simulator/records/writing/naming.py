@@ -24,6 +24,7 @@ _PREFIXES: Final = ("endpoint", "queue", "features", "function", "key", "cluster
 _SPIFFE: Final = re.compile(r"spiffe://[^/]+/ns/(?P<namespace>[^/]+)/sa/(?P<account>[^/]+)$")
 _OWNED: Final = re.compile(r"arn:aws:iam::(\d{12}):role/(.+)-workloads$")
 _PULLED: Final = re.compile(r"(\d{12})\.dkr\.ecr\.[^/]+/([^/]+)/")
+_ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NOT_LABEL: Final = re.compile(r"[^a-z0-9-]+")
 
@@ -81,8 +82,9 @@ class ExportNames:
 
     def account(self, project: str | None) -> str:
         """The number of the account that a project is."""
-        known = self._names.get(("account", project or ""))
-        return known or self._keep("account", project or "", self._account_number(project or ""))
+        project = project or ""
+        number = project if _ACCOUNT.fullmatch(project) else self._account_number(project)
+        return self._names.get(("account", project)) or self._keep("account", project, number)
 
     def region(self, project: str | None) -> str:
         """The region that a project is in."""

@@ -143,7 +143,46 @@ def test_error_codes_are_the_services(record, service, operation, code):
 def test_a_call_by_a_service_names_it(record):
     found = record("cloudtrail", source="lambda.amazonaws.com")
     assert found["sourceIPAddress"] == found["userAgent"] == "lambda.amazonaws.com"
+    assert found["userIdentity"]["type"] == "AssumedRole" and "tlsDetails" not in found
+    assert found["userIdentity"]["invokedBy"] == "lambda.amazonaws.com"
+    assert "invokedBy" not in record("cloudtrail")["userIdentity"]
     assert record("cloudtrail", identity=None)["userIdentity"] == {"type": "AWSService", "invokedBy": "10.0.0.7"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "kind", "arn"),
+    [
+        ("arn:aws:iam::111122223333:root", "Root", "arn:aws:iam::111122223333:root"),
+        ("arn:aws:iam::111122223333:user/emil", "IAMUser", "arn:aws:iam::111122223333:user/emil"),
+        ("arn:aws:iam::111122223333:role/etl", "AssumedRole", "arn:aws:sts::111122223333:assumed-role/etl/"),
+        ("ec2.amazonaws.com", "AWSService", None),
+    ],
+)
+def test_a_principal_of_aws_stays_what_it_is(record, round_trip, log_of, identity, kind, arn):
+    row = {"identity": identity, "credential_kind": "session", "project": "444455556666"}
+    found = record("cloudtrail", **row)
+    assert found["userIdentity"]["type"] == kind and found["recipientAccountId"] == "444455556666"
+    assert found["userIdentity"].get("arn", "").startswith(arn or "")
+    assert round_trip(log_of(row), "cloudtrail")[1]["identity"].tolist() == [identity]
+
+
+def test_a_sign_in_is_an_event_of_its_own_type(record):
+    row = {"service": "signin", "operation": "ConsoleLogin", "access": "auth", "resource": None}
+    root = record("cloudtrail", **row, identity="arn:aws:iam::111122223333:root", credential=None, credential_kind=None)
+    assert root["eventType"] == "AwsConsoleSignIn" and "accessKeyId" not in root["userIdentity"]
+
+
+@pytest.mark.parametrize("resource", ["checkpoint/vision", "model", "s3://b", "arn:aws-cn:s3:::b/k"])
+def test_every_object_is_in_a_bucket(record, resource):
+    found = record("cloudtrail", resource=resource)
+    assert found["requestParameters"]["bucketName"] and found["resources"][0]["ARN"].startswith("arn:aws:s3:::")
+
+
+def test_a_private_address_comes_through_an_endpoint(record):
+    for source in ("10.0.0.7", "fd00:1:0::8"):
+        assert record("cloudtrail", source=source)["vpcEndpointId"].startswith("vpce-0")
+    for source in ("203.0.113.9", "2001:db8::1"):
+        assert "vpcEndpointId" not in record("cloudtrail", source=source)
 
 
 def test_the_image_of_a_training_job(record):
@@ -242,6 +281,22 @@ def test_requests_to_a_cluster_of_google_are_the_clusters(record):
     found = record("gcp", **lease)
     assert found["protoPayload"]["methodName"] == "io.k8s.coordination.v1.leases.update"
     assert found["logName"].endswith("%2Factivity")
+
+
+def test_nodes_and_controllers_have_their_clusters_names(record):
+    lease = {**JOB, "operation": "update leases", "access": "write", "image": None, "resource": "lease-a"}
+    node = {**lease, "identity": "spiffe://acme.example/ns/vision/sa/lease-controller-001"}
+    found = record("gcp", **node)["protoPayload"]
+    name = found["authenticationInfo"]["principalEmail"].removeprefix("system:node:")
+    assert re.fullmatch(r"gke-[a-z0-9-]+-[0-9a-f]{8}-[0-9a-f]{4}", name)
+    assert found["resourceName"] == f"coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}"
+    controller = {**lease, "operation": "list pods", "identity": "spiffe://acme.example/ns/vision/sa/scheduler-001"}
+    found = record("gcp", **controller)["protoPayload"]
+    assert found["authenticationInfo"]["principalEmail"] == "system:serviceaccount:kube-system:scheduler-001"
+    assert found["resourceName"] == "core/v1/namespaces/vision/pods"
+    mine = record("gcp", **{**node, "stream": "cloud_audit", "service": "s3", "operation": "GetObject"})
+    assert mine["protoPayload"]["authenticationInfo"]["principalEmail"].endswith("iam.gserviceaccount.com")
+    assert record("gcp", **lease)["protoPayload"]["authenticationInfo"]["principalEmail"].startswith("train@")
 
 
 def test_google_cloud_has_no_calls_of_aws(log_of, tmp_path):

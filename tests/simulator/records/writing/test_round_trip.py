@@ -69,6 +69,8 @@ NOT_OF_KEYS = {"kubernetes": ("credential",), "azure": ("credential",)}
 """Columns that a record of a static key does not have."""
 NOT_OF_NODES = {"kubernetes": ("workload", "task")}
 """Columns that a record of a node does not have."""
+BY_STREAM = {"gcp": ("identity",)}
+"""Columns of which nodes and controllers have another value in the stream of their cluster."""
 MADE_UP = {"azure": ("task",), "otel": ("task",)}  # a trace has an id
 """Columns that a record of an event without one has all the same."""
 RESOLUTION = {"cloudtrail": SECOND, "ocsf": 1_000, "github": 1_000, "okta": 1_000}
@@ -148,6 +150,11 @@ def holds(before: pd.DataFrame, after: pd.DataFrame, format: str) -> None:
         if column in NOT_OF_NODES.get(format, ()):
             held &= ~before["identity"].str.contains("/sa/lease-controller-").fillna(False).astype(bool)
         held &= before[column].notna() if column in MADE_UP.get(format, ()) else True
+        if column in BY_STREAM.get(format, ()):
+            for stream in before["stream"].unique():
+                own = held & (before["stream"] == stream)
+                assert one_to_one(before[column][own], after[column][own]), (column, stream)
+            continue
         assert one_to_one(before[column][held], after[column][held]), column
     if format in RESOLUTION:
         unit = f"{RESOLUTION[format]}us"
