@@ -302,7 +302,8 @@ def _activities() -> list[str]:
     from scopedrift.simulator.records.ocsf_schema import Activities, activities
 
     def all_others(each: Activities, access: str) -> list[str]:
-        return ["all others"] if each.any == access else []
+        listed = any(getattr(each, one) for one in ACCESS)
+        return ["all others" if listed else "all"] if each.any == access else []
 
     rows: list[list[object]] = [
         [
