@@ -213,7 +213,8 @@ FEW = (
     "{attack: shadowray, count: 3}",
 )
 ALL = (*(f"{{attack: {name}}}" for name in catalogue.chains()), *(f"{{drift: {name}}}" for name in catalogue.drifts()))
-WORLDS = (*((ALL, 0.99, seed) for seed in (1, 3, 6, 10)), (FEW, 0.99, 5), (FEW, 0.6, 3))
+MINER = ("{attack: container-miner, count: 6}",)
+WORLDS = (*((ALL, 0.99, seed) for seed in (1, 3, 6, 10)), (FEW, 0.99, 5), (FEW, 0.6, 3), (MINER, 0.99, 5))
 """Incidents, excess privilege and seeds of worlds in which, together, every technique happens."""
 
 
