@@ -73,7 +73,7 @@ def reproduce(
         names: Claim names, or `leaderboard`. Default: everything.
         out: Folder for pages, tables and figures.
         quick: Only three worlds, the first and last settings of each claim, and the suite `quick`.
-        board: The plan of the leaderboard, such as `board_plan("board-1", seal=...)`. Default: the suite `full-2`.
+        board: The plan of the leaderboard, such as `board_plan("board-core", seal=...)`. Default: the suite `full-2`.
         jobs: Number of local processes.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
