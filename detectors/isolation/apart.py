@@ -75,6 +75,7 @@ class Apart(Detector):
         self._process: Process | None = None
         try:
             process, said = self._loaded()
+            self._searchable = _searchable(said["searched"])
         except IsolationError as error:
             raise ValueError(str(error)) from error
         self._waiting = [process]  # copies share it: who fits first has it
@@ -82,7 +83,6 @@ class Apart(Detector):
         if type(self) is Apart:
             self.name = str(said["name"])  # type: ignore[misc]  # of the detector that runs in it
         self.needs = frozenset(map(str, cast(list[object], said["needs"])))
-        self.lacks = tuple(map(str, cast(list[object], said["lacks"])))
         if limits.require and self.lacks:
             raise ValueError(f"this system cannot {self.lacks[0]}, and isolation is required")
         for what in self.lacks:
@@ -101,10 +101,7 @@ class Apart(Detector):
 
     def searchable(self) -> tuple[ParameterInfo, ...]:
         """What there is to say of its parameters."""
-        found = cast(list[dict[str, Any]], self._said["searched"])
-        return tuple(
-            ParameterInfo(**{**each, "range": SearchRange(*each["range"]) if each["range"] else None}) for each in found
-        )
+        return self._searchable
 
     def fit(self, history: EventBatch, knowledge: Knowledge) -> None:
         """Fits the detector, in a process in which nothing has been fitted yet."""
@@ -138,8 +135,9 @@ class Apart(Detector):
             said, body = process.ask({"do": "parts"}, timeout=self._limits.timeout, expected=_RULES)
         finally:
             process.close()
-        rows, parts = np.frombuffer(body, np.int64), []
+        parts = []
         try:
+            rows = np.frombuffer(body, np.int64)
             for name, level, blind, key, count in cast(list[Any], said["parts"]):
                 parts.append(Part(name, level, rows[:count].tolist(), blind, key))
                 rows = rows[count:]
@@ -174,9 +172,22 @@ class Apart(Detector):
     def _loaded(self) -> tuple[Process, dict[str, object]]:
         limits, source = self._limits, self._source
         process = Process(read=limits.read, listed=limits.listed, memory_mib=limits.memory)
+        # asked before any code of the detector runs, which could answer in its place
+        confined, _ = process.ask({"do": "confined"}, timeout=_START)
+        self.lacks = tuple(map(str, cast(list[object], confined["lacks"])))
         asked = {"do": "load", "spec": source.spec, "parameters": dict(source.parameters)}
         said, _ = process.ask(asked, source.pickled, timeout=max(limits.fit_timeout, _START))
-        kinds = {"needs": list, "lacks": list, "parameters": dict, "searched": list, "name": str}
+        kinds = {"needs": list, "parameters": dict, "searched": list, "name": str}
         if wrong := [name for name, kind in kinds.items() if not isinstance(said.get(name), kind)]:
             raise IsolationError(f"its process says nothing of its {wrong[0]}: expected a description")
         return process, said
+
+
+def _searchable(said: object) -> tuple[ParameterInfo, ...]:
+    found = []
+    try:
+        for each in cast(list[dict[str, Any]], said):
+            found.append(ParameterInfo(**{**each, "range": SearchRange(*each["range"]) if each["range"] else None}))
+    except (KeyError, TypeError, ValueError) as error:
+        raise IsolationError("its process says nothing of its parameters: expected a description") from error
+    return tuple(found)

@@ -1,6 +1,7 @@
 """Messages between a detector's process and ours: a JSON header, plain bytes, open files; we unpickle nothing.
 
-A frame is the lengths of both (8 bytes each), the header, the bytes.  Files travel with its first byte.
+A frame is the lengths of both (8 bytes each), the header, the bytes.  Files travel with its first byte, to the
+detector's process only: what it sends to ours is dropped by the kernel.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import struct
 import time
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
+
+from scopedrift.detectors.answers import storable
 
 _LENGTHS: Final = struct.Struct("<QQ")
-_FILES: Final = 4
+FILES: Final = 4
+"""Open files that a frame may bring along."""
 
 
 class Closed(Exception):
@@ -48,7 +52,7 @@ def send(
 
 
 def receive(
-    channel: socket.socket, *, until: float | None = None, most: int | None = None
+    channel: socket.socket, *, until: float | None = None, most: int | None = None, most_files: int = 0
 ) -> tuple[bytes, bytearray, list[int]]:
     """The text of a header, the bytes and the files of the next frame.
 
@@ -58,7 +62,7 @@ def receive(
     while len(start) < _LENGTHS.size:
         _limit(channel, until)
         try:
-            part, more, _, _ = socket.recv_fds(channel, _LENGTHS.size - len(start), _FILES)
+            part, more, _, _ = socket.recv_fds(channel, _LENGTHS.size - len(start), most_files)
         except TimeoutError:
             raise
         except OSError as error:
@@ -70,6 +74,30 @@ def receive(
     if most is not None and header + body > most:
         raise ValueError(f"{header + body:,} bytes: expected at most {most:,}")
     return bytes(_exactly(channel, header, until)), _exactly(channel, body, until), files
+
+
+def said(text: bytes) -> dict[str, Any]:
+    """What the header of an untrusted process says, with texts that can be stored and shown.
+
+    Raises `ValueError` if it is no object.
+    """
+    try:
+        found = _storable(json.loads(text))
+    except RecursionError:
+        raise ValueError("a header that is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{type(found).__name__}: expected an object")
+    return found
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, dict):
+        return {storable(name): _storable(each) for name, each in value.items()}
+    return value
 
 
 def _exactly(channel: socket.socket, size: int, until: float | None) -> bytearray:

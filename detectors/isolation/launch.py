@@ -94,8 +94,8 @@ class Process:
             frames.send(self._channel, header, body, files)
             while True:
                 text, answer, _ = frames.receive(self._channel, until=until, most=_HEADER + expected)
-                said = json.loads(text)
-                if supply is None or not isinstance(said, dict) or "want" not in said:
+                said = frames.said(text)
+                if supply is None or "want" not in said:
                     break
                 more, files = supply(said)
                 frames.send(self._channel, more, b"", files)
@@ -107,8 +107,6 @@ class Process:
         except ValueError as error:
             self.close()
             raise IsolationError(f"its process answered nonsense: {error}") from error
-        if not isinstance(said, dict):
-            raise IsolationError(f"its process answered {type(said).__name__}: expected an object")
         if "error" in said:
             raise IsolationError(str(said["error"])[:1000])
         if self._errors.seek(0, os.SEEK_END) > _CHATTER:

@@ -16,7 +16,7 @@ from scopedrift.detectors.answers import AnswerError, described, parts_of, reaso
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.description import describe
 from scopedrift.detectors.isolation.columns import BatchHeader, Placed
-from scopedrift.detectors.isolation.frames import Closed, receive, send
+from scopedrift.detectors.isolation.frames import FILES, Closed, receive, send
 from scopedrift.detectors.isolation.receiver import Receiver
 from scopedrift.detectors.isolation.traces import Traces
 from scopedrift.detectors.spec import SpecError
@@ -26,7 +26,7 @@ class Question(BatchHeader):
     """The header of a question."""
 
     do: str
-    """load, fit, score, explain, or parts (the last one)."""
+    """confined (before all), load, fit, score, explain, or parts (the last one)."""
     row: int
     """The event to explain."""
     spec: str
@@ -43,7 +43,7 @@ def serve(channel: int, lacks: Sequence[str]) -> None:
         served = _Served(lacks, connected)
         while True:
             try:
-                text, body, files = receive(connected)
+                text, body, files = receive(connected, most_files=FILES)
             except Closed:
                 return
             try:
@@ -67,7 +67,8 @@ class _Served:
         os.register_at_fork(before=self.receiver.complete)  # a copy of this process has nobody to ask
         self._traces = Traces()
         self._verbs: dict[str, Callable[[Question, bytearray, list[int]], Answer]] = {
-            "load": self._load, "fit": self._fit, "score": self._score, "explain": self._explain, "parts": self._parts
+            "confined": self._confined, "load": self._load, "fit": self._fit,
+            "score": self._score, "explain": self._explain, "parts": self._parts,
         }  # fmt: skip
 
     def answer(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
@@ -76,13 +77,16 @@ class _Served:
 
     def _ask(self, want: Mapping[str, object]) -> tuple[Placed, list[int]]:
         send(self._channel, {**want, "free": self.receiver.released()})
-        text, _, files = receive(self._channel)
+        text, _, files = receive(self._channel, most_files=FILES)
         return json.loads(text), files
 
     @property
     def _made(self) -> Detector:
         assert self._detector is not None
         return self._detector
+
+    def _confined(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
+        return {"lacks": list(self._lacks)}, b""
 
     def _load(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
         self._traces = Traces()
@@ -91,7 +95,6 @@ class _Served:
         self._detector = made
         said = describe(type(made))
         return {
-            "lacks": list(self._lacks),
             "name": str(made.name or type(made).__name__),
             "needs": sorted(map(str, made.needs)),
             "parameters": _plain(made.parameters()),

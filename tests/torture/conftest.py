@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +23,8 @@ from scopedrift.simulator.engine import Simulation, simulate
 
 EACH = 3
 """Cases of each test that run with the slow tests."""
+OPEN, SOME = "/dev/fd", 20
+"""Where open files of this process are listed, and how many more may be open after a case than before."""
 HERE = Path(__file__).parent
 
 
@@ -55,7 +58,7 @@ def judge() -> Callable[[str], tuple[str, str]]:
 
     def judged(spec: str) -> tuple[str, str]:
         gc.collect()  # what an earlier case left open is closed now, not while this one runs
-        traces, mine = Traces(), np.isnan
+        traces, mine, files = Traces(), np.isnan, len(os.listdir(OPEN))
         try:
             found = evaluate_safely(place(spec), world, name="theirs")
             status, reason = found.status, found.reason
@@ -64,6 +67,7 @@ def judge() -> Callable[[str], tuple[str, str]]:
         assert "cannot be imported: ImportError" not in reason and "SyntaxError" not in reason
         assert fingerprint(world) == before
         assert np.isnan is mine and traces.left(draws=False) == ""
+        assert len(os.listdir(OPEN)) < files + SOME
         for name, rows in by_first_seen(world).items():
             pd.testing.assert_frame_equal(rows, tables[name])
         return status, reason

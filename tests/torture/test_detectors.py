@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,14 @@ import pandas as pd
 from scopedrift.detectors import Detector
 
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+def forge(header, body=b''):
+    '''Answers in place of the side that was to ask this detector.'''
+    os.write(3, struct.pack('<QQ', len(header), len(body)) + header + body)
+    os._exit(0)
+
+
 before = {before}
 
 
@@ -168,7 +177,29 @@ HABITS = {
     "modules gone": Hostile("sys.modules.clear()", None),
     "built-ins gone": Hostile("vars(builtins).clear()", None),
 }
-KINDS = {"raises": RAISES, "ends": ENDS, "hangs": HANGS, "answers": ANSWERS, "habits": HABITS}
+
+
+def forged(header: object, body: str = "b''") -> str:
+    """Code that answers with this header."""
+    return f"forge({json.dumps(header).encode()!r}, {body})"
+
+
+STEER, NESTED = "\ud800\x1b[2J\u202e", "forge(b'[' * 900_000)"
+ABOUT: dict[str, object] = {"name": "x", "needs": [], "parameters": {}, "searched": [], "rules": False}
+FORGED = {
+    "a header nested without end": Hostile(NESTED, "nested too deeply"),
+    "the same while it is loaded": Hostile(before=NESTED, reason="nested too deeply"),
+    "an error that steers terminals": Hostile(before=forged({"error": STEER}), reason="[2J"),
+    "needs that are none": Hostile(before=forged({**ABOUT, "needs": [[1], None]}), reason="unknown knowledge"),
+    "parameters that are none": Hostile(before=forged({**ABOUT, "searched": [7]}), reason="nothing of its parameters"),
+    "a name that steers terminals": Hostile(before=forged({**ABOUT, "name": STEER}), reason=ANY),
+    "wishes for no column": Hostile(forged({"want": [[]], "start": 0, "stop": 1}), "no column"),
+    "memory given back that it never had": Hostile(forged({"free": [[1], True, -1, {}]}, "bytes(8 * len(batch))"), ANY),
+    "rules of other types": Hostile(parts=forged({"parts": [[1, {}, [], None, -1]]}), reason="is no text"),
+    "positions that are cut": Hostile(parts=forged({"parts": []}, "b'123'"), reason="no list of rules"),
+}
+"""What Python code can write in place of the side that asks it, in its own process."""
+KINDS = {"raises": RAISES, "ends": ENDS, "hangs": HANGS, "answers": ANSWERS, "habits": HABITS, "forges": FORGED}
 ROUTES = {
     "memory of a view": Hostile("memoryview(batch['time']).cast('B')[0:8] = b'1' * 8"),
     "memory beyond the batch": Hostile("np.lib.stride_tricks.as_strided(batch['time'], (9999,))[:] = 0"),
@@ -183,6 +214,13 @@ ROUTES = {
     "the channel, shut": Hostile("libc.shutdown(3, 2)"),
     "the channel, full of files": Hostile(
         "socket.send_fds(socket.socket(fileno=os.dup(3)), [b'x'], [1, 2]); time.sleep(600)"
+    ),
+    "files of its own, by the thousand": Hostile(
+        """
+        mine, wish = socket.socket(fileno=os.dup(3)), b'{"want": ["time"], "start": 0, "stop": 0}'
+        for _ in range(500):
+            socket.send_fds(mine, [struct.pack('<QQ', len(wish), 0) + wish], [0, 0, 0, 0])
+            mine.recv(struct.unpack('<QQ', mine.recv(16, socket.MSG_WAITALL))[0], socket.MSG_WAITALL)"""
     ),
     "a child that acts later": Hostile(
         fit="""
