@@ -33,6 +33,8 @@ MARKER: Final = ".scopedrift-folder.json"
 FORMAT: Final = "scopedrift-folder/1"
 UNFINISHED: Final = ".scopedrift-unfinished"
 """Stands in a hidden folder while a result is being written."""
+_BEGIN: Final = 4096
+"""Bytes of a file within which its mark stands."""
 log = logging.getLogger("scopedrift")
 
 
@@ -89,12 +91,13 @@ def new_files(place: Path, kind: str) -> Iterator[Path]:
             os.replace(fresh / name, place / name)
 
 
-def write_file(path: Path, text: str, *, new: bool = False, private: bool = False) -> Path:
+def write_file(path: Path, text: str, *, mark: str = "", new: bool = False, private: bool = False) -> Path:
     """Write a file completely or not at all; a pipe or a terminal is written to as it is.
 
-    `new` raises `FileExistsError` if anything is there; a `private` file only its owner can read.  Errors name the
-    path, not the hidden folder.
+    Raises `UsageError` if a file is there that lacks the `mark` (see `replaceable`).  `new` raises `FileExistsError`
+    if anything is there; a `private` file only its owner can read.  Errors name the path, not the hidden folder.
     """
+    replaceable(path, mark)
     place = path.absolute() if new else Path(os.path.realpath(path))
     try:
         if not new and place.exists() and not (place.is_file() or place.is_dir()):
@@ -115,6 +118,15 @@ def write_file(path: Path, text: str, *, new: bool = False, private: bool = Fals
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     return path
+
+
+def replaceable(path: Path, mark: str) -> None:
+    """`UsageError` if a file is there that is not empty and lacks the `mark`, which ours have in their first lines."""
+    if path.is_file():
+        with path.open("rb") as file:
+            begin = file.read(_BEGIN)
+        if begin and mark.encode() not in begin:
+            raise UsageError(f"{path} is a file that scopedrift did not write: choose another one, or remove it")
 
 
 def refuse_foreign_files(place: Path, names: Iterable[str]) -> None:

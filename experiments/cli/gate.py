@@ -49,14 +49,14 @@ def gate(
     if not update and not baseline.is_file():
         raise UsageError(f"{baseline}: no such baseline; --update writes one")
     if junit is not None:  # what an earlier gate left there must not look like the verdict of this one
-        write_file(junit, gate_output.junit(Gate((), "the gate did not finish"), name))
+        write_file(junit, gate_output.junit(Gate((), "the gate did not finish"), name), mark=gate_output.MARK)
     renew: bool | Literal["underpowered"] = "underpowered" if update and allow_underpowered else update
     with progress(f"gating {name}") as show:
         found = sd.gate(
             plan, baseline, detectors=detector, update=renew, out=place, jobs=jobs, isolation=how, progress=show
         )
     if junit is not None:
-        write_file(junit, found.junit)
+        write_file(junit, found.junit, mark=gate_output.MARK)
     if update:
         _print_ability(found.gate, baseline, plan.suite.gate.effect)
         return

@@ -11,6 +11,7 @@ import scopedrift as sd
 from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress, say
 from scopedrift.experiments.cli.own_logs import Format, Key, LogPath, MappingFile, Pseudonymise, open_log
 from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.folders import replaceable
 
 if TYPE_CHECKING:
     from scopedrift.profiling import LogProfile
@@ -36,11 +37,14 @@ def profile(
 
     The profile covers identities, workload kinds, operations, active hours and novelty.
     """
+    from scopedrift.profiling import PROFILE_MARK, TWIN_MARK
     from scopedrift.reports.text import slug
 
-    for file in (out, twin):
+    for file, mark in ((out, PROFILE_MARK), (twin, TWIN_MARK)):
         if file is not None and (file.suffix not in (".yaml", ".yml") or file.is_dir()):
             raise UsageError(f"{file}: expected a file name ending in .yaml or .yml")
+        if file is not None:
+            replaceable(file, mark)
     found = sd.profile(open_log(path, format, mapping, pseudonymise, key))
     if out is not None:
         found.save(out, names=keep_names)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from scopedrift.detectors.isolation.placement import Isolation
-from scopedrift.experiments.folders import write_file
+from scopedrift.experiments.folders import replaceable, write_file
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running import gate as gating
 from scopedrift.experiments.running import gate_output
-from scopedrift.experiments.running.baseline import read_baseline
+from scopedrift.experiments.running.baseline import MARK, read_baseline
 from scopedrift.experiments.running.verdicts import Gate, Word
 from scopedrift.judging import placed
 from scopedrift.reports.notebook import fragment
@@ -100,6 +100,7 @@ def gate(
 
     Raises:
         BaselineError: The baseline belongs to another suite, or cannot be written.
+        UsageError: The file in whose place a new baseline would be written is no baseline.
         ScenarioError: The suite or the baseline does not exist or is invalid.
         SpecError: A detector does not exist or its parameters are wrong.
 
@@ -114,10 +115,12 @@ def gate(
     plan = placed(plan, detectors, isolation)
     place = Path(baseline)
     before = None if update else read_baseline(read_text(place, str(place)), str(place))
+    if update:
+        replaceable(place, MARK)
     with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
         if before is not None:
             return GateResult(plan.suite.name, gating.gate(plan, before, Path(folder), jobs=jobs, progress=progress))
         unproven = update == "underpowered"
         new, able = gating.new_baseline(plan, Path(folder), allow_underpowered=unproven, jobs=jobs, progress=progress)
-    write_file(place, new.text())
+    write_file(place, new.text(), mark=MARK)
     return GateResult(plan.suite.name, able)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scopedrift.experiments.folders import write_file
 from scopedrift.experiments.progress import Progress, silent
@@ -17,6 +17,10 @@ from scopedrift.worlds import World
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PROFILE_MARK: Final = "profile: 1\nstatistics:"
+TWIN_MARK: Final = "A twin of a log, made by scopedrift."
+"""What tells profiles and twins from other files."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,7 +42,7 @@ class LogProfile:
 
     def save(self, file: str | Path, *, names: bool = False) -> Path:
         """Write the profile to a YAML file; with `names`, the names of identities too. Returns its path."""
-        return write_file(Path(file), self.found.text(names=names))
+        return write_file(Path(file), self.found.text(names=names), mark=PROFILE_MARK)
 
     def twin(self, name: str, *, progress: Progress = silent) -> Twin:
         """Make a scenario that simulates a platform like this one.
@@ -92,10 +96,11 @@ class Twin:
 
         With `names`, comments also name the identity behind each workload.
         """
-        head = [f"# {row.name}: {row.original} in the log, {row.twin} here ({row.verdict})" for row in self.rows]
+        head = [f"# {TWIN_MARK}"]
+        head += [f"# {row.name}: {row.original} in the log, {row.twin} here ({row.verdict})" for row in self.rows]
         if names:
             head += [f"# {each.family} stands for {each.name!r}" for each in self.profile.found.identities]
-        return write_file(Path(file), "\n".join([*head, write(self.plain)]))
+        return write_file(Path(file), "\n".join([*head, write(self.plain)]), mark=TWIN_MARK)
 
     def _repr_html_(self) -> str:
         return fragment([self.words], {"": self.table})

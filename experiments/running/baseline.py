@@ -15,6 +15,8 @@ from scopedrift.scenarios.seeds import parse_seeds, written
 if TYPE_CHECKING:
     import pandas as pd
 
+MARK: Final = "format: scopedrift-gate/"
+"""What tells a baseline, of any version, from another file."""
 FORMAT: Final = "scopedrift-gate/2"
 MOST: Final = 1_000_000
 """False positives of one world that a baseline may hold."""

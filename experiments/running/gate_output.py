@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scopedrift.experiments.evaluation.noninferiority import Loss
 from scopedrift.experiments.running.verdicts import Gate, Verdict
@@ -13,6 +13,9 @@ from scopedrift.reports.files import markdown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MARK: Final = 'name="scopedrift gate '
+"""What tells a gate's JUnit XML from another file."""
 
 
 def junit(gate: Gate, suite: str) -> str:

@@ -223,6 +223,16 @@ def test_a_file_that_is_replaced_keeps_its_links_and_permissions(tmp_path):
     assert (tmp_path / "kept.yaml").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize(("there", "ours"), [("made by us\nold", True), ("", True), ("made by hand", False)])
+def test_a_file_without_our_mark_stays_as_it_is(tmp_path, there, ours):
+    path = tmp_path / "x.txt"
+    path.write_text(there)
+    with nullcontext() if ours else pytest.raises(UsageError, match="did not write: choose another one"):
+        write_file(path, "made by us\nnew", mark="made by us")
+    assert path.read_text() == ("made by us\nnew" if ours else there)
+    assert [each.name for each in tmp_path.iterdir()] == ["x.txt"]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are those of POSIX")
 def test_a_pipe_is_written_to_and_stays(tmp_path):
     os.mkfifo(tmp_path / "pipe")

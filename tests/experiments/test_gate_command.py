@@ -126,10 +126,18 @@ def moved(folder: Path) -> str:
 def test_when_the_worlds_have_changed_the_exit_code_is_3_and_what_an_earlier_gate_wrote_is_replaced(
     folder: Path, gate: Command, moved: str
 ) -> None:
-    (folder / "stale.xml").write_text("<testsuite failures='0' errors='0'/>")
+    (folder / "stale.xml").write_text('<testsuite name="scopedrift gate tiny" failures="0"/>')
     done = gate("--junit", "stale.xml", baseline=moved)
     assert done.code == 3 and "--update" in done.out
     assert 'errors="1"' in (folder / "stale.xml").read_text()
+
+
+@pytest.mark.parametrize("more", [("--update",), ("--junit", "notes.txt"), ("--update", "--junit", "notes.txt")])
+def test_a_file_of_the_user_is_no_place_for_a_baseline_or_a_verdict(folder: Path, gate: Command, more) -> None:
+    (folder / "notes.txt").write_text("mine")
+    done = gate(*more, baseline="b.yaml" if more[0] == "--junit" else "notes.txt")
+    assert done.code == 2 and "notes.txt is a file that scopedrift did not write" in done.err
+    assert (folder / "notes.txt").read_text() == "mine"
 
 
 def test_a_baseline_that_can_find_nothing_is_refused(folder: Path, gate: Command) -> None:

@@ -94,8 +94,17 @@ def test_profile_writes_what_it_shows_and_a_twin_that_runs(scopedrift, tmp_path)
     for name in ("profile.yaml", "twin.yaml"):
         assert "bert-jan" not in (tmp_path / name).read_text()
     assert scopedrift("show", "twin.yaml")[0] == 0
-    scopedrift("profile", TRAIL, "--twin", "named.yaml", "--keep-names")
-    assert "stands for 'arn:aws:iam::123837392027:user/bert-jan'" in (tmp_path / "named.yaml").read_text()
+    again = ("--out", "profile.yaml", "--twin", "twin.yaml", "--keep-names")
+    assert scopedrift("profile", TRAIL, *again)[0] == 0  # in the place of its own files
+    assert "stands for 'arn:aws:iam::123837392027:user/bert-jan'" in (tmp_path / "twin.yaml").read_text()
+
+
+@pytest.mark.parametrize("option", ["--out", "--twin"])
+def test_profile_overwrites_no_file_of_the_user(scopedrift, tmp_path, option):
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    code, out, err = scopedrift("profile", TRAIL, option, "mine.yaml")
+    assert (code, out) == (2, "") and "mine.yaml is a file that scopedrift did not write" in err
+    assert (tmp_path / "mine.yaml").read_text() == "name: mine\n"
 
 
 def test_profile_shows_no_names_if_asked_to(scopedrift):

@@ -127,7 +127,7 @@ def state(place: Path, whole: dict[str, object]) -> str:
     found = contents(place)
     if not found:
         return "nothing"
-    if set(found.values()) == {FORMER}:
+    if all(text == FORMER or (isinstance(text, bytes) and text.endswith(FORMER)) for text in found.values()):
         return "the former"
     if any(isinstance(text, bytes) and UNFINISHED in text for text in found.values()):
         return "unfinished"
@@ -220,7 +220,7 @@ def with_former(folder: Path, done: Undisturbed, act: Act) -> None:
         shutil.copytree(done.folder / "out", folder / "out")
     for place in act.places:
         if (done.folder / place).is_file():
-            (folder / place).write_bytes(FORMER)
+            (folder / place).write_bytes((done.folder / place).read_bytes() + FORMER)  # with what marks it as ours
             continue
         for path in (folder / place).rglob("*"):
             if path.is_file() and not path.name.startswith(".scopedrift-folder"):
