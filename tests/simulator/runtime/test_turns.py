@@ -71,7 +71,8 @@ def test_an_image_changes_within_a_task_that_starts_again_on_another_node(tasks)
 
 
 def test_a_few_tasks_run_the_next_version_of_their_image_from_the_start(tasks):
-    images = tasks[tasks.image.notna() & (tasks.task_kind == "test")].groupby("task").image.first().astype(str)
+    tested = tasks[tasks.image.notna() & (tasks.task_kind == "test")]
+    images = tested.groupby("task", observed=True).image.first().astype(str)
     later = ~images.str.endswith(".0")
     assert 0.002 < later.mean() < 0.1
 
