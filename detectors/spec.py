@@ -9,17 +9,28 @@ Examples::
     my_package.detectors:NewRegistry
     ./new_registry.py
     ./new_registry.py:NewRegistry(threshold=3)
+    tuned/detector.yaml
 
-The target is a registered name, `module:Class` or `path.py[:Class]` (`loading` finds it).  Values are Python literals,
-or plain text without quotes.
+The target is a registered name, `module:Class` or `path.py[:Class]` (`loading` finds it), or a file that `tune` wrote,
+which holds a target and parameters itself (`deployed`).  Values are Python literals, or plain text without quotes.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from scopedrift.detectors.deployed import Deployed
+
+_VALUE: Final = re.compile(r"[^()=,'\"\[\]{}]+")
+_WORD: Final = re.compile(r"\S+")
+_DEEPEST: Final = 5
+"""Tuned detectors within tuned detectors, at most."""
 
 
 class SpecError(ValueError):
@@ -35,10 +46,23 @@ class Spec(NamedTuple):
 
 
 def parse(spec: str) -> Spec:
-    """Splits `target(parameter=value, ...)`.
+    """Splits `target(parameter=value, ...)`; of a tuned detector's file these are the target and parameters in it.
 
     >>> parse("river(model=HalfSpaceTrees, options={'n_trees': 25})")
     Spec(target='river', parameters={'model': 'HalfSpaceTrees', 'options': {'n_trees': 25}})
+
+    Raises `SpecError` if the parentheses, or the file, cannot be read.
+    """
+    written = as_written(spec)
+    if not is_file_of_tune(written.target):
+        return written
+    found = deployed(written.target)
+    target, given = as_written(found.detector)
+    return Spec(target, {**given, **found.parameters, **written.parameters})
+
+
+def as_written(spec: str) -> Spec:
+    """Target and parameters as they stand in the text: the target may be a tuned detector's file.
 
     Raises `SpecError` if the parentheses cannot be read.
     """
@@ -57,11 +81,58 @@ def parse(spec: str) -> Spec:
     return Spec(target, given)
 
 
+def is_file_of_tune(target: str) -> bool:
+    """Whether a target is the file of a tuned detector."""
+    return target.endswith((".yaml", ".yml"))
+
+
+def deployed(path: str | Path) -> Deployed:
+    """What a tuned detector's file says.
+
+    Raises `SpecError` with file, line and key for a file that is none.
+    """
+    from scopedrift.detectors.deployed import read_deployed
+    from scopedrift.scenarios.documents import ScenarioError
+
+    try:
+        return read_deployed(path)
+    except ScenarioError as error:
+        raise SpecError(str(error)) from None
+
+
 def words(spec: str) -> Iterator[str]:
-    """Every part of the text that may name a detector or a file, at any depth.
+    """Every part of the text that may name a detector or a file, at any depth, also within tuned detectors' files.
 
     These are the target, values, what is quoted (with blanks or not), and all words but the names of parameters.
+    Raises `SpecError` for tuned detectors that name each other without end.
     """
+    return _words(spec, 0)
+
+
+def _words(spec: str, depth: int) -> Iterator[str]:
+    if depth > _DEEPEST:
+        raise SpecError(f"{spec!r}: tuned detectors within tuned detectors, {depth} deep: does one name itself?")
+    for word in dict.fromkeys(_own_words(spec)):
+        yield word
+        for inner in _texts_in(word) if is_file_of_tune(word) else ():
+            yield inner
+            yield from _words(inner, depth + 1)
+
+
+def _texts_in(file: str) -> list[str]:
+    """The texts in a tuned detector's file; none in any other file, such as one of rules."""
+    from scopedrift.detectors.deployed import in_texts
+
+    try:
+        found = deployed(file)
+    except SpecError:
+        return []
+    texts = [found.detector]
+    in_texts(found.parameters, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    return texts
+
+
+def _own_words(spec: str) -> Iterator[str]:
     yield spec.partition("(")[0].strip()
     for value in re.finditer(r"[=+]([^()=+,'\"\[\]{}]+)", spec):
         yield value[1].strip()
@@ -70,6 +141,37 @@ def words(spec: str) -> Iterator[str]:
     for match in re.finditer(r"[^\s()=,'\"\[\]{}]+", spec):
         if not spec[match.end() :].lstrip().startswith("="):
             yield match[0]
+
+
+def with_files(value: Any, named: Callable[[Path], str]) -> Any:
+    """A text, or plain data, with the files and folders that it names, and that exist, as `named` calls them."""
+
+    def renamed(text: str) -> str | None:
+        path, colon, name = text.partition(":") if ".py:" in text else (text, "", "")
+        if (os.sep not in path and "." not in path) or not Path(path).exists():  # a plain word is not a file
+            return None
+        return named(Path(path)) + colon + name
+
+    def changed(found: re.Match[str]) -> str:
+        whole = renamed(found[0].strip())  # a name may hold blanks; others are words of a command
+        return whole or _WORD.sub(lambda word: renamed(word[0]) or word[0], found[0])
+
+    if isinstance(value, str):
+        return _VALUE.sub(changed, value)
+    from scopedrift.detectors.deployed import in_texts
+
+    return in_texts(value, lambda text: _VALUE.sub(changed, text))
+
+
+def seen_from(folder: Path | None, tuned: Deployed) -> Deployed:
+    """The tuned detector with its files named by their place as seen from `folder`; in full without one."""
+
+    def place(path: Path) -> str:
+        found = str(path.absolute()) if folder is None else os.path.relpath(path.absolute(), folder.absolute())
+        return found if found.startswith((os.sep, os.pardir)) else os.path.join(os.curdir, found)
+
+    changed = {name: with_files(getattr(tuned, name), place) for name in ("detector", "parameters")}
+    return tuned.model_copy(update=changed)
 
 
 def _split(inside: str, spec: str) -> list[str]:

@@ -8,6 +8,7 @@ Every complaint names the file, the line and the key.  Lines count from 1.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -293,6 +294,8 @@ def _flow(value: object) -> str:
 
 
 def _scalar(value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "." + repr(value) if value != -math.inf else "-.inf"
     if not isinstance(value, str):
         return "null" if value is None else repr(value).lower()
     if _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:

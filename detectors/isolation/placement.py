@@ -7,7 +7,6 @@ that the code is trusted: it runs in this process, where nothing can be hidden f
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from scopedrift.detectors.description import ParameterInfo, describe
 from scopedrift.detectors.isolation.apart import Apart, DetectorSource, Limits
 from scopedrift.detectors.registry import BUILTIN, ON_REQUEST, ours, plugins
 from scopedrift.detectors.sources import places, places_of_target
-from scopedrift.detectors.spec import SpecError, parse, words
+from scopedrift.detectors.spec import SpecError, as_written, is_file_of_tune, parse, with_files, words
 
 RunAs = Literal["built-in", "isolated", "own process", "in process"]
 """How a detector was run: as code of ours; shut in; in a process of its own that this system could not shut in; or,
@@ -39,8 +38,6 @@ _OURS: Final = tuple(
 )
 _DATA_ONLY: Final = frozenset({"sigma", "http"})
 """Adapters of ours that run no code of others in this process."""
-_VALUE: Final = re.compile(r"[^()=,'\"\[\]{}]+")
-_WORD: Final = re.compile(r"\S+")
 
 
 def place(spec: str, parameters: Mapping[str, object] | None = None) -> Detector:
@@ -148,20 +145,13 @@ def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tupl
     """The specification with the files that it names made absolute, what its process may read for it, and list."""
     found: list[str] = []
 
-    def absolute(text: str) -> str | None:
-        path, colon, name = text.partition(":") if ".py:" in text else (text, "", "")
-        if (os.sep not in path and "." not in path) or not Path(path).exists():  # a plain word is not a file
-            return None
-        found.append(str(Path(path).resolve()))
-        return found[-1] + colon + name
+    def absolute(path: Path) -> str:
+        found.append(str(path.resolve()))
+        return found[-1]
 
-    def resolved(value: re.Match[str]) -> str:
-        whole = absolute(value[0].strip())  # a name may hold blanks; others are words of a command
-        return whole or _WORD.sub(lambda word: absolute(word[0]) or word[0], value[0])
-
-    text = _VALUE.sub(resolved, spec)
+    target, given = parse(spec) if is_file_of_tune(as_written(spec).target) else (spec, {})
+    source = DetectorSource(with_files(target, absolute), {**with_files(given, absolute), **(parameters or {})})
     code = [place for word in words(spec) if not ours(word) for place in places_of_target(word)]
-    source = DetectorSource(text, dict(parameters or {}))
     return source, [*found, *map(str, code)], [str(place.parent) for place in code]
 
 

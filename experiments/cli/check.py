@@ -11,7 +11,9 @@ from scopedrift.experiments.cli.output import print_json, print_table, progress,
 
 
 def check(
-    detector: Annotated[str, typer.Argument(help="Detector: name, module:Class or file.py[:Class].")],
+    detector: Annotated[
+        str, typer.Argument(help="Detector: name, module:Class, file.py[:Class] or detector.yaml of `tune`.")
+    ],
     timeout: Annotated[float, typer.Option(help="Time limit for each check, in seconds.", min=1)] = 180.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:

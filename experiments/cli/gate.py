@@ -22,7 +22,7 @@ def gate(
     suite: Annotated[str, typer.Argument(help="Suite name or file.")],
     baseline: Annotated[Path, typer.Option(help="Baseline file (YAML): earlier results of the detectors.")],
     detector: Annotated[
-        list[str] | None, typer.Option(help="Detector to judge instead of the suite's. Repeatable.")
+        list[str] | None, typer.Option(help="As for `run`: detector to judge instead of the suite's. Repeatable.")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Write a new baseline instead of judging.")] = False,
     allow_underpowered: Annotated[

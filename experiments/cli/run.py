@@ -22,7 +22,10 @@ def run(
     seal: SealOption = None,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="Detector: name, module:Class or file.py:Class. Repeatable. Default: all built-in."),
+        typer.Option(
+            help="Detector: name, module:Class, file.py:Class or detector.yaml of `tune`, whose parameters it then has;"
+            " each calibrates on the run's own calibration window. Repeatable. Default: all built-in."
+        ),
     ] = None,
     pipeline: PipelineOption = None,
     out: Annotated[Path | None, typer.Option(help="Results folder. Default: a new folder in runs/.")] = None,

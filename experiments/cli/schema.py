@@ -1,4 +1,4 @@
-"""`scopedrift schema`: JSON Schemas of scenario, suite and mapping files, for editors."""
+"""`scopedrift schema`: JSON Schemas of scenario, suite, mapping and detector files, for editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from scopedrift.experiments.cli.output import print_json
 
 
 def schema(
-    what: Annotated[Literal["scenario", "suite", "mapping"], typer.Argument(help="Kind of file.")] = "scenario",
+    what: Annotated[
+        Literal["scenario", "suite", "mapping", "detector"], typer.Argument(help="Kind of file.")
+    ] = "scenario",
 ) -> None:
     """Print the JSON Schema of a kind of file, for completion and checks in an editor."""
     if what == "scenario":
@@ -21,6 +23,10 @@ def schema(
         from scopedrift.scenarios.suite import Suite
 
         print_json(Suite.model_json_schema())
+    elif what == "detector":
+        from scopedrift.detectors.deployed import Deployed
+
+        print_json(Deployed.model_json_schema())
     else:
         from scopedrift.simulator.records.reading.mapping import MappingFile
 

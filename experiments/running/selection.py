@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Final
 
 from scopedrift.detectors import loading, registry
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.isolation.placement import Isolation, as_asked, asked_with, place, place_object
-from scopedrift.detectors.spec import SpecError, parse
+from scopedrift.detectors.spec import SpecError, as_written, is_file_of_tune, parse
 from scopedrift.experiments.evaluation.guard import name_of
 
 STANDARD_REFERENCES: Final = tuple(name for name in registry.REFERENCES if name in registry.BUILTIN)
@@ -84,12 +85,21 @@ def asked_for(specs: Sequence[str]) -> list[str]:
 
 
 def label_of(spec: str, detector: Detector) -> str:
-    """The name that results show: that of the detector itself, with the parameters that were given."""
+    """The name that results show: that of the detector itself, with the parameters that were given.
+
+    A tuned detector's parameters are many: where it was tuned stands for them, as in `rate(tuned)`.
+    """
     spec = as_asked(spec)
-    target, given = parse(spec)
-    name = name_of(detector) if _is_a_users(spec) else target
-    inside = ", ".join(f"{key}={value}" for key, value in given.items())
+    target, given = as_written(spec)
+    tuned = [_short(Path(target))] if is_file_of_tune(target) else []
+    name = name_of(detector) if _is_a_users(spec) else parse(spec).target
+    inside = ", ".join([*tuned, *(f"{key}={value}" for key, value in given.items())])
     return f"{name}({inside})" if inside else name
+
+
+def _short(file: Path) -> str:
+    """A tuned detector's file in a word: its folder, if it has the name that `tune` gives."""
+    return file.absolute().parent.name if file.stem == "detector" else file.stem
 
 
 def _runs_as_it_is(name: str) -> bool:

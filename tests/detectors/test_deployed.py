@@ -1,0 +1,171 @@
+"""A tuned detector's file is a detector wherever one is named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scopedrift.detectors.deployed import Deployed
+from scopedrift.detectors.isolation.placement import is_ours, place, run_as, source_of
+from scopedrift.detectors.loading import load
+from scopedrift.detectors.sources import named_files
+from scopedrift.detectors.spec import SpecError, deployed, parse, seen_from, words
+from scopedrift.scenarios.durations import parse_duration
+
+FILE = """
+version: 1
+detector: {detector}
+parameters: {parameters}
+threshold: 2.5
+cooldown: 90m
+"""
+RATE = FILE.format(detector="rate", parameters="{}")
+MINE = """
+from dataclasses import dataclass
+from scopedrift.detectors import Detector, param
+
+@dataclass
+class Mine(Detector):
+    depth: int = param(1, 1, 9)
+    name = "mine"
+
+    def score(self, batch):
+        return [0.0] * len(batch)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a detector of one's own in it, and a folder `tuned` beside that."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(MINE)
+    Path("tuned").mkdir()
+    return tmp_path
+
+
+def tuned(detector: str, parameters: str = "{}", place: str = "tuned/detector.yaml") -> str:
+    Path(place).write_text(FILE.format(detector=detector, parameters=parameters))
+    return place
+
+
+@pytest.mark.parametrize("spec", ["{}", "change-aware(detector={})", "ensemble(members={} + rate)"])
+def test_it_stands_for_its_detector_with_its_parameters_at_any_depth(spec: str) -> None:
+    path = tuned("first-seen", "{memory: 3.0}")
+    asked = spec.format(path)
+    assert is_ours(asked) and run_as(place(asked)) == "built-in"
+    assert parse(path) == ("first-seen", {"memory": 3.0})
+    assert load(path).parameters() == load("first-seen(memory=3)").parameters()
+
+
+def test_parameters_beside_it_replace_its_own() -> None:
+    path = tuned("first-seen", "{memory: 3.0, peers: 2.0}")
+    found = load(f"{path}(memory=5)").parameters()
+    assert (found["memory"], found["peers"]) == (5.0, 2.0)
+
+
+def test_its_threshold_and_cooldown_are_those_written() -> None:
+    found = deployed(tuned("rate"))
+    assert (found.threshold, found.cooldown) == (2.5, parse_duration("90m"))
+
+
+@pytest.mark.parametrize("target", ["../mine.py", "../mine.py:Mine", "mine.py:Mine"])
+def test_files_in_it_are_seen_from_its_own_folder(target: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "tuned/detector.yaml" if target.startswith("..") else "detector.yaml"
+    path = folder / tuned(target, "{depth: 4}", place)
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert load(str(path)).parameters() == {"depth": 4}
+
+
+@pytest.mark.parametrize("spec", ["{}", "isolated(detector={})"])
+def test_code_that_is_not_ours_still_runs_in_a_process_of_its_own(spec: str, folder: Path) -> None:
+    asked = spec.format(tuned("../mine.py:Mine", "{depth: 4}"))
+    detector = place(asked)
+    assert run_as(detector) in ("isolated", "own process")
+    assert "scopedrift_file" not in type(detector).__module__
+    if spec == "{}":
+        assert detector.parameters() == {"depth": 4} and detector.name == "mine"
+    source, readable, _ = source_of("tuned/detector.yaml")
+    assert source.spec == f"{folder / 'mine.py'}:Mine" and str(folder / "mine.py") in readable
+
+
+@pytest.mark.parametrize("spec", ["change-aware(detector={})", "ensemble(members='rate + {}')"])
+def test_code_that_is_not_ours_is_seen_inside_other_detectors(spec: str) -> None:
+    assert not is_ours(spec.format(tuned("../mine.py:Mine")))
+    assert not is_ours(spec.format(tuned("change-aware", "{detector: '../mine.py:Mine'}")))
+    assert is_ours(spec.format(tuned("rate")))
+
+
+def test_results_depend_on_the_file_and_on_the_files_that_it_names(folder: Path) -> None:
+    path = tuned("../mine.py:Mine")
+    assert {file.resolve() for file in named_files(path)} == {folder / path, folder / "mine.py"}
+
+
+@pytest.mark.parametrize(
+    ("target", "parameters"),
+    [("./mine.py:Mine", {}), ("isolated", {"detector": "./mine.py:Mine"}), ("program", {"command": "sh ./mine.py"})],
+)
+def test_files_are_written_as_seen_from_the_folder_and_read_back(
+    target: str, parameters: dict[str, object], folder: Path
+) -> None:
+    given = {"version": 1, "detector": target, "parameters": parameters, "threshold": 1.0, "cooldown": "1h"}
+    text = seen_from(Path("tuned"), Deployed.model_validate(given)).text("Tuned.")
+    assert "../mine.py" in text and str(folder) not in text
+    Path("tuned/detector.yaml").write_text(text)
+    found = deployed("tuned/detector.yaml")
+    assert os.fspath(folder / "mine.py") in str([found.detector, found.parameters])
+    assert str(folder / "mine.py") in seen_from(None, Deployed.model_validate(given)).text("Tuned.")
+
+
+@pytest.mark.parametrize("threshold", [0.1 + 0.2, float("inf"), float("-inf"), 0.0, 1e300])
+def test_a_threshold_is_read_back_exactly(threshold: float) -> None:
+    given = {"version": 1, "detector": "rate", "threshold": threshold, "cooldown": "1h"}
+    Path("d.yaml").write_text(Deployed.model_validate(given).text("Tuned."))
+    assert deployed("d.yaml").threshold == threshold
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "name: tiny\n",
+            "d.yaml: not a tuned detector: no version, detector, threshold, cooldown in it; expected",
+        ),
+        ("- rate\n", "d.yaml:1: expected a mapping"),
+        ("a: [\n", "not valid YAML"),
+        (RATE.replace("1\n", "2\n"), "version: expected the version 1, not 2"),
+        (
+            RATE.replace("90m", "soon"),
+            "d.yaml:6: cooldown: expected a duration",
+        ),
+        (
+            RATE.replace("2.5", "high"),
+            "threshold: expected a number, not 'high'",
+        ),
+        (RATE.replace("2.5", ".nan"), "threshold: expected a number, not nan"),
+        (RATE + "thresold: 1\n", "did you mean 'threshold'?"),
+        (FILE.format(detector="other.yaml", parameters="{}"), "not the file 'other.yaml'"),
+        (FILE.format(detector="frist-seen", parameters="{}"), "did you mean 'first-seen'?"),
+        (FILE.format(detector="rate", parameters="{memry: 1}"), "'rate' has no parameter 'memry'"),
+    ],
+)
+def test_a_file_that_is_none_is_told_with_what_was_expected(text: str, said: str) -> None:
+    Path("d.yaml").write_text(text)
+    with pytest.raises(SpecError) as told:
+        load("d.yaml")
+    assert said in str(told.value)
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(SpecError, match=r"nowhere\.yaml: cannot be read"):
+        load("nowhere.yaml")
+
+
+def test_one_that_names_itself_is_told() -> None:
+    path = tuned("change-aware", "{detector: ./detector.yaml}")
+    with pytest.raises(SpecError, match="does one name itself"):
+        list(words(path))
+    with pytest.raises(SpecError, match="does one name itself"):
+        place(path)
