@@ -20,8 +20,9 @@ pytest.importorskip("optuna")
 from typer.testing import CliRunner
 
 from scopedrift.detectors import loading
+from scopedrift.detectors.spec import deployed
 from scopedrift.experiments.cli import app
-from scopedrift.scenarios.documents import parse
+from scopedrift.scenarios.durations import parse_rate
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "tests" / "simulator" / "records" / "reading" / "data" / "invictus.json"
@@ -76,10 +77,12 @@ def test_the_tutorial_leads_to_a_tuned_threshold(sample: Path, tmp_path: Path, m
     assert rules.loc["Many secrets read in a short time", "events"] == len(many_secrets(known))
 
     for folder, budget in (("tuned", "1/day"), ("tuned-injected", "50/day")):
-        deployed = parse(Path(folder, "detector.yaml").read_text(), "detector.yaml").value
-        loading.load(deployed["detector"], deployed["parameters"])
-        expected = deployed["expected_alerts_per_day"]
-        assert expected["low"] <= expected["estimate"] <= expected["high"] and deployed["alert_budget"] == budget
+        tuned = deployed(f"{folder}/detector.yaml")
+        loading.load(f"{folder}/detector.yaml")
+        expected = tuned.expected_alerts_per_day
+        assert expected is not None and expected.low is not None and expected.high is not None
+        assert expected.low <= expected.estimate <= expected.high and tuned.alert_budget == parse_rate(budget)
+    assert json.loads(Path("on-call", "score.json").read_text())["detectors"] == ["first-seen(tuned)"]
     judged = pd.read_parquet("judged/tables/cells.parquet").set_index("detector")
     assert (judged["incidents"] <= 8).all() and judged.loc["oracle", "detected"] == judged.loc[
         "oracle", "incidents"

@@ -58,12 +58,17 @@ def print_rules(rules: pd.DataFrame) -> None:
 
 
 def _rule_cells(row: Mapping[str, Any], counts: Iterable[str], told: bool) -> list[str]:
-    numbers = [f"{row[name]:.3g}" if name.endswith("_day") else f"{row[name]:,.0f}" for name in counts]
-    noise = "" if row["noise_rank"] != row["noise_rank"] else f"{row['noise_rank']:.0f}"
+    numbers = [_number(row[name], ".3g" if name.endswith("_day") else ",.0f") for name in counts]
+    noise = _number(row["noise_rank"], ".0f")
     alone = [name for name in str(row.get("only") or "").split(", ") if name]
     caught = [f"{row['caught']} of {row['incidents']}", str(len(alone))] if told else []
     status = "" if row["status"] == "fires" else row["status"] + (f": {row['reason']}" if row["reason"] else "")
     return [row["rule"], row["level"], *numbers, noise, *caught, status]
+
+
+def _number(value: float, form: str) -> str:
+    """A number, or nothing where it is unknown."""
+    return "" if value != value else format(value, form)
 
 
 @contextmanager

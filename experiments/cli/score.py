@@ -28,11 +28,16 @@ SAMPLES: Final = 5
 def score(
     path: LogPath,
     detector: Annotated[
-        list[str] | None, typer.Option(help="As for `run`. Repeatable. Default: all that need only the log.")
+        list[str] | None,
+        typer.Option(help="As for `run`. Repeatable. Default: all that need only the log, or none with --deploy."),
+    ] = None,
+    deploy: Annotated[
+        list[str] | None,
+        typer.Option(help="File that `tune` wrote: all alerts above its threshold, with its cooldown. Repeatable."),
     ] = None,
     pipeline: PipelineOption = None,
     fit: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of events to fit on.")] = 0.5,
-    top: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum alerts per detector.")] = 20,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum alerts per --detector.")] = 20,
     format: Format = None,
     mapping: MappingFile = None,
     pseudonymise: Pseudonymise = False,
@@ -48,7 +53,8 @@ def score(
     log = open_log(path, format, mapping, pseudonymise, key)
     with progress(f"scoring {shown_place(path)}") as show:
         how = isolation(in_process, require_isolation)
-        found = sd.score(log, piped(detector, pipeline), fit=fit, top=top, isolation=how, progress=show)
+        wanted = piped(detector, pipeline)
+        found = sd.score(log, wanted, deploy=deploy or (), fit=fit, top=top, isolation=how, progress=show)
     report = found.save(out or run_folder(f"score-{slug(log.name)}", datetime.now(UTC)))
     facts = {"path": log.name if log.anonymous else shown_place(path), **found.facts}
     if as_json:

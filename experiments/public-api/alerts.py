@@ -62,6 +62,7 @@ class LogAlerts:
         text += f"detectors were fitted on the first {learned:,} and scored the {scored:,} from {since} on."
         if learned < ENOUGH:
             text += f" {learned:,} events are too few to learn what is usual, so most scored events look new."
+        text += "".join(f" {_realised_words(name, each)}" for name, each in facts.get("deployed", {}).items())
         if silent := facts.get("abstained"):
             text += f" These detectors abstained on every event: {', '.join(silent)}."
         if unjudged := facts.get("unjudged_records"):
@@ -82,7 +83,8 @@ class LogAlerts:
         from scopedrift.reports import write_alert_report
 
         facts = dict(self.facts)
-        meta = fact_texts({**facts, "read": "; ".join(facts["read"])} if "read" in facts else facts)
+        shown = {name: fact for name, fact in facts.items() if name != "deployed"}  # the words tell it
+        meta = fact_texts({**shown, "read": "; ".join(facts["read"])} if "read" in facts else shown)
         tables = {"alerts": self.alerts, **({"rules": self.rules} if len(self.rules) else {})}
         with new_folder(Path(folder), MARKER) as place:
             (place / "tables").mkdir()
@@ -107,6 +109,7 @@ def score(
     log: Log | str | Path,
     detectors: str | Detector | Sequence[str | Detector] | None = None,
     *,
+    deploy: str | Path | Sequence[str | Path] = (),
     fit: float = 0.5,
     top: int = 20,
     isolation: Isolation = "on",
@@ -115,14 +118,16 @@ def score(
     """Find the most suspicious alerts in a log: fit detectors on its first part, score the rest.
 
     A log has no ground truth, so no alert is right or wrong yet. Each detector gets the lowest threshold at which it
-    raises at most `top` alerts. Each alert has a reason.
+    raises at most `top` alerts; one that was tuned may be deployed with its own. Each alert has a reason.
 
     Args:
         log: What `read_log` returned, or a path.
         detectors: One or several: names, `module:Class`, `file.py:Class`, or objects. Default: all built-in detectors
-            that need only the log.
+            that need only the log; none if `deploy` names some.
+        deploy: Files that `tune` wrote (`detector.yaml`), one or several: these detectors raise all alerts above the
+            threshold in the file, grouped by its cooldown. Nothing is calibrated again.
         fit: Share of events to fit on.
-        top: Maximum alerts per detector.
+        top: Maximum alerts per detector that is not deployed.
         isolation: Whether detectors that are not built in run in processes of their own; see `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
@@ -138,9 +143,14 @@ def score(
         (True, True)
     """
     opened = log_of(log, progress)
-    named = [detectors] if isinstance(detectors, str | Detector) else detectors or log_only_detectors()
+    files = [str(each) for each in ([deploy] if isinstance(deploy, str | Path) else deploy)]
+    default = [] if files else log_only_detectors()
+    named = [detectors] if isinstance(detectors, str | Detector) else detectors or default
     wanted = [asked_with(each, isolation) if isinstance(each, str) else labelled(each, isolation)[1] for each in named]
-    found = scoring.score(opened.log, wanted, fit=fit, top=top, records=opened.imported, progress=progress)
+    deployed = [asked_with(each, isolation) for each in dict.fromkeys(files)]
+    found = scoring.score(
+        opened.log, wanted, fit=fit, top=top, deploy=deployed, records=opened.imported, progress=progress
+    )
     facts = {"path": shown_place(log) if isinstance(log, str | Path) else opened.name, **found.facts}
     if opened.imported:
         facts["unreadable_records"] = sum(opened.imported.report.skipped.values())
@@ -148,3 +158,13 @@ def score(
         facts["read"] = opened.report.summary()
     alerts = found.alerts.drop(columns="record") if opened.anonymous else found.alerts
     return LogAlerts(opened.name, alerts, found.rules, facts, found.failed)
+
+
+def _realised_words(name: str, facts: Mapping[str, Any]) -> str:
+    """What a deployed detector raised, and whether that is what tuning said to expect."""
+    raised, rate, expected = facts["alerts"], facts["alerts_per_day"], facts["expected_alerts_per_day"]
+    text = f"{name} raised {raised:,} alert{'' if raised == 1 else 's'} above its threshold of {facts['threshold']:.4g}"
+    if rate is None or expected is None or "high" not in expected:
+        return f"{text}."
+    text += f": {rate:.3g} a day, and {expected['low']:.3g} to {expected['high']:.3g} were expected."
+    return text if expected["low"] <= rate <= expected["high"] else f"{text} It is time to tune again."

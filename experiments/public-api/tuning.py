@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.isolation.placement import Isolation, asked_with
+from scopedrift.detectors.spec import seen_from
 from scopedrift.experiments.errors import UsageError
-from scopedrift.experiments.folders import MARKER, RUNS, new_files, refuse_foreign_files
+from scopedrift.experiments.folders import RUNS, new_files, refuse_foreign_files
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running import tune as tuning
 from scopedrift.experiments.running.tune import Tuned
@@ -88,7 +89,7 @@ class Tuning:
         found = self.found
         texts = _words_of_log(found) if isinstance(found, TunedLog) else _words_of_scenario(found)
         missed = "; ".join(f"{kind} ({what})" for kind, what in (found.missed or {}).items())
-        return [*texts, f"It will miss: {missed}"] if missed else texts
+        return [*texts, f"It will miss incidents like these: {missed}."] if missed else texts
 
     @property
     def facts(self) -> dict[str, object]:
@@ -119,8 +120,11 @@ class Tuning:
 
     @property
     def yaml(self) -> str:
-        """The file to deploy: detector, parameters, threshold, budget, expected alerts a day."""
-        return self.found.text()
+        """The file to deploy: detector, parameters, threshold, cooldown, budget, expected alerts a day."""
+        return self._text(None)
+
+    def _text(self, folder: Path | None) -> str:
+        return seen_from(folder, self.found.deployed).text(self.found.about)
 
     def plot(self) -> Figure:
         """Draw every trial and the best so far.
@@ -145,15 +149,18 @@ class Tuning:
         Raises:
             UsageError: The folder holds a file of that name which scopedrift did not write.
         """
+        with new_files(Path(folder), "tuning") as place:
+            (place / DEPLOY).write_text(self._text(Path(folder)), encoding="utf-8")
+            self._draw(place)
+        return Path(folder) / DEPLOY
+
+    def _draw(self, folder: Path) -> None:
         from scopedrift.reports.drawing import picture
         from scopedrift.reports.figures import tuning
 
-        with new_files(Path(folder), "tuning") as place:
-            (place / DEPLOY).write_text(self.yaml, encoding="utf-8")
-            if isinstance(self.found, Tuned):
-                values = [trial.value for trial in self.found.trials]
-                picture("tuning", lambda: tuning.draw(values, self.detector), place)
-        return Path(folder) / DEPLOY
+        if isinstance(self.found, Tuned):
+            values = [trial.value for trial in self.found.trials]
+            picture("tuning", lambda: tuning.draw(values, self.detector), folder)
 
     def track(self, to: str | Path | Invocation = RUNS) -> None:
         """Record the search in MLflow: the parameters and the value of each trial.
@@ -171,8 +178,9 @@ class Tuning:
         with parent as run, tempfile.TemporaryDirectory() as folder:
             run.log_params(self.parameters)
             run.log_steps({"tuning/f1_within_budget": [trial.value for trial in self.found.trials]})
-            self.save(folder)
-            run.log_files(sorted(path for path in Path(folder).iterdir() if path.name != MARKER))
+            (Path(folder) / DEPLOY).write_text(self.yaml, encoding="utf-8")
+            self._draw(Path(folder))
+            run.log_files(sorted(Path(folder).iterdir()))
 
     def __repr__(self) -> str:
         return "\n\n".join([*self.words, self.table.to_string(index=False)])

@@ -4,6 +4,7 @@ The first part is a share of the *events*, not of the time: a real collection ha
 leave nothing to learn from.  There is nothing to calibrate on, so the question is turned round: every detector may
 raise a given number of alerts, and gets the lowest threshold that keeps to it.  Where more alerts than that tie at a
 detector's highest score, the earliest are shown; what scores no higher than half of the events is never an alert.
+A detector that was tuned has a threshold and a cooldown already: deployed, it raises every alert above it.
 The reason of an alert is that of its highest-scored event, asked for in a second pass right after the batch that holds
 it, as on call; the identity that it begins with is left out, since it stands beside it.
 
@@ -13,9 +14,9 @@ Units: times in microseconds.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -24,22 +25,27 @@ from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.isolation.apart import Apart
 from scopedrift.detectors.isolation.placement import as_asked, place, run_as
 from scopedrift.detectors.knowledge import Knowledge
+from scopedrift.detectors.spec import SpecError, as_written, deployed, is_file_of_tune
 from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts, lowest_within
 from scopedrift.experiments.evaluation.guard import DetectorError, checked_scores, guarded, name_of
 from scopedrift.experiments.evaluation.rules import untold_rules
 from scopedrift.experiments.progress import Progress, silent
-from scopedrift.experiments.running.selection import labelled
+from scopedrift.experiments.running.selection import label_of, labelled
 from scopedrift.reports.columns import TABLES
+from scopedrift.scenarios.durations import format_duration
 from scopedrift.simulator.log.event_log import EventLog
-from scopedrift.simulator.log.events import HOUR, MISSING, Array, EventBatch
+from scopedrift.simulator.log.events import DAY, HOUR, MISSING, Array, EventBatch
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scopedrift.detectors.deployed import Deployed
     from scopedrift.simulator.records.reading.importer import Imported
 
 COOLDOWN_US: Final = HOUR
 BATCH: Final = 10_000
+Terms: TypeAlias = "int | Deployed"
+"""What makes an alert of a detector: at most so many, or the threshold and the cooldown that it was tuned to."""
 TEXTS: Final = ("identity", "operation", "resource")
 
 
@@ -63,10 +69,13 @@ def score(
     *,
     fit: float = 0.5,
     top: int = 20,
+    deploy: Sequence[str] = (),
     records: Imported | None = None,
     progress: Progress = silent,
 ) -> ScoredLog:
     """Fit each detector on the first `fit` (0 to 1) of the log's events, and find its `top` alerts in the rest.
+
+    Those that `deploy` asks for were tuned: they raise all alerts above their thresholds.
 
     At least one event is scored; a log of one event leaves nothing to learn from.  Detection rules judge the `records`
     of an imported log as they are; without them, those that its events would have been.
@@ -74,20 +83,28 @@ def score(
     """
     import pandas as pd
 
-    detectors = dict((as_asked(each), place(each)) if isinstance(each, str) else labelled(each) for each in wanted)
+    detectors: dict[str, tuple[Detector, Terms]] = {}
+    for each in wanted:
+        name, detector = _named(each, detectors)
+        detectors[name] = detector, top
+    for spec in deploy:
+        tuned = _tuned(spec)
+        name, detector = _named(spec, detectors)
+        detectors[name] = detector, tuned
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
     found, failed, rules, silent, unjudged = [], {}, [], [], 0
-    for at, (spec, detector) in enumerate(detectors.items()):
+    for at, (spec, (detector, terms)) in enumerate(detectors.items()):
         progress(at / len(detectors), spec)
         try:
             running = _over_records(spec, detector, records)
             mine = copy.deepcopy(log) if run_as(running) == "in process" else log  # what it changes is thrown away
             unjudged = max(unjudged, getattr(running, "unjudged", 0))
-            told, judged = _top_alerts(spec, running, mine, split, top, records)
+            told, judged = _top_alerts(spec, running, mine, split, terms, records)
             found.append(told)
             silent += [] if judged else [spec]
-            rules += [{"detector": spec, **row} for row in untold_rules(_parts(spec, running, mine), log, COOLDOWN_US)]
+            matched = untold_rules(_parts(spec, running, mine), log, _cooldown_us(terms))
+            rules += [{"detector": spec, **row} for row in matched]
         except DetectorError as error:
             failed[spec] = str(error)
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(TABLES["log_alerts"]))
@@ -103,9 +120,50 @@ def score(
         "last": last,
         "digest": log.digest,
     }
+    count = table["detector"].value_counts()
+    span = int(arrived[-1] - arrived[split])
+    tuned_ones = {name: terms for name, (_, terms) in detectors.items() if not isinstance(terms, int)}
+    told_of = {n: _realised(terms, int(count.get(n, 0)), span) for n, terms in tuned_ones.items() if n not in failed}
+    facts |= {"deployed": told_of} if told_of else {}
     facts |= {"unjudged_records": unjudged} if unjudged else {}
     facts |= {"abstained": silent} if silent else {}
     return ScoredLog(table, facts, failed, pd.DataFrame(rules, columns=list(TABLES["log_rules"])))
+
+
+def _named(wanted: str | Detector, taken: Container[str]) -> tuple[str, Detector]:
+    """A detector and what results call it; a tuned one whose short name is taken is called as it was asked for."""
+    if not isinstance(wanted, str):
+        return labelled(wanted)
+    name, detector = as_asked(wanted), place(wanted)
+    short = label_of(wanted, detector) if is_file_of_tune(as_written(name).target) else name
+    return name if short in taken else short, detector
+
+
+def _tuned(spec: str) -> Deployed:
+    asked = as_asked(spec)
+    if not is_file_of_tune(file := as_written(asked).target):
+        raise SpecError(
+            f"cannot deploy {asked!r}: expected a file that `scopedrift tune` writes, such as detector.yaml"
+        )
+    return deployed(file)
+
+
+def _cooldown_us(terms: Terms) -> int:
+    return COOLDOWN_US if isinstance(terms, int) else terms.cooldown
+
+
+def _realised(tuned: Deployed, raised: int, span_us: int) -> dict[str, object]:
+    """What a deployed detector raised in `span_us`, beside what tuning says to expect."""
+    expected = tuned.expected_alerts_per_day
+    return {
+        "threshold": tuned.threshold,
+        "cooldown": format_duration(tuned.cooldown),
+        "alerts": raised,
+        "alerts_per_day": raised * DAY / span_us
+        if span_us >= tuned.cooldown
+        else None,  # or too short to speak of days
+        "expected_alerts_per_day": expected.model_dump(exclude_none=True) if expected else None,
+    }
 
 
 def _over_records(spec: str, detector: Detector, records: Imported | None) -> Detector:
@@ -133,7 +191,7 @@ def _parts(spec: str, detector: Detector, log: EventLog) -> Sequence[Part]:
 
 
 def _top_alerts(
-    spec: str, detector: Detector, log: EventLog, split: int, top: int, records: Imported | None
+    spec: str, detector: Detector, log: EventLog, split: int, terms: Terms, records: Imported | None
 ) -> tuple[pd.DataFrame, bool]:
     """One detector's top alerts, with reasons and where the records behind them are; whether it judged any event."""
     import pandas as pd
@@ -145,8 +203,8 @@ def _top_alerts(
         scores[at : at + len(batch)] = values
         if "identity" in batch.columns:
             identity[at : at + len(batch)] = batch["identity"]
-    raised = _raised(log.arrived[split:], identity, scores, top)
-    order = np.lexsort((raised.opening, -raised.score))[:top]
+    raised = _raised(log.arrived[split:], identity, scores, terms)
+    order = np.lexsort((raised.opening, -raised.score))[: terms if isinstance(terms, int) else None]
     peaks = [int(row) for row in _peaks(raised, scores)[order]]
     told = passes.told(peaks)
     rows = [
@@ -167,11 +225,13 @@ def _top_alerts(
     return table, not np.isnan(scores).all()
 
 
-def _raised(arrived: Array, identity: Array, scores: Array, top: int) -> Alerts:
-    """At most `top` alerts; more only where they tie at the highest score."""
+def _raised(arrived: Array, identity: Array, scores: Array, terms: Terms) -> Alerts:
+    """At most `top` alerts, more only where they tie at the highest score; or those above the tuned threshold."""
+    if not isinstance(terms, int):
+        return alerts(arrived, identity, scores, terms.threshold, terms.cooldown)
     if np.isnan(scores).all():  # it abstained throughout
         return alerts(arrived, identity, scores, np.inf, COOLDOWN_US)
-    threshold = lowest_within(Grouped.of(arrived, identity, scores, COOLDOWN_US), top)
+    threshold = lowest_within(Grouped.of(arrived, identity, scores, COOLDOWN_US), terms)
     highest = np.nanmax(scores) if np.isfinite(threshold) else threshold
     if threshold >= highest > np.nanmin(scores):
         threshold = float(np.nextafter(highest, -np.inf))

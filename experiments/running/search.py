@@ -103,7 +103,7 @@ def search(
 
     def judged(trial: optuna.Trial) -> float:
         given = {p.name: _proposed(trial, p) for p in searched}
-        progress(min((trial.number - began) / max(left, 1), 1.0), f"trial {trial.number + 1}: best {_best(study):.3f}")
+        progress(min((trial.number - began) / max(left, 1), 1.0), f"trial {trial.number + 1}{_best(study)}")
         return value_of(trial, {**fixed, **given})
 
     def patient(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
@@ -138,8 +138,9 @@ def _proposed(trial: optuna.Trial, parameter: ParameterInfo) -> object:
     return trial.suggest_float(parameter.name, low, high, log=log)
 
 
-def _best(study: optuna.Study) -> float:
+def _best(study: optuna.Study) -> str:
+    """The best value so far, in words; nothing before a trial has ended."""
     try:
-        return float(study.best_value)
+        return f": best {study.best_value:.3f}"
     except ValueError:  # no trial has ended yet
-        return float("nan")
+        return ""

@@ -8,13 +8,15 @@ allows (`search.worth`); a trial that is behind after a world is pruned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scopedrift.detectors.deployed import VERSION, Deployed
 from scopedrift.detectors.isolation.placement import as_asked, place
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
@@ -25,7 +27,6 @@ from scopedrift.experiments.evaluation.tables import Tables, tables
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running.search import Objective, Parameters, Searched, Trial, TuneError, search, worth
 from scopedrift.experiments.running.worlds import make_world
-from scopedrift.scenarios.documents import write
 from scopedrift.scenarios.durations import format_duration, format_rate
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
     from scopedrift.experiments.evaluation.windows import LabelledWorld
     from scopedrift.scenarios.schema import Scenario
-
-MISSED: Final = 0.5
-"""Recall of a kind of incident below which the result says that it will be missed."""
 
 __all__ = ["Trial", "TuneError", "Tuned", "tune"]
 
@@ -59,36 +57,43 @@ class Tuned:
     identities: int
     missed: Mapping[str, str] = field(default_factory=dict)
 
-    def text(self) -> str:
-        """YAML that a deployment can be made from."""
-        told = {name: found for name, found in (("will_miss", dict(self.missed)),) if found}
-        content: dict[str, object] = {
-            "detector": self.detector,
-            "parameters": dict(self.parameters),
-            "threshold": _exact(self.threshold),
-            "alert_budget": format_rate(self.scenario.evaluation.alert_budget),
-            "cooldown": format_duration(self.scenario.evaluation.cooldown),
-            "learning_period": format_duration(self.scenario.windows.baseline),
-            "expected_alerts_per_day": _rounded(self.alerts_per_day),
-            "identities": self.identities,
-            **told,
-            "better_than_default": {
-                "f1_difference": round(self.difference.estimate, 4),
-                "low": round(self.difference.low, 4),
-                "high": round(self.difference.high, 4),
-                "worlds": self.difference.worlds,
-            },
-        }
-        return f"# Tuned on simulated worlds of {self.scenario.name}; judged on others.\n" + write(content)
+    @property
+    def deployed(self) -> Deployed:
+        """What a deployment can be made from."""
+        terms, gain = self.scenario.evaluation, self.difference
+        return Deployed.model_validate(
+            {
+                "version": VERSION,
+                "detector": self.detector,
+                "parameters": dict(self.parameters),
+                "threshold": self.threshold.estimate,
+                "threshold_range": {"low": self.threshold.low, "high": self.threshold.high},
+                "cooldown": format_duration(terms.cooldown),
+                "alert_budget": format_rate(terms.alert_budget),
+                "learning_period": format_duration(self.scenario.windows.baseline),
+                "expected_alerts_per_day": estimate(self.alerts_per_day),
+                "identities": self.identities,
+                "will_miss": dict(self.missed) or None,
+                "better_than_default": {
+                    "f1_difference": round(gain.estimate, 4),
+                    "low": round(gain.low, 4),
+                    "high": round(gain.high, 4),
+                    "worlds": gain.worlds,
+                },
+            }
+        )
+
+    @property
+    def about(self) -> str:
+        """What the file to deploy says of itself."""
+        return f"Tuned on simulated worlds of {self.scenario.name}; judged on others."
 
 
-def _exact(interval: Interval) -> dict[str, float]:
-    values = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-    return {name: value for name, value in values.items() if value == value}
-
-
-def _rounded(interval: Interval) -> dict[str, float]:
-    return {name: float(f"{value:.6g}") for name, value in _exact(interval).items()}
+def estimate(interval: Interval) -> dict[str, float] | None:
+    """An interval as the file to deploy has it, or nothing if there is no estimate."""
+    values = {name: float(f"{getattr(interval, name):.6g}") for name in ("estimate", "low", "high")}
+    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    return known if "estimate" in known else None
 
 
 def tune(
@@ -179,8 +184,13 @@ def _thresholds(evaluations: Sequence[Evaluation]) -> Interval:
 
 
 def _missed(incidents: pd.DataFrame) -> dict[str, str]:
-    """Kinds of incident that the tuned detector catches less than half of: caught out of how many."""
+    """What the tuned detector missed, as `missed` says it."""
     mine = incidents[incidents["detector"] == "tuned"]
-    counts = mine.groupby("template")["detected"].agg(["sum", "size"])
-    poor = counts[counts["sum"] < MISSED * counts["size"]]
-    return {str(name): f"caught {int(row['sum'])} of {int(row['size'])}" for name, row in poor.iterrows()}
+    return missed({str(kind): rows.tolist() for kind, rows in mine.groupby("template")["detected"]})
+
+
+def missed(detected: Mapping[str, Sequence[bool]]) -> dict[str, str]:
+    """Kinds of incident that were not always detected, those that were least first: caught out of how many."""
+    shares = {kind: sum(each) / len(each) for kind, each in detected.items()}
+    poor = sorted((share, kind) for kind, share in shares.items() if share < 1)
+    return {kind: f"caught {sum(detected[kind])} of {len(detected[kind])}" for _, kind in poor}

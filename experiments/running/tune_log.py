@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from scopedrift.detectors.deployed import VERSION, Deployed
 from scopedrift.detectors.isolation.placement import as_asked, divided, place
 from scopedrift.experiments.evaluation import metrics
 from scopedrift.experiments.evaluation.evaluate import Evaluation, evaluate
@@ -24,7 +25,7 @@ from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.evaluation.intervals import Interval, interval
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.search import Objective, Parameters, Trial, TuneError, search, worth
-from scopedrift.scenarios.documents import write
+from scopedrift.experiments.running.tune import estimate, missed
 from scopedrift.scenarios.durations import format_duration, format_rate
 from scopedrift.simulator.log.events import DAY, MINUTE, SECOND, Array
 from scopedrift.simulator.own_logs.world import RealWorld
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 LEAST_DAYS: Final = 8
 """Days of a held-out part from which on they are resampled, too."""
-MISSED: Final = 0.5
-"""Recall of a kind of incident below which the result says that it will be missed."""
 UNKNOWN: Final = "unknown: the log has no incidents (`scopedrift inject` adds some)"
 
 
@@ -74,7 +73,7 @@ class TunedLog:
     """Of the parameters as they were; None if none were searched."""
     identities: int
     missed: Mapping[str, str] | None
-    """Kinds of incident that are mostly missed; None if the log has no incidents."""
+    """Kinds of incident that were not always caught; None if the log has no incidents."""
     trials: tuple[Trial, ...] = field(default=())
 
     @property
@@ -82,28 +81,32 @@ class TunedLog:
         """Whether the budget does not even allow one alert while the threshold is set."""
         return self.budget_per_day * self.calibration_days < 1
 
-    def text(self) -> str:
-        """YAML that a deployment can be made from."""
-        held_out = {"days": float(f"{self.held_out.days:.4g}"), "alerts": self.held_out.false_alarms}
-        content: dict[str, object] = {
-            "detector": self.detector,
-            "parameters": dict(self.parameters),
-            "threshold": self.threshold,
-            "alert_budget": format_rate(self.budget_per_day),
-            "cooldown": format_duration(self.cooldown_us),
-            "learning_period": _about(self.learning_us),
-            "expected_alerts_per_day": {
-                name: float(f"{getattr(self.alerts_per_day, name):.4g}") for name in ("estimate", "low", "high")
-            },
-            "held_out": held_out,
-            "identities": self.identities,
-            "will_miss": UNKNOWN if self.missed is None else dict(self.missed),
-        }
-        if self.default is not None:
-            content["f1"] = {"tuned": round(self.held_out.f1, 4), "default": round(self.default.f1, 4)}
-            held_out |= {"incidents": self.held_out.incidents, "caught": self.held_out.detected}
-        head = f"# Tuned on the log {self.log}: threshold from one part, expected alerts from a later one.\n"
-        return head + write(content)
+    @property
+    def deployed(self) -> Deployed:
+        """What a deployment can be made from."""
+        held, default = self.held_out, self.default
+        judged = {"incidents": held.incidents, "caught": held.detected} if default else {}
+        return Deployed.model_validate(
+            {
+                "version": VERSION,
+                "detector": self.detector,
+                "parameters": dict(self.parameters),
+                "threshold": self.threshold,
+                "cooldown": format_duration(self.cooldown_us),
+                "alert_budget": format_rate(self.budget_per_day),
+                "learning_period": _about(self.learning_us),
+                "expected_alerts_per_day": estimate(self.alerts_per_day),
+                "identities": self.identities,
+                "will_miss": UNKNOWN if self.missed is None else dict(self.missed) or None,
+                "held_out": {"days": float(f"{held.days:.4g}"), "alerts": held.false_alarms, **judged},
+                "f1": {"tuned": round(held.f1, 4), "default": round(default.f1, 4)} if default else None,
+            }
+        )
+
+    @property
+    def about(self) -> str:
+        """What the file to deploy says of itself."""
+        return f"Tuned on the log {self.log}: threshold from one part, expected alerts from a later one."
 
 
 def tune_log(
@@ -212,14 +215,13 @@ def _middle(world: RealWorld) -> int:
 
 
 def _missed(evaluation: Evaluation, since: int) -> dict[str, str]:
-    """Kinds of incident of the held-out part of which less than half are caught: caught out of how many."""
+    """What was missed of the held-out part's incidents, as `missed` says it."""
     assert evaluation.matching is not None
     found: dict[str, list[bool]] = {}
     for each in evaluation.matching.detections:
         if each.incident.first_observable_at >= since:
             found.setdefault(each.incident.template, []).append(each.detected)
-    poor = {name: caught for name, caught in sorted(found.items()) if sum(caught) < MISSED * len(caught)}
-    return {name: f"caught {sum(caught)} of {len(caught)}" for name, caught in poor.items()}
+    return missed(found)
 
 
 def _about(us: int) -> str:

@@ -13,8 +13,7 @@ from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.guard import DetectorError
 from scopedrift.experiments.evaluation.metrics import f1
 from scopedrift.experiments.running.search import Objective, search, worth
-from scopedrift.experiments.running.tune import Tuned, TuneError, tune
-from scopedrift.scenarios.documents import parse
+from scopedrift.experiments.running.tune import Tuned, TuneError, missed, tune
 from scopedrift.scenarios.loader import load_text, override
 from scopedrift.simulator.engine import simulate
 
@@ -80,11 +79,24 @@ def test_a_search_goes_on_where_it_was(tuned: Tuned, folder: Path) -> None:
 
 
 def test_the_result_names_all_that_a_deployment_needs(tuned: Tuned) -> None:
-    value = parse(tuned.text(), "detector.yaml").value
-    loading.load(value["detector"], value["parameters"])
+    value = tuned.deployed.model_dump(mode="json")
+    assert loading.load(value["detector"], value["parameters"]).parameters() == tuned.parameters
     assert value["alert_budget"] == "1/day" and value["learning_period"] == "2d" and value["identities"] > 0
-    assert value["threshold"]["low"] <= value["threshold"]["estimate"] <= value["threshold"]["high"]
+    assert value["threshold_range"]["low"] <= value["threshold"] <= value["threshold_range"]["high"]
+    assert value["cooldown"] == "1h"
     assert value["expected_alerts_per_day"]["estimate"] >= 0
+
+
+def test_every_kind_of_which_one_was_missed_is_told_the_worst_first() -> None:
+    detected = {"a": [True, True], "b": [True, True, True, False], "c": [False, False]}
+    assert list(missed(detected).items()) == [("c", "caught 0 of 2"), ("b", "caught 3 of 4")]
+
+
+def test_progress_names_the_best_value_once_there_is_one(tmp_path: Path) -> None:
+    told: list[str] = []
+    search("rate", tmp_path, on="w", trials=2, objective=lambda target: lambda trial, given: 0.5,
+           progress=lambda done, what: told.append(what))  # fmt: skip
+    assert told == ["trial 1", "trial 2: best 0.500"]
 
 
 def test_another_budget_is_another_search(folder: Path) -> None:

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from scopedrift.detectors import loading
+from scopedrift.detectors.spec import SpecError
 from scopedrift.experiments.cli import app
 from scopedrift.experiments.evaluation.alerts import alerts
 from scopedrift.experiments.evaluation.evaluate import evaluate
+from scopedrift.experiments.running.score import score
 from scopedrift.experiments.running.search import TuneError
+from scopedrift.experiments.running.selection import asked_for
 from scopedrift.experiments.running.tune_log import UNKNOWN, alert_rate, tune_log
-from scopedrift.scenarios.documents import parse
+from scopedrift.scenarios.durations import parse_duration
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.parts import IncidentSpec
 from scopedrift.simulator.engine import simulate
@@ -65,10 +68,44 @@ def test_a_smaller_budget_gives_a_higher_threshold_and_no_more_alerts(untold, tm
 
 
 def test_what_is_written_can_be_deployed_and_owns_up_to_what_is_unknown(untold, tmp_path):
-    value = parse(tune_log("first-seen(memory=3)", untold, tmp_path, trials=1).text(), "detector.yaml").value
+    value = tune_log("first-seen(memory=3)", untold, tmp_path, trials=1).deployed.model_dump(mode="json")
     detector = loading.load(value["detector"], value["parameters"])
     assert detector.parameters()["memory"] == 3 and value["alert_budget"] == "3/day" and value["will_miss"] == UNKNOWN
     assert {"estimate", "low", "high"} == set(value["expected_alerts_per_day"]) and value["learning_period"]
+
+
+def test_what_was_tuned_raises_the_same_alerts_when_it_is_deployed_on_that_log(untold, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = tune_log("first-seen(memory=3)", untold.at_budget(30.0), tmp_path, trials=1)
+    assert found.held_out.false_alarms > 0
+    for cooldown in ("1h", "12h"):
+        Path("detector.yaml").write_text(found.deployed.text("Tuned.").replace("cooldown: 1h", f"cooldown: {cooldown}"))
+        told = score(untold.log, [], fit=0.5, deploy=["detector.yaml"])
+        name = f"first-seen({tmp_path.name})"
+        assert not told.failed and set(told.alerts["detector"]) == {name}
+        done = evaluate(loading.load("first-seen(memory=3)"), untold.at_budget(30.0))
+        start = done.windows.calibration.start
+        batch, span = untold.log.batch(start, len(untold.log)), parse_duration(cooldown)
+        raised = alerts(batch["arrived"], batch["identity"], done.scores, done.threshold, span)
+        opened = told.alerts["opened_at"].sort_values().astype("datetime64[us, UTC]").astype("int64")
+        assert opened.tolist() == raised.opened_at.tolist()
+        assert told.facts["deployed"][name]["alerts"] == len(raised) > 20, "not the default number of top alerts"
+        assert told.facts["deployed"][name]["cooldown"] == cooldown
+
+
+def test_two_tuned_alike_beside_one_that_is_not_tuned_keep_apart(untold, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = tune_log("never", untold, tmp_path, trials=1)
+    for folder in ("one/tuned", "two/tuned"):
+        Path(folder).mkdir(parents=True)
+        Path(folder, "detector.yaml").write_text(found.deployed.text("Tuned."))
+    files = ["one/tuned/detector.yaml", "two/tuned/detector.yaml"]
+    names = ["never(tuned)", files[1]]
+    assert score(untold.log, ["never"], deploy=files).facts["detectors"] == ["never", *names]
+    assert score(untold.log, files).facts["detectors"] == names
+    assert asked_for(files) == names
+    with pytest.raises(SpecError, match="cannot deploy 'never': expected a file that `scopedrift tune` writes"):
+        score(untold.log, [], deploy=["never"])
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +165,15 @@ def test_the_command_tunes_on_a_log_and_says_what_is_wrong(tmp_path, monkeypatch
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["will_miss"] is None and Path(told["path"]).is_file()
+    done = run(app, ["score", str(SAMPLE), "--deploy", "t/detector.yaml", "--out", "a", "--json"])
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["detectors"] == ["first-seen(t)"]
+    assert facts["deployed"]["first-seen(t)"]["threshold"] == told["threshold"]
+    Path("other.yaml").write_text("name: tiny\n")
+    for wrong in (["--deploy", "other.yaml"], ["--detector", "other.yaml"], ["--deploy", "rate"]):
+        done = run(app, ["score", str(SAMPLE), *wrong])
+        assert done.exit_code == 2 and "expected a file that `scopedrift tune` writes" in done.output
     assert run(app, ["tune", "first-seen", str(SAMPLE), "--budget", "often"]).exit_code == 2
     assert run(app, ["tune", "first-seen", str(SAMPLE), "--learn", "0.9", "--calibrate", "0.9"]).exit_code == 2
     (tmp_path / "empty").mkdir()
