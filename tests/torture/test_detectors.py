@@ -195,7 +195,7 @@ FORGED = {
     "a name that steers terminals": Hostile(before=forged({**ABOUT, "name": STEER}), reason=ANY),
     "wishes for no column": Hostile(forged({"want": [[]], "start": 0, "stop": 1}), "no column"),
     "memory given back that it never had": Hostile(forged({"free": [[1], True, -1, {}]}, "bytes(8 * len(batch))"), ANY),
-    "rules of other types": Hostile(parts=forged({"parts": [[1, {}, [], None, -1]]}), reason="is no text"),
+    "rules of other types": Hostile(parts=forged({"parts": [[1, {}, [], None, -1]]}), reason="is not text"),
     "positions that are cut": Hostile(parts=forged({"parts": []}, "b'123'"), reason="no list of rules"),
 }
 """What Python code can write in place of the side that asks it, in its own process."""
