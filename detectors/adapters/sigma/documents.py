@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".yml", ".yaml")
 _MARKER: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 """What begins a document of YAML."""
-_TITLE: Final = re.compile(r"^title:[ \t]*(\S.*?)\s*$", re.MULTILINE)
+_TITLE: Final = re.compile(r"""^title:[ \t]*["']?(\w.*?)["']?\s*$""", re.MULTILINE)
+"""A title that is text: where the title itself is broken, the file's name stands for it."""
 
 
 class RejectedRule(NamedTuple):
