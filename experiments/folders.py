@@ -17,6 +17,7 @@ import errno
 import json
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -141,8 +142,9 @@ def refuse_foreign_files(place: Path, names: Iterable[str]) -> None:
 def _hidden(place: Path) -> Iterator[Path]:
     """A locked folder beside a place; it vanishes when the block ends, unless it no longer is unfinished."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
-    try:
+    fresh = place.with_name(f".{place.name}.{secrets.token_hex(8)}.part")
+    try:  # an interruption may come between any two steps
+        fresh.mkdir(mode=0o700)
         with locked(fresh):
             (fresh / UNFINISHED).touch()
             yield fresh

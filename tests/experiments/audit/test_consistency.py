@@ -117,7 +117,7 @@ def test_a_handful_of_incidents_proves_nothing(clean: Subject) -> None:
 
 
 def test_false_alarms_are_as_rare_as_stated(clean: Subject) -> None:
-    """Any double in its incident's place is as good as another: 50 clean audits from two worlds."""
+    """Any double in its incident's place is as good as another: of 200 clean audits, at most 5 % are false."""
     rng = np.random.default_rng(0)
 
     def shuffled(world: Observed) -> Observed:
@@ -128,11 +128,11 @@ def test_false_alarms_are_as_rare_as_stated(clean: Subject) -> None:
         return replace(world, samples=tuple(samples), alarms=dict.fromkeys(world.alarms, (1, 0)))
 
     false = 0
-    for _ in range(50):
+    for _ in range(200):
         again = replace(clean)
         again.__dict__["observed"] = [shuffled(world) for world in clean.observed]
         false += not all(row(again).ok for row in (consistency.columns_are_consistent, consistency.ages_are_alike))
-    assert false <= 2
+    assert false <= 10
 
 
 def test_an_area_tells_single_events_apart_and_none_where_all_are_alike() -> None:
