@@ -21,7 +21,6 @@ name: audited
 horizon: 6d
 windows: {baseline: 2d, calibration: 1d}
 turns: 0  # nothing changes within a benign task, so that a change can be planted
-load: 0.5
 novelty: 0  # nor is anything so rare that a double takes its only use
 organisation: {projects: 4}
 workloads:
