@@ -83,14 +83,7 @@ def score(
     """
     import pandas as pd
 
-    detectors: dict[str, tuple[Detector, Terms]] = {}
-    for each in wanted:
-        name, detector = _named(each, detectors)
-        detectors[name] = detector, top
-    for spec in deploy:
-        tuned = _tuned(spec)
-        name, detector = _named(spec, detectors)
-        detectors[name] = detector, tuned
+    detectors = _with_terms(wanted, deploy, top)
     arrived = log.arrived
     split = min(max(round(fit * len(log)), 1), len(log) - 1)
     found, failed, rules, silent, unjudged = [], {}, [], [], 0
@@ -128,6 +121,19 @@ def score(
     facts |= {"unjudged_records": unjudged} if unjudged else {}
     facts |= {"abstained": silent} if silent else {}
     return ScoredLog(table, facts, failed, pd.DataFrame(rules, columns=list(TABLES["log_rules"])))
+
+
+def _with_terms(wanted: Sequence[str | Detector], deploy: Sequence[str], top: int) -> dict[str, tuple[Detector, Terms]]:
+    """The detectors by name, each with how many alerts it raises, or the terms that it was tuned to."""
+    detectors: dict[str, tuple[Detector, Terms]] = {}
+    for each in wanted:
+        name, detector = _named(each, detectors)
+        detectors[name] = detector, top
+    for spec in deploy:
+        tuned = _tuned(spec)
+        name, detector = _named(spec, detectors)
+        detectors[name] = detector, tuned
+    return detectors
 
 
 def _named(wanted: str | Detector, taken: Container[str]) -> tuple[str, Detector]:
