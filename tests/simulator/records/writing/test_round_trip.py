@@ -1,6 +1,7 @@
 """What an import reads of an export: exactly what was written, or one to one, as each format's module says."""
 
 import hashlib
+import re
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,9 @@ RESOURCE = st.sampled_from(
 )  # fmt: skip
 
 
+OF_CLUSTERS = re.compile("/sa/(lease-controller|scheduler)-")
+
+
 def id_of(*parts) -> int:
     """An id of 63 bits: a credential is one identity's, a task is one workload's."""
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()) >> 1
@@ -124,7 +128,8 @@ def event(draw, stream, format):
         # that a pod is privileged stands in the body, as its image does: a log without bodies has neither
         "access": "create" if operation.image and image is None and operation.access == "admin" else operation.access,
         "resource": draw(RESOURCE) or ("aud:x" if stream == "issuance" else None),
-        "project": draw(st.none() | WORD),
+        # a node or a controller is one cluster's
+        "project": str(id_of(identity)) if OF_CLUSTERS.search(identity) else draw(st.none() | WORD),
         "image": image,
         "source": draw(st.sampled_from([None, "10.0.0.1", "lambda.amazonaws.com", "<b>"])),
         "outcome": draw(st.sampled_from(["success"] if format == "github" else ["success", "denied", "error"])),
