@@ -48,6 +48,20 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_an_interruption_between_any_two_steps_leaves_nothing(tmp_path, monkeypatch):
+    made = Path.mkdir
+
+    def interrupted(path, *args, **kwargs):
+        made(path, *args, **kwargs)
+        if path.name.endswith(".part"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "a", "run"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_without_our_marker_is_refused_and_stays(tmp_path):
     app = tmp_path / "app"
     (app / "src").mkdir(parents=True)

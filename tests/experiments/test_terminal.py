@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 
 from scopedrift.experiments.cli.output import inert_stderr, print_json, print_table, say
+from scopedrift.experiments.cli.results import print_rules
 
 SMALL = """
 name: small
@@ -85,3 +87,11 @@ def test_a_user_whom_the_system_does_not_know_and_who_has_no_home(tmp_path: Path
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     assert (tmp_path / "runs" / "mlflow.db").is_file() == (arguments is RUN)
+
+
+def test_what_is_unknown_of_a_rule_is_left_blank(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"detector": "sigma", "rule": "keys made", "level": "low", "status": "fires", "reason": ""}
+    unknown = dict.fromkeys(["events", "alerts", "alerts_per_day", "noise_rank"], math.nan)
+    print_rules(pd.DataFrame([{**known, **unknown}]))
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "keys made" in line)
+    assert row.split() == ["keys", "made", "low"]
