@@ -8,17 +8,32 @@ from typing import cast
 import numpy as np
 import pytest
 
+from scopedrift.scenarios.loader import load_text
+from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.expansion.rows import Holder
 from scopedrift.simulator.injection.boarding import APART, Boarding
 from scopedrift.simulator.injection.foothold import WorldFoothold
 from scopedrift.simulator.injection.plan import IncidentPlan
 from scopedrift.simulator.injection.rides import HABIT, model_of
-from scopedrift.simulator.injection.world_backend import mates_of, parts
+from scopedrift.simulator.injection.world_backend import WorldBackend, mates_of, parts
 from scopedrift.simulator.log.events import HOUR, SECOND
 from scopedrift.simulator.runtime.platform import Platform
 from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.traces import TaskTrace, TaskTraces
 from scopedrift.simulator.world.workload import Workload
+
+SHARED = load_text(
+    """
+name: shared
+horizon: 4d
+windows: {baseline: 1d, calibration: 1d}
+organisation: {projects: 2}
+identities: {sharing: 1.0}
+load: 0.2
+workloads: {training: {pipelines: 12}, inference: {services: 12}, serverless: {functions: 12}}
+incidents: [{attack: token-theft, count: 6}]
+"""
+)
 
 
 def workload(family: str = "inference", identity: object = "shared", **events: int) -> Workload:
@@ -41,6 +56,15 @@ def test_the_victim_is_of_the_family_that_was_chosen_whoever_else_shares_its_ide
     chosen, mate = workload(request=10), workload(request=20)
     others = [workload("training", train=1_000), workload(identity="another", request=1_000)]
     assert mates_of(chosen, [*others, chosen, mate]) == [chosen, mate]
+
+
+def test_families_that_share_an_identity_are_not_taken_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[Workload]] = []
+    among = WorldBackend._busy
+    monkeypatch.setattr(WorldBackend, "_busy", lambda self, mates: asked.append(list(mates)) or among(self, mates))
+    simulate(SHARED, 0)
+    assert any(len(mates) > 1 for mates in asked)
+    assert all(len({(each.family, id(each.identity)) for each in mates}) == 1 for mates in asked)
 
 
 def test_who_does_most_of_one_kind_of_task_has_no_more_than_its_part_of_the_others() -> None:
