@@ -120,11 +120,15 @@ class Screen:
 
     def excludes(self, raw: bytes, named: Container[str]) -> bool:
         """Whether no rule matches any record in which the fields `named` are as in this one."""
-        cut, told = _plain(raw), dict[FieldTest, bool]()
-        for part in self._parts:
-            if ".".join(part.path) in named:
-                passed = part.passed[part[_text(part, cut, {})]]
-                told |= {test: test in passed for test in part.tests}
+        told = dict[FieldTest, bool]()
+        try:
+            cut = _plain(raw)
+            for part in self._parts:
+                if ".".join(part.path) in named:
+                    passed = part.passed[part[_text(part, cut, {})]]
+                    told |= {test: test in passed for test in part.tests}
+        except (*_BROKEN, _Dotted):
+            return False
         return not any(rule.condition.possible(told.get)[0] for rule in self._rules)
 
     def _leaf(self, raw: bytes) -> _Node:

@@ -124,6 +124,13 @@ def test_whatever_a_record_is_like_it_is_judged_the_same(loaded, records):
         assert matching == tuple(rule for rule in loaded.rules if rule.matches(record))
 
 
+@pytest.mark.parametrize("raw", [b"{", b"[1]", b"\xff", b'{"eventName": "GetObject", "a.b": 1}', b'{"a.b": {}}'])
+def test_a_record_that_is_not_plain_may_match_any_rule(loaded, raw):
+    screen = Screen([rule for rule in loaded.rules if rule.title == "buckets listed"], ())
+    assert not screen.excludes(raw, ("eventName", "a.b"))
+    assert screen.excludes(b'{"eventName": "GetObject", "eventSource": "s3"}', ("eventName",))
+
+
 def test_a_part_that_is_always_new_is_forgotten_in_time(loaded, monkeypatch):
     monkeypatch.setattr("scopedrift.detectors.adapters.sigma.screen.MEMO", 10)
     screen = Screen(loaded.rules, ())
