@@ -18,9 +18,10 @@ which holds a target and parameters itself (`deployed`).  Values are Python lite
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _VALUE: Final = re.compile(r"[^()=,'\"\[\]{}]+")
 _WORD: Final = re.compile(r"\S+")
+_TUNED: Final[dict[str, tuple[str, dict[str, object]]]] = {}
+"""Detector and parameters of tuned detectors' files that this process cannot read (`told_of`)."""
 _DEEPEST: Final = 5
 """Tuned detectors within tuned detectors, at most."""
 
@@ -56,9 +59,30 @@ def parse(spec: str) -> Spec:
     written = as_written(spec)
     if not is_file_of_tune(written.target):
         return written
-    found = deployed(written.target)
-    target, given = as_written(found.detector)
-    return Spec(target, {**given, **found.parameters, **written.parameters})
+    detector, parameters = _TUNED.get(written.target) or _says(deployed(written.target))
+    target, given = as_written(detector)
+    return Spec(target, {**given, **parameters, **written.parameters})
+
+
+def told_of(tuned: Mapping[str, tuple[str, dict[str, object]]]) -> None:
+    """Have this process know tuned detectors' files, by path, as `tuned_files` says them: it cannot read them."""
+    _TUNED.update(tuned)
+
+
+def tuned_files(spec: str) -> dict[str, tuple[str, dict[str, object]]]:
+    """Detector and parameters of each tuned detector's file that the text names, at any depth, by the file's place.
+
+    Raises `SpecError` for tuned detectors that name each other without end.
+    """
+    found = {}
+    for word in filter(is_file_of_tune, words(spec)):
+        with contextlib.suppress(SpecError):  # another file, such as one of rules
+            found[str(Path(word).resolve())] = _says(deployed(word))
+    return found
+
+
+def _says(tuned: Deployed) -> tuple[str, dict[str, object]]:
+    return tuned.detector, tuned.parameters
 
 
 def as_written(spec: str) -> Spec:

@@ -58,6 +58,8 @@ class DetectorSource:
     spec: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     pickled: bytes = b""
+    tuned: Mapping[str, tuple[str, dict[str, object]]] = field(default_factory=dict)
+    """Detector and parameters of the tuned detectors that the specification names, by file."""
 
 
 class Apart(Detector):
@@ -175,7 +177,7 @@ class Apart(Detector):
         # asked before any code of the detector runs, which could answer in its place
         confined, _ = process.ask({"do": "confined"}, timeout=_START)
         self.lacks = tuple(map(str, cast(list[object], confined["lacks"])))
-        asked = {"do": "load", "spec": source.spec, "parameters": dict(source.parameters)}
+        asked = {"do": "load", "spec": source.spec, "parameters": dict(source.parameters), "tuned": dict(source.tuned)}
         said, _ = process.ask(asked, source.pickled, timeout=max(limits.fit_timeout, _START))
         kinds = {"needs": list, "parameters": dict, "searched": list, "name": str}
         if wrong := [name for name, kind in kinds.items() if not isinstance(said.get(name), kind)]:

@@ -20,7 +20,7 @@ from scopedrift.detectors.description import ParameterInfo, describe
 from scopedrift.detectors.isolation.apart import Apart, DetectorSource, Limits
 from scopedrift.detectors.registry import BUILTIN, ON_REQUEST, ours, plugins
 from scopedrift.detectors.sources import places, places_of_target
-from scopedrift.detectors.spec import SpecError, as_written, is_file_of_tune, parse, with_files, words
+from scopedrift.detectors.spec import SpecError, as_written, is_file_of_tune, parse, tuned_files, with_files, words
 
 RunAs = Literal["built-in", "isolated", "own process", "in process"]
 """How a detector was run: as code of ours; shut in; in a process of its own that this system could not shut in; or,
@@ -150,7 +150,8 @@ def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tupl
         return found[-1]
 
     target, given = parse(spec) if is_file_of_tune(as_written(spec).target) else (spec, {})
-    source = DetectorSource(with_files(target, absolute), {**with_files(given, absolute), **(parameters or {})})
+    values = {**with_files(given, absolute), **(parameters or {})}
+    source = DetectorSource(with_files(target, absolute), values, tuned=with_files(tuned_files(spec), absolute))
     code = [place for word in words(spec) if not ours(word) for place in places_of_target(word)]
     return source, [*found, *map(str, code)], [str(place.parent) for place in code]
 

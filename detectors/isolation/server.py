@@ -19,7 +19,7 @@ from scopedrift.detectors.isolation.columns import BatchHeader, Placed
 from scopedrift.detectors.isolation.frames import FILES, Closed, receive, send
 from scopedrift.detectors.isolation.receiver import Receiver
 from scopedrift.detectors.isolation.traces import Traces
-from scopedrift.detectors.spec import SpecError
+from scopedrift.detectors.spec import SpecError, told_of
 
 
 class Question(BatchHeader):
@@ -32,6 +32,8 @@ class Question(BatchHeader):
     spec: str
     """What to load; empty if the body is the pickled detector."""
     parameters: dict[str, object]
+    tuned: dict[str, tuple[str, dict[str, object]]]
+    """What the tuned detectors' files say that it names."""
 
 
 Answer = tuple[Mapping[str, object], bytes | memoryview]
@@ -90,6 +92,7 @@ class _Served:
 
     def _load(self, asked: Question, body: bytearray, files: list[int]) -> Answer:
         self._traces = Traces()
+        told_of(asked["tuned"])
         # from us, and this side trusts that one
         made = loading.load(asked["spec"], asked["parameters"]) if asked["spec"] else pickle.loads(body)
         self._detector = made

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scopedrift.detectors.deployed import Deployed
+from scopedrift.detectors.deployed import VERSION, Deployed
 from scopedrift.detectors.isolation.placement import is_ours, place, run_as, source_of
+from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.detectors.loading import load
 from scopedrift.detectors.sources import named_files
 from scopedrift.detectors.spec import SpecError, deployed, parse, seen_from, words
@@ -91,6 +95,22 @@ def test_code_that_is_not_ours_still_runs_in_a_process_of_its_own(spec: str, fol
     assert source.spec == f"{folder / 'mine.py'}:Mine" and str(folder / "mine.py") in readable
 
 
+INSIDE = ["{}", "change-aware(detector={})", "change-aware(detector={}(depth=5))", "ensemble(members='rate + {}')"]
+
+
+@pytest.mark.parametrize(("spec", "deep"), [*((spec, False) for spec in INSIDE), (INSIDE[0], True), (INSIDE[3], True)])
+def test_a_process_that_cannot_read_it_is_told_what_it_says(spec: str, deep: bool, build: Any) -> None:
+    path = tuned("../mine.py:Mine", "{depth: 4}")
+    if deep:
+        Path(path).rename("tuned/inner.yaml")
+        path = tuned("change-aware", "{detector: ./inner.yaml}")
+    detector = place(spec.format(path))
+    assert run_as(detector) in ("isolated", "own process")
+    batch = build([{"at": at / 9, "identity": "a", "operation": "b"} for at in range(50)]).batch(0, 50)
+    detector.fit(batch, Knowledge())
+    assert len(detector.score(batch)) == 50
+
+
 @pytest.mark.parametrize("spec", ["change-aware(detector={})", "ensemble(members='rate + {}')"])
 def test_code_that_is_not_ours_is_seen_inside_other_detectors(spec: str) -> None:
     assert not is_ours(spec.format(tuned("../mine.py:Mine")))
@@ -169,3 +189,20 @@ def test_one_that_names_itself_is_told() -> None:
         list(words(path))
     with pytest.raises(SpecError, match="does one name itself"):
         place(path)
+
+
+SCHEMA = "a1e5616df0de5642"
+
+
+def test_its_schema_changes_with_its_version_alone() -> None:
+    shape = json.dumps(_without_words(Deployed.model_json_schema()), sort_keys=True)
+    found = VERSION, hashlib.sha256(shape.encode()).hexdigest()[:16]
+    assert found == (1, SCHEMA), (
+        "give the changed format a new version, say how it reads older files, and note both here"
+    )
+
+
+def _without_words(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {name: _without_words(each) for name, each in schema.items() if name not in ("description", "title")}
+    return [_without_words(each) for each in schema] if isinstance(schema, list) else schema
