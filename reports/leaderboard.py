@@ -31,7 +31,7 @@ _READING: Final = (
 def write_leaderboard(
     tables: Mapping[str, pd.DataFrame], folder: Path, *, title: str, facts: Mapping[str, str]
 ) -> list[str]:
-    """Write `leaderboard.md`, `results.csv`, `recall-by-kind.csv` and figures (SVG); return the file names.
+    """Write `leaderboard.md`, three tables (CSV: results, recall by kind, worlds) and figures; return the file names.
 
     `tables` are those of a sweep; `facts` (suite, version, date, command...) stand at the head of the page.
     """
@@ -40,6 +40,7 @@ def write_leaderboard(
     write_text(folder / "results.csv", csv_text(results_frame(data)))
     kinds = [recall_frame(data.only(scenario)).assign(Scenario=scenario) for scenario in data.scenarios]
     write_text(folder / "recall-by-kind.csv", csv_text(pd.concat(kinds)))
+    write_text(folder / "worlds.csv", csv_text(data.worlds))
     pictures = {scenario: _pictures(data.only(scenario), chosen, scenario, folder) for scenario in data.scenarios}
     head = "\n".join(f"- {capital(name)}: {text}" for name, text in facts.items())
 
@@ -49,7 +50,7 @@ def write_leaderboard(
 
     write_page(folder / "leaderboard.md", page)
     drawn = [f"{each.name}.svg" for some in pictures.values() for each in some if each.saved]
-    return ["leaderboard.md", "results.csv", "recall-by-kind.csv", *drawn]
+    return ["leaderboard.md", "results.csv", "recall-by-kind.csv", "worlds.csv", *drawn]
 
 
 def _pictures(own: ReportData, chosen: dict[str, Look], scenario: str, folder: Path) -> list[Picture]:

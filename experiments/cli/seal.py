@@ -31,7 +31,7 @@ def new(file: Annotated[Path, typer.Argument(help="File for the secret.")]) -> N
 @seal_app.command("reveal")
 def reveal(
     file: Annotated[Path, typer.Argument(help="File with the secret.")],
-    results: Annotated[Path, typer.Argument(help="Results folder made with it.")],
+    results: Annotated[Path, typer.Argument(help="Results folder, or leaderboard, made with it.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Print the seed and the digest of every world; exit code 1 if the results were made with another secret."""
@@ -40,7 +40,8 @@ def reveal(
     from scopedrift.scenarios.seal import Seal
 
     seal, facts = Seal.read(file), _facts(results)
-    worlds = pd.read_csv(results / "tables" / "worlds.csv")
+    tables = results / "tables"
+    worlds = pd.read_csv((tables if tables.is_dir() else results) / "worlds.csv")
     fits = facts.get("seal") == seal.hash
     kept = zip(worlds["scenario"], worlds["seed"].tolist(), worlds["digest"], strict=True)
     rows = [[scenario, number, seal.seed(number), digest] for scenario, number, digest in kept] if fits else []

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from scopedrift.detectors.spec import parse
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import RUNS, new_folder
 from scopedrift.experiments.progress import Progress, part_of, silent
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from scopedrift.results import Results
 
 MARKER: Final = "run.json"
-"""The file that marks a folder of reproduced results."""
+"""The file that marks a folder of reproduced results, and tells of a leaderboard what `seal reveal` asks."""
 BOARD: Final = "leaderboard"
 SUITE, QUICK_SUITE, QUICK_SEEDS = "full-2", "quick", 3
 
@@ -95,7 +96,7 @@ def reproduce(
     if quick:
         chosen = tuple(claim.quick() for claim in chosen)
     facts = {
-        "made by": f"`{' '.join(['scopedrift reproduce', *asked, *(['--quick'] if quick else [])])}`",
+        "made by": f"`{' '.join(['scopedrift reproduce', *asked, *_options(plan, quick, ranking)])}`",
         "scopedrift": version("scopedrift"),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "size": "quick: three worlds, too few to conclude from" if quick else "full",
@@ -109,6 +110,15 @@ def reproduce(
     return Reproduction(Path(out), facts, ranked, found)
 
 
+def _options(plan: Plan, quick: bool, ranking: bool) -> list[str]:
+    """The options that make the same worlds and rows again; the secret's file has a name of its owner's."""
+    own = ["--quick"] if quick else []
+    own += ["--suite", plan.suite.name] if ranking and not quick and plan.suite.name != SUITE else []
+    own += ["--seal", "secret.txt"] if plan.seal else []
+    rules = [parse(spec).parameters["rules"] for spec in plan.suite.detectors if spec.startswith("sigma(rules=")]
+    return [*own, *(word for place in rules for word in ("--rules", str(place)))]
+
+
 def _leaderboard(plan: Plan, folder: Path, facts: Mapping[str, str], jobs: int, progress: Progress) -> Results:
     """Sweep the suite and write its page."""
     place = RUNS / f"sweep-{plan.suite.name}-v{plan.suite.version}"
@@ -118,6 +128,8 @@ def _leaderboard(plan: Plan, folder: Path, facts: Mapping[str, str], jobs: int, 
     about = {**facts, "suite": f"{suite}, digest {plan.digest[:16]}"}
     about |= {"seal": f"SHA-256 {plan.seal.hash}, revealed later"} if plan.seal else {}
     write_leaderboard(swept.tables, folder, title=f"Leaderboard: {plan.suite.name}", facts=about)
+    sealed = {"seal": plan.seal.hash} if plan.seal else {}
+    (folder / MARKER).write_text(json.dumps({**facts, **sealed}, indent=2) + "\n", encoding="utf-8")
     return swept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -31,7 +32,9 @@ from scopedrift.experiments.running.claims import (
     verdict,
 )
 from scopedrift.reports.columns import TABLES
+from scopedrift.reproducing import _options, board_plan
 from scopedrift.scenarios.claim import Claim, load_claims
+from scopedrift.scenarios.seal import Seal
 
 Command = Callable[..., Any]
 REACH, TTL = "excess-privilege-reach", "short-ttl-stops-chains"
@@ -184,17 +187,29 @@ def test_reproduce_makes_the_leaderboard(tmp_path: Path, scopedrift: Command, mo
     )
     command = import_module("scopedrift.reproducing")
     monkeypatch.setattr(command, "QUICK_SUITE", str(tmp_path / "suite.yaml"))
-    done = scopedrift("reproduce", "leaderboard", "--quick", "--out", "found")
+    assert scopedrift("seal", "new", "secret.txt").code == 0
+    done = scopedrift("reproduce", "leaderboard", "--quick", "--seal", "secret.txt", "--out", "found")
     assert done.code == 0, done.err
     assert "first-seen" in done.out
     board = tmp_path / "found" / "leaderboard"
     page = (board / "leaderboard.md").read_text()
-    assert "3 worlds a scenario: 1000 to 1002 (published)" in page
+    assert "3 worlds a scenario: 1000 to 1002 (sealed)" in page
+    assert "`scopedrift reproduce leaderboard --quick --seal secret.txt`" in page
     for figure in re.findall(r"\]\((.+?\.svg)\)", page):
         assert (board / figure).exists()
     rows = pd.read_csv(board / "results.csv").set_index("Detector")
     assert rows.loc["oracle", "Recall"].startswith("100 % (")
     assert rows.loc["never", "Recall"].startswith("0 % (0 to ")
+    revealed = json.loads(scopedrift("seal", "reveal", "secret.txt", "found/leaderboard", "--json").out)
+    assert revealed["ok"] and [world["world"] for world in revealed["worlds"]] == [1000, 1001, 1002]
+
+
+def test_a_board_says_how_it_was_made(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text(Seal.new().text)
+    plan = board_plan("board-core", seal=tmp_path / "secret.txt", rules="rules")
+    assert _options(plan, False, True) == ["--suite", "board-core", "--seal", "secret.txt", "--rules", "rules"]
+    assert _options(board_plan("quick"), True, True) == ["--quick"]
+    assert _options(board_plan(), False, True) == []
 
 
 def test_no_board_is_made_of_worlds_that_detectors_were_written_on(tmp_path, scopedrift, monkeypatch) -> None:
