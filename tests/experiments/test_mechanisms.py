@@ -90,10 +90,10 @@ def achieved(case: Case) -> dict[str, Any]:
     }
 
 
-def table(measure: Any, knobs: Iterable[dict[str, Any]]) -> pd.DataFrame:
+def table(measure: Any, knobs: Iterable[dict[str, Any]], seeds: Iterable[int] = SEEDS) -> pd.DataFrame:
     """The mean over the seeds for each setting, in the order given."""
     settings = list(knobs)
-    cases = [(each, seed) for seed in SEEDS for each in settings]
+    cases = [(each, seed) for seed in seeds for each in settings]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         frame = pd.DataFrame(pool.map(measure, cases))
     means = frame.groupby(list(settings[0]), sort=False).mean().reset_index()
@@ -102,9 +102,9 @@ def table(measure: Any, knobs: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def test_sharing_lowers_what_first_seen_catches_at_the_same_budget() -> None:
-    means = table(caught, [{"identities.sharing": share} for share in (0.0, 0.25, 0.5, 0.75, 1.0)])
+    means = table(caught, [{"identities.sharing": share} for share in (0.0, 0.5, 1.0)], range(10))
     for measure in ("recall at 10/day", "recall at 30/day"):
-        assert spearmanr(means.index, means[measure]).statistic <= -0.8
+        assert means[measure].is_monotonic_decreasing
         assert means[measure].iloc[-1] < 0.7 * means[measure].iloc[0]
     assert means["average precision"].iloc[:-1].min() < 0.7 * means["average precision"].iloc[0]  # nine are too few
     assert means["identities"].is_monotonic_decreasing
