@@ -40,7 +40,8 @@ def write_leaderboard(
     write_text(folder / "results.csv", csv_text(results_frame(data)))
     kinds = [recall_frame(data.only(scenario)).assign(Scenario=scenario) for scenario in data.scenarios]
     write_text(folder / "recall-by-kind.csv", csv_text(pd.concat(kinds)))
-    write_text(folder / "worlds.csv", csv_text(data.worlds))
+    worlds = data.worlds[["scenario", "seed", "digest", "events"]].astype({"events": "Int64"})
+    write_text(folder / "worlds.csv", csv_text(worlds))
     pictures = {scenario: _pictures(data.only(scenario), chosen, scenario, folder) for scenario in data.scenarios}
     head = "\n".join(f"- {capital(name)}: {text}" for name, text in facts.items())
 
