@@ -23,7 +23,7 @@ _DRAWN: Final = ("recall-by-incident-kind", "operating-curves", "time-to-detect"
 _READING: Final = (
     "Every detector runs with its default parameters and the same alert budget; days before the test window set its"
     f" threshold. Detectors are ordered {ORDER_WORDS}, because recall at the threshold would reward alarms beyond the"
-    " budget. Detectors are level if they do not differ significantly (paired by world, with Holm's correction)."
+    " budget. Detectors are level if they do not differ significantly (paired by world, all pairs judged together)."
     " Intervals are over worlds. The references `never`, `always`, `random` and `oracle` have no rank."
 )
 

@@ -33,7 +33,7 @@ FEW_INCIDENTS, FEW_CAUGHT = 30, 5  # below these, a sample is called small
 MUCH_ABSTAINED = 0.5  # share of all events from which abstentions are mentioned
 ENOUGH_WORLDS = 30
 ALPHA = 0.05
-"""The least p-value of all pairs, times their number, must be below it (Holm)."""
+"""The least p-value that so many worlds can give must be below it."""
 
 
 @dataclass(frozen=True)
@@ -284,9 +284,7 @@ def _opening(data: ReportData, totals: dict[str, Counts]) -> str:
 
 def _resolution(data: ReportData, seeds: int) -> str:
     """Which differences between detectors this number of worlds can show."""
-    tested = len(data.real_detectors)
-    pairs = tested * (tested - 1) // 2
-    if pairs and seeds > 1 and pairs * 2.0 ** (1 - seeds) >= ALPHA:  # of an exchange of names within so many worlds
+    if len(data.real_detectors) > 1 < seeds and 2.0 ** (1 - seeds) >= ALPHA:  # of an exchange of names within worlds
         return " This is too few worlds for any difference between two detectors to be significant."
     least = data.summary["minimum_detectable"].median()
     if not math.isfinite(least):

@@ -8,7 +8,7 @@ worlds that both finished.  Results are deterministic: random numbers come from 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +34,8 @@ RANKS: Final = (
 """Columns of `rank_table`."""
 _EXACT: Final = 12
 """Worlds up to which all exchanges are made."""
+_JOINT: Final = 10_000
+"""Random exchanges above, where all pairs are judged together."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,6 @@ def paired_difference(
     b: str,
     metric: str,
     *,
-    comparisons: int = 1,
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> Difference:
@@ -68,22 +69,90 @@ def paired_difference(
 
     The estimate is the difference of the pooled metric with its interval over worlds, and the p-value is a
     permutation test: under the null hypothesis the detectors' names may be exchanged within every world (all
-    exchanges up to 12 worlds, `replicates` random ones above, or as many as it takes for a p-value that is small
-    enough).  `comparisons` is how many are judged together, by Holm: of these, the smallest p-value must be below
-    0.05 / comparisons, which few worlds cannot give.
+    exchanges up to 12 worlds, `replicates` random ones above).
     """
     first, second = _paired(cells, a, b)
-    sums = [METRICS[metric].pooled(table) for table in (first, second)]
-    top, bottom = np.stack([one for one, _ in sums]), np.stack([other for _, other in sums])
+    top, bottom = _sums(metric, first, second)
     worlds = top.shape[1]
     estimate, low, high = difference_interval((top[0], bottom[0]), (top[1], bottom[1]))
     p_value = minimum = NAN
     if worlds >= 2:
-        p_value = _exchange(top, bottom, estimate, max(replicates, math.ceil(1.25 * comparisons / ALPHA)), seed)
-        if worlds > _EXACT or comparisons * 2.0 ** (1 - worlds) < ALPHA:
-            each = np.divide(top, bottom, out=np.full(top.shape, NAN), where=bottom != 0)
-            minimum = minimum_detectable_effect(each[0] - each[1], ALPHA / comparisons)
+        drawn = _exchanged(top, bottom, _flips(worlds, replicates, seed))
+        p_value = _share(np.abs(drawn) >= abs(estimate) - 1e-12, worlds) if not np.isnan(estimate) else NAN
+        minimum = minimum_detectable_effect(_by_world(top, bottom)) if tells_apart(worlds) else NAN
     return Difference(a, b, metric, estimate, low, high, p_value, worlds, minimum, sample_label(worlds))
+
+
+def tells_apart(worlds: int) -> bool:
+    """Whether so many worlds can show a difference at 5 %: two of the exchanges in 2**worlds are the most extreme."""
+    return 2.0 ** (1 - worlds) < ALPHA
+
+
+def differing(cells: pd.DataFrame, pairs: Sequence[tuple[str, str]], metric: str) -> tuple[set[frozenset[str]], float]:
+    """Which pairs of detectors differ at 5 %, all judged together; and the level at which that judges a single pair.
+
+    Step-down max-T (Westfall and Young 1993): names are exchanged in the same worlds for all pairs at once, and a
+    difference, in units of its spread over exchanges, is compared with the largest among the pairs that differ no more.
+    That bounds the chance of any false verdict.  Unlike a bound that adds up over pairs, it needs no more worlds where
+    there are more pairs.  It assumes that differences of equal detectors are as likely as their negatives, all at once.
+    The level is NaN where nothing can be shown.
+    """
+    done = cells[cells["status"] == "ok"]
+    worlds = sorted(set(zip(done["scenario"], done["seed"], strict=True)))
+    place = {world: at for at, world in enumerate(worlds)}
+    flips = _flips(len(worlds), _JOINT, 0)
+    found: list[tuple[float, Array, frozenset[str]]] = []
+    for pair in pairs if tells_apart(len(worlds)) else ():
+        first, second = _paired(cells, *pair)
+        top, bottom = _sums(metric, first, second)
+        own = [place[world] for world in zip(first["scenario"], first["seed"], strict=True)]
+        drawn = np.abs(np.nan_to_num(_exchanged(top, bottom, np.vstack([flips[:1] * 0, flips])[:, own])))
+        spread = math.sqrt(float(np.mean(drawn[1:] ** 2)))
+        if spread > 0:
+            found.append((float(drawn[0]) / spread, (drawn[1:] / spread).astype(np.float32), frozenset(pair)))
+    if not found:
+        return set(), NAN
+    found.sort(key=lambda each: each[0], reverse=True)
+    largest, adjusted = np.zeros(len(flips), np.float32), list[float]()
+    for size, drawn, _ in reversed(found):
+        np.maximum(largest, drawn, out=largest)
+        adjusted.append(_share(largest >= size - 1e-6, len(worlds)))
+    steps = np.maximum.accumulate(adjusted[::-1]).tolist()
+    apart = {pair for (_, _, pair), p in zip(found, steps, strict=True) if p < ALPHA}
+    return apart, _level(float(np.quantile(largest, 1 - ALPHA)), len(worlds))
+
+
+def _level(size: float, worlds: int) -> float:
+    """The level of a paired t test that asks as much as a difference of `size` spreads over exchanges."""
+    from scipy.stats import t
+
+    if size**2 >= worlds:
+        return NAN
+    return 2.0 * float(t.sf(math.sqrt((worlds - 1) / (worlds - size**2)) * size, worlds - 1))
+
+
+def _sums(metric: str, *tables: pd.DataFrame) -> tuple[Array, Array]:
+    """Numerators and denominators of a metric: a row for each detector, a column for each world."""
+    sums = [METRICS[metric].pooled(table) for table in tables]
+    return np.stack([one for one, _ in sums]), np.stack([other for _, other in sums])
+
+
+def _by_world(top: Array, bottom: Array) -> Array:
+    each = np.divide(top, bottom, out=np.full(top.shape, NAN), where=bottom != 0)
+    return np.asarray(each[0] - each[1])
+
+
+def _flips(worlds: int, replicates: int, seed: int) -> Array:
+    """In which worlds two detectors are exchanged: a row for each exchange."""
+    if worlds <= _EXACT:
+        return (np.arange(2**worlds)[:, None] >> np.arange(worlds)) & 1
+    return np.random.default_rng(seed).integers(0, 2, (replicates, worlds))
+
+
+def _share(extreme: Array, worlds: int) -> float:
+    """The p-value: the share of exchanges that are as extreme; of random ones, the one that was made is another."""
+    count, of = int(np.count_nonzero(extreme)), len(extreme)
+    return count / of if worlds <= _EXACT else (count + 1) / (of + 1)
 
 
 def _paired(cells: pd.DataFrame, a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -93,22 +162,13 @@ def _paired(cells: pd.DataFrame, a: str, b: str) -> tuple[pd.DataFrame, pd.DataF
     return first.loc[both].reset_index(), second.loc[both].reset_index()
 
 
-def _exchange(top: Array, bottom: Array, estimate: float, exchanges: int, seed: int) -> float:
-    worlds = top.shape[1]
-    exact = worlds <= _EXACT
-    if exact:
-        flips = (np.arange(2**worlds)[:, None] >> np.arange(worlds)) & 1
-    else:
-        flips = np.random.default_rng(seed).integers(0, 2, (exchanges, worlds))
+def _exchanged(top: Array, bottom: Array, flips: Array) -> Array:
+    """The pooled difference after each exchange."""
     sides = [
         _row_ratio(top[i] + flips * (top[1 - i] - top[i]), bottom[i] + flips * (bottom[1 - i] - bottom[i]))
         for i in (0, 1)
     ]
-    drawn = sides[0] - sides[1]
-    extreme = int(np.count_nonzero(np.abs(drawn) >= abs(estimate) - 1e-12))
-    if np.isnan(estimate):
-        return NAN
-    return extreme / len(drawn) if exact else (extreme + 1) / (len(drawn) + 1)
+    return np.asarray(sides[0] - sides[1])
 
 
 def _row_ratio(top: Array, bottom: Array) -> Array:
@@ -155,10 +215,9 @@ def rank_table(cells: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
     """Detectors in order (`reports.order`): by `metric` pooled over worlds, ties by F1; equals share a rank.
 
     `low` and `high` are the interval of the estimate; `mean_rank` averages the rank within each world (equal values
-    share their mean rank); `tied_with` names those from which a detector does not differ significantly (Holm over all
-    pairs); `minimum_detectable` is the difference that so many worlds would find 80 % of the time, were it the first
-    that Holm looks at (median over pairs).  Few worlds show no difference at all: two detectors take six, thirteen
-    take twelve.
+    share their mean rank); `tied_with` names those from which a detector does not differ significantly (`differing`);
+    `minimum_detectable` is the difference that so many worlds would find 80 % of the time, were it the first that is
+    looked at (median over pairs).  Five worlds or fewer show no difference at all.
     """
     import pandas as pd
     from scipy.stats import rankdata
@@ -166,18 +225,14 @@ def rank_table(cells: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
     done = cells[cells["status"] == "ok"]
     names = sorted(done["detector"].unique())
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    compared = [paired_difference(cells, a, b, metric, comparisons=len(pairs)) for a, b in pairs]
-    apart: set[frozenset[str]] = set()
-    for found, p in zip(compared, adjust(d.p_value for d in compared), strict=True):
-        if p < ALPHA and found.estimate:
-            apart.add(frozenset((found.a, found.b)))
+    apart, level = differing(cells, pairs, metric)
     sign = -1.0 if METRICS[metric].better == "lower" else 1.0
     wide = (
         done.pivot_table(index=["scenario", "seed"], columns="detector", values=metric).reindex(columns=names).dropna()
     )
     ranks = rankdata(-sign * wide.to_numpy(), axis=1).mean(axis=0) if len(wide) else np.full(len(names), NAN)
-    effects = [d.minimum_detectable for d in compared if not math.isnan(d.minimum_detectable)]
-    minimum = float(np.median(effects)) if effects else NAN
+    effects = [minimum_detectable_effect(_by_world(*_sums(metric, *_paired(cells, *pair))), level) for pair in pairs]
+    minimum = float(np.nanmedian(effects)) if np.isfinite(effects).any() else NAN
     rows = []
     values: dict[str, tuple[float, float]] = {}
     for name, mean_rank in zip(names, ranks.tolist(), strict=True):

@@ -114,8 +114,8 @@ def test_false_alarms_during_incidents() -> None:
 
 def test_few_worlds_promise_nothing(make_world: Callable[..., dict[str, pd.DataFrame]]) -> None:
     said = "This is too few worlds for any difference between two detectors to be significant."
-    detectors = ("first-seen", "rate", "peer-group", "never")  # three pairs, which take seven worlds
-    for seeds, found in ((1, False), (2, True), (6, True), (7, False)):
+    detectors = ("first-seen", "rate", "peer-group", "never")
+    for seeds, found in ((1, False), (2, True), (5, True), (6, False)):
         tables = make_world(seeds=seeds, detectors=detectors, each=1)
         assert (said in summarise(normalise(tables), "core-week").opening) == found
     assert summarise(normalise(tables), "core-week").opening.endswith(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from scipy import stats
 
 from scopedrift.experiments.evaluation.statistics import (
     adjust,
+    differing,
     minimum_detectable_effect,
     paired_difference,
     rank_table,
@@ -87,13 +90,58 @@ def test_ratios_are_pooled_and_medians_refused() -> None:
         METRICS["time_to_detect_median_s"].pooled(table)
 
 
-@pytest.mark.parametrize(("detectors", "worlds", "found"), [(2, 5, False), (2, 6, True), (15, 24, True)])
+@pytest.mark.parametrize(
+    ("detectors", "worlds", "found"), [(2, 5, False), (2, 6, True), (15, 5, False), (15, 12, True), (15, 24, True)]
+)
 def test_a_best_detector_is_found_as_soon_as_worlds_allow(detectors: int, worlds: int, found: bool) -> None:
     rng = np.random.default_rng(1)
     counts = {f"d{i:02}": rng.integers(0, 2, worlds).tolist() for i in range(1, detectors)}
     table = rank_table(cells({"d00": [10] * worlds, **counts}), "recall")
     assert table["detector"].iloc[0] == "d00" and (table["tied_with"].iloc[0] == "") == found
     assert table["minimum_detectable"].notna().all() == found, "what cannot be found is not promised"
+
+
+def test_among_equal_detectors_none_is_called_better_more_often_than_stated() -> None:
+    rng = np.random.default_rng(7)
+    wrong = 0
+    for _ in range(100):
+        share = rng.beta(0.6, 2, 8)  # worlds differ a lot, and one detector has luck in each of them
+        shares = np.tile(share, (6, 1))
+        shares[rng.integers(0, 6, 8), np.arange(8)] = 0.9
+        table = cells({f"d{i}": each.tolist() for i, each in enumerate(rng.binomial(10, shares))})
+        wrong += bool(differing(table, list(itertools.combinations([f"d{i}" for i in range(6)], 2)), "recall")[0])
+    assert wrong <= 10  # of 100 at 5 %: more with a chance of 1 %
+
+
+def test_two_detectors_are_judged_as_if_alone() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        table = cells({name: rng.binomial(10, rate, 8).tolist() for name, rate in (("a", 0.6), ("b", 0.4))})
+        alone = paired_difference(table, "a", "b", "recall").p_value < 0.05
+        assert (differing(table, [("a", "b")], "recall")[0] == {frozenset("ab")}) == alone
+
+
+def test_a_world_that_one_detector_lacks_counts_for_the_others() -> None:
+    table = cells({"a": [9] * 7, "b": [1] * 7, "c": [1] * 7})
+    table.loc[(table["detector"] == "c") & (table["seed"] < 4), "status"] = "failed"
+    assert differing(table, [("a", "b"), ("a", "c"), ("b", "c")], "recall")[0] == {frozenset("ab")}
+
+
+def test_the_difference_that_is_promised_is_found_four_times_of_five() -> None:
+    rng = np.random.default_rng(9)
+    names = ["a", "b", "c", "d"]
+    pairs = list(itertools.combinations(names, 2))
+    promised = np.mean(
+        [rank_table(_normal(rng, names, 0.0), "recall")["minimum_detectable"].iloc[0] for _ in range(10)]
+    )
+    found = [frozenset("ab") in differing(_normal(rng, names, promised), pairs, "recall")[0] for _ in range(100)]
+    assert 65 <= sum(found) <= 95
+
+
+def _normal(rng: np.random.Generator, names: list[str], effect: float) -> pd.DataFrame:
+    """Cells of detectors whose recalls vary by world as a normal does; the first is better by `effect`."""
+    found = {name: (rng.normal(500 + 1_000 * effect * (name == names[0]), 60, 12)).tolist() for name in names}
+    return cells(found, incidents=1_000)
 
 
 def test_minimum_detectable_effect_is_found_with_the_stated_power() -> None:
