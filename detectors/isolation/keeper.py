@@ -2,20 +2,22 @@
 
 The keeper is forked from the fork server and forks the detector's process.  Where the kernel gives them, that one gets
 namespaces of its own: as a family of processes that sees no other one, on a network without anything.  It ends, with
-all its descendants, when it is over, when it holds too much, when our side lets go of it, or dies.
+all its descendants, when it is over, when it holds or writes too much, when our side lets go of it, or dies.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import resource
 import select
 import signal
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, TypedDict
 
@@ -27,7 +29,11 @@ _LOOK: Final = 0.1
 _FAMILY: Final = 512
 """Processes of a family beyond which it is a fork bomb (assumed)."""
 _WRITTEN: Final = 1 << 32
-"""Most bytes in a file that it writes (assumed)."""
+"""Most bytes in the files that it writes, and in each of them (assumed)."""
+_BLOCK: Final = 512
+"""Bytes in the blocks that `stat` counts (POSIX)."""
+_FILES: Final = 10_000
+"""Most files that it writes (assumed)."""
 
 
 class Start(TypedDict):
@@ -64,7 +70,7 @@ def keep(terms: Start, questions: int, status: int, errors: int) -> None:
             _end_with_parent()
         _begin(terms, questions, errors, lacks)
     os.close(questions)
-    why = _watched(family, status, terms["memory_mib"] << 20)
+    why = _watched(family, status, terms["memory_mib"] << 20, terms["home"])
     code = _ended(family)
     with contextlib.suppress(OSError):
         os.write(status, json.dumps({"code": code, "why": why}).encode())
@@ -125,7 +131,7 @@ def _begin(terms: Start, questions: int, errors: int, lacks: list[str]) -> None:
     os._exit(0)
 
 
-def _watched(family: int, status: int, most: int) -> str:
+def _watched(family: int, status: int, most: int, home: str) -> str:
     """Returns once it is over, our side has gone, or it is too much (which is said)."""
     while True:
         if select.select([status], [], [], _LOOK)[0]:
@@ -138,6 +144,11 @@ def _watched(family: int, status: int, most: int) -> str:
         held = sum(map(_held, members)) if most else 0
         if held > most:
             return f"held {held >> 20:,} MiB with its children: expected at most {most >> 20:,}"
+        written = _written(home, members)
+        if len(written) > _FILES:
+            return f"wrote over {_FILES:,} files: expected at most that many"
+        if (size := sum(written.values())) > _WRITTEN:
+            return f"wrote {size >> 20:,} MiB of files: expected at most {_WRITTEN >> 20:,}"
 
 
 def _descendants(process: int) -> Iterator[int]:
@@ -155,6 +166,28 @@ def _held(process: int) -> int:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
     return 0
+
+
+def _written(home: str, members: Iterable[int]) -> dict[int, int]:
+    """Bytes on the disk of each file in its folder, and of each that has no name any more and is still open.
+
+    What else is open lies elsewhere, such as the batches, which are memory.
+    """
+    found: dict[int, int] = {}
+    try:
+        disk = os.stat(home).st_dev
+    except OSError:  # our side has removed it
+        return found
+    named = (os.path.join(folder, name) for folder, _, names in os.walk(home) for name in names)
+    nameless = (str(path) for each in members for path in Path(f"/proc/{each}/fd").glob("*"))
+    for path, look in itertools.chain(((path, os.lstat) for path in named), ((path, os.stat) for path in nameless)):
+        with contextlib.suppress(OSError):
+            seen = look(path)
+            if stat.S_ISREG(seen.st_mode) and seen.st_dev == disk and (look is os.lstat or not seen.st_nlink):
+                found[seen.st_ino] = seen.st_blocks * _BLOCK
+        if len(found) > _FILES:
+            break
+    return found
 
 
 def _ended(family: int) -> int:

@@ -129,6 +129,7 @@ def test_its_code_is_not_loaded_here_and_what_it_prints_is_no_answer(theirs, mon
             "import mmap; m = mmap.mmap(-1, 3 << 30); [m.write(b'1' * (1 << 20)) for _ in range(3000)]; time.sleep(60)",
             "MiB with its children: expected at most 2,048",
         ),
+        ("[open(str(n), 'w').close() for n in range(10_100)]; time.sleep(60)", "wrote over 10,000 files"),
     ],
 )
 def test_whatever_goes_wrong_says_what_was_seen(theirs, score, message) -> None:
