@@ -23,7 +23,8 @@ _DRAWN: Final = ("recall-by-incident-kind", "operating-curves", "time-to-detect"
 _READING: Final = (
     "Every detector runs with its default parameters and the same alert budget; days before the test window set its"
     f" threshold. Detectors are ordered {ORDER_WORDS}, because recall at the threshold would reward alarms beyond the"
-    " budget. Detectors are level if they do not differ significantly (paired by world, all pairs judged together)."
+    " budget. Detectors are level if they cannot be told apart at 5 % (paired by world, all pairs judged"
+    " together); `level.csv` names them."
     " Intervals are over worlds. The references `never`, `always`, `random` and `oracle` have no rank."
 )
 
@@ -31,7 +32,7 @@ _READING: Final = (
 def write_leaderboard(
     tables: Mapping[str, pd.DataFrame], folder: Path, *, title: str, facts: Mapping[str, str]
 ) -> list[str]:
-    """Write `leaderboard.md`, three tables (CSV: results, recall by kind, worlds) and figures; return the file names.
+    """Write `leaderboard.md`, tables (CSV: results, recall by kind, level, worlds) and figures; return the file names.
 
     `tables` are those of a sweep; `facts` (suite, version, date, command...) stand at the head of the page.
     """
@@ -40,6 +41,10 @@ def write_leaderboard(
     write_text(folder / "results.csv", csv_text(results_frame(data)))
     kinds = [recall_frame(data.only(scenario)).assign(Scenario=scenario) for scenario in data.scenarios]
     write_text(folder / "recall-by-kind.csv", csv_text(pd.concat(kinds)))
+    level = data.summary.dropna(subset=["rank"])[["scenario", "rank", "detector", "tied_with"]]
+    named = {"scenario": "Scenario", "rank": "Rank", "detector": "Detector", "tied_with": "Level with"}
+    level = level.astype({"rank": int}).sort_values(["scenario", "rank"], kind="stable").rename(columns=named)
+    write_text(folder / "level.csv", csv_text(level))
     worlds = data.worlds[["scenario", "seed", "digest", "events"]].astype({"events": "Int64"})
     write_text(folder / "worlds.csv", csv_text(worlds))
     pictures = {scenario: _pictures(data.only(scenario), chosen, scenario, folder) for scenario in data.scenarios}
@@ -51,7 +56,7 @@ def write_leaderboard(
 
     write_page(folder / "leaderboard.md", page)
     drawn = [f"{each.name}.svg" for some in pictures.values() for each in some if each.saved]
-    return ["leaderboard.md", "results.csv", "recall-by-kind.csv", "worlds.csv", *drawn]
+    return ["leaderboard.md", "results.csv", "recall-by-kind.csv", "level.csv", "worlds.csv", *drawn]
 
 
 def _pictures(own: ReportData, chosen: dict[str, Look], scenario: str, folder: Path) -> list[Picture]:

@@ -290,8 +290,8 @@ def _resolution(data: ReportData, seeds: int) -> str:
     if not math.isfinite(least):
         return ""
     small = f" Fewer than {ENOUGH_WORLDS} worlds are a small sample." if seeds < ENOUGH_WORLDS else ""
-    differs = f"a difference in recall at equal false alarms of {number(least)} or more is significant"
-    return f" With this many worlds, {differs}.{small}"
+    found = f"a true difference in recall at equal false alarms of {number(least)} is found four times in five"
+    return f" With this many worlds, {found} (median over pairs).{small}"
 
 
 def _first(frame: pd.DataFrame, column: str, otherwise: float = math.nan) -> float:

@@ -88,38 +88,41 @@ def tells_apart(worlds: int) -> bool:
     return 2.0 ** (1 - worlds) < ALPHA
 
 
-def differing(cells: pd.DataFrame, pairs: Sequence[tuple[str, str]], metric: str) -> tuple[set[frozenset[str]], float]:
-    """Which pairs of detectors differ at 5 %, all judged together; and the level at which that judges a single pair.
+def differing(
+    cells: pd.DataFrame, pairs: Sequence[tuple[str, str]], metric: str
+) -> tuple[dict[tuple[str, str], float], float]:
+    """P-values of pairs of detectors, adjusted for all of them; and the level at which that judges the first pair.
 
     Step-down max-T (Westfall and Young 1993): names are exchanged in the same worlds for all pairs at once, and a
     difference, in units of its spread over exchanges, is compared with the largest among the pairs that differ no more.
-    That bounds the chance of any false verdict.  Unlike a bound that adds up over pairs, it needs no more worlds where
-    there are more pairs.  It assumes that differences of equal detectors are as likely as their negatives, all at once.
-    The level is NaN where nothing can be shown.
+    That holds the chance of any false verdict if differences of equal detectors are as likely as their negatives, all
+    at once.  A detector that catches all or nothing in a world is taken for different from one that catches as much
+    evenly more often than that (`benchmarks/ranks.py`).  A pair whose difference some exchange leaves undefined has no
+    p-value; the level is NaN where no pair has one.
     """
     done = cells[cells["status"] == "ok"]
     worlds = sorted(set(zip(done["scenario"], done["seed"], strict=True)))
     place = {world: at for at, world in enumerate(worlds)}
-    flips = _flips(len(worlds), _JOINT, 0)
-    found: list[tuple[float, Array, frozenset[str]]] = []
+    exchanges = _flips(len(worlds), _JOINT, 0)
+    flips = np.vstack([np.zeros((1, len(worlds))), exchanges])
+    found: list[tuple[float, Array, tuple[str, str]]] = []
     for pair in pairs if tells_apart(len(worlds)) else ():
         first, second = _paired(cells, *pair)
-        top, bottom = _sums(metric, first, second)
         own = [place[world] for world in zip(first["scenario"], first["seed"], strict=True)]
-        drawn = np.abs(np.nan_to_num(_exchanged(top, bottom, np.vstack([flips[:1] * 0, flips])[:, own])))
+        drawn = np.abs(_exchanged(*_sums(metric, first, second), flips[:, own]))
         spread = math.sqrt(float(np.mean(drawn[1:] ** 2)))
-        if spread > 0:
-            found.append((float(drawn[0]) / spread, (drawn[1:] / spread).astype(np.float32), frozenset(pair)))
+        if spread > 0:  # not NaN either
+            found.append((float(drawn[0]) / spread, (drawn[1:] / spread).astype(np.float32), pair))
     if not found:
-        return set(), NAN
+        return {}, NAN
     found.sort(key=lambda each: each[0], reverse=True)
-    largest, adjusted = np.zeros(len(flips), np.float32), list[float]()
+    largest, adjusted = np.zeros(len(exchanges), np.float32), list[float]()
     for size, drawn, _ in reversed(found):
         np.maximum(largest, drawn, out=largest)
         adjusted.append(_share(largest >= size - 1e-6, len(worlds)))
     steps = np.maximum.accumulate(adjusted[::-1]).tolist()
-    apart = {pair for (_, _, pair), p in zip(found, steps, strict=True) if p < ALPHA}
-    return apart, _level(float(np.quantile(largest, 1 - ALPHA)), len(worlds))
+    p_values = {pair: p for (_, _, pair), p in zip(found, steps, strict=True)}
+    return p_values, _level(float(np.quantile(largest, 1 - ALPHA)), len(worlds))
 
 
 def _level(size: float, worlds: int) -> float:
@@ -163,17 +166,13 @@ def _paired(cells: pd.DataFrame, a: str, b: str) -> tuple[pd.DataFrame, pd.DataF
 
 
 def _exchanged(top: Array, bottom: Array, flips: Array) -> Array:
-    """The pooled difference after each exchange."""
-    sides = [
-        _row_ratio(top[i] + flips * (top[1 - i] - top[i]), bottom[i] + flips * (bottom[1 - i] - bottom[i]))
-        for i in (0, 1)
-    ]
-    return np.asarray(sides[0] - sides[1])
-
-
-def _row_ratio(top: Array, bottom: Array) -> Array:
-    above, below = top.sum(axis=1), bottom.sum(axis=1)
-    return np.asarray(np.divide(above, below, out=np.full(len(above), NAN), where=below != 0))
+    """The pooled difference after each exchange; NaN where a detector is left without a denominator."""
+    ratios = []
+    for i in (0, 1):
+        above = top[i].sum() + flips @ (top[1 - i] - top[i])
+        below = bottom[i].sum() + flips @ (bottom[1 - i] - bottom[i])
+        ratios.append(np.divide(above, below, out=np.full(len(flips), NAN), where=below != 0))
+    return np.asarray(ratios[0] - ratios[1])
 
 
 def minimum_detectable_effect(differences: Array, alpha: float = ALPHA) -> float:
@@ -225,7 +224,8 @@ def rank_table(cells: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
     done = cells[cells["status"] == "ok"]
     names = sorted(done["detector"].unique())
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    apart, level = differing(cells, pairs, metric)
+    p_values, level = differing(cells, pairs, metric)
+    apart = {frozenset(pair) for pair, p in p_values.items() if p < ALPHA}
     sign = -1.0 if METRICS[metric].better == "lower" else 1.0
     wide = (
         done.pivot_table(index=["scenario", "seed"], columns="detector", values=metric).reindex(columns=names).dropna()

@@ -119,7 +119,8 @@ def test_few_worlds_promise_nothing(make_world: Callable[..., dict[str, pd.DataF
         tables = make_world(seeds=seeds, detectors=detectors, each=1)
         assert (said in summarise(normalise(tables), "core-week").opening) == found
     assert summarise(normalise(tables), "core-week").opening.endswith(
-        " With this many worlds, a difference in recall at equal false alarms of 0.2 or more is significant."
+        " With this many worlds, a true difference in recall at equal false alarms of 0.2 is found four times in five"
+        " (median over pairs)."
         " Fewer than 30 worlds are a small sample."
     )
     tables["summary"]["minimum_detectable"] = np.nan  # there was nothing to compare

@@ -101,6 +101,74 @@ def test_a_best_detector_is_found_as_soon_as_worlds_allow(detectors: int, worlds
     assert table["minimum_detectable"].notna().all() == found, "what cannot be found is not promised"
 
 
+def pairs_of(table: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(itertools.combinations(sorted(table["detector"].unique()), 2))
+
+
+def apart(table: pd.DataFrame, metric: str = "recall") -> set[tuple[str, str]]:
+    """The pairs that differ at 5 %."""
+    return {pair for pair, p in differing(table, pairs_of(table), metric)[0].items() if p < 0.05}
+
+
+def in_all_orders(table: pd.DataFrame) -> tuple[dict[tuple[str, str], float], dict[tuple[str, str], float]]:
+    """Step-down and single-step p-values by their definition, from every exchange of names."""
+    done = table[table["status"] == "ok"]
+    count = {(row.detector, row.scenario, row.seed): (row.detected, row.incidents) for row in done.itertuples()}
+    worlds = sorted({(scenario, seed) for _, scenario, seed in count})
+    drawn: dict[tuple[str, str], list[float]] = {}
+    for a, b in pairs_of(table):
+        own = [world for world in worlds if (a, *world) in count and (b, *world) in count]
+        drawn[a, b] = []
+        for flips in itertools.product([False, True], repeat=len(worlds)):
+            sides = [[0, 0], [0, 0]]
+            for world in own:
+                first, second = (b, a) if flips[worlds.index(world)] else (a, b)
+                for side, name in zip(sides, (first, second), strict=True):
+                    side[0] += count[(name, *world)][0]
+                    side[1] += count[(name, *world)][1]
+            drawn[a, b].append(abs(sides[0][0] / sides[0][1] - sides[1][0] / sides[1][1]))
+        spread = np.sqrt(np.mean(np.square(drawn[a, b])))
+        drawn[a, b] = [each / spread for each in drawn[a, b]]
+    size = {pair: each[0] for pair, each in drawn.items()}  # the first exchange is none
+    step: dict[tuple[str, str], float] = {}
+    for pair in sorted(size, key=lambda pair: -size[pair]):
+        rivals = [drawn[other] for other in size if size[other] <= size[pair]]
+        p = float(np.mean(np.max(rivals, axis=0) >= size[pair] - 1e-9))
+        step[pair] = max([p, *step.values()])
+    return step, {pair: float(np.mean(np.max(list(drawn.values()), axis=0) >= size[pair] - 1e-9)) for pair in size}
+
+
+def test_p_values_of_all_pairs_are_those_of_every_exchange() -> None:
+    differ = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        rates = {"a": 0.2, "b": 0.45, "c": 0.5, "d": 0.85}  # the better ones stand last
+        near = cells({name: rng.binomial(10, rate, 4).tolist() for name, rate in rates.items()}, scenario="near")
+        far = cells({name: rng.binomial(20, rate, 4).tolist() for name, rate in rates.items()}, 20, scenario="far")
+        table = pd.concat([near, far], ignore_index=True)
+        table.loc[(table["detector"] == "c") & (table["seed"] == 1), "status"] = "failed"
+        found, _ = differing(table, pairs_of(table), "recall")
+        expected, single = in_all_orders(table)
+        assert found == pytest.approx(expected)
+        differ += expected != pytest.approx(single)
+    assert differ, "stepping down makes a difference"
+
+
+def test_random_exchanges_are_many_and_the_same_for_all_pairs() -> None:
+    table = cells({name: [2 + 6 * (name > "b")] * 16 for name in "abcd"})
+    table["detected"] += table["seed"] % 2 * (table["detector"] == "d")
+    p_values, _ = differing(table, pairs_of(table), "recall")
+    assert all(p < 1e-3 for pair, p in p_values.items() if pair not in (("a", "b"), ("c", "d")))
+    assert p_values["c", "d"] == pytest.approx(2 * 0.5**8, abs=0.003), "no pair of its size is beside it"
+
+
+def test_a_difference_that_exchanges_leave_undefined_is_not_judged() -> None:
+    table = cells({"a": [9] * 8, "b": [0] * 8, "c": [1] * 8})
+    table.loc[table["detector"] == "b", "false_positives"] = 0
+    p_values, _ = differing(table, pairs_of(table), "precision")
+    assert list(p_values) == [("a", "c")]
+
+
 def test_among_equal_detectors_none_is_called_better_more_often_than_stated() -> None:
     rng = np.random.default_rng(7)
     wrong = 0
@@ -109,7 +177,7 @@ def test_among_equal_detectors_none_is_called_better_more_often_than_stated() ->
         shares = np.tile(share, (6, 1))
         shares[rng.integers(0, 6, 8), np.arange(8)] = 0.9
         table = cells({f"d{i}": each.tolist() for i, each in enumerate(rng.binomial(10, shares))})
-        wrong += bool(differing(table, list(itertools.combinations([f"d{i}" for i in range(6)], 2)), "recall")[0])
+        wrong += bool(apart(table))
     assert wrong <= 10  # of 100 at 5 %: more with a chance of 1 %
 
 
@@ -118,23 +186,22 @@ def test_two_detectors_are_judged_as_if_alone() -> None:
     for _ in range(20):
         table = cells({name: rng.binomial(10, rate, 8).tolist() for name, rate in (("a", 0.6), ("b", 0.4))})
         alone = paired_difference(table, "a", "b", "recall").p_value < 0.05
-        assert (differing(table, [("a", "b")], "recall")[0] == {frozenset("ab")}) == alone
+        assert apart(table) == ({("a", "b")} if alone else set())
 
 
 def test_a_world_that_one_detector_lacks_counts_for_the_others() -> None:
     table = cells({"a": [9] * 7, "b": [1] * 7, "c": [1] * 7})
     table.loc[(table["detector"] == "c") & (table["seed"] < 4), "status"] = "failed"
-    assert differing(table, [("a", "b"), ("a", "c"), ("b", "c")], "recall")[0] == {frozenset("ab")}
+    assert apart(table) == {("a", "b")}
 
 
 def test_the_difference_that_is_promised_is_found_four_times_of_five() -> None:
     rng = np.random.default_rng(9)
     names = ["a", "b", "c", "d"]
-    pairs = list(itertools.combinations(names, 2))
     promised = np.mean(
         [rank_table(_normal(rng, names, 0.0), "recall")["minimum_detectable"].iloc[0] for _ in range(10)]
     )
-    found = [frozenset("ab") in differing(_normal(rng, names, promised), pairs, "recall")[0] for _ in range(100)]
+    found = [("a", "b") in apart(_normal(rng, names, promised)) for _ in range(100)]
     assert 65 <= sum(found) <= 95
 
 
