@@ -32,7 +32,7 @@ _VALUE: Final = re.compile(r"[^()=,'\"\[\]{}]+")
 _WORD: Final = re.compile(r"\S+")
 _TUNED: Final[dict[str, tuple[str, dict[str, object]]]] = {}
 """Detector and parameters of tuned detectors' files that this process cannot read (`told_of`)."""
-_DEEPEST: Final = 5
+DEEPEST: Final = 5
 """Tuned detectors within tuned detectors, at most."""
 
 
@@ -134,7 +134,7 @@ def words(spec: str) -> Iterator[str]:
 
 
 def _words(spec: str, depth: int) -> Iterator[str]:
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise SpecError(f"{spec!r}: tuned detectors within tuned detectors, {depth} deep: does one name itself?")
     for word in dict.fromkeys(_own_words(spec)):
         yield word

@@ -16,11 +16,21 @@ from typing import Final, Literal
 from scopedrift.detectors import loading
 from scopedrift.detectors.answers import described
 from scopedrift.detectors.base import Detector
+from scopedrift.detectors.deployed import in_texts
 from scopedrift.detectors.description import ParameterInfo, describe
 from scopedrift.detectors.isolation.apart import Apart, DetectorSource, Limits
 from scopedrift.detectors.registry import BUILTIN, ON_REQUEST, ours, plugins
 from scopedrift.detectors.sources import places, places_of_target
-from scopedrift.detectors.spec import SpecError, as_written, is_file_of_tune, parse, tuned_files, with_files, words
+from scopedrift.detectors.spec import (
+    DEEPEST,
+    SpecError,
+    as_written,
+    is_file_of_tune,
+    parse,
+    tuned_files,
+    with_files,
+    words,
+)
 
 RunAs = Literal["built-in", "isolated", "own process", "in process"]
 """How a detector was run: as code of ours; shut in; in a process of its own that this system could not shut in; or,
@@ -31,6 +41,7 @@ shut it in."""
 TRUSTED: Final = "in-process"
 _TRUST: Final = re.compile(rf"\s*{TRUSTED}\s*\(\s*detector\s*=\s*(.+?)\s*\)\s*", re.DOTALL)
 _REQUIRED: Final = re.compile(r"isolated\(detector=(.+), require=true\)", re.DOTALL)
+_PLAIN: Final = re.compile(r"[\w -]*")
 _MARK: Final = "_runs_in_process"
 _OURS: Final = tuple(
     f"scopedrift.{module}"
@@ -101,11 +112,36 @@ def run_as(detector: Detector) -> RunAs:
 
 
 def is_ours(spec: str) -> bool:
-    """Whether a specification asks for no code but ours (perhaps for nothing that exists)."""
-    target = parse(spec).target
+    """Whether a specification asks for no code but ours (perhaps for nothing that exists).
+
+    What is not known to be ours is not: a text among the parameters of a built-in detector is ours if it is one, or a
+    plain word.  Raises `SpecError` for tuned detectors that name each other without end.
+    """
+    return _is_ours(spec, 0)
+
+
+def _is_ours(spec: str, depth: int) -> bool:
+    if depth > DEEPEST:
+        raise SpecError(f"{spec!r}: detectors within detectors, {depth} deep: does one name itself?")
+    target, parameters = parse(spec)
     if target in _DATA_ONLY or target == "isolated":
         return True
-    return not any(map(_is_code, words(spec)))
+    if _is_code(target):
+        return False
+    texts: list[str] = []
+    in_texts(parameters, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    return all(_is_harmless(part.strip(), depth) for text in texts for part in text.split("+"))
+
+
+def _is_harmless(text: str, depth: int) -> bool:
+    """Whether a part of a parameter, which may name a detector, names no code of others."""
+    if _PLAIN.fullmatch(text):
+        return not _is_code(text)
+    try:
+        as_written(text)
+    except SpecError:
+        return False
+    return (is_file_of_tune(as_written(text).target) or ours(as_written(text).target)) and _is_ours(text, depth + 1)
 
 
 def asked_with(spec: str, isolation: Isolation) -> str:

@@ -118,6 +118,38 @@ def test_code_that_is_not_ours_is_seen_inside_other_detectors(spec: str) -> None
     assert is_ours(spec.format(tuned("rate")))
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        r"change-aware(detector='./mine.p\x79')",
+        "change-aware(detector='./mine.' 'py')",
+        "ensemble(members=['rate', './mine.py'])",
+        "ensemble(members='rate +./mine.py')",
+        "ensemble(members='rate + ./mine')",
+        "change-aware(detector=mine:Mine)",
+        "change-aware(detector='rate(x=')",
+        "change-aware(detector=change-aware(detector='./mine.\\x70y'))",
+    ],
+)
+def test_whatever_is_not_known_to_be_ours_is_not(spec: str) -> None:
+    assert not is_ours(spec)
+    Path("asks.yaml").write_text(FILE.format(detector=json.dumps(spec), parameters="{}"))
+    assert not is_ours("asks.yaml")
+
+
+@pytest.mark.parametrize("name", ["v1,2", "a=b", "it's", 'say "a"', "a[1]", "a{b}", "a(b)", "a b", "a+b"])
+def test_code_is_seen_whatever_the_folder_is_called(name: str, folder: Path) -> None:
+    (folder / name).mkdir()
+    Path(name, "mine.py").write_text(MINE)
+    Path(name, "t.yaml").write_text(FILE.format(detector="./mine.py", parameters="{}"))
+    Path(name, "e.yaml").write_text(FILE.format(detector="ensemble", parameters="{members: rate + ./t.yaml}"))
+    for file in ("t.yaml", "e.yaml"):
+        try:
+            assert not is_ours(f"{name}/{file}")
+        except SpecError:
+            assert name == "a(b)", "cannot be written in a specification"
+
+
 def test_results_depend_on_the_file_and_on_the_files_that_it_names(folder: Path) -> None:
     path = tuned("../mine.py:Mine")
     assert {file.resolve() for file in named_files(path)} == {folder / path, folder / "mine.py"}
