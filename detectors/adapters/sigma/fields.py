@@ -56,5 +56,5 @@ def number(value: Json) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # of hundreds of digits
         return None

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopedrift.detectors.adapters.sigma.fields import found
+from scopedrift.detectors.adapters.sigma.fields import number as number_of
 from scopedrift.detectors.adapters.sigma.judge import Judge
 from scopedrift.detectors.adapters.sigma.ruleset import load_rules
 from scopedrift.detectors.adapters.sigma.screen import Screen
@@ -122,6 +123,10 @@ def test_whatever_a_record_is_like_it_is_judged_the_same(loaded, records):
     for record in records:
         matching = screen.matching(json.dumps(record).encode(), lambda record=record: record)
         assert matching == tuple(rule for rule in loaded.rules if rule.matches(record))
+
+
+def test_a_number_of_hundreds_of_digits_is_none() -> None:
+    assert number_of(10**400) is None and number_of("1" * 400) == float("inf")
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[1]", b"\xff", b'{"eventName": "GetObject", "a.b": 1}', b'{"a.b": {}}'])
