@@ -33,7 +33,7 @@ _WRITTEN: Final = 1 << 32
 _BLOCK: Final = 512
 """Bytes in the blocks that `stat` counts (POSIX)."""
 _FILES: Final = 10_000
-"""Most files that it writes (assumed)."""
+"""Most files and folders that it makes (assumed)."""
 
 
 class Start(TypedDict):
@@ -146,7 +146,7 @@ def _watched(family: int, status: int, most: int, home: str) -> str:
             return f"held {held >> 20:,} MiB with its children: expected at most {most >> 20:,}"
         written = _written(home, members)
         if len(written) > _FILES:
-            return f"wrote over {_FILES:,} files: expected at most that many"
+            return f"made over {_FILES:,} files and folders: expected at most that many"
         if (size := sum(written.values())) > _WRITTEN:
             return f"wrote {size >> 20:,} MiB of files: expected at most {_WRITTEN >> 20:,}"
 
@@ -169,24 +169,26 @@ def _held(process: int) -> int:
 
 
 def _written(home: str, members: Iterable[int]) -> dict[int, int]:
-    """Bytes on the disk of each file in its folder, and of each that has no name any more and is still open.
+    """Bytes on the disk of each file and folder in its folder, and of each file without a name that is still open.
 
-    What else is open lies elsewhere, such as the batches, which are memory.
+    Ends after `_FILES`.  What else is open lies elsewhere, such as the batches, which are memory.
     """
     found: dict[int, int] = {}
-    try:
-        disk = os.stat(home).st_dev
-    except OSError:  # our side has removed it
-        return found
-    named = (os.path.join(folder, name) for folder, _, names in os.walk(home) for name in names)
-    nameless = (str(path) for each in members for path in Path(f"/proc/{each}/fd").glob("*"))
-    for path, look in itertools.chain(((path, os.lstat) for path in named), ((path, os.stat) for path in nameless)):
-        with contextlib.suppress(OSError):
-            seen = look(path)
-            if stat.S_ISREG(seen.st_mode) and seen.st_dev == disk and (look is os.lstat or not seen.st_nlink):
+    folders = [home]
+    while folders and len(found) <= _FILES:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in itertools.islice(entries, _FILES + 1):
+                seen = entry.stat(follow_symlinks=False)
                 found[seen.st_ino] = seen.st_blocks * _BLOCK
-        if len(found) > _FILES:
-            break
+                if stat.S_ISDIR(seen.st_mode):
+                    folders.append(entry.path)
+    with contextlib.suppress(OSError):
+        disk = os.stat(home).st_dev
+        for path in (path for each in members for path in Path(f"/proc/{each}/fd").glob("*")):
+            with contextlib.suppress(OSError):
+                seen = os.stat(path)
+                if stat.S_ISREG(seen.st_mode) and seen.st_dev == disk and not seen.st_nlink:
+                    found[seen.st_ino] = seen.st_blocks * _BLOCK
     return found
 
 

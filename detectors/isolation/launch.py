@@ -149,7 +149,10 @@ def _closed(
             pass
     status.close()
     errors.close()
-    folder.cleanup()
+    with contextlib.suppress(RecursionError):
+        folder.cleanup()
+    if os.path.isdir(folder.name):  # nested more deeply than Python can follow
+        subprocess.run(["rm", "-rf", "--", folder.name], check=False, stderr=subprocess.DEVNULL)
 
 
 class _ForkServer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -129,7 +130,8 @@ def test_its_code_is_not_loaded_here_and_what_it_prints_is_no_answer(theirs, mon
             "import mmap; m = mmap.mmap(-1, 3 << 30); [m.write(b'1' * (1 << 20)) for _ in range(3000)]; time.sleep(60)",
             "MiB with its children: expected at most 2,048",
         ),
-        ("[open(str(n), 'w').close() for n in range(10_100)]; time.sleep(60)", "wrote over 10,000 files"),
+        ("[open(str(n), 'w').close() for n in range(10_100)]; time.sleep(60)", "made over 10,000 files and folders"),
+        ("[os.mkdir(str(n)) for n in range(10_100)]; time.sleep(60)", "made over 10,000 files and folders"),
     ],
 )
 def test_whatever_goes_wrong_says_what_was_seen(theirs, score, message) -> None:
@@ -211,6 +213,15 @@ def test_a_process_that_it_forks_can_read_the_batch(theirs) -> None:
 def test_asking_for_more_than_the_batch_ends_it(theirs, want, message) -> None:
     score = f"os.write(3, __import__('struct').pack('<QQ', {len(want)}, 0) + {want.encode()!r}); time.sleep(600)"
     assert failure(theirs(score)) == f"its process answered nonsense: {message}"
+
+
+def test_a_folder_nested_more_deeply_than_python_can_follow_is_removed(theirs, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    detector = theirs("[(os.mkdir('d'), os.chdir('d')) for _ in range(1_500)]; return [0.0] * len(batch)")
+    scored(detector)
+    del detector
+    gc.collect()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("scopedrift-")]
 
 
 def test_a_detector_that_hangs_while_it_fits_is_stopped(theirs) -> None:
