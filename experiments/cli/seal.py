@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,16 +37,12 @@ def reveal(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Print the seed and the digest of every world; exit code 1 if the results were made with another secret."""
-    import pandas as pd
-
     from scopedrift.scenarios.seal import Seal
 
     seal, facts = Seal.read(file), _facts(results)
-    tables = results / "tables"
-    worlds = pd.read_csv((tables if tables.is_dir() else results) / "worlds.csv")
+    worlds = _worlds(results)
     fits = facts.get("seal") == seal.hash
-    kept = zip(worlds["scenario"], worlds["seed"].tolist(), worlds["digest"], strict=True)
-    rows = [[scenario, number, seal.seed(number), digest] for scenario, number, digest in kept] if fits else []
+    rows = [[scenario, number, seal.seed(number), digest] for scenario, number, digest in worlds] if fits else []
     columns = ["scenario", "world", "seed", "digest"]
     if as_json:
         print_json({"hash": seal.hash, "ok": fits, "worlds": [dict(zip(columns, row, strict=True)) for row in rows]})
@@ -59,6 +57,28 @@ def reveal(
 def _facts(results: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((results / "run.json").read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        raise UsageError(f"{results}: expected a results folder with run.json") from None
+    except (ValueError, OSError, RecursionError):
+        found = {}
+    if not isinstance(found, dict) or not found:
+        raise UsageError(f"{results}: expected a results folder, or a leaderboard, with run.json")
     return found
+
+
+def _worlds(results: Path) -> list[tuple[str, int, str]]:
+    """Scenario, number and digest of every world of the results."""
+    tables = results / "tables"
+    file = (tables if tables.is_dir() else results) / "worlds.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        worlds = [(row["scenario"], row["seed"], row["digest"]) for row in rows]
+    except (OSError, ValueError, KeyError, csv.Error):
+        worlds = []
+    if not worlds or not all(map(_is_world, worlds)):
+        raise UsageError(f"{file}: expected a table of worlds (scenario, seed, digest) that scopedrift wrote")
+    return [(scenario, int(number), digest) for scenario, number, digest in worlds]
+
+
+def _is_world(row: tuple[object, object, object]) -> bool:
+    scenario, number, digest = (each if isinstance(each, str) else "" for each in row)
+    return bool(scenario and re.fullmatch(r"\d{1,19}", number, re.ASCII) and re.fullmatch(r"[0-9a-f]{64}", digest))

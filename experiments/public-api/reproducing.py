@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from scopedrift.results import Results
 
-MARKER: Final = "run.json"
-"""The file that marks a folder of reproduced results, and tells of a leaderboard what `seal reveal` asks."""
+MARKER: Final = "reproduce.json"
+"""The file that marks a folder of reproduced results."""
+SEALED: Final = "run.json"
+"""The file that tells `seal reveal` of a leaderboard what it tells of a run."""
 BOARD: Final = "leaderboard"
 SUITE, QUICK_SUITE, QUICK_SEEDS = "full-2", "quick", 3
 
@@ -129,7 +131,7 @@ def _leaderboard(plan: Plan, folder: Path, facts: Mapping[str, str], jobs: int, 
     about |= {"seal": f"SHA-256 {plan.seal.hash}, revealed later"} if plan.seal else {}
     write_leaderboard(swept.tables, folder, title=f"Leaderboard: {plan.suite.name}", facts=about)
     sealed = {"seal": plan.seal.hash} if plan.seal else {}
-    (folder / MARKER).write_text(json.dumps({**facts, **sealed}, indent=2) + "\n", encoding="utf-8")
+    (folder / SEALED).write_text(json.dumps({**facts, **sealed}, indent=2) + "\n", encoding="utf-8")
     return swept
 
 

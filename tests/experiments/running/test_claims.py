@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from scopedrift.experiments.evaluation.intervals import Interval
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables
+from scopedrift.experiments.folders import new_folder
 from scopedrift.experiments.running.claims import (
     FAILS,
     HOLDS,
@@ -175,7 +176,7 @@ def test_reproduce_writes_page_table_and_figure(
     assert done.code == 0, done.err
     assert "Excess privilege lets attacks reach their goal" in done.out
     found = tmp_path / "found"
-    assert {file.name for file in found.iterdir() if file.name[0] != "."} == {"run.json", "claims"}
+    assert {file.name for file in found.iterdir() if file.name[0] != "."} == {"reproduce.json", "claims"}
     assert {file.name for file in (found / "claims").iterdir()} == {"claims.md", "claims.csv", f"{REACH}.svg"}
     assert f"`scopedrift reproduce {REACH} --quick`" in (found / "claims/claims.md").read_text()
 
@@ -202,6 +203,14 @@ def test_reproduce_makes_the_leaderboard(tmp_path: Path, scopedrift: Command, mo
     assert rows.loc["never", "Recall"].startswith("0 % (0 to ")
     revealed = json.loads(scopedrift("seal", "reveal", "secret.txt", "found/leaderboard", "--json").out)
     assert revealed["ok"] and [world["world"] for world in revealed["worlds"]] == [1000, 1001, 1002]
+
+
+def test_a_folder_of_a_run_is_not_replaced(tmp_path: Path, scopedrift: Command) -> None:
+    with new_folder(tmp_path / "found", "run.json") as folder:
+        (folder / "run.json").write_text("{}")
+    done = scopedrift("reproduce", REACH, "--quick", "--out", "found")
+    assert done.code == 2 and "another folder" in done.err
+    assert (tmp_path / "found" / "run.json").read_text() == "{}"
 
 
 def test_a_board_says_how_it_was_made(tmp_path: Path) -> None:

@@ -91,3 +91,32 @@ def test_the_command_seals_and_reveals(scopedrift, tmp_path: Path) -> None:
     assert wrong.code == 1 and "hash" in wrong.err and not wrong.out
     assert scopedrift("seal", "reveal", "secret.txt", "nowhere").code == 2
     assert scopedrift("run", "tiny", "--seal", "missing.txt", "--no-track").code == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", "[1]"),
+        ("run.json", '"x"'),
+        ("run.json", "[" * 100_000),
+        ("worlds.csv", ""),
+        ("worlds.csv", "scenario,seed\ntiny,1\n"),
+        ("worlds.csv", "scenario,seed,digest\n"),
+        ("worlds.csv", f"scenario,seed,digest\ntiny,abc,{'0' * 64}\n"),
+        ("worlds.csv", f"scenario,seed,digest\ntiny,-5,{'0' * 64}\n"),
+        ("worlds.csv", f"scenario,seed,digest\ntiny,100.5,{'0' * 64}\n"),
+        ("worlds.csv", "scenario,seed,digest\ntiny,1,\n"),
+        ("worlds.csv", "scenario,seed,digest\ntiny,1,2,3,4\ntiny\n"),
+        ("worlds.csv", "scenario,seed,digest\ntiny,\udcff,1\n"),
+    ],
+)
+def test_what_is_no_result_is_said_in_a_sentence(scopedrift, tmp_path: Path, file: str, content: str) -> None:
+    seal = Seal.new()
+    (tmp_path / "secret.txt").write_text(seal.text)
+    (tmp_path / "board").mkdir()
+    (tmp_path / "board" / "run.json").write_text(json.dumps({"seal": seal.hash}))
+    (tmp_path / "board" / "worlds.csv").write_text(f"scenario,seed,digest\ntiny,1,{'0' * 64}\n")
+    assert scopedrift("seal", "reveal", "secret.txt", "board").code == 0
+    (tmp_path / "board" / file).write_text(content, errors="surrogateescape")
+    done = scopedrift("seal", "reveal", "secret.txt", "board")
+    assert done.code == 2 and "expected" in done.err and "Traceback" not in done.err and not done.out
