@@ -34,7 +34,7 @@ from scopedrift.detectors.conformance.deadline import TooLong, deadline
 from scopedrift.detectors.conformance.sample import sample_knowledge, sample_log
 from scopedrift.detectors.isolation.child import Child, ChildError
 from scopedrift.detectors.knowledge import Knowledge
-from scopedrift.detectors.spec import SpecError
+from scopedrift.detectors.spec import SpecError, with_files
 from scopedrift.simulator.log.event_log import EventLog
 
 _GRACE: Final = 20.0
@@ -158,7 +158,8 @@ def _serve() -> None:
 def _maker(spec: str) -> Callable[[], Detector]:
     """Fresh copies of the detector that `spec` names, of one and the same class.
 
-    Copies: it found the files that its parameters name where the check began, which may not be where it runs.
+    Copies: it found the files that its parameters name where the check began, which may not be where it runs.  So do
+    detectors within it that are made later.
     """
-    first = loading.load(spec)
+    first = loading.load(with_files(spec, lambda path: str(path.absolute())))
     return lambda: copy.deepcopy(first)

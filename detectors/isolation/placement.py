@@ -138,10 +138,11 @@ def _is_harmless(text: str, depth: int) -> bool:
     if _PLAIN.fullmatch(text):
         return not _is_code(text)
     try:
-        as_written(text)
+        target = as_written(text).target
     except SpecError:
         return False
-    return (is_file_of_tune(as_written(text).target) or ours(as_written(text).target)) and _is_ours(text, depth + 1)
+    known = is_file_of_tune(target) or ours(target) is not None
+    return known and _is_ours(text, depth + 1)
 
 
 def asked_with(spec: str, isolation: Isolation) -> str:

@@ -766,6 +766,21 @@ def test_every_built_in_detector_keeps_the_contract(name: str) -> None:
     assert_conforms(name)
 
 
+def test_files_of_detectors_within_it_are_seen_from_where_the_check_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "version: 1\ndetector: first-seen\nthreshold: 2.5\ncooldown: 90m\n"
+    (tmp_path / "tuned.yaml").write_text(text)
+    make = runner._maker("change-aware(detector=tuned.yaml)")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    log = sample_log()
+    detector = make()
+    detector.fit(log.batch(0, 100), sample_knowledge())
+    assert len(detector.score(log.batch(100, 200))) == 100
+
+
 def test_what_is_no_detector_is_told_so() -> None:
     (finding,) = check(dict)  # type: ignore[arg-type]
     assert "made a dict: expected a subclass of scopedrift.detectors.Detector" in finding.message
