@@ -20,6 +20,7 @@ from scopedrift.detectors.adapters.sigma.conditions import FieldTest
 from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.rules import CompiledRule
 from scopedrift.simulator.records.json_paths import Json, Record
+from scopedrift.simulator.records.reading.repair import lenient
 
 MEMO: Final = 30_000
 """Maximum texts of a part that are remembered; they are then forgotten, which bounds memory."""
@@ -66,7 +67,7 @@ class _Part(dict[bytes, int]):
         """A record with nothing but this part."""
         if not raw:
             return {}
-        value: Json = msgspec.json.decode(raw)
+        value: Json = lenient(raw.decode("utf-8", "replace"))  # as whole records are: numbers of many digits, too
         for name in reversed(self.path[1:]):
             value = {name: value}
         return {self.head: value}

@@ -21,6 +21,7 @@ from scopedrift.detectors.adapters.sigma.screen import Screen
 from scopedrift.scenarios.loader import load
 from scopedrift.simulator.engine import simulate
 from scopedrift.simulator.records.reading.importer import import_log
+from scopedrift.simulator.records.reading.reader import whole
 from scopedrift.simulator.records.writing.exporter import export_log
 
 RULES = Path(__file__).parent / "rules" / "cloudtrail.yml"
@@ -104,7 +105,7 @@ TEXT = st.sampled_from(
     ["CreateUser", "createuser", "GetObject", "a.b", "", "Root", "iam.amazonaws.com", "10.0.0.1", "7"]
 )
 VALUE = st.recursive(
-    st.none() | st.booleans() | st.integers(0, 2_000_000) | TEXT,
+    st.none() | st.booleans() | st.integers(0, 2_000_000) | st.sampled_from([2**63, 10**20, 10**400]) | TEXT,
     lambda inner: (
         st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["type", "arn", "userName", "x.y"]), inner)
     ),
@@ -120,9 +121,27 @@ NAMES = [
 @given(st.lists(st.dictionaries(st.sampled_from(NAMES), VALUE), min_size=1, max_size=12))
 def test_whatever_a_record_is_like_it_is_judged_the_same(loaded, records):
     screen = Screen(loaded.rules, ())
-    for record in records:
-        matching = screen.matching(json.dumps(record).encode(), lambda record=record: record)
+    for raw in (json.dumps(record).encode() for record in records):
+        record = whole(raw)
+        matching = screen.matching(raw, lambda record=record: record)
         assert matching == tuple(rule for rule in loaded.rules if rule.matches(record))
+
+
+@pytest.mark.parametrize("digits", [19, 20, 21, 400, 5_000])
+def test_a_number_of_many_digits_is_judged_as_in_the_whole_record(tmp_path, digits):
+    tests = ["contains: e", "startswith: '1'", "endswith: '0'", "gt: 5", "re: '^1e'"]
+    (tmp_path / "rules.yml").write_text(
+        "---\n".join(
+            f"title: t{at}\nlogsource: {{product: aws, service: cloudtrail}}\n"
+            f"detection:\n  s:\n    eventName|{test}\n  condition: s\n"
+            for at, test in enumerate(tests)
+        )
+    )
+    rules = load_rules(tmp_path / "rules.yml").rules
+    assert len(rules) == len(tests)
+    raw = b'{"eventName": 1%s}' % (b"0" * (digits - 1))
+    record = whole(raw) or {}
+    assert Screen(rules, ()).matching(raw, lambda: record) == tuple(rule for rule in rules if rule.matches(record))
 
 
 def test_a_number_of_hundreds_of_digits_is_none() -> None:
