@@ -77,7 +77,7 @@ def tuned_files(spec: str) -> dict[str, tuple[str, dict[str, object]]]:
     found = {}
     for word in filter(is_file_of_tune, words(spec)):
         with contextlib.suppress(SpecError):  # another file, such as one of rules
-            found[str(Path(word).resolve())] = _says(deployed(word))
+            found[os.path.abspath(word)] = _says(deployed(word))  # a link's own folder is what its files are seen from
     return found
 
 

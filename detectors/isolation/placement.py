@@ -7,6 +7,7 @@ that the code is trusted: it runs in this process, where nothing can be hidden f
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -183,6 +184,8 @@ def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tupl
     found: list[str] = []
 
     def absolute(path: Path) -> str:
+        if is_file_of_tune(str(path)):
+            return os.path.abspath(path)
         found.append(str(path.resolve()))
         return found[-1]
 

@@ -111,6 +111,19 @@ def test_a_process_that_cannot_read_it_is_told_what_it_says(spec: str, deep: boo
     assert len(detector.score(batch)) == 50
 
 
+def test_two_links_to_one_file_are_two_detectors(folder: Path) -> None:
+    tuned("./mine.py:Mine", place="shared.yaml")
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "mine.py").write_text(MINE)
+        (folder / name / "t.yaml").symlink_to(folder / "shared.yaml")
+    source, readable, _ = source_of("ensemble(members='one/t.yaml + two/t.yaml')")
+    assert {target for target, _ in source.tuned.values()} == {
+        f"{folder / name / 'mine.py'}:Mine" for name in ("one", "two")
+    }
+    assert {str(folder / name / "mine.py") for name in ("one", "two")} <= set(readable)
+
+
 @pytest.mark.parametrize("spec", ["change-aware(detector={})", "ensemble(members='rate + {}')"])
 def test_code_that_is_not_ours_is_seen_inside_other_detectors(spec: str) -> None:
     assert not is_ours(spec.format(tuned("../mine.py:Mine")))
