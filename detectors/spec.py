@@ -33,7 +33,7 @@ _WORD: Final = re.compile(r"\S+")
 _TUNED: Final[dict[str, tuple[str, dict[str, object]]]] = {}
 """Detector and parameters of tuned detectors' files that this process cannot read (`told_of`)."""
 DEEPEST: Final = 5
-"""Tuned detectors within tuned detectors, at most."""
+"""Detectors within detectors, at most."""
 
 
 class SpecError(ValueError):

@@ -58,7 +58,7 @@ def place(spec: str, parameters: Mapping[str, object] | None = None) -> Detector
     Raises `SpecError`.
     """
     inner, isolation = _unwrapped(spec)
-    if is_ours(inner):
+    if is_ours(inner, parameters):
         return loading.load(inner, parameters)
     if isolation == "off":
         return trusted(loading.load(inner, parameters))
@@ -112,26 +112,31 @@ def run_as(detector: Detector) -> RunAs:
     return "built-in"
 
 
-def is_ours(spec: str) -> bool:
-    """Whether a specification asks for no code but ours (perhaps for nothing that exists).
+def is_ours(spec: str, parameters: Mapping[str, object] | None = None) -> bool:
+    """Whether a specification, with these parameters beside its own, asks for no code but ours.
 
     What is not known to be ours is not: a text among the parameters of a built-in detector is ours if it is one, or a
-    plain word.  Raises `SpecError` for tuned detectors that name each other without end.
+    plain word.  Raises `SpecError` for what cannot be read, or names itself.
     """
-    return _is_ours(spec, 0)
+    return _is_ours(spec, parameters or {}, 0)
 
 
-def _is_ours(spec: str, depth: int) -> bool:
+def _is_ours(spec: str, more: Mapping[str, object], depth: int) -> bool:
     if depth > DEEPEST:
         raise SpecError(f"{spec!r}: detectors within detectors, {depth} deep: does one name itself?")
-    target, parameters = parse(spec)
+    target, given = parse(spec)
     if target in _DATA_ONLY or target == "isolated":
         return True
     if _is_code(target):
         return False
-    texts: list[str] = []
-    in_texts(parameters, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
-    return all(_is_harmless(part.strip(), depth) for text in texts for part in text.split("+"))
+    return all(_is_harmless(part.strip(), depth) for text in _texts({**given, **more}) for part in text.split("+"))
+
+
+def _texts(values: Mapping[str, object]) -> list[str]:
+    """Every text in parameters, at any depth."""
+    found: list[str] = []
+    in_texts(dict(values), lambda text: found.append(text) or text)  # type: ignore[func-returns-value]
+    return found
 
 
 def _is_harmless(text: str, depth: int) -> bool:
@@ -143,15 +148,18 @@ def _is_harmless(text: str, depth: int) -> bool:
     except SpecError:
         return False
     known = is_file_of_tune(target) or ours(target) is not None
-    return known and _is_ours(text, depth + 1)
+    return known and _is_ours(text, {}, depth + 1)
 
 
 def asked_with(spec: str, isolation: Isolation) -> str:
     """The specification that runs the detector so."""
     inner, already = _unwrapped(spec)
-    if isolation == "on" or already != "on" or is_ours(inner):
-        return spec
-    return f"{TRUSTED}(detector={spec})" if isolation == "off" else f"isolated(detector={spec}, require=true)"
+    return spec if already != "on" or isolation == "on" or is_ours(inner) else _wrapped(spec, isolation)
+
+
+def _wrapped(spec: str, isolation: Isolation) -> str:
+    ways = {"on": spec, "off": f"{TRUSTED}(detector={spec})", "required": f"isolated(detector={spec}, require=true)"}
+    return ways[isolation]
 
 
 def as_asked(spec: str) -> str:
@@ -163,7 +171,7 @@ def divided(spec: str) -> tuple[str, dict[str, object]]:
     """The specification without parameters, run as `spec` says, and the parameters."""
     inner, isolation = _unwrapped(spec)
     target, given = parse(inner)
-    return asked_with(target, isolation), given
+    return target if is_ours(inner) else _wrapped(target, isolation), given
 
 
 def searchable(spec: str) -> tuple[ParameterInfo, ...]:
@@ -182,17 +190,19 @@ def _unwrapped(spec: str) -> tuple[str, Isolation]:
 def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tuple[DetectorSource, list[str], list[str]]:
     """The specification with the files that it names made absolute, what its process may read for it, and list."""
     found: list[str] = []
+    named = [spec, *_texts(parameters or {})]
+    tuned = {place: said for text in named for place, said in tuned_files(text).items()}
 
     def absolute(path: Path) -> str:
-        if is_file_of_tune(str(path)):
-            return os.path.abspath(path)
+        if (place := os.path.abspath(path)) in tuned:
+            return place
         found.append(str(path.resolve()))
         return found[-1]
 
     target, given = parse(spec) if is_file_of_tune(as_written(spec).target) else (spec, {})
-    values = {**with_files(given, absolute), **(parameters or {})}
-    source = DetectorSource(with_files(target, absolute), values, tuned=with_files(tuned_files(spec), absolute))
-    code = [place for word in words(spec) if not ours(word) for place in places_of_target(word)]
+    values = with_files({**given, **(parameters or {})}, absolute)
+    source = DetectorSource(with_files(target, absolute), values, tuned=with_files(tuned, absolute))
+    code = [place for text in named for word in words(text) if not ours(word) for place in places_of_target(word)]
     return source, [*found, *map(str, code)], [str(place.parent) for place in code]
 
 
