@@ -1,4 +1,4 @@
-"""Keeps one detector's process: begins it, counts the memory of its whole family, and ends all of it.
+"""Keeps one detector's process: begins it, counts memory and files of its whole family, and ends all of it.
 
 The keeper is forked from the fork server and forks the detector's process.  Where the kernel gives them, that one gets
 namespaces of its own: as a family of processes that sees no other one, on a network without anything.  It ends, with
@@ -25,7 +25,7 @@ ALONE: Final = "hide other processes (namespaces, which it may forbid)"
 _USER, _PROCESSES, _NETWORK, _MESSAGES = 0x10000000, 0x20000000, 0x40000000, 0x08000000
 _SUBREAPER, _END_WITH_PARENT = 36, 1
 _LOOK: Final = 0.1
-"""Seconds between two looks at the memory of a family."""
+"""Seconds between two looks at the memory and the files of a family."""
 _FAMILY: Final = 512
 """Processes of a family beyond which it is a fork bomb (assumed)."""
 _WRITTEN: Final = 1 << 32
@@ -144,11 +144,11 @@ def _watched(family: int, status: int, most: int, home: str) -> str:
         held = sum(map(_held, members)) if most else 0
         if held > most:
             return f"held {held >> 20:,} MiB with its children: expected at most {most >> 20:,}"
-        written = _written(home, members)
-        if len(written) > _FILES:
+        made, written = _written(home, members)
+        if made > _FILES:
             return f"made over {_FILES:,} files and folders: expected at most that many"
-        if (size := sum(written.values())) > _WRITTEN:
-            return f"wrote {size >> 20:,} MiB of files: expected at most {_WRITTEN >> 20:,}"
+        if written > _WRITTEN:
+            return f"wrote {written >> 20:,} MiB of files: expected at most {_WRITTEN >> 20:,}"
 
 
 def _descendants(process: int) -> Iterator[int]:
@@ -168,18 +168,24 @@ def _held(process: int) -> int:
     return 0
 
 
-def _written(home: str, members: Iterable[int]) -> dict[int, int]:
-    """Bytes on the disk of each file and folder in its folder, and of each file without a name that is still open.
+def _written(home: str, members: Iterable[int]) -> tuple[int, int]:
+    """Files and folders in its folder, counted up to one too many; and their bytes on the disk.
 
-    Ends after `_FILES`.  What else is open lies elsewhere, such as the batches, which are memory.
+    Files without a name count while they are open.  What else is open lies elsewhere, such as the batches, which are
+    memory.
     """
-    found: dict[int, int] = {}
-    folders = [home]
-    while folders and len(found) <= _FILES:
+    count, sizes, folders = 0, dict[int, int](), [home]
+    while folders and count <= _FILES:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in itertools.islice(entries, _FILES + 1):
-                seen = entry.stat(follow_symlinks=False)
-                found[seen.st_ino] = seen.st_blocks * _BLOCK
+                count += 1
+                try:
+                    seen = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                except OSError:  # it lies too deep to be looked at
+                    return _FILES + 1, 0
+                sizes[seen.st_ino] = seen.st_blocks * _BLOCK
                 if stat.S_ISDIR(seen.st_mode):
                     folders.append(entry.path)
     with contextlib.suppress(OSError):
@@ -188,8 +194,8 @@ def _written(home: str, members: Iterable[int]) -> dict[int, int]:
             with contextlib.suppress(OSError):
                 seen = os.stat(path)
                 if stat.S_ISREG(seen.st_mode) and seen.st_dev == disk and not seen.st_nlink:
-                    found[seen.st_ino] = seen.st_blocks * _BLOCK
-    return found
+                    sizes[seen.st_ino] = seen.st_blocks * _BLOCK
+    return count, sum(sizes.values())
 
 
 def _ended(family: int) -> int:
