@@ -284,7 +284,8 @@ def _opening(data: ReportData, totals: dict[str, Counts]) -> str:
 
 def _resolution(data: ReportData, seeds: int) -> str:
     """Which differences between detectors this number of worlds can show."""
-    if len(data.real_detectors) > 1 < seeds and 2.0 ** (1 - seeds) >= ALPHA:  # of an exchange of names within worlds
+    least_p = 2.0 ** (1 - seeds)  # of an exchange of names within worlds
+    if min(len(data.real_detectors), seeds) > 1 and least_p >= ALPHA:
         return " This is too few worlds for any difference between two detectors to be significant."
     least = data.summary["minimum_detectable"].median()
     if not math.isfinite(least):

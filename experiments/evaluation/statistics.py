@@ -78,7 +78,7 @@ def paired_difference(
     p_value = minimum = NAN
     if worlds >= 2:
         drawn = _exchanged(top, bottom, _flips(worlds, replicates, seed))
-        p_value = _share(np.abs(drawn) >= abs(estimate) - 1e-12, worlds) if not np.isnan(estimate) else NAN
+        p_value = _share(~(np.abs(drawn) < abs(estimate) - 1e-12), worlds) if not np.isnan(estimate) else NAN
         minimum = minimum_detectable_effect(_by_world(top, bottom)) if tells_apart(worlds) else NAN
     return Difference(a, b, metric, estimate, low, high, p_value, worlds, minimum, sample_label(worlds))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ def reproduce(
     if quick:
         chosen = tuple(claim.quick() for claim in chosen)
     facts = {
-        "made by": f"`{' '.join(['scopedrift reproduce', *asked, *_options(plan, quick, ranking)])}`",
+        "made by": f"`{shlex.join(['scopedrift', 'reproduce', *asked, *_options(plan, quick, ranking)])}`",
         "scopedrift": version("scopedrift"),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "size": "quick: three worlds, too few to conclude from" if quick else "full",
@@ -115,7 +116,9 @@ def reproduce(
 def _options(plan: Plan, quick: bool, ranking: bool) -> list[str]:
     """The options that make the same worlds and rows again; the secret's file has a name of its owner's."""
     own = ["--quick"] if quick else []
-    own += ["--suite", plan.suite.name] if ranking and not quick and plan.suite.name != SUITE else []
+    if not ranking:
+        return own
+    own += ["--suite", plan.suite.name] if not quick and plan.suite.name != SUITE else []
     own += ["--seal", "secret.txt"] if plan.seal else []
     rules = [parse(spec).parameters["rules"] for spec in plan.suite.detectors if spec.startswith("sigma(rules=")]
     return [*own, *(word for place in rules for word in ("--rules", str(place)))]

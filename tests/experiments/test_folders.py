@@ -48,7 +48,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_an_interruption_between_any_two_steps_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interruption_just_after_the_folder_is_made_leaves_nothing(tmp_path, monkeypatch):
     made = Path.mkdir
 
     def interrupted(path, *args, **kwargs):
