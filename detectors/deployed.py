@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -136,6 +136,15 @@ def in_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return [in_texts(each, change) for each in value]
     return change(value) if isinstance(value, str) else value
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text in plain data; keys are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(each)
 
 
 def _absolute(text: str, folder: str) -> str:

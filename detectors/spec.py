@@ -145,15 +145,13 @@ def _words(spec: str, depth: int) -> Iterator[str]:
 
 def _texts_in(file: str) -> list[str]:
     """The texts in a tuned detector's file; none in any other file, such as one of rules."""
-    from scopedrift.detectors.deployed import in_texts
+    from scopedrift.detectors.deployed import texts_of
 
     try:
         found = deployed(file)
     except SpecError:
         return []
-    texts = [found.detector]
-    in_texts(found.parameters, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
-    return texts
+    return [found.detector, *texts_of(found.parameters)]
 
 
 def _own_words(spec: str) -> Iterator[str]:

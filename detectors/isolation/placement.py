@@ -17,7 +17,7 @@ from typing import Final, Literal
 from scopedrift.detectors import loading
 from scopedrift.detectors.answers import described
 from scopedrift.detectors.base import Detector
-from scopedrift.detectors.deployed import in_texts
+from scopedrift.detectors.deployed import texts_of
 from scopedrift.detectors.description import ParameterInfo, describe
 from scopedrift.detectors.isolation.apart import Apart, DetectorSource, Limits
 from scopedrift.detectors.registry import BUILTIN, ON_REQUEST, ours, plugins
@@ -129,14 +129,7 @@ def _is_ours(spec: str, more: Mapping[str, object], depth: int) -> bool:
         return True
     if _is_code(target):
         return False
-    return all(_is_harmless(part.strip(), depth) for text in _texts({**given, **more}) for part in text.split("+"))
-
-
-def _texts(values: Mapping[str, object]) -> list[str]:
-    """Every text in parameters, at any depth."""
-    found: list[str] = []
-    in_texts(dict(values), lambda text: found.append(text) or text)  # type: ignore[func-returns-value]
-    return found
+    return all(_is_harmless(part.strip(), depth) for text in texts_of({**given, **more}) for part in text.split("+"))
 
 
 def _is_harmless(text: str, depth: int) -> bool:
@@ -190,7 +183,7 @@ def _unwrapped(spec: str) -> tuple[str, Isolation]:
 def source_of(spec: str, parameters: Mapping[str, object] | None = None) -> tuple[DetectorSource, list[str], list[str]]:
     """The specification with the files that it names made absolute, what its process may read for it, and list."""
     found: list[str] = []
-    named = [spec, *_texts(parameters or {})]
+    named = [spec, *texts_of(dict(parameters or {}))]
     tuned = {place: said for text in named for place, said in tuned_files(text).items()}
 
     def absolute(path: Path) -> str:
