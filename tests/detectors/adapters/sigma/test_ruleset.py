@@ -197,3 +197,17 @@ def test_a_file_that_is_no_pipeline_is_told(rules, text):
         load_rules(rules, path)
     with pytest.raises(ValueError, match=r"gone\.yml: no pySigma processing pipeline"):
         loading.load(f"sigma(rules={rules}, pipeline={rules / 'gone.yml'})")
+
+
+TEMPLATE = """
+finalizers: [{{type: template, template: "{{{{ x }}}}", vars: {file}}}]
+transformations: []
+"""
+
+
+def test_a_pipeline_runs_no_code(rules):
+    ran, code = rules.parent / "ran", rules.parent / "code.py"
+    code.write_text(f"open({str(ran)!r}, 'w').close()\nvars = {{'x': 1}}\n")
+    with pytest.raises(ValueError, match=r"no pySigma processing pipeline: .*vars"):
+        ruleset(rules, pipeline=TEMPLATE.format(file=code), r=rule())
+    assert not ran.exists()
