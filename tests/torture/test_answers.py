@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import multiprocessing
 import re
 import socket
 import socketserver
 import stat
 import struct
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -155,21 +156,24 @@ class Server(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
-    block_on_close = False
 
-    def __init__(self, parts: Callable[[int], Iterator[bytes]], pause_s: float = 0.0) -> None:
+    def __init__(self, parts: Callable[[int], Iterator[bytes]], pause_s: float) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.parts, self.pause_s, self.over = parts, pause_s, threading.Event()
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        self.parts, self.pause_s = parts, pause_s
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/score"
 
-    def __exit__(self, *error: object) -> None:
-        self.over.set()
-        self.shutdown()
-        super().__exit__()
+@contextlib.contextmanager
+def serving(parts: Callable[[int], Iterator[bytes]], pause_s: float = 0.0) -> Iterator[str]:
+    """The address of a service, in a process of its own: no file of this one may close while a detector is judged."""
+    with Server(parts, pause_s) as server:  # keeps its socket open until the other process has ended
+        process = multiprocessing.get_context("fork").Process(target=server.serve_forever, daemon=True)
+        process.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/score"
+        finally:
+            process.kill()
+            process.join()
+            process.close()
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -188,8 +192,7 @@ class Handler(socketserver.StreamRequestHandler):
                     self.connection.close()
                     return
                 self.connection.sendall(part)
-                if self.server.over.wait(self.server.pause_s):
-                    return
+                time.sleep(self.server.pause_s)
 
 
 @contextlib.contextmanager
@@ -222,14 +225,14 @@ def answered(judge: Judge, spec: str, reason: str | None) -> None:
 
 @pytest.mark.parametrize("said", [pytest.param(each, id=name) for name, each in BODIES.items()])
 def test_a_service_answers_nonsense(judge: Judge, said: Said) -> None:
-    with Server(once(lambda events: sized(said.body(events)))) as server:
-        answered(judge, f"http(url={server.url}, history=false, silence=100, timeout=60)", said.reason)
+    with serving(once(lambda events: sized(said.body(events)))) as url:
+        answered(judge, f"http(url={url}, history=false, silence=100, timeout=60)", said.reason)
 
 
 @pytest.mark.parametrize("spoken", [pytest.param(each, id=name) for name, each in PROTOCOLS.items()])
 def test_a_service_breaks_the_protocol(judge: Judge, spoken: Spoken) -> None:
-    with Server(spoken.parts, spoken.pause_s) as server:
-        answered(judge, f"http(url={server.url}, history=false, silence=100, timeout={TIMEOUT_S})", spoken.reason)
+    with serving(spoken.parts, spoken.pause_s) as url:
+        answered(judge, f"http(url={url}, history=false, silence=100, timeout={TIMEOUT_S})", spoken.reason)
 
 
 class Line(NamedTuple):
