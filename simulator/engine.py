@@ -23,8 +23,9 @@ from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.injection.schedule import start_injections
 from scopedrift.simulator.log.event_log import Digest, EventLog
 from scopedrift.simulator.log.events import COLUMNS, DTYPES, MINUTE, Array, Vocabulary
-from scopedrift.simulator.log.storage import LogWriter
+from scopedrift.simulator.log.storage import LogFormatError, LogWriter
 from scopedrift.simulator.log.truth import Truth
+from scopedrift.simulator.log.truth_file import load_truth, save_truth
 from scopedrift.simulator.runtime.chores import start_chores
 from scopedrift.simulator.runtime.detours import make_detours
 from scopedrift.simulator.runtime.growth import start_growth
@@ -34,6 +35,7 @@ from scopedrift.simulator.workloads.family import build_family
 from scopedrift.simulator.world.organisation import SimulatedWorld
 from scopedrift.simulator.world.policy import Deployment
 from scopedrift.simulator.world.sizes import sizes
+from scopedrift.simulator.world.world_file import load_setting, save_setting
 
 WINDOW: Final = 500_000
 """Events that are expanded together; the log does not depend on it."""
@@ -53,6 +55,24 @@ class Simulation:
     log: EventLog
     truth: Truth
     deployment: Deployment
+
+    def save_beside_log(self, folder: Path) -> None:
+        """Write all but the log into the log's folder."""
+        save_truth(self.truth, folder)
+        save_setting(self.scenario, self.deployment, folder)
+
+
+def load_simulation(folder: Path) -> Simulation:
+    """The simulated world that was saved in a folder.
+
+    Raises `LogFormatError` if the folder holds none, or if it is damaged.
+    """
+    log = EventLog.load(folder)
+    scenario, deployment = load_setting(folder)
+    seed, digest = log.manifest.get("seed"), log.manifest.get("scenario_digest")
+    if not isinstance(seed, int) or digest != scenario.digest():
+        raise LogFormatError(f"{folder}: another version of scopedrift made this world: simulate it again")
+    return Simulation(scenario, seed, log, load_truth(folder, len(log)), deployment)
 
 
 def simulate(

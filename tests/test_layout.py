@@ -99,7 +99,8 @@ WRITES = re.compile(
     r"""|write_table\(|ParquetWriter\(|np\.save|O_CREAT|copyfile\(|print_pdf\b|savefig\(\S*[/"']"""
 )
 WRITERS = {
-    "simulator/log/storage.py", "simulator/log/truth_file.py", "simulator/records/writing/exporter.py",
+    "simulator/log/storage.py", "simulator/log/truth_file.py", "simulator/world/world_file.py",
+    "simulator/records/writing/exporter.py",
     "reports/files.py", "reports/drawing.py",
     "experiments/public-api/alerts.py", "experiments/public-api/logs.py", "experiments/public-api/reproducing.py",
     "experiments/public-api/results.py", "experiments/public-api/tuning.py", "experiments/cli/realism.py",

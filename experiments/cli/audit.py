@@ -12,7 +12,7 @@ from scopedrift.experiments.cli.output import print_json, print_table, progress,
 
 
 def audit(
-    scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder written by `inject`.")],
+    scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder of `simulate` or `inject`.")],
     seeds: SeedsOption = "4",
     detector: Annotated[
         list[str] | None, typer.Option(help="Detector under test. Repeatable. Default: all built-in.")

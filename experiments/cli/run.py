@@ -17,7 +17,7 @@ from scopedrift.experiments.folders import ours, run_folder
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder written by `inject`.")],
+    scenario: Annotated[str, typer.Argument(help="Scenario name or file, or a folder of `simulate` or `inject`.")],
     seeds: SeedsOption = "5",
     seal: SealOption = None,
     detector: Annotated[

@@ -86,7 +86,8 @@ def audit(
     """Check a scenario, or a log with injected incidents, for flaws that make a benchmark worthless.
 
     Args:
-        scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder written by `inject`.
+        scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder written by `simulate`
+            or `inject`.
         detectors: Detectors under test, by name or file. Default: all built-in detectors. Ignored for a single world.
         seeds: Number of worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`. Ignored for a single
             world.

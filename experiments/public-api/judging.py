@@ -99,7 +99,8 @@ def run(
     result (`Results.failures`).
 
     Args:
-        scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder written by `inject`.
+        scenario: A name in the library, a path, a mapping or a scenario; or a world, or a folder written by `simulate`
+            or `inject`.
         detectors: One or several. Default: all built-in detectors that can run (on a log: those that need only it).
         seeds: Number of worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`, or sealed ones
             (`scopedrift.scenarios.seal`). Ignored for a single world.

@@ -16,11 +16,11 @@ from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.durations import format_rate, parse_rate
 from scopedrift.scenarios.loader import load, override
 from scopedrift.scenarios.schema import Scenario
-from scopedrift.simulator.engine import Simulation
+from scopedrift.simulator.engine import Simulation, load_simulation
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.storage import MANIFEST
-from scopedrift.simulator.log.truth_file import save_truth
 from scopedrift.simulator.own_logs.world import KEY, LogTimetable, RealWorld, load_world
+from scopedrift.simulator.world.world_file import WORLD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,12 +55,13 @@ class World:
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Load a world of `inject` that `save` wrote.
+        """Load a world that `save`, `simulate` or `inject` wrote.
 
         Raises:
-            LogFormatError: The folder holds no such world or is damaged. A simulated log does not store its scenario.
+            LogFormatError: The folder holds no world or is damaged.
         """
-        return cls(load_world(Path(folder)))
+        simulated = (Path(folder) / WORLD).is_file()
+        return cls(load_simulation(Path(folder)) if simulated else load_world(Path(folder)))
 
     @property
     def scenario(self) -> Scenario | LogTimetable:
@@ -134,7 +135,7 @@ class World:
             self.source.save(folder)
         else:
             self.log.save(folder)
-            save_truth(self.source.truth, folder)
+            self.source.save_beside_log(folder)
 
     @property
     def words(self) -> str:
@@ -187,7 +188,7 @@ def simulate(
         return World(make_world(chosen, seed, progress))
     with new_folder(Path(out), MANIFEST) as folder:
         made = make_world(chosen, seed, progress, out=folder)
-        save_truth(made.truth, folder)
+        made.save_beside_log(folder)
     return World(replace(made, log=EventLog.load(Path(out))))
 
 
@@ -198,7 +199,7 @@ def saved_world(folder: str | Path) -> World | None:
 
 
 def scenario_or_world(source: ScenarioLike | World) -> Scenario | World:
-    """The scenario or world that was given; for a folder written by `inject`, its world."""
+    """The scenario or world that was given; for a folder written by `simulate` or `inject`, its world."""
     if isinstance(source, str | Path) and (Path(source) / MANIFEST).is_file():
         return World.load(source)
     return source if isinstance(source, World) else scenario_of(source)

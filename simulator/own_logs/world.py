@@ -127,8 +127,8 @@ def load_world(folder: Path) -> RealWorld:
     log = EventLog.load(folder)
     if KEY not in log.manifest:
         raise LogFormatError(
-            f"{folder}: this log has no windows: expected a log written by `scopedrift inject`"
-            " (for a simulated log, run its scenario)"
+            f"{folder}: not a whole world: expected a folder that `scopedrift simulate` or `scopedrift inject` of this"
+            " version wrote"
         )
     try:
         timetable, seed = LogTimetable(**log.manifest[KEY]), int(log.manifest["seed"])
