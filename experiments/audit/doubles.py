@@ -1,7 +1,8 @@
 """Doubles of incidents: runs of benign events of the same identity, in the same kind of task, of the same lengths.
 
 Where an incident starts a task of its own, so do its doubles: every task is young once.  Events that issue a credential
-are matched with events that do, and all others with others: a renewal is young by what it does.
+are matched with events of the same call, and all others with others: a call that issues a new credential is its first
+event, and one that exchanges a credential comes in its midst.
 
 An incident that rides on benign life as it should cannot be told from its doubles by anything that is not behaviour.
 Under that hypothesis incident and doubles are exchangeable, so that a test which draws one of them at random has
@@ -60,7 +61,7 @@ def cases(world: LabelledWorld, rng: np.random.Generator, count: int = DOUBLES) 
 
 @dataclass(frozen=True)
 class _Pools:
-    """Benign events by identity, kind of task and whether they issue, those of one task one after the other."""
+    """Benign events by identity, kind of task and call that issues, those of one task one after the other."""
 
     rows: Array
     begins: Array
@@ -69,9 +70,9 @@ class _Pools:
     """How many events the tasks that begin there have, summed up to each; 0 comes first."""
     keys: Array
     kinds: dict[int, Array]
-    """By kind of task and whether they issue: the keys of the identities that have enough of it."""
+    """By kind of task and call that issues: the keys of the identities that have enough of it."""
     key: Array
-    """Of every event: its identity, kind of task, and whether it issues."""
+    """Of every event: its identity, kind of task, and the call if it issues."""
     task: Array
     time: Array
     first: Array
@@ -84,7 +85,8 @@ class _Pools:
         names = ("identity", "task_kind", "stream", "task")
         identity, kind, stream, task = (batch.columns.get(name, none).astype(np.int64) for name in names)
         issues = stream == batch.names("stream").find("issuance") if "stream" in batch.columns else none > 0
-        key = (identity + 1) * _KINDS + (kind + 1) * 2 + issues
+        issued = np.where(issues, batch.columns.get("operation", none).astype(np.int64) + 1, 0)
+        key = (identity + 1) * _KINDS + (kind + 1) * _OPERATIONS + issued
         rows = np.flatnonzero(benign)
         rows = rows[np.lexsort((batch["time"][rows], task[rows], key[rows]))]
         first = (task >= 0) & _firsts(task * 2 + issues, batch["time"]) & ~np.isin(task, old)
@@ -135,7 +137,8 @@ class _Pools:
         return self.rows[start : min(start + length, last)]
 
 
-_KINDS: Final = 1 << 20
+_OPERATIONS: Final = 1 << 16
+_KINDS: Final = 1 << 32
 
 
 def _firsts(group: Array, time: Array) -> Array:
