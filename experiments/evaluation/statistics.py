@@ -7,9 +7,11 @@ worlds that both finished.  Results are deterministic: random numbers come from 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -56,6 +58,39 @@ class Difference:
     sample: str
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Numerators and denominators of a pooled metric; each array has a row for each detector, a column for each world.
+
+    Worlds are those that any detector finished, in order of scenario and seed; `done` says which each of them did.
+    """
+
+    place: Mapping[str, int]
+    top: Array
+    bottom: Array
+    done: Array
+
+    @classmethod
+    def of(cls, cells: pd.DataFrame, detectors: Sequence[str], metric: str) -> Sums:
+        """What these detectors did in the worlds of a table of cells."""
+        cells = cells[cells["status"] == "ok"]
+        each = list(zip(cells["scenario"], cells["seed"], strict=True))
+        world = {name: at for at, name in enumerate(sorted(set(each)))}
+        place = {name: at for at, name in enumerate(dict.fromkeys(detectors))}
+        row = np.array([place.get(name, len(place)) for name in cells["detector"]], int)  # the last: others
+        column = np.array([world[name] for name in each], int)
+        top, bottom, done = np.zeros((3, len(place) + 1, len(world)))
+        top[row, column], bottom[row, column] = METRICS[metric].pooled(cells)
+        done[row, column] = True
+        return cls(place, top[:-1], bottom[:-1], done[:-1].astype(bool))
+
+    def pair(self, a: str, b: str) -> tuple[Array, Array, Array]:
+        """Numerators and denominators of two detectors in the worlds that both finished, and which worlds these are."""
+        rows = [self.place[a], self.place[b]]
+        both = np.asarray(self.done[rows].all(axis=0))
+        return self.top[rows][:, both], self.bottom[rows][:, both], both
+
+
 def paired_difference(
     cells: pd.DataFrame,
     a: str,
@@ -71,8 +106,7 @@ def paired_difference(
     permutation test: under the null hypothesis the detectors' names may be exchanged within every world (all
     exchanges up to 12 worlds, `replicates` random ones above).
     """
-    first, second = _paired(cells, a, b)
-    top, bottom = _sums(metric, first, second)
+    top, bottom, _ = Sums.of(cells, (a, b), metric).pair(a, b)
     worlds = top.shape[1]
     estimate, low, high = difference_interval((top[0], bottom[0]), (top[1], bottom[1]))
     p_value = minimum = NAN
@@ -100,16 +134,14 @@ def differing(
     evenly more often than that (`benchmarks/ranks.py`).  A pair whose difference some exchange leaves undefined has no
     p-value; the level is NaN where no pair has one.
     """
-    done = cells[cells["status"] == "ok"]
-    worlds = sorted(set(zip(done["scenario"], done["seed"], strict=True)))
-    place = {world: at for at, world in enumerate(worlds)}
-    exchanges = _flips(len(worlds), _JOINT, 0)
-    flips = np.vstack([np.zeros((1, len(worlds))), exchanges])
+    sums = Sums.of(cells, list(itertools.chain(*pairs)), metric)
+    worlds = sums.done.shape[1]
+    exchanges = _flips(worlds, _JOINT, 0)
+    flips = np.vstack([np.zeros((1, worlds)), exchanges])
     found: list[tuple[float, Array, tuple[str, str]]] = []
-    for pair in pairs if tells_apart(len(worlds)) else ():
-        first, second = _paired(cells, *pair)
-        own = [place[world] for world in zip(first["scenario"], first["seed"], strict=True)]
-        drawn = np.abs(_exchanged(*_sums(metric, first, second), flips[:, own]))
+    for pair in pairs if tells_apart(worlds) else ():
+        top, bottom, own = sums.pair(*pair)
+        drawn = np.abs(_exchanged(top, bottom, flips if own.all() else flips[:, own]))
         spread = math.sqrt(float(np.mean(drawn[1:] ** 2)))
         if spread > 0:  # not NaN either
             found.append((float(drawn[0]) / spread, (drawn[1:] / spread).astype(np.float32), pair))
@@ -119,10 +151,10 @@ def differing(
     largest, adjusted = np.zeros(len(exchanges), np.float32), list[float]()
     for size, drawn, _ in reversed(found):
         np.maximum(largest, drawn, out=largest)
-        adjusted.append(_share(largest >= size - 1e-6, len(worlds)))
+        adjusted.append(_share(largest >= size - 1e-6, worlds))
     steps = np.maximum.accumulate(adjusted[::-1]).tolist()
     p_values = {pair: p for (_, _, pair), p in zip(found, steps, strict=True)}
-    return p_values, _level(float(np.quantile(largest, 1 - ALPHA)), len(worlds))
+    return p_values, _level(float(np.quantile(largest, 1 - ALPHA)), worlds)
 
 
 def _level(size: float, worlds: int) -> float:
@@ -132,12 +164,6 @@ def _level(size: float, worlds: int) -> float:
     if size**2 >= worlds:
         return NAN
     return 2.0 * float(t.sf(math.sqrt((worlds - 1) / (worlds - size**2)) * size, worlds - 1))
-
-
-def _sums(metric: str, *tables: pd.DataFrame) -> tuple[Array, Array]:
-    """Numerators and denominators of a metric: a row for each detector, a column for each world."""
-    sums = [METRICS[metric].pooled(table) for table in tables]
-    return np.stack([one for one, _ in sums]), np.stack([other for _, other in sums])
 
 
 def _by_world(top: Array, bottom: Array) -> Array:
@@ -158,13 +184,6 @@ def _share(extreme: Array, worlds: int) -> float:
     return count / of if worlds <= _EXACT else (count + 1) / (of + 1)
 
 
-def _paired(cells: pd.DataFrame, a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    done = cells[cells["status"] == "ok"].set_index(["scenario", "seed"])
-    first, second = (done[done["detector"] == name].sort_index() for name in (a, b))
-    both = first.index.intersection(second.index)
-    return first.loc[both].reset_index(), second.loc[both].reset_index()
-
-
 def _exchanged(top: Array, bottom: Array, flips: Array) -> Array:
     """The pooled difference after each exchange; NaN where a detector is left without a denominator."""
     ratios = []
@@ -180,14 +199,19 @@ def minimum_detectable_effect(differences: Array, alpha: float = ALPHA) -> float
 
     (t(1 - alpha/2, n-1) + t(0.8, n-1)) * s / sqrt(n), for a two-sided paired t test (Bloom 1995).
     """
-    from scipy.stats import t
-
     differences = differences[~np.isnan(differences)]
     n = len(differences)
     if n < 2:
         return NAN
-    quantiles = float(t.ppf(1 - alpha / 2, n - 1) + t.ppf(0.8, n - 1))
-    return quantiles * float(np.std(differences, ddof=1)) / math.sqrt(n)
+    return _quantiles(n - 1, alpha) * float(np.std(differences, ddof=1)) / math.sqrt(n)
+
+
+@lru_cache(maxsize=1_000)
+def _quantiles(freedom: int, alpha: float) -> float:
+    """t(1 - alpha/2) + t(0.8), at so many degrees of freedom."""
+    from scipy.stats import t
+
+    return float(t.ppf(1 - alpha / 2, freedom) + t.ppf(0.8, freedom))
 
 
 def adjust(p_values: Iterable[float]) -> Array:
@@ -231,7 +255,8 @@ def rank_table(cells: pd.DataFrame, metric: str = HEADLINE) -> pd.DataFrame:
         done.pivot_table(index=["scenario", "seed"], columns="detector", values=metric).reindex(columns=names).dropna()
     )
     ranks = rankdata(-sign * wide.to_numpy(), axis=1).mean(axis=0) if len(wide) else np.full(len(names), NAN)
-    effects = [minimum_detectable_effect(_by_world(*_sums(metric, *_paired(cells, *pair))), level) for pair in pairs]
+    sums = Sums.of(cells, names, metric)
+    effects = [minimum_detectable_effect(_by_world(*sums.pair(*pair)[:2]), level) for pair in pairs]
     minimum = float(np.nanmedian(effects)) if np.isfinite(effects).any() else NAN
     rows = []
     values: dict[str, tuple[float, float]] = {}
