@@ -13,6 +13,7 @@ shows it, too: such a flag fails only if it is so rare in benign life that its a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -89,17 +90,22 @@ def _shifts(
     if len(cases) < ENOUGH:
         return None, {}
     told = np.stack(cases)
-    members = told.shape[2]
-    drawn = np.random.default_rng(0).integers(0, members, (DRAWS, len(cases)))
-    drawn += members * np.arange(len(cases))  # positions in a table of a row a case
+    drawn = _drawn(len(cases), told.shape[2])
     found, p_values = {}, []
     for name, values in zip(names, np.moveaxis(told, 1, 0), strict=True):
         if not values.any():
             continue
         found[name] = float(values[:, 0].mean())
-        chance = np.abs(values.take(drawn).mean(axis=1))
+        chance = np.abs(values.take(drawn).mean(axis=0))
         p_values.append((int((chance >= abs(found[name]) - 1e-12).sum()) + 1) / (DRAWS + 1))
     return found, dict(zip(found, adjust(p_values), strict=True)) if found else {}
+
+
+@lru_cache(maxsize=4)
+def _drawn(cases: int, members: int) -> Array:
+    """One member of each case, `DRAWS` times: positions in a table of a row a case, shape `(cases, DRAWS)`."""
+    drawn = np.random.default_rng(0).integers(0, members, (DRAWS, cases)) + members * np.arange(cases)
+    return np.ascontiguousarray(drawn.T)
 
 
 def _only(world: Observed, families: Collection[Family]) -> Iterator[list[Array]]:
