@@ -9,6 +9,7 @@ package only: its modules hold one kind of entry each.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -70,6 +71,7 @@ ORPHANED: Final = "retired"
 """The family of workloads that are gone, whose identity still works: no file describes it."""
 
 
+@cache
 def root() -> Traversable:
     """The folder that holds the catalogue's files."""
     return files("scopedrift.scenarios") / "data"
