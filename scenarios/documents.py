@@ -15,11 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, Protocol, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 KeyPath = tuple[str | int, ...]
 Plain = dict[str, Any]
@@ -38,6 +37,15 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_./-]*|[0-9]+(?:\.[0-9]+)?(?:us|ms|s|m|h|d|/day))(?: [A-Za-z0-9_./-]+)*")
 """Text that needs no quotes under any version of YAML, except for these words."""
 _NOT_TEXT = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
+
+
+class Node(Protocol):
+    """A value in YAML as a composer leaves it: a mapping, a sequence or a scalar, its kind in `id`."""
+
+    id: str
+    tag: object
+    value: Any
+    start_mark: Any
 
 
 @dataclass(frozen=True)
@@ -174,8 +182,13 @@ def parse(text: str, source: str, *, number_keys: bool = False) -> Document:
         raise ScenarioError(Problem("the file is nested too deeply", (), top)) from None
     except (YAMLError, ValueError) as error:
         raise ScenarioError(Problem(f"not valid YAML: {_one_line(error)}", (), top)) from None
-    if not isinstance(node, MappingNode):
-        raise ScenarioError(Problem("expected a mapping (key: value) at the top of the file", (), top))
+    return document(node, source, number_keys=number_keys)
+
+
+def document(node: Node | None, source: str, *, number_keys: bool = False) -> Document:
+    """What `parse` makes of the node that a text is."""
+    if node is None or node.id != "mapping":
+        raise ScenarioError(Problem("expected a mapping (key: value) at the top of the file", (), Place(source, 1)))
     reader = _Reader(source, number_keys)
     return Document(cast(Plain, reader.value(node, ())), reader.places)
 
@@ -204,15 +217,15 @@ class _Reader:
         if len(key) > MAX_DEPTH:
             self.fail(f"is nested more than {MAX_DEPTH} levels deep", key[:3], node)
         self.places.setdefault(key, Place(self.source, node.start_mark.line + 1))
-        if isinstance(node, MappingNode) and node.tag == _TAG + "map":
+        if node.id == "mapping" and node.tag == _TAG + "map":
             return self.mapping(node, key)
-        if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
+        if node.id == "sequence" and node.tag == _TAG + "seq":
             return [self.value(item, (*key, i)) for i, item in enumerate(node.value)]
-        if isinstance(node, ScalarNode):
+        if node.id == "scalar":
             return self.scalar(node, key)
         self.fail(f"the tag {shown(str(node.tag))} is not allowed here; expected plain data", key, node)
 
-    def mapping(self, node: MappingNode, key: KeyPath) -> Plain:
+    def mapping(self, node: Node, key: KeyPath) -> Plain:
         result: dict[str | float, object] = {}
         for name, item in node.value:
             if name.tag == _TAG + "merge":
@@ -228,13 +241,13 @@ class _Reader:
     def key(self, node: Node, key: KeyPath) -> tuple[str | float, str]:
         """A key as it is kept, and as it stands in key paths."""
         kinds = ("str", "int", "float") if self.number_keys else ("str",)
-        if not isinstance(node, ScalarNode) or str(node.tag).removeprefix(_TAG) not in kinds:
+        if node.id != "scalar" or str(node.tag).removeprefix(_TAG) not in kinds:
             self.fail(f"expected text as a key, not {shown(node.value)}", key, node)
         word = self.scalar(node, key)
         assert word is not None
         return word, str(word)
 
-    def scalar(self, node: ScalarNode, key: KeyPath) -> str | float | None:
+    def scalar(self, node: Node, key: KeyPath) -> str | float | None:
         kind = str(node.tag).removeprefix(_TAG)
         if kind in ("str", "timestamp"):
             return self.text(node, key)
@@ -255,7 +268,7 @@ class _Reader:
             self.fail(f"expected a number, not {shown(node.value)}", key, node)
         self.fail(f"the tag {shown(str(node.tag))} is not allowed here; expected plain data", key, node)
 
-    def text(self, node: ScalarNode, key: KeyPath) -> str:
+    def text(self, node: Node, key: KeyPath) -> str:
         self.characters += len(node.value)
         if self.characters > MAX_CHARACTERS:
             self.fail(

@@ -7,15 +7,9 @@ from importlib.resources.abc import Traversable
 from typing import TypeVar
 
 from scopedrift.scenarios.catalogue.entry import Entry, Known
-from scopedrift.scenarios.documents import (
-    Document,
-    KeyPath,
-    ScenarioError,
-    parse,
-    read_text,
-    shown,
-)
+from scopedrift.scenarios.documents import Document, KeyPath, ScenarioError, shown
 from scopedrift.scenarios.explain import validated
+from scopedrift.scenarios.shipped import read_shipped
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
@@ -37,14 +31,14 @@ def read_entries(root: Traversable, name: str, model: type[AnyEntry], known: Kno
     """The entries of one file."""
     if not (root / name).is_file():
         return {}
-    document = parse(read_text(root / name, name), name, number_keys=True)
+    document = read_shipped(root / name, name)
     return {entry: _read(document, (entry,), entry, value, model, known) for entry, value in document.value.items()}
 
 
 @functools.cache
 def read_file(file: Traversable, label: str, model: type[AnyEntry], known: Known) -> AnyEntry:
     """The one entry that a file is; messages call it `label`."""
-    document = parse(read_text(file, label), label, number_keys=True)
+    document = read_shipped(file, label)
     return _read(document, (), file.name.removesuffix(".yaml"), document.value, model, known)
 
 

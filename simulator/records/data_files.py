@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from scopedrift.scenarios.documents import parse, read_text
+from scopedrift.scenarios.shipped import read_shipped
 
 T = TypeVar("T")
 
@@ -17,4 +17,4 @@ T = TypeVar("T")
 def load_data(package: str, name: str, kind: type[T]) -> T:
     """The content of a data file of `package` as a `kind`; shared, so to be read only."""
     file = resources.files(package) / name
-    return msgspec.convert(parse(read_text(file, name), name, number_keys=True).value, kind)
+    return msgspec.convert(read_shipped(file, name).value, kind)
