@@ -10,7 +10,8 @@ The functions:
 - `scenarios()` and `detectors()` list names; `load_scenario` reads a scenario.
 - `simulate` makes a world; `evaluate` judges one detector on it, `run` several on many worlds, `sweep` a whole suite.
 - `tune` searches parameters and a threshold for an alert budget; `gate` says whether a detector has become worse.
-- `check` tests a detector against the contract, `audit` a scenario for flaws; `reproduce` measures published results.
+- `check` tests a detector against the contract, `audit` a scenario for flaws; `realism` compares worlds or a log with
+  real platforms; `reproduce` measures published results.
 - `read_log` reads your own audit records; `score` ranks what stands out in them, `inject` adds incidents,
   `profile` describes the platform, and `export` writes a log as records.
 
@@ -28,6 +29,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from scopedrift.alerts import score as score
+    from scopedrift.comparing import realism as realism
     from scopedrift.detectors.base import Detector as Detector
     from scopedrift.detectors.loading import summaries as detectors
     from scopedrift.examining import audit as audit
@@ -63,6 +65,7 @@ else:
         "inject": "injection:inject",
         "profile": "profiling:profile",
         "read_log": "logs:read_log",
+        "realism": "comparing:realism",
         "reproduce": "reproducing:reproduce",
         "run": "judging:run",
         "score": "alerts:score",
@@ -109,6 +112,7 @@ __all__ = [
     "load_scenario",
     "profile",
     "read_log",
+    "realism",
     "reproduce",
     "run",
     "scenarios",

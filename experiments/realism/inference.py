@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from scopedrift.experiments.realism import habits
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic
 from scopedrift.experiments.realism.tables import LogTables
@@ -35,6 +36,14 @@ def statistics() -> Iterator[Statistic]:
     yield Statistic(
         "inference.active", "Share of 10-minute windows in which a client is active", "distribution", "",
         ("client", "time"), _arrivals_by_client, of.active_share, None,
+    )  # fmt: skip
+    yield Statistic(
+        "inference.busiest_variation", "Coefficient of variation of the busiest client's gaps", "number", "",
+        ("client", "time"), _arrivals_by_client, habits.busiest_variation, habits.as_steady,
+    )  # fmt: skip
+    yield Statistic(
+        "inference.busiest_fano", "Fano factor of the busiest client's requests per minute", "number", "",
+        ("client", "time"), _arrivals_by_client, habits.busiest_fano_minute, habits.as_steady,
     )  # fmt: skip
     yield Statistic(
         "inference.failures", "Share of requests that fail", "number", "", ("failed",), _failures, of.mean, of.as_coin

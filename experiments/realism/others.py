@@ -22,6 +22,17 @@ def evaluation() -> Iterator[Statistic]:
         "evaluation.duration", "Duration of an evaluation job", "distribution", "s", ("seconds",),
         lambda log: (log.of_kind("evaluation").length(),), first_column,
     )  # fmt: skip
+    yield Statistic(
+        "evaluation.share", "Share of evaluation in GPU jobs", "number", "", ("is_evaluation",), _evaluated, of.mean,
+        of.as_thirds,
+    )  # fmt: skip
+
+
+def _evaluated(log: LogTables) -> Sample:
+    """Of training and evaluation jobs, which are for evaluation."""
+    kind = log.tasks.kind
+    jobs = np.isin(kind, log.codes("task_kind", ("train", "evaluation")))
+    return ((kind[jobs] == log.code("task_kind", "evaluation")).astype(float),)
 
 
 def runners() -> Iterator[Statistic]:

@@ -23,7 +23,8 @@ WINDOW_S: Final = 600.0
 LEAST_GAPS: Final = 5
 
 
-def _rng(sample: Sample) -> np.random.Generator:
+def straw_rng(sample: Sample) -> np.random.Generator:
+    """The numbers that straw men are drawn with."""
     return generator(0, "straw man", len(sample[0]))
 
 
@@ -168,7 +169,7 @@ def as_poisson(sample: Sample) -> Sample:
     """As many times over the same days, anywhere."""
     low = np.floor(sample[0].min() / DAY_S) * DAY_S
     high = np.ceil(sample[0].max() / DAY_S) * DAY_S
-    return (np.sort(_rng(sample).uniform(low, high, len(sample[0]))), *sample[1:])
+    return (np.sort(straw_rng(sample).uniform(low, high, len(sample[0]))), *sample[1:])
 
 
 # --- times of several (columns: who, when)
@@ -237,12 +238,12 @@ def conditional_entropy(sample: Sample) -> float:
 def as_independent(sample: Sample) -> Sample:
     """The same steps, each drawn without regard to the one before and uniformly over what there is."""
     kinds = np.unique(sample[1].astype(str))
-    return (sample[0], kinds[_rng(sample).integers(0, len(kinds), len(sample[0]))])
+    return (sample[0], kinds[straw_rng(sample).integers(0, len(kinds), len(sample[0]))])
 
 
 def as_shuffled(sample: Sample) -> Sample:
     """The same steps in any order."""
-    return (sample[0], _rng(sample).permutation(sample[1]))
+    return (sample[0], straw_rng(sample).permutation(sample[1]))
 
 
 def as_uniform_categories(sample: Sample) -> Sample:
@@ -275,7 +276,7 @@ def novelty(low: int, high: int) -> Callable[[Sample], float]:
 def as_independent_codes(sample: Sample) -> Sample:
     """As many events of each owner, uniformly over all that anybody does."""
     kinds = np.unique(sample[1])
-    return (sample[0], kinds[_rng(sample).integers(0, len(kinds), len(sample[0]))])
+    return (sample[0], kinds[straw_rng(sample).integers(0, len(kinds), len(sample[0]))])
 
 
 def as_uniform_top_three(sample: Sample) -> Sample:

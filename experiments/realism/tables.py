@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from scopedrift.simulator.log.event_log import EventLog
-from scopedrift.simulator.log.events import SECOND, Array, EventBatch
+from scopedrift.simulator.log.events import MISSING, SECOND, Array, EventBatch
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,38 @@ class Tasks:
 
 
 class LogTables:
-    """The events of a log in the order in which they happened, with what is computed from them once."""
+    """The events of a log, or of one of its streams, in the order in which they happened, with what they tell."""
 
-    def __init__(self, log: EventLog) -> None:
-        batch = log.batch(0, len(log))
-        order = np.argsort(batch["time"], kind="stable")
-        self._batch: EventBatch = batch
-        self._columns = {name: column[order] for name, column in batch.columns.items()}
-        self.origin = int(self._columns["time"][0]) if len(order) else 0
-        self.seconds: Array = (self._columns["time"] - self.origin) / SECOND
+    def __init__(self, log: EventLog, stream: str = "") -> None:
+        self._log = log
+        self._batch: EventBatch = log.batch(0, len(log))
+        self._order: Array = np.argsort(self._batch["time"], kind="stable")
+        if stream:
+            self._order = self._order[self.matching("stream", stream)]
+        self._streams: dict[str, LogTables] = {}
+        time = self["time"]
+        self.origin = int(time[0]) if len(time) else 0
+        self.seconds: Array = (time - self.origin) / SECOND
         self.week_offset: float = (self.origin / SECOND - 4 * 86_400) % (7 * 86_400)
         """Seconds from a Monday 00:00 UTC (1970-01-05 was one) to the first event."""
 
     def __len__(self) -> int:
-        return len(self.seconds)
+        return len(self._order)
 
     def __getitem__(self, column: str) -> Array:
         """The codes (or numbers) of a column; all missing where the log does not have it."""
-        found = self._columns.get(column)
-        return np.full(len(self), -1, np.int32) if found is None else found
+        held = self._batch.columns.get(column)
+        return np.full(len(self), MISSING, np.int32) if held is None else np.asarray(held[self._order])
 
     def names(self, column: str) -> list[str]:
         """The texts behind a column's codes."""
-        return list(self._batch.names(column)) if column in self._columns else []
+        return list(self._batch.names(column)) if column in self._batch.columns else []
+
+    def of_stream(self, stream: str) -> LogTables:
+        """The events of one stream alone."""
+        if stream not in self._streams:
+            self._streams[stream] = LogTables(self._log, stream)
+        return self._streams[stream]
 
     def codes(self, column: str, wanted: Sequence[str]) -> list[int]:
         """The codes of texts, as far as the log has them."""

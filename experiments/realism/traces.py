@@ -1,7 +1,8 @@
 """A user's own trace as targets: a CSV file and which of its columns is which statistic's sample.
 
 `training.duration=run_s` takes the sample of a statistic from a column; a statistic whose sample has two columns
-takes two, joined by a plus: `serverless.gap_cv=app+start`.  Times are numbers of seconds since 1970 or ISO 8601 text.
+takes two, joined by a plus: `serverless.gap_cv=app+start`.  `training.completed=status:Pass` is true where the column
+`status` holds `Pass`.  Times are numbers of seconds since 1970 or ISO 8601 text.
 The distance and the tolerance are the library's.
 """
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ANCHORS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 MONDAY_S: Final = 4 * 86_400
-TEXTS: Final = ("tool", "session", "function", "client", "account", "action")
+TEXTS: Final = ("tool", "session", "function", "client", "account", "action", "object", "operation", "pipeline")
 """Columns of a sample that name something; the others are numbers or times."""
 
 
@@ -58,11 +59,9 @@ def _target(path: Path, frame: pd.DataFrame, text: str, library: Mapping[str, Ta
         wanted = "+".join(statistic.columns)
         raise ScenarioError(Problem(f"--map {text}: {name} takes {len(statistic.columns)} column(s): {wanted}"))
     names = [str(each) for each in frame.columns]
-    for column in columns:
-        if column not in names:
-            raise ScenarioError(Problem(f"{path}: no column {column!r}{suggestion(column, names)}"))
     sample = tuple(
-        _values(path, frame[column], meaning) for column, meaning in zip(columns, statistic.columns, strict=True)
+        _values(path, _column(path, frame, names, column), meaning)
+        for column, meaning in zip(columns, statistic.columns, strict=True)
     )
     measured = measure(statistic, sample)
     if measured.value is None:
@@ -73,6 +72,20 @@ def _target(path: Path, frame: pd.DataFrame, text: str, library: Mapping[str, Ta
     return replace(
         library[name], value=_plain(statistic, measured.value), source=f"{path.name}: {listed}", note="", clusters=None
     )
+
+
+def _column(path: Path, frame: pd.DataFrame, names: Sequence[str], text: str) -> pd.Series:
+    """A column by name; `name:value` is 1 where it holds the value and 0 where it holds another."""
+    if text in names:
+        return frame[text]
+    name, colon, value = text.partition(":")
+    if not colon or name not in names:
+        raise ScenarioError(Problem(f"{path}: no column {name!r}{suggestion(name, names)}"))
+    held = frame[name].dropna().astype(str)
+    if not (held == value).any():
+        some = ", ".join(held.drop_duplicates().head(5))
+        raise ScenarioError(Problem(f"{path}: column {name!r} never holds {value!r}; it holds {some}"))
+    return (held == value).astype(float)
 
 
 def _plain(statistic: Statistic, value: Value) -> Value:

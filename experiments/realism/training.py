@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from scopedrift.experiments.realism import habits
 from scopedrift.experiments.realism import reductions as of
 from scopedrift.experiments.realism.statistic import Sample, Statistic, first_column
 from scopedrift.experiments.realism.tables import LogTables
@@ -49,6 +50,35 @@ def statistics() -> Iterator[Statistic]:
         "training.eight_gpus", "Share of GPU jobs with at most eight GPUs", "number", "", ("gpus",),
         _gangs, of.at_most(8.0), of.as_exponential_count,
     )  # fmt: skip
+    yield from _habits()
+
+
+def _habits() -> Iterator[Statistic]:
+    """How runs depend on their pipeline, and on each other."""
+    runs = ("pipeline", "seconds")
+    for what, about, columns, extract, reduce, straw in (
+        ("length_within", "Share of the variance of log duration that lies within pipelines", runs, _runs,
+         habits.within_share, habits.as_anybodys),
+        ("length_previous", "Correlation of a run's log duration with the pipeline's previous run", runs, _runs,
+         habits.previous_correlation, habits.as_anybodys),
+        ("gap_variation", "Coefficient of variation of the gaps between submissions", ("time",), _submissions,
+         habits.variation, of.as_poisson),
+    ):  # fmt: skip
+        yield Statistic(f"training.{what}", about, "number", "", columns, extract, reduce, straw)
+    for name, low, high in (("2_4", 2, 4), ("5_8", 5, 8), ("9", 9, 1 << 20)):
+        yield Statistic(
+            f"training.longer_{name}", f"Median duration with {low}{f' to {high}' if high < 1 << 20 else ' or more'} "
+            "GPUs, over that with one", "number", "", ("gpus", "seconds"), _sizes, habits.median_ratio(low, high),
+            habits.as_anybodys,
+        )  # fmt: skip
+    for name, ended in (("completed", _completed), ("cancelled", _cancelled), ("failed", _failed)):
+        yield Statistic(
+            f"training.time_{name}", f"Share of GPU time in jobs that {ENDS[name]}", "number", "",
+            (name, "gpu_seconds"), _weighed(ended), habits.weighted_share, habits.as_anybodys,
+        )  # fmt: skip
+
+
+ENDS = {"completed": "complete", "cancelled": "are cancelled (deleted)", "failed": "fail"}
 
 
 def _submissions(log: LogTables) -> Sample:
@@ -82,6 +112,27 @@ def _completed(log: LogTables) -> Sample:
 
 def _cancelled(log: LogTables) -> Sample:
     return _has(log, "delete jobs")
+
+
+def _failed(log: LogTables) -> Sample:
+    """What neither completed nor was cancelled."""
+    return ((_completed(log)[0] + _cancelled(log)[0] == 0).astype(float),)
+
+
+def _runs(log: LogTables) -> Sample:
+    """Each run's pipeline and duration, in order of submission."""
+    mask = log.kind_mask("train")
+    order = np.argsort(log.tasks.first[mask], kind="stable")
+    return log.tasks.workload[mask][order], _durations(log)[0][order]
+
+
+def _sizes(log: LogTables) -> Sample:
+    return _gangs(log)[0], _durations(log)[0]
+
+
+def _weighed(ended: Callable[[LogTables], Sample]) -> Callable[[LogTables], Sample]:
+    """Whether each job ended so, and its GPU seconds."""
+    return lambda log: (ended(log)[0], _gangs(log)[0] * _durations(log)[0])
 
 
 def _gangs(log: LogTables) -> Sample:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import scopedrift as sd
 from scopedrift.experiments.cli import app
-from scopedrift.experiments.realism import distances, reductions
+from scopedrift.experiments.realism import distances, habits, reductions
 from scopedrift.experiments.realism.catalogue import statistics
-from scopedrift.experiments.realism.compare import EMPTY, MET, MISSED, row
+from scopedrift.experiments.realism.compare import EMPTY, MET, MISSED, Agreement, row
 from scopedrift.experiments.realism.page import table
 from scopedrift.experiments.realism.statistic import Measured, measure
 from scopedrift.experiments.realism.targets import Target, load
@@ -55,6 +56,70 @@ def test_independent_steps_tell_nothing_about_the_next():
     assert reductions.conditional_entropy(sample) == pytest.approx(2, abs=0.01)
     cycle = (sample[0], np.arange(50_000) % 4)
     assert reductions.conditional_entropy(cycle) == pytest.approx(0, abs=1e-6)
+
+
+def pipelines(habit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of 40 pipelines in turn; `habit` is the share of the variance of log length that lies between them."""
+    rng = np.random.default_rng(3)
+    who = np.tile(np.arange(40), 60)
+    own = np.sqrt(habit) * rng.normal(size=40)
+    return who, np.exp(own[who] + np.sqrt(1 - habit) * rng.normal(size=len(who)))
+
+
+def test_lengths_show_whether_pipelines_have_habits():
+    assert habits.within_share(pipelines(0.0)) == pytest.approx(1, abs=0.03)
+    assert habits.within_share(pipelines(0.4)) == pytest.approx(0.6, abs=0.12)
+    assert habits.previous_correlation(pipelines(0.0)) == pytest.approx(0, abs=0.05)
+    assert habits.previous_correlation(pipelines(0.4)) == pytest.approx(0.4, abs=0.12)
+    assert habits.within_share(habits.as_anybodys(pipelines(0.9))) == pytest.approx(1, abs=0.05)
+
+
+def test_a_small_job_is_the_measure_of_large_ones():
+    sizes, lengths = np.array([1.0, 1, 1, 4, 4, 8]), np.array([10.0, 20, np.nan, 30, 60, 150])
+    assert habits.median_ratio(2, 4)((sizes, lengths)) == pytest.approx(3)
+    assert habits.median_ratio(5, 8)((sizes, lengths)) == pytest.approx(10)
+    assert np.isnan(habits.median_ratio(9, 99)((sizes, lengths)))
+    assert habits.weighted_share((sizes == 8, lengths)) == pytest.approx(150 / 270)
+
+
+def test_a_broken_caller_fails_again_and_others_never():
+    who = np.repeat([0, 1, 2], 10)
+    what = np.tile([5, 6], 15)
+    failed = np.where(who == 0, 1.0, 0.0)
+    failed[[10, 29]] = 1.0  # once each, by the two others
+    sample = (who, what, failed)
+    assert habits.pairs_that(fail=True)(sample) == pytest.approx(2 / 6)
+    assert habits.pairs_that(fail=False)(sample) == pytest.approx(2 / 6)
+    assert habits.repeated_failures(sample) == pytest.approx(9 / 10)
+    assert habits.repeated_failures(habits.as_any_call(sample)) < 0.8
+
+
+def test_objects_are_counted_in_spells_of_forty_events():
+    who = np.repeat([0, 1, 2], [80, 45, 10])
+    fresh = np.arange(len(who))
+    assert habits.distinct_objects((who, fresh)) == 1
+    assert habits.distinct_objects((who, np.zeros_like(fresh))) == pytest.approx(1 / 40)
+    assert np.isnan(habits.distinct_objects((who[-10:], fresh[-10:])))
+
+
+def test_the_busiest_caller_speaks_for_nobody_else():
+    even, other = np.arange(100.0), np.array([0.0, 1, 50])
+    sample = (np.repeat([0, 1], [100, 3]), np.concatenate([even, other]))
+    assert habits.busiest_variation(sample) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_row_holds_over_worlds_if_it_does_in_eleven_of_twelve():
+    statistic = statistics()["training.fano_hour"]
+    target = Target(statistic.name, 39.0, "ratio", 0.5, "x")
+
+    def over(misses: int, straw: float = 1.0) -> Agreement:
+        values = [5.0] * misses + [35.0] * (12 - misses)
+        return Agreement(tuple(row(statistic, target, Measured(value, straw, 100)) for value in values))
+
+    assert (over(1).verdict, over(2).verdict, over(0, straw=38.0).verdict) == (MET, MISSED, EMPTY)
+    assert over(1).within == pytest.approx(11 / 12) and over(1).spread > 0
+    assert over(0).simulated() == 35.0
+    assert not over(0).narrow and over(0, straw=39 * np.exp(-0.55)).narrow
 
 
 def test_a_row_that_its_straw_man_passes_is_not_counted():
@@ -111,19 +176,49 @@ def test_a_trace_sets_targets_by_its_columns(tmp_path):
             targets_from(file, [mapping])
 
 
+def test_a_category_of_a_trace_is_a_column_of_ones_and_zeros(tmp_path):
+    file = tmp_path / "jobs.csv"
+    file.write_text("status\n" + "Pass\n" * 60 + "Killed\n" * 40)
+    assert targets_from(file, ["training.completed=status:Pass"])["training.completed"].value == pytest.approx(0.6)
+    for mapping, said in (("status:Passed", "never holds 'Passed'; it holds Pass, Killed"), ("state:Pass", "'state'")):
+        with pytest.raises(ScenarioError, match=said):
+            targets_from(file, [f"training.completed={mapping}"])
+
+
+def test_streams_are_measured_apart_and_a_log_as_its_world_is(tmp_path):
+    world = sd.simulate("tiny", seed=0)
+    folder = tmp_path / "world"
+    world.save(folder)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "targets:\n"
+        + "".join(f"  {name}.operations: {{value: 9, tolerance: 1, source: s}}\n" for name in ("kubernetes", "cloud"))
+    )
+    found = sd.realism(world, targets=mine)
+    for stream, name in (("kubernetes_audit", "kubernetes"), ("cloud_audit", "cloud")):
+        events = world.events[world.events["stream"] == stream]
+        measured = next(each for each in found.rows if each.statistic.name == f"{name}.operations")
+        assert measured.simulated() == events["operation"].nunique()
+    done = CliRunner().invoke(app, ["realism", "--log", str(folder), "--targets", str(mine), "--json"])
+    assert [(each["simulated"], each["distance"]) for each in json.loads(done.stdout)["statistics"]] == [
+        (row.simulated(), row.distance) for row in found.rows
+    ]
+    assert CliRunner().invoke(app, ["realism", "tiny", "--log", str(folder)]).exit_code == 2
+
+
 def test_the_command_holds_a_small_world_to_given_targets(tmp_path):
     scenario, mine = tmp_path / "small.yaml", tmp_path / "mine.yaml"
     scenario.write_text(
         "name: small\nhorizon: 3d\nwindows: {baseline: 1d, calibration: 1d}\nworkloads: {training: {pipelines: 6}}\n"
     )
-    mine.write_text("targets:\n  audit.denied: {value: 0.9, tolerance: 0.01, source: nowhere}\n")
+    mine.write_text("targets:\n  cloud.denied: {value: 0.9, tolerance: 0.01, source: nowhere}\n")
     out = tmp_path / "out"
     done = CliRunner().invoke(app, ["realism", str(scenario), "--targets", str(mine), "--json", "--out", str(out)])
     assert done.exit_code == 1, done.output
     (found,) = json.loads(done.stdout)["statistics"]
-    assert (found["name"], found["verdict"]) == ("audit.denied", "missed")
+    assert (found["name"], found["verdict"]) == ("cloud.denied", "missed")
     assert found["straw_man"] == pytest.approx(0.4, abs=0.01)
-    mine.write_text("targets:\n  audit.denied: {value: 0.9}\n")
+    mine.write_text("targets:\n  cloud.denied: {value: 0.9}\n")
     assert CliRunner().invoke(app, ["realism", str(scenario), "--targets", str(mine)]).exit_code == 2
 
 
