@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from scopedrift.scenarios import Scenario
+from scopedrift.scenarios.release import release
 from scopedrift.simulator.expansion.arrival import ArrivalCodes
 from scopedrift.simulator.expansion.columns import Window
 from scopedrift.simulator.expansion.delivery import Delivery
@@ -136,7 +136,7 @@ class _Sink:
             "scenario": scenario.name,
             "scenario_digest": scenario.digest(),
             "seed": seed,
-            "version": version("scopedrift"),
+            "version": release(),
         }
 
     def add(self, window: Window | None, incidents: IncidentLog) -> None:

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +22,7 @@ from scopedrift.experiments.running import sweep as sweeping
 from scopedrift.experiments.running.ablation import ablation
 from scopedrift.experiments.running.selection import default_detectors, labelled, log_only_detectors, resolve
 from scopedrift.results import Results
+from scopedrift.scenarios.release import release
 from scopedrift.scenarios.schema import Scenario
 from scopedrift.scenarios.seal import SealedWorlds
 from scopedrift.scenarios.seeds import described, parse_seeds
@@ -255,5 +255,5 @@ def _facts(scenario: Scenario | LogTimetable, seeds: Sequence[int], detectors: S
         "detectors": list(detectors),
         "alert_budget_per_day": scenario.evaluation.alert_budget,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": version("scopedrift"),
+        "version": release(),
     }

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ from scopedrift.reports.claims import write_claims
 from scopedrift.reports.leaderboard import write_leaderboard
 from scopedrift.reports.notebook import fragment
 from scopedrift.scenarios.claim import Claim, load_claims
+from scopedrift.scenarios.release import release
 from scopedrift.scenarios.seal import Seal
 from scopedrift.scenarios.seeds import fit_for_results
 from scopedrift.scenarios.suite import Plan, load_suite
@@ -100,7 +100,7 @@ def reproduce(
         chosen = tuple(claim.quick() for claim in chosen)
     facts = {
         "made by": f"`{shlex.join(['scopedrift', 'reproduce', *asked, *_options(plan, quick, ranking)])}`",
-        "scopedrift": version("scopedrift"),
+        "scopedrift": release(),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "size": "quick: three worlds, too few to conclude from" if quick else "full",
     }

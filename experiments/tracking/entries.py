@@ -8,12 +8,12 @@ import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from scopedrift.experiments.tracking.processes import PROCESS, this_process
+from scopedrift.scenarios.release import release
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def log_worlds(client: MlflowClient, run_id: str, scenario: str, worlds: pd.Data
     from mlflow.entities import DatasetInput, InputTag
 
     digests = {str(row["seed"]): str(row["digest"]) for row in worlds.to_dict("records")}
-    source = CodeDatasetSource(tags={"scenario": scenario, "scopedrift": version("scopedrift"), "digests": digests})
+    source = CodeDatasetSource(tags={"scenario": scenario, "scopedrift": release(), "digests": digests})
     name = scenario if len(digests) > 1 else f"{scenario}-seed-{next(iter(digests))}"
     digest = combined_digest(digests.values())[:_DIGEST_LENGTH]
     dataset = MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]  # it lacks `profile`, unused
@@ -129,7 +129,7 @@ def facts_of(cells: pd.DataFrame) -> dict[str, str]:
 
 def tags_of(tags: Mapping[str, object]) -> dict[str, str]:
     """Tags as texts, with the version and the process that writes."""
-    known = {"version": version("scopedrift"), PROCESS: this_process(), **tags}
+    known = {"version": release(), PROCESS: this_process(), **tags}
     return {name: _text(value) for name, value in known.items() if value is not None}
 
 

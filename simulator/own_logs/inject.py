@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Final
 
 import numpy as np
 
 from scopedrift.scenarios.parts import ChangeSpec, IncidentSpec
+from scopedrift.scenarios.release import release
 from scopedrift.simulator.injection.incident_log import IncidentLog
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import Array, Vocabulary
@@ -101,7 +101,7 @@ def inject(
     incidents.note(0, whole["time"], noted)
     manifest = {
         "source": "inject",
-        "version": version("scopedrift"),
+        "version": release(),
         "background": {"digest": log.digest, "events": len(log)},
         "events": len(whole["time"]),
     }

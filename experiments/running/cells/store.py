@@ -14,13 +14,13 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from scopedrift.experiments.evaluation.tables import Tables, restored
 from scopedrift.experiments.running.code import sources
 from scopedrift.reports.columns import PER_CELL, TABLES
+from scopedrift.scenarios.release import release
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class Cell:
     @property
     def key(self) -> str:
         """SHA-256 (hexadecimal) of the cell's content."""
-        content = [version("scopedrift"), sources(), self.label, self.digest, self.seed, self.name, self.code]
+        content = [release(), sources(), self.label, self.digest, self.seed, self.name, self.code]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
