@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from scopedrift.detectors.base import Detector, Scores
+from scopedrift.experiments.evaluation.integrity import fingerprint
+from scopedrift.experiments.running import worlds
+from scopedrift.scenarios import Scenario
+from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.log.event_log import EventLog
 from scopedrift.simulator.log.events import DAY, HOUR, EventBatch, Vocabulary
 from scopedrift.simulator.log.truth import ATTACK, BENIGN_CHANGE, BenignChange, Incident, StageTruth, Truth
@@ -173,6 +177,39 @@ def an_incident() -> Callable[..., Incident]:
 @pytest.fixture(scope="session")
 def by_bytes() -> Detector:
     return ByBytes()
+
+
+REMEMBERED = 60
+"""Worlds that are kept; one of the scenario `tiny` takes 2 MB."""
+
+
+@pytest.fixture(scope="session")
+def simulate_once() -> Callable[..., Simulation]:
+    """`simulate`, but a world that is known, and is as it was, is the same again."""
+    known: dict[tuple[object, ...], tuple[Simulation, str]] = {}
+
+    def simulated(scenario: Scenario, seed: int, *, progress: Any = None, **how: Any) -> Simulation:
+        if how.get("out") is not None:
+            return simulate(scenario, seed, progress=progress, **how)
+        key = (scenario.model_dump_json(), seed, repr(how))
+        world, before = known.pop(key, (None, ""))
+        if world is None or fingerprint(world) != before:
+            world = simulate(scenario, seed, progress=progress, **how)
+            before = fingerprint(world)
+        known[key] = world, before
+        if len(known) > REMEMBERED:
+            del known[next(iter(known))]
+        return world
+
+    return simulated
+
+
+@pytest.fixture(autouse=True, scope="module")
+def shared_worlds(simulate_once: Callable[..., Simulation]) -> Iterator[None]:
+    """Dozens of commands ask for the same few worlds, and other tests see that simulating them again changes none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worlds, "simulate", simulate_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
