@@ -75,6 +75,11 @@ LOOKS = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def shared_worlds() -> None:
+    """Worlds of other tests, kept in this process, would be found in its memory."""
+
+
 @pytest.fixture(params=LOOKS)
 def spec(request, tmp_path) -> str:
     path = tmp_path / "cheat.py"
