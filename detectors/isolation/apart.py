@@ -153,6 +153,10 @@ class Apart(Detector):
         twin.__dict__.update(self.__dict__, _process=None)
         return twin
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without its processes, which stay here."""
+        return {**self.__dict__, "_process": None, "_waiting": []}
+
     @property
     def _running(self) -> Process:
         if self._process is None:

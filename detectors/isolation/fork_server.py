@@ -1,33 +1,40 @@
-"""A process that has loaded what every detector needs, never sees any data, and forks a process for each detector.
+"""A process that has loaded what others need, never sees any data, and forks one of them for each message.
 
-Run as a script by `launch`, which sends a message for each process: its length, then JSON, and with it three open
-files (`keeper.keep`).  It ends when that side does.
+Run as a script by `forks`, which sends messages: their length, then JSON, and with it open files.  Each is handed to a
+function in a new process, such as `keeper.keep`.  While no message waits, the server loads what its processes could
+do without, or load themselves.  It ends when the other side does.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 LENGTH: Final = struct.Struct("<Q")
 FILES: Final = 3
+"""Open files that come with a message, at most."""
 
 
-def serve(control: socket.socket) -> None:
-    """Forks a keeper for each message."""
-    from scopedrift.detectors.isolation import confinement, server  # noqa: F401 (loaded once, for all)
-    from scopedrift.detectors.isolation.keeper import keep
+def serve(control: socket.socket, begin: Callable[..., object], spare: list[str]) -> None:
+    """Forks a process for each message, in which `begin` gets the message and the files, and never returns.
 
+    `spare` names the modules that are loaded meanwhile.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
+        while spare and not select.select([control], [], [], 0)[0]:
+            importlib.import_module(spare.pop(0))
         start, files, _, _ = socket.recv_fds(control, LENGTH.size, FILES)
-        if len(start) < LENGTH.size or len(files) < FILES:
+        if len(start) < LENGTH.size or not files:
             return
         message = bytearray()
         left = LENGTH.unpack(start)[0]
@@ -37,11 +44,19 @@ def serve(control: socket.socket) -> None:
             message += part
         if not os.fork():
             control.close()
-            keep(json.loads(message), *files)
+            begin(json.loads(message), *files)
         for each in files:
             os.close(each)
 
 
+def _main(control: str, path: str, work: str, preload: str, spare: str) -> None:
+    sys.path += [entry for entry in json.loads(path) if entry not in sys.path]
+    module, _, name = work.partition(":")
+    begin: Any = getattr(importlib.import_module(module), name)
+    for each in json.loads(preload):
+        importlib.import_module(each)
+    serve(socket.socket(fileno=int(control)), begin, json.loads(spare))
+
+
 if __name__ == "__main__":
-    sys.path += [entry for entry in json.loads(sys.argv[2]) if entry not in sys.path]
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    _main(*sys.argv[1:])

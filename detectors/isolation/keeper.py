@@ -61,13 +61,13 @@ def keep(terms: Start, questions: int, status: int, errors: int) -> None:
     family = os.fork()
     if not family:
         os.close(status)
-        _end_with_parent()
+        end_with_parent()
         if alone:
             family = os.fork()  # the first process of a namespace ignores signals, so it only collects the dead
             if family:
                 os.close(questions)
                 _first_process(family)
-            _end_with_parent()
+            end_with_parent()
         _begin(terms, questions, errors, lacks)
     os.close(questions)
     why = _watched(family, status, terms["memory_mib"] << 20, terms["home"])
@@ -88,7 +88,8 @@ def _own_namespaces() -> bool:
     return True
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Asks the system to end this process when the one that forked it ends (Linux)."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
 

@@ -6,7 +6,6 @@ this process, however that happens.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib.util
 import json
@@ -23,7 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Final
 
-from scopedrift.detectors.isolation import fork_server, frames
+from scopedrift.detectors.isolation import frames
+from scopedrift.detectors.isolation.forks import ForkServer
 from scopedrift.detectors.isolation.keeper import Start
 from scopedrift.detectors.sources import places
 
@@ -37,6 +37,8 @@ _READ: Final = (
 )  # fmt: skip
 """What it may read of this package: nothing that could simulate a world again."""
 _LISTED: Final = ("simulator", "simulator/world")
+_KEEP: Final = "scopedrift.detectors.isolation.keeper:keep"
+_PRELOAD: Final = ("scopedrift.detectors.isolation.confinement", "scopedrift.detectors.isolation.server")
 _PARTS: Final = ("detectors", "simulator", "scenarios", "experiments", "reports")
 _CHATTER: Final = 1 << 20
 _HEADER: Final = 1 << 20
@@ -127,10 +129,11 @@ class Process:
         lines = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
         self.close()
         last = f": {lines[-1][:300]}" if lines else ""
-        return IsolationError(f"its process {told.get('why') or _how(told.get('code'))}{last}")
+        return IsolationError(f"its process {told.get('why') or how_ended(told.get('code'))}{last}")
 
 
-def _how(code: object) -> str:
+def how_ended(code: object) -> str:
+    """How a process ended, by its exit code or minus the number of a signal."""
     import signal
 
     if not isinstance(code, int):
@@ -155,44 +158,13 @@ def _closed(
         subprocess.run(["rm", "-rf", "--", folder.name], check=False, stderr=subprocess.DEVNULL)
 
 
-class _ForkServer:
-    """The fork server of this process."""
-
-    def __init__(self) -> None:
-        self._owner = os.getpid()
-        self._control, theirs = socket.socketpair()
-        environment = {n: v for n, v in os.environ.items() if n in _ENVIRONMENT or n.endswith("_NUM_THREADS")}
-        path = json.dumps([entry for entry in sys.path if entry])
-        command = [sys.executable, "-P", fork_server.__file__, str(theirs.fileno()), path]
-        with theirs:
-            self._process = subprocess.Popen(
-                command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/",
-                start_new_session=True,
-            )  # fmt: skip
-        atexit.register(self.close)
-
-    @property
-    def usable(self) -> bool:
-        """Whether it is ours (and not that of a process that this one was forked from) and alive."""
-        return self._owner == os.getpid() and self._process.poll() is None
-
-    def fork(self, terms: Start, files: Sequence[int]) -> None:
-        """Asks for a process."""
-        text = json.dumps(terms).encode()
-        start = fork_server.LENGTH.pack(len(text))
-        sent = socket.send_fds(self._control, [start], files)
-        self._control.sendall(start[sent:] + text)
-
-    def close(self) -> None:
-        """Ends it."""
-        self._control.close()
-        if self._owner == os.getpid():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_END)
-
-
 _lock = threading.Lock()
-_server: _ForkServer | None = None
+_server: ForkServer | None = None
+
+
+def _started() -> ForkServer:
+    known = {n: v for n, v in os.environ.items() if n in _ENVIRONMENT or n.endswith("_NUM_THREADS")}
+    return ForkServer(_KEEP, preload=_PRELOAD, environment=known)
 
 
 def _fork(terms: Start, files: Sequence[int]) -> None:
@@ -200,7 +172,7 @@ def _fork(terms: Start, files: Sequence[int]) -> None:
     with _lock:
         for last in (False, True):
             if _server is None or not _server.usable:
-                _server = _ForkServer()
+                _server = _started()
             try:
                 return _server.fork(terms, files)
             except OSError as error:  # it was killed: once more, with another one

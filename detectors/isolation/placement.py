@@ -95,6 +95,22 @@ def place_object(detector: Detector, isolation: Isolation = "on") -> Detector:
         ) from error
 
 
+def handed_over(detector: Detector) -> bytes:
+    """The detector pickled for another process of ours; classes of the user's come along as they are.
+
+    Raises `SpecError` if it cannot be pickled.
+    """
+    import cloudpickle
+
+    try:
+        with _by_value(type(detector).__module__):
+            found: bytes = cloudpickle.dumps(detector)
+    except Exception as error:
+        name = detector.name or type(detector).__name__
+        raise SpecError(f"{name!r} cannot be handed to another process: {described(error)}") from error
+    return found
+
+
 def trusted(detector: Detector) -> Detector:
     """The detector, marked as one whose code may run in this process."""
     with contextlib.suppress(AttributeError):

@@ -17,6 +17,15 @@ SealOption = Annotated[
     Path | None, typer.Option("--seal", help="File with a secret that makes the worlds (see `scopedrift seal`).")
 ]
 
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", min=1, max=4_096, help="Number of local processes. Default: the cores.")
+]
+
+MemoryOption = Annotated[
+    str | None,
+    typer.Option("--memory", metavar="SIZE", help="Memory for these, e.g. 4GiB. Default: 60 % of what is free."),
+]
+
 PipelineOption = Annotated[
     Path | None, typer.Option("--pipeline", help="pySigma processing pipeline (YAML) for the Sigma rules.")
 ]

@@ -10,7 +10,15 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.isolation import InProcess, RequireIsolation, isolation
-from scopedrift.experiments.cli.options import PipelineOption, SealOption, SeedsOption, piped, seeds_of
+from scopedrift.experiments.cli.options import (
+    JobsOption,
+    MemoryOption,
+    PipelineOption,
+    SealOption,
+    SeedsOption,
+    piped,
+    seeds_of,
+)
 from scopedrift.experiments.cli.output import print_json, progress, records, say
 from scopedrift.experiments.cli.results import end, print_results, tracked, untracked
 from scopedrift.experiments.folders import ours, run_folder
@@ -35,16 +43,19 @@ def run(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Repeat without each kind of knowledge and each log stream (slow).")
     ] = False,
+    jobs: JobsOption = None,
+    memory: MemoryOption = None,
     in_process: InProcess = False,
     require_isolation: RequireIsolation = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Run detectors over simulated worlds and report precision, false alarms and time to detect."""
-    from scopedrift.judging import taking_part
+    from scopedrift.judging import taking_part, workers_of
     from scopedrift.results import MARKER
     from scopedrift.scenarios.seal import Seal
     from scopedrift.worlds import World, at_budget, scenario_or_world
 
+    workers_of(jobs, memory)  # its workers get ready while tracking is opened
     numbers = seeds_of(seeds)
     worlds = Seal.read(seal).worlds(numbers) if seal else numbers
     chosen = at_budget(scenario_or_world(scenario), budget)
@@ -55,7 +66,7 @@ def run(
     ours(place, MARKER)
     with tracked(track, f"run {chosen.name}", tags) as parent:
         with progress(f"running {chosen.name}") as show:
-            results = sd.run(chosen, detectors, seeds=worlds, ablate=ablate, progress=show)
+            results = sd.run(chosen, detectors, seeds=worlds, ablate=ablate, jobs=jobs, memory=memory, progress=show)
             show(1.0, "writing the report")
             results.save(place)
         problems = untracked(lambda run: results.track(run, saved=place, each_cell=track_cells), parent)

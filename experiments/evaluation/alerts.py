@@ -12,6 +12,7 @@ Units: microseconds; positions count from the start of the window that was given
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,9 @@ from scopedrift.simulator.log.events import Array
 
 ROUNDING: Final = 1e-6
 """What a budget times days may be short of a whole number."""
+_NEAR: Final = 4_096
+"""Highest scores among which a threshold is looked for first, before `_WIDER` times as many."""
+_WIDER: Final = 16
 _ROUNDS: Final = 2_000
 """Alerts one after the other in one run of events, after which `_cover` follows pointers instead."""
 
@@ -66,10 +70,12 @@ class Grouped:
     @classmethod
     def of(cls, arrived: Array, identity: Array, scores: Array, cooldown_us: int) -> Grouped:
         """Group the scored events of a window; `arrived` ascends."""
-        scored = np.flatnonzero(~np.isnan(scores))
-        position = scored[_by_identity(identity[scored])]
-        keys, cooldown_us = _keys(arrived, identity, position, cooldown_us)
-        return cls(position, keys, scores[position], cooldown_us)
+        return Sorted.of(arrived, identity, cooldown_us).scored(scores)
+
+    @cached_property
+    def ranked(self) -> Array:
+        """The scores, ascending."""
+        return np.sort(self.scores)
 
     def count(self, threshold: float) -> int:
         """The number of alerts at `threshold`."""
@@ -77,13 +83,40 @@ class Grouped:
 
     def openings(self, threshold: float) -> Array:
         """Positions of the events that open an alert at `threshold`, by identity."""
-        flagged = self.scores > threshold
-        return np.asarray(self.position[flagged][_cover(self.keys[flagged], self.cooldown_us)])
+        return self.above(threshold).opening()
+
+    def opening(self) -> Array:
+        """Positions of the events that open an alert if all are flagged, by identity."""
+        return np.asarray(self.position[_cover(self.keys, self.cooldown_us)])
 
     def above(self, threshold: float) -> Grouped:
         """Only the events that `threshold` flags: enough for every higher threshold."""
         flagged = self.scores > threshold
         return Grouped(self.position[flagged], self.keys[flagged], self.scores[flagged], self.cooldown_us)
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """All events of a window as `Grouped` has them, scored or not: the same for every detector."""
+
+    position: Array
+    keys: Array
+    cooldown_us: int
+
+    @classmethod
+    def of(cls, arrived: Array, identity: Array, cooldown_us: int) -> Sorted:
+        """Sort the events of a window; `arrived` ascends."""
+        position = _by_identity(identity)
+        return cls(position, *_keys(arrived, identity, position, cooldown_us))
+
+    def scored(self, scores: Array) -> Grouped:
+        """Those that have a score."""
+        mine = scores[self.position]
+        silent = np.isnan(mine)
+        if not silent.any():
+            return Grouped(self.position, self.keys, mine, self.cooldown_us)
+        kept = ~silent
+        return Grouped(self.position[kept], self.keys[kept], mine[kept], self.cooldown_us)
 
 
 @dataclass
@@ -150,8 +183,8 @@ def threshold_for_budget(calibration: Grouped, allowed: float) -> float:
     one is expected.
     """
     lowest = lowest_within(calibration, allowed)
-    higher = calibration.scores[calibration.scores > lowest]
-    return float(np.nextafter(higher.min(), -np.inf)) if len(higher) else lowest
+    higher = int(np.searchsorted(calibration.ranked, lowest, side="right"))
+    return float(np.nextafter(calibration.ranked[higher], -np.inf)) if higher < len(calibration.ranked) else lowest
 
 
 def lowest_within(window: Grouped, allowed: float) -> float:
@@ -161,15 +194,17 @@ def lowest_within(window: Grouped, allowed: float) -> float:
     so a tie can never overspend, and a detector that gives every event the same score flags nothing.  Without any
     score (no event, or only abstentions) there is nothing to set a threshold on: +inf, and nothing is ever flagged.
     """
-    candidates = np.sort(window.scores)
+    candidates = window.ranked
     if not len(candidates):
         return float("inf")
     low, high = 0, len(candidates) - 1  # nothing is above the highest score
-    while low < high:
-        middle = (low + high) // 2
+    reach = _NEAR
+    while low < high:  # few alerts need few events: the search by halves begins near the top
+        middle = max(len(candidates) - reach, (low + high) // 2)
+        reach *= _WIDER
         flagged = window.above(candidates[middle])
         if np.count_nonzero(_cover(flagged.keys, flagged.cooldown_us)) <= allowed + ROUNDING:
-            high = middle
+            high = int(np.searchsorted(candidates, candidates[middle], side="left"))
         else:
             low = middle + 1
             window = flagged

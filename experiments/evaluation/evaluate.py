@@ -29,6 +29,7 @@ from scopedrift.experiments.evaluation.matching import Matching
 from scopedrift.experiments.evaluation.metrics import Point
 from scopedrift.experiments.evaluation.oracle import informed
 from scopedrift.experiments.evaluation.scoring import Budget, Opening, fit_and_score
+from scopedrift.experiments.evaluation.shared import once
 from scopedrift.experiments.evaluation.windows import LabelledWorld, Windows
 from scopedrift.simulator.log.events import Array
 
@@ -103,7 +104,8 @@ def evaluate(
     name = name or name_of(detector)
     used = _knowledge(detector, withhold, name)
     windows = Windows.of(world.scenario, world.log)
-    seed = detectors_seed(world.log.arrived[windows.baseline.start : windows.baseline.stop]) if seed is None else seed
+    history = world.log.arrived[windows.baseline.start : windows.baseline.stop]
+    seed = once(world.log, ("seed", windows.baseline), lambda: detectors_seed(history)) if seed is None else seed
     try:
         knowledge = Knowledge.of(world.deployment, used, seed=seed)
     except ValueError as error:

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from scopedrift.experiments.evaluation import metrics
-from scopedrift.experiments.evaluation.alerts import Alerts, Grouped, alerts
+from scopedrift.experiments.evaluation.alerts import Alerts, alerts
 from scopedrift.experiments.evaluation.matching import Matching, match
 from scopedrift.experiments.evaluation.metrics import Point
 from scopedrift.experiments.evaluation.scoring import Budget, Scored
+from scopedrift.experiments.evaluation.shared import in_order
 from scopedrift.experiments.evaluation.survival import detected_by, median, time_to_detect
 from scopedrift.experiments.evaluation.windows import LabelledWorld, Window, Windows
 from scopedrift.reports.metrics import HORIZONS_S, PREVALENCES
@@ -40,7 +41,7 @@ def judge(world: LabelledWorld, windows: Windows, scored: Scored, budget: Budget
     arrived = world.log.arrived[test.start : test.stop]
     raised = alerts(arrived, identity, scores, scored.threshold, budget.cooldown_us)
     matching = match(raised, world.truth, test, arrived=arrived, identity=identity, scores=scores)
-    grouped = Grouped.of(arrived, identity, scores, budget.cooldown_us)
+    grouped = in_order(world.log, test, budget.cooldown_us).scored(scores)
     bad = world.truth.labels(test.start, test.stop) >= SCOPE_DRIFT
     best = np.array([found.score for found in matching.detections])
     slots = metrics.slot_scores(grouped, arrived, identity, bad)

@@ -158,7 +158,12 @@ class Point:
 
 def operating_point(test: Grouped, bad: Array, incidents: Array, days: float, threshold: float) -> Point:
     """What the test window would have shown at `threshold`; `bad` masks incident events by position."""
-    false = int(np.count_nonzero(~bad[test.openings(threshold)]))
+    return _point(test.above(threshold), bad, incidents, days, threshold)
+
+
+def _point(flagged: Grouped, bad: Array, incidents: Array, days: float, threshold: float) -> Point:
+    """The same from what is flagged at `threshold`."""
+    false = int(np.count_nonzero(~bad[flagged.opening()]))
     detected = int(np.count_nonzero(incidents > threshold))
     return Point(threshold, _ratio(false, days), recall(detected, len(incidents)), precision(detected, false))
 
@@ -171,7 +176,7 @@ def operating_curve(
     Thresholds are scores that occurred: those that flag about 1, r, r^2, ... events, the one just below each
     incident's score (where recall changes), the highest (nothing flagged), and `also`.
     """
-    ranked = np.sort(test.scores)
+    ranked = test.ranked
     if not len(ranked):
         return [operating_point(test, bad, incidents, days, threshold) for threshold in also]
     ranks = np.unique(np.geomspace(1, len(ranked), points).round().astype(np.int64))
@@ -180,7 +185,7 @@ def operating_curve(
     found = []
     for threshold in np.unique(wanted).tolist():  # ascending: what a threshold flags is enough for the later ones
         test = test.above(threshold)
-        found.append(operating_point(test, bad, incidents, days, threshold))
+        found.append(_point(test, bad, incidents, days, threshold))
     return found[::-1]
 
 
@@ -205,5 +210,6 @@ def recall_at_budgets(
     found = {}
     for budget in sorted(BUDGETS, reverse=True):  # a smaller budget's threshold is never lower
         threshold = threshold_for_budget(calibration, budget * calibration_days)
-        found[budget] = operating_point(test, bad, incidents, days, threshold)
+        test = test.above(threshold)
+        found[budget] = _point(test, bad, incidents, days, threshold)
     return dict(sorted(found.items()))

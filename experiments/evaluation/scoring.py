@@ -23,6 +23,7 @@ from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import AlertTracker, Grouped, threshold_for_budget
 from scopedrift.experiments.evaluation.cold_starts import ColdStarts
 from scopedrift.experiments.evaluation.guard import checked_scores, guarded
+from scopedrift.experiments.evaluation.shared import in_order
 from scopedrift.experiments.evaluation.windows import Window, Windows
 from scopedrift.simulator.log.events import MISSING, Array, EventBatch
 
@@ -110,7 +111,7 @@ def fit_and_score(
     for _ in scored(windows.calibration):
         pass
     split = middle - start
-    calibration = Grouped.of(log.arrived[start:middle], identity[:split], scores[:split], budget.cooldown_us)
+    calibration = in_order(log, windows.calibration, budget.cooldown_us).scored(scores[:split])
     threshold = threshold_for_budget(calibration, budget.per_day * windows.calibration.days)
     openings: dict[int, Opening] = {}
     tracker = AlertTracker(budget.cooldown_us)

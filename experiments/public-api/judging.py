@@ -16,11 +16,13 @@ from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.evaluation import evaluate as evaluation
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables, tables
+from scopedrift.experiments.machine import cores, memory_budget
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running import run as running
 from scopedrift.experiments.running import sweep as sweeping
 from scopedrift.experiments.running.ablation import ablation
 from scopedrift.experiments.running.selection import default_detectors, labelled, log_only_detectors, resolve
+from scopedrift.experiments.running.workers.pool import Workers, warm
 from scopedrift.results import Results
 from scopedrift.scenarios.release import release
 from scopedrift.scenarios.schema import Scenario
@@ -90,6 +92,8 @@ def run(
     seeds: SeedsLike | SealedWorlds = 5,
     alert_budget: str | float | None = None,
     ablate: bool = False,
+    jobs: int | None = None,
+    memory: str | None = None,
     isolation: Isolation = "on",
     progress: Progress = silent,
 ) -> Results:
@@ -106,13 +110,18 @@ def run(
             (`scopedrift.scenarios.seal`). Ignored for a single world.
         alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day. Default: the scenario's.
         ablate: Repeat without each kind of knowledge and each log stream (slow); adds the table `ablation`.
+        jobs: Number of processes that make worlds and judge detectors side by side; results do not depend on it. 1: all
+            in this process. Default: the cores that this process may use.
+        memory: The memory that they may take together, such as `"4GiB"`; fewer work at a time if it would not suffice.
+            Default: 60 % of what is free.
         isolation: As for `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
         ScenarioError: The scenario does not exist or is invalid.
         SpecError: A detector does not exist or its parameters are wrong.
-        UsageError: Two detectors have the same name, the seeds are invalid, or `ablate` was used with a single world.
+        UsageError: Two detectors have the same name, the seeds, `jobs` or `memory` are invalid, or `ablate` was used
+            with a single world.
 
     Examples:
         >>> import scopedrift as sd
@@ -120,6 +129,7 @@ def run(
         >>> results.curve("rate")[["false_positives_per_day", "recall"]].shape[1]
         2
     """
+    workers = workers_of(jobs, memory)
     chosen = at_budget(scenario_or_world(scenario), alert_budget)
     found = taking_part(chosen, detectors, isolation)
     if isinstance(chosen, World):
@@ -128,17 +138,27 @@ def run(
                 "an ablation needs a scenario: it simulates worlds without each kind of knowledge and each log stream"
             )
         facts = _facts(chosen.scenario, [chosen.seed], list(found))
-        result = running.run_on_world(chosen.source, found, progress)
+        result = running.run_on_world(chosen.source, found, progress, workers)
         return Results(chosen.name, result, facts, _terms(chosen.scenario), _parameters(found))
     sealed = seeds if isinstance(seeds, SealedWorlds) else None
     worlds = seeds.seeds if isinstance(seeds, SealedWorlds) else seeds_of(seeds)
     facts = _facts(chosen, worlds, list(found)) | (sealed.facts if sealed else {"worlds": described(worlds)})
     share = RUN_SHARE if ablate else 1.0
-    result = running.run(chosen, found, worlds, part_of(progress, 0.0, share))
+    result = running.run(chosen, found, worlds, part_of(progress, 0.0, share), workers)
     if ablate:
         tested = {name: each for name, each in found.items() if not reference(name)}
         result["ablation"] = ablation(chosen, tested, worlds, result["cells"], part_of(progress, share, 1 - share))
     return Results(chosen.name, _numbered(result, sealed), facts, _terms(chosen), _parameters(found))
+
+
+def workers_of(jobs: int | None, memory: str | None) -> Workers:
+    """What a run may use of this machine; its workers get ready at once.  Raises `UsageError`."""
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs: expected at least 1, not {jobs}")
+    workers = Workers(cores() if jobs is None else jobs, memory_budget(memory))
+    if workers.jobs > 1:
+        warm()
+    return workers
 
 
 def taking_part(on: Scenario | World, detectors: Detectors | None, isolation: Isolation = "on") -> dict[str, Detector]:

@@ -7,16 +7,20 @@ changed, which only code that is trusted to run in this process can do, is made 
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scopedrift.detectors.base import Detector
-from scopedrift.detectors.isolation.placement import run_as
+from scopedrift.detectors.isolation.placement import handed_over, run_as
+from scopedrift.detectors.spec import SpecError
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables, cell_tables
 from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.experiments.progress import Progress, part_of, silent
+from scopedrift.experiments.running.workers.pool import Workers, WorldTask, lacking, tables_of
 from scopedrift.experiments.running.worlds import make_world
 
 if TYPE_CHECKING:
@@ -24,16 +28,26 @@ if TYPE_CHECKING:
 
 SIMULATION_SHARE: Final = 0.5
 """Of a world's work, for the progress bar (assumed)."""
+ALONE: Final = Workers(jobs=1, memory=0)
+"""In this process."""
 
 
 def run(
-    scenario: Scenario, detectors: Mapping[str, Detector], seeds: Sequence[int], progress: Progress = silent
+    scenario: Scenario,
+    detectors: Mapping[str, Detector],
+    seeds: Sequence[int],
+    progress: Progress = silent,
+    workers: Workers = ALONE,
 ) -> Tables:
     """All result tables (`tables.COLUMNS` and `summary`) of detectors on the worlds of these seeds.
 
     `detectors` holds them by the names that results show; `selection.resolve` makes them from texts and adds the
-    references.  Raises `SpecError` if the scenario's adaptive adversary names no detector.
+    references.  With several workers (`workers`), worlds and detectors run side by side, with the same results.  Raises
+    `SpecError` if the scenario's adaptive adversary names no detector.
     """
+    if _side_by_side(detectors, workers):
+        worlds = [WorldTask(scenario.name, seed, partial(make_world, scenario, seed)) for seed in seeds]
+        return combine(tables_of(worlds, detectors, workers, progress))
 
     def cells() -> Iterator[Tables]:
         share = 1 / len(seeds)
@@ -49,10 +63,34 @@ def run(
     return combine(cells())
 
 
-def run_on_world(world: LabelledWorld, detectors: Mapping[str, Detector], progress: Progress = silent) -> Tables:
+def run_on_world(
+    world: LabelledWorld, detectors: Mapping[str, Detector], progress: Progress = silent, workers: Workers = ALONE
+) -> Tables:
     """All result tables of detectors on one world, such as a real log with incidents in it."""
+    if _side_by_side(detectors, workers):
+        there = WorldTask(world.scenario.name, world.seed, partial(_given, world))
+        return combine(tables_of([there], detectors, workers, progress))
     exposed = any(run_as(detector) == "in process" for detector in detectors.values())
     return combine(_cells(lambda: copy.deepcopy(world) if exposed else world, detectors, progress))
+
+
+def _side_by_side(detectors: Mapping[str, Detector], workers: Workers) -> bool:
+    """Whether several workers are wanted and possible; says why they are not."""
+    if workers.jobs < 2:
+        return False
+    why = lacking()
+    try:
+        for detector in detectors.values() if not why else ():
+            handed_over(detector)
+    except SpecError as error:
+        why = str(error)
+    if why:
+        warnings.warn(f"one worker only: {why}", stacklevel=3)
+    return not why
+
+
+def _given(world: LabelledWorld, progress: Progress) -> LabelledWorld:
+    return world
 
 
 def _cells(

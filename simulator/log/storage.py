@@ -171,6 +171,10 @@ class ParquetChunks:
                 found = schema.field(name).type
                 raise LogFormatError(f"{path}: damaged log (column {name}: expected {_type(name)}, not {found})")
 
+    def __reduce__(self) -> tuple[type[ParquetChunks], tuple[Path, Vocabulary]]:
+        """Another process opens the file again."""
+        return type(self), (self._path, self._vocabulary)
+
     def read(self, chunk: int) -> Mapping[str, Array]:
         """The columns of one row group."""
         if not self._file.metadata.num_row_groups:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from scopedrift.detectors.answers import described
+from scopedrift.experiments.machine import THREADS
 from scopedrift.experiments.running.cells.worker import run_cells
 
 DEATHS: Final = 3
@@ -23,9 +24,6 @@ DEATHS: Final = 3
 LOOKS: Final = 4
 EACH_S: Final = 5
 """A worker without a process at so many looks, so many seconds apart, is gone for good (assumed)."""
-
-
-THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
