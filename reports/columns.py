@@ -59,6 +59,15 @@ TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
     "log_alerts": _columns(
         "detector identity opened_at@ closed_at@ events# score# time@ operation resource reason record"
     ),
+    "deliveries": _columns("scenario detector alerts# uncounted# uncounted_in_test# timed? ranked? words"),
+    "matching": _columns("scenario detector outcome alerts# in_test# example"),
+    "outside_alerts": _columns(
+        f"""{_CELL} place rule level score# raised_at@ happened_at@ delay_s# outcome note window events# identity
+        incident reason"""
+    ),
+    "paired": _columns(
+        "scenario detector other incidents# both# only# only_other# neither# false_positives_per_day# other_recall#"
+    ),
     "claims": _columns(
         """claim title statement signals world knob setting detector measure value# low# high# worlds# expect
         difference# difference_low# difference_high# verdict"""
@@ -66,7 +75,8 @@ TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
     "log_rules": _columns("detector rule level status reason events# alerts# alerts_per_day# noise_rank#"),
 }
 """`cells` to `worlds` come from each evaluation; `summary` and `rule_summary` pool them over worlds; `ablation` is made
-on request, `claims` by testing claims; `log_alerts` and `log_rules` are of a log without ground truth."""
+on request, `claims` by testing claims; `deliveries`, `matching`, `outside_alerts` and `paired` by judging the alerts of
+other systems; `log_alerts` and `log_rules` are of a log without ground truth."""
 PER_CELL: Final = tuple(TABLES)[: tuple(TABLES).index("summary")]
 """The tables of one evaluation."""
 PER_WORLD: Final = ("stages", "changes", "worlds")

@@ -27,6 +27,7 @@ from scopedrift.reports.words import summarise
 SCENARIOS_DRAWN = 6  # with figures; the tables hold all
 TIME_LINES, TIME_LINES_FOLDED = 12, 24  # per report, shared out over its scenarios
 ALERTS_PER_DETECTOR, ALERTS_SHOWN = 10, 120
+OUTSIDE_SHOWN = 200
 FINDINGS_TOLD = 5  # in words; the others fold away
 
 
@@ -84,6 +85,10 @@ def _page(data: ReportData, files: list[str], out: Path, title: str, meta: Mappi
         alerts=alerts.to_dict("records"),
         alerts_total=len(data.alerts),
         rules=data.rule_summary.to_dict("records"),
+        matching=data.matching.to_dict("records"),
+        paired=data.paired.to_dict("records"),
+        outside=_doubtful_first(data.outside_alerts).to_dict("records"),
+        outside_total=len(data.outside_alerts),
         alerts_each=each,
         files=[*files, *quotable],
     )
@@ -108,6 +113,12 @@ def _sections(data: ReportData, chosen: dict[str, Look], folder: Path) -> list[S
         shown, folded = (tuple(filter(None, part)) for part in (lines[:show], lines[show:]))
         sections.append(Section(scenario, tuple(filter(None, made)), shown, folded, len(keys)))
     return sections
+
+
+def _doubtful_first(alerts: pd.DataFrame) -> pd.DataFrame:
+    """Some alerts of other systems: those with a note first."""
+    order = alerts.assign(plain=alerts["note"] == "").sort_values("plain", kind="stable")
+    return order.head(OUTSIDE_SHOWN).drop(columns="plain")
 
 
 def _top_alerts(data: ReportData, detectors: Sequence[str], each: int) -> pd.DataFrame:

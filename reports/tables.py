@@ -36,6 +36,10 @@ class ReportData:
     stage_hits: pd.DataFrame
     rule_summary: pd.DataFrame
     worlds: pd.DataFrame
+    deliveries: pd.DataFrame
+    matching: pd.DataFrame
+    outside_alerts: pd.DataFrame
+    paired: pd.DataFrame
 
     @cached_property
     def scenarios(self) -> list[str]:

@@ -80,6 +80,8 @@ class Counts:
     equal_high: float
     abstained: float
     """Share of events without a score."""
+    outside: bool = False
+    """Whether another system raised its alerts, by a threshold of its own."""
 
 
 def summarise(data: ReportData, scenario: str) -> Words:
@@ -117,6 +119,7 @@ def count(data: ReportData, detector: str) -> Counts:
         equal_low=_first(summary, f"{HEADLINE}_low") * incidents,
         equal_high=_first(summary, f"{HEADLINE}_high") * incidents,
         abstained=float(fine["abstained"].sum() / max(fine["events"].sum(), 1)),
+        outside=bool((fine["run_as"] == "outside").any()),
     )
 
 
@@ -127,7 +130,7 @@ def find(data: ReportData, detector: str, total: Counts) -> Finding:
         return Finding("", detector, f" failed in {where} and has no result{_because(total.reason)}.")
     rows = data.incidents[data.incidents["detector"] == detector]
     if total.incidents:
-        lead = f"At a budget of {rate_words(total.budget)}, " if total.budget > 0 else ""
+        lead = f"At a budget of {rate_words(total.budget)}, " if total.budget > 0 and not total.outside else ""
         fast, slow = _speed(rows, total)
         parts = [_share(total.caught, total.incidents) + _interval(total.low, total.high), *fast, *_kinds(rows, total)]
         sentences = [f" catches {', '.join(parts)}."]
@@ -143,7 +146,7 @@ def find(data: ReportData, detector: str, total: Counts) -> Finding:
         sentences += slow
     else:
         lead, sentences = "", [" had nothing to catch: the test window holds no observable incident."]
-    sentences += [*_price(data, detector, total), *_abstained(total)]
+    sentences += [*_price(data, detector, total), *_abstained(total), *_delivered(data, detector)]
     return Finding(lead, detector, " ".join(sentences), tuple(_remarks(total)))
 
 
@@ -219,6 +222,27 @@ def _abstained(total: Counts) -> list[str]:
     return [f"It abstained on {percent(total.abstained)} of all events."] if total.abstained >= MUCH_ABSTAINED else []
 
 
+def _delivered(data: ReportData, detector: str) -> list[str]:
+    """For another system: what its scores and times are worth, and the alerts that no figure holds."""
+    sentences: list[str] = []
+    for row in data.deliveries[data.deliveries["detector"] == detector].to_dict("records"):
+        if row["words"]:
+            sentences.append(f"{capital(row['words'])}.")
+        if row["alerts"] and not row["ranked"]:
+            sentences.append(
+                "Its alerts have no scores to order them, so this is one operating point, without a curve."
+            )
+        if row["uncounted"]:
+            left = f"{number(row['uncounted'], 9)} of its {number(row['alerts'], 9)} alerts cannot be counted"
+            here = (
+                f": at worst, {number(row['uncounted_in_test'], 9)} more false alarms"
+                if row["uncounted_in_test"]
+                else ""
+            )
+            sentences.append(f"{left}{here}.")
+    return sentences
+
+
 def _a_day(realised: float) -> str:
     return _alarms(realised) + (" a day" if realised > 0 else "")
 
@@ -231,10 +255,10 @@ def _alarms(amount: float) -> str:
 def _against(total: Counts) -> str:
     if not total.budget > 0 or math.isclose(total.realised, total.budget, rel_tol=0.1):
         return ""
-    ratio = total.realised / total.budget
+    ratio, whose = total.realised / total.budget, "the" if total.outside else "its"
     if ratio > 1:
-        return f", {number(ratio)} times its budget" if ratio >= 1.25 else ", a little over its budget"
-    return ", less than its budget"
+        return f", {number(ratio)} times {whose} budget" if ratio >= 1.25 else f", a little over {whose} budget"
+    return f", less than {whose} budget"
 
 
 def _remarks(total: Counts) -> list[str]:

@@ -33,9 +33,9 @@ from scopedrift.detectors.spec import (
     words,
 )
 
-RunAs = Literal["built-in", "isolated", "own process", "in process"]
-"""How a detector was run: as code of ours; shut in; in a process of its own that this system could not shut in; or,
-trusted, in the process of the truth."""
+RunAs = Literal["built-in", "isolated", "own process", "in process", "outside"]
+"""How a detector was run: as code of ours; shut in; in a process of its own that this system could not shut in;
+trusted, in the process of the truth; or not at all, since another system delivered its alerts."""
 Isolation = Literal["on", "required", "off"]
 """Whether detectors that are not built in get a process of their own; `required`: or do not run where the system cannot
 shut it in."""

@@ -24,6 +24,7 @@ from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
 from scopedrift.experiments.cli.export import export
 from scopedrift.experiments.cli.gate import gate
 from scopedrift.experiments.cli.inject import inject
+from scopedrift.experiments.cli.judge import judge
 from scopedrift.experiments.cli.list import list_things
 from scopedrift.experiments.cli.new import new_app
 from scopedrift.experiments.cli.output import inert_stderr
@@ -76,6 +77,7 @@ app.command("score")(score)
 app.command("profile")(profile)
 app.command("inject")(inject)
 app.command("export")(export)
+app.command("judge")(judge)
 app.command("list")(list_things)
 app.command("show")(show)
 app.command("schema")(schema)

@@ -22,6 +22,7 @@ from scopedrift.detectors.base import Detector, Part
 from scopedrift.detectors.isolation.placement import RunAs, run_as
 from scopedrift.detectors.knowledge import Knowledge
 from scopedrift.experiments.evaluation.alerts import Alerts
+from scopedrift.experiments.evaluation.delivered import Delivered
 from scopedrift.experiments.evaluation.guard import DetectorError, guarded, name_of
 from scopedrift.experiments.evaluation.integrity import SpoiledWorldError, watched
 from scopedrift.experiments.evaluation.judging import judge
@@ -97,8 +98,9 @@ def evaluate(
 
     Raises `DetectorError` if the detector fails, `ValueError` for a negative budget or an empty batch.
     """
-    terms = world.scenario.evaluation
-    budget = Budget(float(terms.alert_budget if budget_per_day is None else budget_per_day), int(terms.cooldown))
+    terms, delivered = world.scenario.evaluation, detector if isinstance(detector, Delivered) else None
+    per_day = float(terms.alert_budget if budget_per_day is None else budget_per_day)
+    budget = Budget(per_day, int(terms.cooldown), delivered.below if delivered else None)
     if not budget.per_day >= 0 or batch_size < 1:
         raise ValueError(f"expected budget_per_day >= 0 and batch_size >= 1, not {budget.per_day} and {batch_size}")
     name = name or name_of(detector)
@@ -111,11 +113,12 @@ def evaluate(
     except ValueError as error:
         raise DetectorError(name, "declaring its needs", str(error)) from error
     informed_one = informed(detector, world.truth, windows.calibration.start)
-    how = run_as(detector)
+    how: RunAs = "outside" if delivered else run_as(detector)
     with watched(name, world) if how == "in process" else nullcontext():
         scored = fit_and_score(
             informed_one, world.log, windows, knowledge, name=name, budget=budget, batch_size=batch_size
         )
+    scored = delivered.completed(scored) if delivered else scored
     began = time.perf_counter()
     judged = judge(world, windows, scored, budget)
     judged.metrics["measure_seconds"] = time.perf_counter() - began

@@ -20,6 +20,8 @@ from scopedrift.simulator.log.events import DAY, SECOND
 from scopedrift.simulator.log.truth import SCOPE_DRIFT
 
 NAN: Final = float("nan")
+RANKING: Final = ("average_precision", "average_precision_incidents", "partial_area", "partial_area_10")
+"""Metrics of the order of scores, which nothing has that gives none."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ def judge(world: LabelledWorld, windows: Windows, scored: Scored, budget: Budget
     scores, identity = scored.scores[split:], scored.identity[split:]
     arrived = world.log.arrived[test.start : test.stop]
     raised = alerts(arrived, identity, scores, scored.threshold, budget.cooldown_us)
-    matching = match(raised, world.truth, test, arrived=arrived, identity=identity, scores=scores)
+    told = scored.raised_at if scored.raised_at is None else scored.raised_at[split:]
+    matching = match(raised, world.truth, test, arrived=arrived, identity=identity, scores=scores, raised_at=told)
     grouped = in_order(world.log, test, budget.cooldown_us).scored(scores)
     bad = world.truth.labels(test.start, test.stop) >= SCOPE_DRIFT
     best = np.array([found.score for found in matching.detections])
@@ -63,14 +66,18 @@ def judge(world: LabelledWorld, windows: Windows, scored: Scored, budget: Budget
         "score_seconds": scored.score_seconds,
     }
     curve = metrics.operating_curve(grouped, bad, best, test.days, also=(scored.threshold,))
+    if not scored.ranked:
+        curve = [point for point in curve if point.threshold == scored.threshold]
+        values |= dict.fromkeys(RANKING, NAN)
     values["recall_at_equal_alarms"] = metrics.recall_at_equal_alarms(curve, budget.per_day)
     alarmed = values["false_positives"] / len(slots) if len(slots) else NAN
     values["false_positive_rate"] = alarmed
     for share in PREVALENCES:
         at = metrics.precision_at_prevalence(values["recall"], alarmed, share)
         values[f"precision_at_prevalence_{share:.0e}"] = at
-    at_budgets = metrics.recall_at_budgets(scored.calibration, windows.calibration.days, grouped, bad, best, test.days)
-    return Judged(raised, matching, values, tuple(curve), at_budgets)
+    days = windows.calibration.days
+    budgets = metrics.recall_at_budgets(scored.calibration, days, grouped, bad, best, test.days)
+    return Judged(raised, matching, values, tuple(curve), budgets if scored.ranked else {})
 
 
 def _calibrated(scored: Scored, calibration: Window) -> dict[str, float]:

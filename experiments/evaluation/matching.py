@@ -2,7 +2,8 @@
 
 An alert is a false alarm exactly if the event that *opened* it belongs to no incident: a noisy alert that happens to
 swallow an incident's event pays once and gains once, and an alert before an incident's first event is always
-false.  An incident is detected when the first flagged event that belongs to it arrives.
+false.  An incident is detected when the first flagged event that belongs to it arrives; by alerts of another system,
+when the first alert on one of its events is raised.
 
 Units: times and delays are microseconds; -1 stands for "never".
 """
@@ -27,7 +28,7 @@ class StageHits:
     events: int
     flagged: int
     flagged_at: int
-    """Arrival of its first flagged event; -1 if none was."""
+    """When the first of its flagged events was; -1 if none was."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,15 @@ def match(
     arrived: Array,
     identity: Array,
     scores: Array,
+    raised_at: Array | None = None,
 ) -> Matching:
-    """Hold the alerts of the test window against the truth; arrays and alert positions begin at `test.start`."""
-    events = _IncidentEvents.of(truth, test, arrived, scores, alerts.threshold)
-    label, injection = _injected(truth, alerts.opening + test.start)
+    """Hold the alerts of the test window against the truth; arrays and alert positions begin at `test.start`.
+
+    `raised_at` holds when the alert on each flagged event was raised; without it, that is when the event arrived.
+    """
+    known = arrived if raised_at is None else raised_at
+    events = _IncidentEvents.of(truth, test, arrived, known, scores > alerts.threshold, scores)
+    label, injection = injected(truth, alerts.opening + test.start)
     opened_by = np.where(label >= SCOPE_DRIFT, injection, -1)
     opened = np.bincount(opened_by + 1, minlength=len(truth.incidents) + 1)
     detections, unobserved, incomplete, warm_up = [], 0, 0, 0
@@ -134,7 +140,7 @@ def match(
     return Matching(tuple(detections), unobserved, incomplete, warm_up, opened_by, tuple(cause.tolist()), change)
 
 
-def _injected(truth: Truth, position: Array) -> tuple[Array, Array]:
+def injected(truth: Truth, position: Array) -> tuple[Array, Array]:
     """Label, and index of the incident or change, of the events at these positions (0 and -1: background)."""
     if not len(truth.event):
         return np.zeros(len(position), np.int8), np.full(len(position), -1)
@@ -151,23 +157,31 @@ class _IncidentEvents:
     incident: Array
     stage: Array
     arrived: Array
+    raised_at: Array
+    """When the alert on it was raised; means nothing for an event that is not flagged."""
     score: Array
     flagged: Array
 
     @classmethod
-    def of(cls, truth: Truth, test: Window, arrived: Array, scores: Array, threshold: float) -> _IncidentEvents:
+    def of(
+        cls, truth: Truth, test: Window, arrived: Array, raised_at: Array, flagged: Array, scores: Array
+    ) -> _IncidentEvents:
         here = (truth.event >= test.start) & (truth.event < test.stop) & (truth.label >= SCOPE_DRIFT)
-        position = truth.event[here] - test.start
-        score = scores[position]
-        return cls(position, truth.incident[here], truth.stage[here], arrived[position], score, score > threshold)
+        at = truth.event[here] - test.start
+        return cls(at, truth.incident[here], truth.stage[here], arrived[at], raised_at[at], scores[at], flagged[at])
+
+    def first_flagged(self, rows: Array) -> int:
+        """The row among `rows` whose alert was raised first (the earlier event, if several were); -1: none is."""
+        flagged = rows[self.flagged[rows]]
+        return int(flagged[np.argmin(self.raised_at[flagged])]) if len(flagged) else -1
 
 
 def _detection(
     index: int, incident: Incident, events: _IncidentEvents, rows: Array, test: Window, alerts: int
 ) -> Detection:
-    flagged = np.flatnonzero(events.flagged[rows])
-    found = len(flagged) > 0
-    detected_at = int(events.arrived[rows[flagged[0]]]) if found else -1
+    first = events.first_flagged(rows)
+    found = first >= 0
+    detected_at = int(events.raised_at[first]) if found else -1
     scored = events.score[rows][~np.isnan(events.score[rows])]
     running = incident.end_reason == "horizon"
     seen_until = detected_at if found else incident.ended_at
@@ -175,11 +189,11 @@ def _detection(
         index=index,
         incident=incident,
         events=len(rows),
-        flagged=len(flagged),
+        flagged=int(np.count_nonzero(events.flagged[rows])),
         score=float(scored.max()) if len(scored) else float("nan"),
         detected_at=detected_at,
         delay_us=max(detected_at - incident.first_observable_at, 0) if found else -1,
-        delay_events=int(flagged[0]) if found else -1,
+        delay_events=int(np.searchsorted(rows, first)) if found else -1,
         follow_up_us=test.ended_us - (incident.first_observable_at if running else test.began_us),
         stages_passed=sum(s.outcome != "skipped" and 0 <= s.ended_at <= seen_until for s in incident.stages),
         before_impact=found and (incident.impact_at < 0 or detected_at < incident.impact_at),
@@ -190,8 +204,9 @@ def _detection(
 
 def _stage_hits(stage: int, events: _IncidentEvents, rows: Array) -> StageHits:
     here = rows[events.stage[rows] == stage]
-    flagged = here[events.flagged[here]]
-    return StageHits(stage, len(here), len(flagged), int(events.arrived[flagged[0]]) if len(flagged) else -1)
+    first = events.first_flagged(here)
+    raised_at = int(events.raised_at[first]) if first >= 0 else -1
+    return StageHits(stage, len(here), int(np.count_nonzero(events.flagged[here])), raised_at)
 
 
 def _near_incidents(alerts: Alerts, events: _IncidentEvents, identity: Array) -> Array:

@@ -41,6 +41,8 @@ class Budget:
 
     per_day: float
     cooldown_us: int
+    threshold: float | None = None
+    """A threshold that is given, in place of one that keeps to the budget."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Scored:
     score_seconds: float
     parts: tuple[Part, ...] = ()
     """What each rule of a detector that is made of rules matched; positions count from `start`."""
+    raised_at: Array | None = None
+    """When the alert on each event was raised (microseconds), if that is not when the event arrived."""
+    ranked: bool = True
+    """Whether scores order the flagged events; without an order there is no curve, only what is flagged."""
 
 
 def fit_and_score(
@@ -112,7 +118,9 @@ def fit_and_score(
         pass
     split = middle - start
     calibration = in_order(log, windows.calibration, budget.cooldown_us).scored(scores[:split])
-    threshold = threshold_for_budget(calibration, budget.per_day * windows.calibration.days)
+    threshold = budget.threshold
+    if threshold is None:
+        threshold = threshold_for_budget(calibration, budget.per_day * windows.calibration.days)
     openings: dict[int, Opening] = {}
     tracker = AlertTracker(budget.cooldown_us)
     for at, batch in scored(windows.test):

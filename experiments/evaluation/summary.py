@@ -90,7 +90,8 @@ def _sample(done: pd.DataFrame) -> str:
 def _remarks(done: pd.DataFrame) -> list[str]:
     """What speaks against how a detector spent its budget."""
     alarms, allowed = done["false_positives"].sum(), (done["budget_per_day"] * done["test_days"]).sum()
-    silent = (done["calibration_alerts_per_day"] == 0) & (done["budget_per_day"] * done["calibration_days"] >= 1)
+    expected = (done["budget_per_day"] * done["calibration_days"] >= 1) & (done["run_as"] != "outside")
+    silent = (done["calibration_alerts_per_day"] == 0) & expected
     where = "" if silent.all() else f" in {silent.sum()} of {len(done)} worlds"
     return [
         *([f"no alert while calibrating{where}"] if silent.any() else []),
@@ -106,6 +107,8 @@ def _intervals(done: pd.DataFrame, incidents: pd.DataFrame) -> dict[str, float]:
         estimate, *bounds = ratio_interval(*metric.pooled(done), metric.scale)
         if metric.formula and metric.columns <= alone.keys():
             _, *bounds = ratio_interval(*metric.sums(alone.__getitem__), metric.scale)
+        if len(done) and done[metric.name].isna().all():
+            estimate, bounds = NAN, [NAN, NAN]  # a ratio of sums would take what is nowhere known for nothing
         found |= _three(metric.name, estimate, (bounds[0], bounds[1]))
     return found
 
@@ -129,7 +132,7 @@ def _columns_of_incidents(done: pd.DataFrame) -> dict[str, Array]:
     count = int(cell["incidents"])
     each = np.ones(count)
     columns = {"incidents": each, "false_positives": float(cell["false_positives"]) * each / count}
-    for name in ("detected_before_impact", HEADLINE):
+    for name in (each for each in ("detected_before_impact", HEADLINE) if np.isfinite(cell[each])):
         columns[name] = (np.arange(count) < round(float(cell[name]) * count)).astype(float)
     return columns | {"detected": (np.arange(count) < cell["detected"]).astype(float)}
 

@@ -9,6 +9,7 @@ The functions:
 
 - `scenarios()` and `detectors()` list names; `load_scenario` reads a scenario.
 - `simulate` makes a world; `evaluate` judges one detector on it, `run` several on many worlds, `sweep` a whole suite.
+- `judge` judges the alerts that another system raised on a world's records.
 - `tune` searches parameters and a threshold for an alert budget; `gate` says whether a detector has become worse.
 - `check` tests a detector against the contract, `audit` a scenario for flaws; `realism` compares worlds or a log with
   real platforms; `reproduce` measures published results.
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from scopedrift.gating import gate as gate
     from scopedrift.injection import inject as inject
     from scopedrift.judging import evaluate as evaluate
+    from scopedrift.judging import judge as judge
     from scopedrift.judging import run as run
     from scopedrift.judging import sweep as sweep
     from scopedrift.logs import export as export
@@ -63,6 +65,7 @@ else:
         "export": "logs:export",
         "gate": "gating:gate",
         "inject": "injection:inject",
+        "judge": "judging:judge",
         "profile": "profiling:profile",
         "read_log": "logs:read_log",
         "realism": "comparing:realism",
@@ -109,6 +112,7 @@ __all__ = [
     "export",
     "gate",
     "inject",
+    "judge",
     "load_scenario",
     "profile",
     "read_log",

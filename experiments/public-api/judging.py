@@ -1,7 +1,8 @@
-"""Judging detectors: on one world, on the worlds of a scenario, over a suite."""
+"""Judging detectors: on one world, on the worlds of a scenario, over a suite; and alerts that other systems raised."""
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -16,6 +17,9 @@ from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.evaluation import evaluate as evaluation
 from scopedrift.experiments.evaluation.summary import combine
 from scopedrift.experiments.evaluation.tables import Tables, tables
+from scopedrift.experiments.live.alert_files import read_alerts
+from scopedrift.experiments.live.deliveries import AlertsLike, named_files
+from scopedrift.experiments.live.judge import judge_alerts
 from scopedrift.experiments.machine import cores, memory_budget
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running import run as running
@@ -29,11 +33,15 @@ from scopedrift.scenarios.schema import Scenario
 from scopedrift.scenarios.seal import SealedWorlds
 from scopedrift.scenarios.seeds import described, parse_seeds
 from scopedrift.scenarios.suite import Plan, load_suite
+from scopedrift.simulator.log.events import SECOND
 from scopedrift.simulator.own_logs.world import LogTimetable, RealWorld
+from scopedrift.simulator.records.reading.stores import shown_place
 from scopedrift.worlds import ScenarioLike, World, at_budget, scenario_or_world
 
 RUN_SHARE: Final = 0.3
 """Share of the plain run in the work of a run with ablation, for the progress bar (assumed)."""
+WINDOW_S: Final = 300.0
+"""How many seconds an alert without the id of a record may be away from its event (assumed)."""
 
 SeedsLike = int | str | Sequence[int]
 """How many worlds (seeds 0 to N-1), or which: a list, or a text such as `100-119` or `3,5`."""
@@ -149,6 +157,73 @@ def run(
         tested = {name: each for name, each in found.items() if not reference(name)}
         result["ablation"] = ablation(chosen, tested, worlds, result["cells"], part_of(progress, share, 1 - share))
     return Results(chosen.name, _numbered(result, sealed), facts, _terms(chosen), _parameters(found))
+
+
+def judge(
+    world: World | str | Path,
+    alerts: AlertsLike,
+    *,
+    detectors: Detectors | None = None,
+    window: float = WINDOW_S,
+    mapping: str | Path | None = None,
+    alert_budget: str | float | None = None,
+    isolation: Isolation = "on",
+    progress: Progress = silent,
+) -> Results:
+    """Judge the alerts that other systems raised on a world, as detectors are judged.
+
+    The systems saw the records of the world that `export` writes. An alert is matched with an event by the id of its
+    record, or else by who acted and when. All alerts count: a system has no threshold here. The time to detect is that
+    of the alert, not of the event.
+
+    Args:
+        world: What `simulate` or `inject` returned, or a folder that they wrote.
+        alerts: Files or folders of alerts: one, several, or a mapping from names in results to one or several. In
+            texts, `NAME=PATH` gives a name and `*` stands for several files. A file without a name is called like
+            itself; files of one name are one system's. JSON, JSON lines, CSV, Parquet; OCSF Detection Findings, alerts
+            of Elastic, OpenSearch and Splunk, GuardDuty findings, SARIF, hits of Sigma engines.
+        detectors: Detectors to judge on the same world, with the references; as for `run`. Default: none.
+        window: How many seconds an alert without the id of a record may be away from the event that it is about.
+        mapping: A mapping file that describes other alerts.
+        alert_budget: Accepted false alarms, for comparison: a text such as `"3/week"`, or a number a day.
+        isolation: As for `evaluate`.
+        progress: Called with the share done (0 to 1) and the current step; `print` works.
+
+    Returns:
+        Results as of `run`; also the tables `deliveries` (the alerts of each system in sum), `matching` (how they were
+        matched), `outside_alerts` (each alert) and `paired` (each system against each other one).
+
+    Raises:
+        LogError: A file of alerts does not exist or holds none, or the mapping is invalid.
+        LogFormatError: The folder holds no world or is damaged.
+        SpecError: A detector does not exist or its parameters are wrong.
+        UsageError: Two systems, or a system and a detector, have the same name.
+
+    Examples:
+        >>> import json
+        >>> from pathlib import Path
+        >>> import scopedrift as sd
+        >>> world = sd.simulate("tiny", seed=1)
+        >>> last = world.events.iloc[-1]
+        >>> hit = {"rule": "last", "identity": last["identity"], "time": last["time"].isoformat()}
+        >>> out = Path("hits.json").write_text(json.dumps(hit))
+        >>> found = sd.judge(world, "hits.json")
+        >>> found.metrics["alerts"], found.tables["matching"]["outcome"].tolist()
+        (1.0, ['identity and time'])
+    """
+    if not 0 <= window < math.inf:
+        raise UsageError(f"window: expected a number of seconds, 0 or more, not {window}")
+    chosen = at_budget(world if isinstance(world, World) else World.load(world), alert_budget)
+    files = named_files(alerts)
+    others = taking_part(chosen, detectors, isolation) if detectors is not None else {}
+    if twice := sorted(files.keys() & others.keys()):
+        raise UsageError(f"{twice[0]!r} is the name of alerts and of a detector: give the alerts another, as NAME=PATH")
+    given = Path(mapping) if mapping is not None else None
+    deliveries = {name: read_alerts(paths, given) for name, paths in files.items()}
+    facts = _facts(chosen.scenario, [chosen.seed], [*files, *others])
+    facts |= {"alerts": {name: list(map(shown_place, paths)) for name, paths in files.items()}, "window_s": window}
+    result = judge_alerts(chosen.source, deliveries, others, window_us=round(window * SECOND), progress=progress)
+    return Results(chosen.name, result, facts, _terms(chosen.scenario), _parameters(others))
 
 
 def workers_of(jobs: int | None, memory: str | None) -> Workers:

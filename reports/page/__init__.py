@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from scopedrift.reports.style import DARK, LIGHT
-from scopedrift.reports.text import DASH, clean, duration, number, short, slug
+from scopedrift.reports.text import DASH, clean, duration, number, percent, short, slug
 
 HERE = Path(__file__).parent
 
@@ -44,7 +44,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "duration": duration, "moment": moment, "slug": slug, "short": short}
+    environment.filters |= {
+        "number": number,
+        "duration": duration,
+        "moment": moment,
+        "percent": percent,
+        "slug": slug,
+        "short": short,
+    }
     return environment
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -104,3 +104,29 @@ def first_text(value: Json, paths: Iterable[str]) -> str | None:
         if found is not None:
             return found
     return None
+
+
+def every(value: Json, path: str) -> list[Json]:
+    """All that is at a path in which `*` stands for every element of a list (`evidences.*.uid`); nulls are left out."""
+    head, star, rest = path.partition("*")
+    if not star:
+        found = at(value, path)
+        return [] if found is None else [found]
+    inside = at(value, head.removesuffix(".")) if head else value
+    inside = decoded(inside)
+    elements = inside if isinstance(inside, list) else [] if inside is None else [inside]
+    rest = rest.removeprefix(".")
+    return [each for element in elements for each in (every(element, rest) if rest else [element]) if each is not None]
+
+
+def texts_in(value: Json) -> Iterator[str]:
+    """Every text in a value, and in the JSON that a text holds."""
+    waiting = [value]
+    while waiting:
+        found = decoded(waiting.pop())
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict):
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found

@@ -130,7 +130,7 @@ def import_log(
         if file is None:
             report.unreadable.append((found, problem))
             continue
-        if mapping is None and _is_table(file):
+        if mapping is None and is_table(file):
             report.unreadable.append((found, "CSV: say with --mapping what its columns are"))
             continue
         origins.open(file)
@@ -149,7 +149,7 @@ def import_log(
     return Imported(log, report, origins, order, Reader([mapper(RowBuilder()) for mapper in mappers], layout))
 
 
-def _is_table(file: Path) -> bool:
+def is_table(file: Path) -> bool:
     """Whether a file is CSV by its name and its first character."""
     head = next(Source(file).pieces(), b"").lstrip()[:1] if ".csv" in file.name.lower() else b"{"
     return head not in (b"{", b"[", b"")
@@ -217,12 +217,13 @@ def _formats(format: str | None, mapping: Path | None) -> tuple[list[Callable[[R
         if format is not None:
             raise LogError("give a format or a mapping, not both: a mapping file already names its format")
         mapped = load_mapping(mapping)
-        return [partial(FieldMapper, mapped.name, mapped.read)], _layout(mapped)
+        return [partial(FieldMapper, mapped.name, mapped.read)], layout_of(mapped)
     chosen = FORMATS.values() if format is None else [format_named(format)]
     return [each.mapper for each in chosen], Layout()
 
 
-def _layout(mapped: MappingFile) -> Layout:
+def layout_of(mapped: MappingFile) -> Layout:
+    """How files that a mapping describes are cut into records."""
     if mapped.format == "csv":
         rows = Delimited(mapped.delimiter, mapped.header)
         return Layout(rows.values, rows.value_at, lambda raw: None)

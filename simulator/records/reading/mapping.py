@@ -171,6 +171,16 @@ class MappedColumns(Model):
         return self
 
 
+class MappedAlert(Model):
+    """What `scopedrift judge` reads of an alert beside the columns."""
+
+    records: Paths = Field(default=(), description="Paths of further ids of records; `*`: every element.")
+    rule: Paths = Field(default=(), description="Paths of the names of the rules that raised it.")
+    level: Paths = Field(default=(), description="Paths of its level; the first that is filled.")
+    score: Paths = Field(default=(), description="Paths of its score; the first that is a number.")
+    reason: Paths = Field(default=(), description="Paths of what it says; the first that is filled.")
+
+
 class MappingFile(Model):
     """A mapping file."""
 
@@ -182,6 +192,7 @@ class MappingFile(Model):
     header: tuple[Text, ...] = Field(default=(), description="csv: names of the columns, if no header line has them.")
     where: dict[Text, Paths] = Field(default={}, description="Only records with this text, or one of a list, there.")
     columns: MappedColumns = Field(description="Where each of our columns comes from.")
+    alert: MappedAlert = Field(default=MappedAlert(), description="For `judge`: what else an alert says.")
 
     @model_validator(mode="after")
     def _cut(self) -> Self:

@@ -41,6 +41,10 @@ class AzureWriter:
         path = f"SUBSCRIPTIONS/{place.upper()}/y={day[0]}/m={day[1]}/d={day[2]}/h={hour[11:13]}/m=00/PT1H.json.gz"
         return f"insights-activity-logs/resourceId=/{path}"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return self._names.uuid("event", number)
+
     def record(self, event: Event, number: int) -> Record | None:
         """The entry of the event at position `number`; None for what the Activity Log does not have."""
         listed = self._operations.get(f"{event.service}.{event.operation}")
@@ -72,7 +76,7 @@ class AzureWriter:
             "level": "Error" if status == "Failure" else "Information",
             "properties": {
                 "eventCategory": "Administrative",
-                "eventDataId": names.uuid("event", number),
+                "eventDataId": self.identifier(number),
                 "operationId": names.uuid("operation", number),
                 "entity": resource,
                 "message": operation,

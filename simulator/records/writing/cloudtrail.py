@@ -193,6 +193,11 @@ def _shown(time: int) -> str:
     return f"{minute}:{time // SECOND % 60:02} {half}"
 
 
+def _event_id(digits: str) -> str:
+    """The id of a record, from the hexadecimal digits of its event's block."""
+    return uuid_text(digits[32:64])
+
+
 @lru_cache(4_096)
 def _clock(minutes: int) -> tuple[str, str]:
     moment = EPOCH + timedelta(minutes=minutes)
@@ -227,6 +232,10 @@ class CloudTrailWriter:
         day, stamp = hour[:10].replace("-", "/"), hour[:16].replace("-", "").replace(":", "")
         return f"AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{stamp}Z_{unique}.json.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return _event_id(self._names.block("event", number).hex())
+
     def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
         made: Record = msgspec.json.decode(self.text(event, number))
@@ -257,7 +266,7 @@ class CloudTrailWriter:
         return (
             f'{{"eventVersion":"1.09","userIdentity":{who.text},"eventTime":"{iso_seconds(event.time)}",{call.head}'
             f'{origin},"userAgent":{agent}{failed},"requestParameters":{call.request},"responseElements":{returned}'
-            f'{added},"requestID":"{request}","eventID":"{uuid_text(digits[32:64])}",{call.tail}{endpoint}{call.category}{tls}}}'
+            f'{added},"requestID":"{request}","eventID":"{_event_id(digits)}",{call.tail}{endpoint}{call.category}{tls}}}'
         ).encode()
 
     def _call(self, event: Event, who: Principal, random: bytes) -> EqualCalls:

@@ -36,6 +36,8 @@ CHANGES: Final = {
 }
 NO_MATCH, BAD_SECRET, UNAVAILABLE = 700213, 7000215, 90033
 """AADSTS codes: no federated credential matches, the secret is wrong, the service is not there."""
+DIRECTORY: Final = "Directory_"
+"""How the ids of audit entries begin."""
 _NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -53,6 +55,10 @@ class EntraWriter:
         kind = SIGN_INS.get(f"{event.service}.{event.operation}", AUDIT).lower()
         path = f"tenantId={self._tenant}/y={day[0]}/m={day[1]}/d={day[2]}/h={hour[11:13]}/m=00/PT1H.json.gz"
         return f"insights-logs-{kind}/{path}"
+
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`; audit entries have a word before it."""
+        return self._names.uuid("event", number)
 
     def record(self, event: Event, number: int) -> Record | None:
         """The entry of the event at position `number`; None for what is no sign-in and changes no directory."""
@@ -92,7 +98,7 @@ class EntraWriter:
             names.named("resource", event.resource, telling(event.resource)) if event.resource else "Microsoft Graph"
         )
         inner: dict[str, Json] = {
-            "id": names.uuid("event", number),
+            "id": self.identifier(number),
             "createdDateTime": _moment(event.time) + "+00:00",
             "userId": "",
             "appId": names.uuid("application", event.identity) if event.identity else _NO_ID,
@@ -127,7 +133,7 @@ class EntraWriter:
         why = "Authorization_RequestDenied: not authorized" if event.outcome == "denied" else "Service unavailable"
         target = event.resource or f"svc-{names.digest('fresh', event.identity, number).hex()[:6]}"
         return {
-            "id": f"Directory_{names.uuid('event', number)}",
+            "id": f"{DIRECTORY}{self.identifier(number)}",
             "category": category,
             "correlationId": names.uuid("call", number),
             "result": "failure" if failed else "success",

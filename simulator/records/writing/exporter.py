@@ -45,6 +45,10 @@ class RecordWriter(Protocol):
         """The path of the file that holds the event's record, within the export."""
         ...
 
+    def identifier(self, number: int) -> str:
+        """The id that the record of the event at position `number` has."""
+        ...
+
     def record(self, event: Event, number: int) -> Record | None:
         """The record of the event at position `number` of the log; None for what the platform does not have."""
         ...

@@ -36,6 +36,10 @@ class FalcoWriter:
         """Where the record is written: one file a day."""
         return f"falco/events-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return self._names.uuid("event", number)
+
     def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
         names = self._names
@@ -60,7 +64,7 @@ class FalcoWriter:
         }
         moment = iso_nanoseconds(event.time, names.number("below", number))
         return {
-            "uuid": names.uuid("event", number),
+            "uuid": self.identifier(number),
             "time": moment,
             "rule": rule,
             "priority": priority,

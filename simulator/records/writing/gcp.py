@@ -64,6 +64,10 @@ class GcpWriter:
         hour = iso_seconds(event.arrived // HOUR * HOUR)
         return f"cloudaudit.googleapis.com/{self._log(event)}/{hour[:10].replace('-', '/')}/{hour[11:13]}.jsonl.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return self._names.digest("entry", number).hex()[:14]
+
     def record(self, event: Event, number: int) -> Record | None:
         """The entry of the event at position `number`; None for a call that Google Cloud does not have."""
         names = self._names
@@ -103,7 +107,7 @@ class GcpWriter:
         kind = "k8s_cluster" if cluster else "audited_resource"
         log = self._log(event)
         entry: dict[str, Json] = {
-            "insertId": names.digest("entry", number).hex()[:14],
+            "insertId": self.identifier(number),
             "logName": f"projects/{project}/logs/cloudaudit.googleapis.com%2F{log}",
             "timestamp": iso_nanoseconds(event.time, names.number("below", number)),
             "receiveTimestamp": iso_nanoseconds(event.arrived, names.number("received", number)),

@@ -45,6 +45,10 @@ class GithubWriter:
         hour = iso_seconds(event.arrived // HOUR * HOUR)
         return f"github/{hour[:10].replace('-', '/')}/{hour[11:13]}.json.log.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return b64encode(self._names.digest("entry", number)).decode()[:22]
+
     def record(self, event: Event, number: int) -> Record | None:
         """The entry of the event at position `number`; None for what the audit log does not have."""
         action = ACTIONS.get(f"{event.service}.{event.operation}")
@@ -57,7 +61,7 @@ class GithubWriter:
         milliseconds = event.time // 1_000
         entry: dict[str, Json] = {
             "@timestamp": milliseconds,
-            "_document_id": b64encode(names.digest("entry", number)).decode()[:22],
+            "_document_id": self.identifier(number),
             "action": action,
             "actor": self._login(event, static) if event.identity else None,
             "actor_id": names.number("actor", event.identity) % 10**8 if event.identity else None,

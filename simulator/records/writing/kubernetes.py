@@ -70,6 +70,10 @@ class KubernetesWriter:
         """Where the record is written: one file a day."""
         return f"kubernetes/audit-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return self._names.uuid("audit", number)
+
     def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
         names = self._names
@@ -81,7 +85,7 @@ class KubernetesWriter:
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
             "level": "Request" if body else "Metadata",
-            "auditID": names.uuid("audit", number),
+            "auditID": self.identifier(number),
             "stage": "ResponseStarted" if verb == "watch" and code is not None and code < 400 else "ResponseComplete",
             "requestURI": _path(on, verb) if on else what or "/",
             "verb": verb,

@@ -50,9 +50,12 @@ class OcsfWriter:
         day = iso_seconds(event.arrived // DAY * DAY)[:10].replace("-", "")
         return f"ocsf/class_uid={CLASSES.get(event.stream, API)}/eventDay={day}/events.jsonl.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return self._names.uuid("event", number)
+
     def record(self, event: Event, number: int) -> Record:
         """The record of the event at position `number`."""
-        names = self._names
         kind = CLASSES.get(event.stream, API)
         activity = LOGON if kind == AUTHENTICATION else TRAFFIC if kind == NETWORK else self._activity(event)
         status = {"success": SUCCESS, "denied": FAILURE, "error": FAILURE}.get(event.outcome or "", UNKNOWN)
@@ -60,7 +63,7 @@ class OcsfWriter:
             "metadata": {
                 "version": VERSION,
                 "product": {"name": _product(event), "vendor_name": "scopedrift"},
-                "uid": names.uuid("event", number),
+                "uid": self.identifier(number),
                 "logged_time": event.arrived // 1_000,
                 "profiles": [*(["cloud"] if event.project else []), *(["container"] if event.image else [])],
             },

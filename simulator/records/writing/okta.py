@@ -55,6 +55,10 @@ class OktaWriter:
         hour = iso_seconds(event.arrived // HOUR * HOUR)
         return f"okta/{hour[:10].replace('-', '/')}/{hour[11:13]}.jsonl.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return self._names.uuid("event", number)
+
     def record(self, event: Event, number: int) -> Record | None:
         """The record of the event at position `number`; None for what Okta has no event of."""
         kind = EVENTS.get(f"{event.service}.{event.operation}")
@@ -98,7 +102,7 @@ class OktaWriter:
             "debugContext": {"debugData": _debug(grant, request)},
             "legacyEventType": None,
             "transaction": {"type": "WEB", "id": request, "detail": detail},
-            "uuid": names.uuid("event", number),
+            "uuid": self.identifier(number),
             "version": "0",
             "request": {"ipChain": [{"ip": event.source, "version": "V4", "source": None}] if event.source else []},
             "target": self._targets(event, number, kind, grant, static),

@@ -30,6 +30,10 @@ class OtelWriter:
         """Where the record is written: one file a day."""
         return f"otel/traces-{iso_seconds(event.arrived // DAY * DAY)[:10]}.jsonl.gz"
 
+    def identifier(self, number: int) -> str:
+        """The id of the record of the event at position `number`."""
+        return self._names.digest("span", number).hex()[:16]
+
     def record(self, event: Event, number: int) -> Record:
         """The export request that holds the span of the event at position `number`."""
         names = self._names
@@ -55,7 +59,7 @@ class OtelWriter:
         below = names.number("below", number) % 1_000
         span = {
             "traceId": trace,
-            "spanId": names.digest("span", number).hex()[:16],
+            "spanId": self.identifier(number),
             "name": event.operation or "chat",
             "kind": CLIENT if operation == "chat" else INTERNAL,
             "startTimeUnixNano": str(event.time * 1_000 + below),
