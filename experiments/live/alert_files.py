@@ -102,8 +102,9 @@ def _alerts(raw: bytes, layout: Layout, reading: Read) -> Iterator[tuple[Outside
             for alert in reading(value) if isinstance(value, dict) else _no_object():
                 yield alert, "", part
         except Unreadable as error:
-            inside = (_inside(part) or layout.unwrap(part)) if depth else None
-            if not inside:
+            inside = _inside(part) if depth else None
+            inside = layout.unwrap(part) if inside is None and depth else inside
+            if inside is None:
                 yield error.alert if isinstance(error, PointlessError) else None, str(error), part
             waiting += [(each, depth - 1) for each in reversed(inside or [])]
 
@@ -113,11 +114,12 @@ def _no_object() -> NoReturn:
 
 
 def _inside(raw: bytes) -> list[bytes] | None:
-    """What a known answer of an interface wraps."""
+    """What a known answer of an interface wraps; None for anything else."""
     try:
         value = msgspec.json.decode(raw)
         found = next((each for path in table().wrappers if isinstance(each := at(value, path), list | dict)), None)
-        return [msgspec.json.encode(each) for each in (found if isinstance(found, list) else [found] if found else [])]
+        parts = found if isinstance(found, list) else [found]
+        return None if found is None else [msgspec.json.encode(each) for each in parts]
     except BROKEN:
         return None
 
