@@ -1,7 +1,7 @@
 """What people are told to type works: every file and every command of the README and of the documentation.
 
 A block whose first line is a comment with a file name is that file; the lines of a console block that
-begin with `scopedrift` are run, page by page, in one folder.  (`make ...` lines are what CI itself runs.)
+begin with `scopedrift` or `python` are run, page by page, in one folder.  (`make ...` lines are what CI itself runs.)
 
 What the README tells to type is typed into a shell; so are lines of other pages that only a shell can read.  The rest
 is run in this process, which has loaded the libraries already.
@@ -33,7 +33,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 def commands(page: Path) -> list[str]:
     lines = [line for kind, text in blocks(page) if kind == "console" for line in text.splitlines()]
-    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("scopedrift")]
+    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith(("scopedrift", "python "))]
 
 
 def files(page: Path) -> dict[str, str]:
@@ -82,7 +82,7 @@ def test_what_a_page_tells_to_type_works(page: Path, tmp_path: Path, scopedrift:
         if command == "scopedrift ui":
             continue  # serves until it is stopped: tests/experiments/test_cli.py
         plain = shlex.split(command)[1:]
-        in_a_shell = page.name == "README.md" or {"|", "||", ">"} & {*plain}
+        in_a_shell = page.name == "README.md" or {"|", "||", ">"} & {*plain} or command.startswith("python ")
         done = typed(command, tmp_path) if in_a_shell else scopedrift(*plain)
         assert done.code == 0, f"{command}\n{done.out[-2000:]}\n{done.err[-4000:]}"
         assert "Traceback" not in done.err, f"{command}\n{done.err[-4000:]}"

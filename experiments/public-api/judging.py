@@ -200,14 +200,10 @@ def judge(
         UsageError: Two systems, or a system and a detector, have the same name.
 
     Examples:
-        >>> import json
-        >>> from pathlib import Path
         >>> import scopedrift as sd
         >>> world = sd.simulate("tiny", seed=1)
-        >>> last = world.events.iloc[-1]
-        >>> hit = {"rule": "last", "identity": last["identity"], "time": last["time"].isoformat()}
-        >>> out = Path("hits.json").write_text(json.dumps(hit))
-        >>> found = sd.judge(world, "hits.json")
+        >>> world.events.tail(1).to_csv("hits.csv", index=False)  # as if a system had raised an alert on the last event
+        >>> found = sd.judge(world, "hits.csv")
         >>> found.metrics["alerts"], found.tables["matching"]["outcome"].tolist()
         (1.0, ['identity and time'])
     """
