@@ -1,8 +1,7 @@
 """A process that has loaded what others need, never sees any data, and forks one of them for each message.
 
 Run as a script by `forks`, which sends messages: their length, then JSON, and with it open files.  Each is handed to a
-function in a new process, such as `keeper.keep`.  While no message waits, the server loads what its processes could
-do without, or load themselves.  It ends when the other side does.
+function in a new process, such as `keeper.keep`.  The server ends when the other side does.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import select
 import signal
 import socket
 import struct
@@ -23,16 +21,11 @@ FILES: Final = 3
 """Open files that come with a message, at most."""
 
 
-def serve(control: socket.socket, begin: Callable[..., object], spare: list[str]) -> None:
-    """Forks a process for each message, in which `begin` gets the message and the files, and never returns.
-
-    `spare` names the modules that are loaded meanwhile.
-    """
+def serve(control: socket.socket, begin: Callable[..., object]) -> None:
+    """Forks a process for each message, in which `begin` gets the message and the files, and never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        while spare and not select.select([control], [], [], 0)[0]:
-            importlib.import_module(spare.pop(0))
         start, files, _, _ = socket.recv_fds(control, LENGTH.size, FILES)
         if len(start) < LENGTH.size or not files:
             return
@@ -49,13 +42,13 @@ def serve(control: socket.socket, begin: Callable[..., object], spare: list[str]
             os.close(each)
 
 
-def _main(control: str, path: str, work: str, preload: str, spare: str) -> None:
+def _main(control: str, path: str, work: str, *preload: str) -> None:
     sys.path += [entry for entry in json.loads(path) if entry not in sys.path]
     module, _, name = work.partition(":")
     begin: Any = getattr(importlib.import_module(module), name)
-    for each in json.loads(preload):
+    for each in preload:
         importlib.import_module(each)
-    serve(socket.socket(fileno=int(control)), begin, json.loads(spare))
+    serve(socket.socket(fileno=int(control)), begin)
 
 
 if __name__ == "__main__":

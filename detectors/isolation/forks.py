@@ -21,17 +21,15 @@ _END: Final = 10.0
 class ForkServer:
     """A fork server of this process: each process that it forks calls `work`, such as `package.module:function`.
 
-    It imports the modules of `preload` before it forks any, and those of `spare` when it has nothing else to do; this
-    process does not wait for it.  It ends with this process, however that happens.
+    It imports the modules of `preload` first, for which this process does not wait.  It ends with this process, however
+    that happens.
     """
 
-    def __init__(
-        self, work: str, *, preload: Sequence[str] = (), spare: Sequence[str] = (), environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, work: str, *, preload: Sequence[str], environment: Mapping[str, str]) -> None:
         self._owner = os.getpid()
         self._control, theirs = socket.socketpair()
-        lists = [json.dumps(each) for each in ([entry for entry in sys.path if entry], preload, spare)]
-        command = [sys.executable, "-P", fork_server.__file__, str(theirs.fileno()), lists[0], work, *lists[1:]]
+        path = json.dumps([entry for entry in sys.path if entry])
+        command = [sys.executable, "-P", fork_server.__file__, str(theirs.fileno()), path, work, *preload]
         with theirs:
             self._process = subprocess.Popen(
                 command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/",

@@ -20,11 +20,10 @@ from scopedrift.experiments.audit import (
     words,
 )
 from scopedrift.experiments.audit.subject import Check, Row, Subject
-from scopedrift.experiments.evaluation.evaluate import evaluate_safely
-from scopedrift.experiments.evaluation.summary import combine
-from scopedrift.experiments.evaluation.tables import tables
-from scopedrift.experiments.progress import Progress, silent
+from scopedrift.experiments.progress import Progress, part_of, silent
+from scopedrift.experiments.running.run import ALONE, run_on_worlds
 from scopedrift.experiments.running.selection import resolve
+from scopedrift.experiments.running.workers.pool import Workers
 from scopedrift.experiments.running.worlds import make_world
 
 if TYPE_CHECKING:
@@ -62,19 +61,21 @@ OF_A_LOG: Final = (
 """The rows that need nothing but a log and its truth: those for incidents that were injected into a real log."""
 
 
-def audit(scenario: Scenario, detectors: Sequence[str], seeds: Sequence[int], progress: Progress) -> list[Row]:
+def audit(
+    scenario: Scenario,
+    detectors: Sequence[str],
+    seeds: Sequence[int],
+    progress: Progress,
+    workers: Workers = ALONE,
+) -> list[Row]:
     """Audit a scenario on the worlds of some seeds, with detectors by name (the references are added)."""
     chosen = resolve(detectors)
     worlds: list[LabelledWorld] = []
     for i, seed in enumerate(seeds):
         progress(0.3 * i / len(seeds), f"simulating world {seed}")
         worlds.append(make_world(scenario, seed))
-    cells = [(world, name, detector) for world in worlds for name, detector in chosen.items()]
-    results = []
-    for i, (world, name, detector) in enumerate(cells):
-        progress(0.3 + 0.3 * i / len(cells), f"{name} on world {world.seed}")
-        results.append(tables(evaluate_safely(detector, world, name=name), world))
-    return list(rows(Subject(scenario, worlds, chosen, combine(results)), progress))
+    results = run_on_worlds(worlds, chosen, part_of(progress, 0.3, 0.3), workers)
+    return list(rows(Subject(scenario, worlds, chosen, results), progress))
 
 
 def audit_log(world: LabelledWorld) -> list[Row]:

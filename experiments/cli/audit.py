@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import scopedrift as sd
-from scopedrift.experiments.cli.options import SeedsOption, seeds_of
+from scopedrift.experiments.cli.options import JobsOption, MemoryOption, SeedsOption, seeds_of
 from scopedrift.experiments.cli.output import print_json, print_table, progress, remark
 
 
@@ -17,6 +17,8 @@ def audit(
     detector: Annotated[
         list[str] | None, typer.Option(help="Detector under test. Repeatable. Default: all built-in.")
     ] = None,
+    jobs: JobsOption = None,
+    memory: MemoryOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")] = False,
 ) -> None:
     """Check a scenario for flaws that make a benchmark worthless; exit code 1 if a check fails."""
@@ -25,7 +27,7 @@ def audit(
 
     chosen = scenario_or_world(scenario)
     with progress(f"auditing {chosen.name}") as show:
-        found = sd.audit(chosen, detector, seeds=seeds_of(seeds), progress=show)
+        found = sd.audit(chosen, detector, seeds=seeds_of(seeds), jobs=jobs, memory=memory, progress=show)
     if as_json:
         rows = [vars(row) for row in found.rows]
         print_json({"scenario": found.name, "seeds": list(found.seeds), "ok": found.passed, "rows": rows})

@@ -10,7 +10,7 @@ from scopedrift.detectors.conformance import CheckResult, check_apart
 from scopedrift.experiments import audit as auditing
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.selection import default_detectors
-from scopedrift.judging import SeedsLike, seeds_of
+from scopedrift.judging import SeedsLike, seeds_of, workers_of
 from scopedrift.reports.notebook import fragment
 from scopedrift.worlds import ScenarioLike, World, scenario_or_world
 
@@ -81,6 +81,8 @@ def audit(
     detectors: Sequence[str] | None = None,
     *,
     seeds: SeedsLike = 4,
+    jobs: int | None = None,
+    memory: str | None = None,
     progress: Progress = silent,
 ) -> Examination[auditing.Row]:
     """Check a scenario, or a log with injected incidents, for flaws that make a benchmark worthless.
@@ -91,12 +93,14 @@ def audit(
         detectors: Detectors under test, by name or file. Default: all built-in detectors. Ignored for a single world.
         seeds: Number of worlds (seeds 0 to N-1), or which: a list, or a text such as `"200-219"`. Ignored for a single
             world.
+        jobs: Number of processes that judge the detectors, as for `run`.
+        memory: The memory that they may take together, as for `run`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
     Raises:
         ScenarioError: The scenario does not exist or is invalid.
         SpecError: A detector does not exist or its parameters are wrong.
-        UsageError: The seeds are invalid.
+        UsageError: The seeds, `jobs` or `memory` are invalid.
 
     Examples:
         >>> import scopedrift as sd
@@ -107,6 +111,6 @@ def audit(
     chosen = scenario_or_world(scenario)
     if isinstance(chosen, World):
         return Examination(chosen.name, tuple(auditing.audit_log(chosen.source)), (chosen.seed,))
-    worlds = seeds_of(seeds)
-    rows = auditing.audit(chosen, detectors or default_detectors(), worlds, progress)
+    worlds, workers = seeds_of(seeds), workers_of(jobs, memory)
+    rows = auditing.audit(chosen, detectors or default_detectors(), worlds, progress, workers)
     return Examination(chosen.name, tuple(rows), worlds)

@@ -67,11 +67,31 @@ def run_on_world(
     world: LabelledWorld, detectors: Mapping[str, Detector], progress: Progress = silent, workers: Workers = ALONE
 ) -> Tables:
     """All result tables of detectors on one world, such as a real log with incidents in it."""
+    return run_on_worlds([world], detectors, progress, workers)
+
+
+def run_on_worlds(
+    worlds: Sequence[LabelledWorld],
+    detectors: Mapping[str, Detector],
+    progress: Progress = silent,
+    workers: Workers = ALONE,
+) -> Tables:
+    """All result tables of detectors on worlds that are there already."""
     if _side_by_side(detectors, workers):
-        there = WorldTask(world.scenario.name, world.seed, partial(_given, world))
-        return combine(tables_of([there], detectors, workers, progress))
+        tasks = [WorldTask(world.scenario.name, world.seed, partial(_given, world)) for world in worlds]
+        return combine(tables_of(tasks, detectors, workers, progress))
     exposed = any(run_as(detector) == "in process" for detector in detectors.values())
-    return combine(_cells(lambda: copy.deepcopy(world) if exposed else world, detectors, progress))
+
+    def cells() -> Iterator[Tables]:
+        for at, world in enumerate(worlds):
+            shown = part_of(progress, at / len(worlds), 1 / len(worlds))
+            yield from _cells(
+                lambda world=world: copy.deepcopy(world) if exposed else world,  # type: ignore[misc]
+                detectors,
+                shown,
+            )
+
+    return combine(cells())
 
 
 def _side_by_side(detectors: Mapping[str, Detector], workers: Workers) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import importlib
 import os
 import pickle
 import selectors
@@ -26,7 +25,6 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 from scopedrift.detectors.answers import described
 from scopedrift.detectors.isolation import frames
 from scopedrift.detectors.isolation.keeper import end_with_parent
-from scopedrift.detectors.registry import BUILTIN
 from scopedrift.experiments.evaluation.evaluate import evaluate_safely
 from scopedrift.experiments.evaluation.shared import in_order
 from scopedrift.experiments.evaluation.tables import cell_tables
@@ -37,14 +35,6 @@ from scopedrift.experiments.running.cells.store import packed
 if TYPE_CHECKING:
     from scopedrift.experiments.evaluation.windows import LabelledWorld
 
-SPARE: Final = (
-    "pandas",
-    "scipy.stats",
-    "sklearn.ensemble",
-    "pyarrow.pandas_compat",
-    *sorted({place.partition(":")[0] for place in BUILTIN.values()}),
-)
-"""What judging needs and making a world does not."""
 STEP: Final = 0.02
 """Share of a world's horizon after which progress is told."""
 CHATTER: Final = 1 << 16
@@ -153,9 +143,7 @@ def _pickled(error: Exception) -> bytes:
 
 
 def _settled(world: LabelledWorld) -> None:
-    """What all detectors need is loaded or worked out once; memory that only making the world took is given back."""
-    for module in SPARE:
-        importlib.import_module(module)
+    """What all detectors need is worked out once; memory that only making the world took is given back."""
     windows = Windows.of(world.scenario, world.log)
     for window in (windows.calibration, windows.test):
         in_order(world.log, window, int(world.scenario.evaluation.cooldown))

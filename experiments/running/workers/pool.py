@@ -27,13 +27,14 @@ from scopedrift.detectors.isolation import frames
 from scopedrift.detectors.isolation.forks import ForkServer
 from scopedrift.detectors.isolation.launch import how_ended
 from scopedrift.detectors.isolation.placement import handed_over, run_as
+from scopedrift.detectors.registry import BUILTIN
 from scopedrift.experiments.evaluation.guard import DetectorError, name_of
 from scopedrift.experiments.evaluation.tables import Tables, failed_cell
 from scopedrift.experiments.evaluation.windows import LabelledWorld
 from scopedrift.experiments.machine import THREADS, written
 from scopedrift.experiments.progress import Progress, silent
 from scopedrift.experiments.running.cells.store import joined, unpacked
-from scopedrift.experiments.running.workers.host import SPARE, HostTerms, Work
+from scopedrift.experiments.running.workers.host import HostTerms, Work
 
 MAKING: Final = 2.5
 """Memory that making a world takes at its peak, in sizes of its columns (2.3 measured on `core`, 6.6M events)."""
@@ -52,6 +53,14 @@ SLOW: Final = ("ensemble", "isolation-forest", "histogram", "chain-correlation",
 
 _END: Final = 10.0
 """Seconds in which a process that was killed is gone."""
+PRELOAD: Final = (
+    "pandas",
+    "pyarrow.pandas_compat",
+    "scipy.stats",
+    "sklearn.ensemble",
+    *sorted({place.partition(":")[0] for place in BUILTIN.values()}),
+)
+"""What most detectors need, or judging them: loaded once, for all processes."""
 _HOST: Final = "scopedrift.experiments.running.workers.host:host"
 _idle: list[ForkServer] = []
 
@@ -128,7 +137,7 @@ def tables_of(
 
 
 def _started() -> ForkServer:
-    return ForkServer(_HOST, spare=SPARE, environment={**os.environ, **dict.fromkeys(THREADS, "1")})
+    return ForkServer(_HOST, preload=PRELOAD, environment={**os.environ, **dict.fromkeys(THREADS, "1")})
 
 
 def _rank(detector: Detector) -> int:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from scopedrift.experiments.audit import doubles
-from scopedrift.experiments.audit.runner import combine, evaluate_safely, resolve, tables
 from scopedrift.experiments.audit.subject import Subject
+from scopedrift.experiments.evaluation.evaluate import evaluate_safely
+from scopedrift.experiments.evaluation.summary import combine
+from scopedrift.experiments.evaluation.tables import tables
+from scopedrift.experiments.running.selection import resolve
 from scopedrift.scenarios.loader import load_text
 from scopedrift.simulator.engine import Simulation, simulate
 from scopedrift.simulator.log.event_log import EventLog

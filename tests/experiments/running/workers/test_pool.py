@@ -20,7 +20,7 @@ import scopedrift as sd
 from scopedrift.detectors.base import Detector
 from scopedrift.detectors.spec import SpecError
 from scopedrift.experiments.evaluation.tables import Tables
-from scopedrift.experiments.running.run import run, run_on_world
+from scopedrift.experiments.running.run import run, run_on_world, run_on_worlds
 from scopedrift.experiments.running.selection import default_detectors, resolve
 from scopedrift.experiments.running.workers import pool
 from scopedrift.experiments.running.workers.pool import Workers
@@ -96,9 +96,11 @@ def test_more_workers_than_work_change_nothing(alone: Tables) -> None:
     same(alone, run(SCENARIO, resolve(default_detectors()), [0, 1, 2], workers=Workers(jobs=64, memory=8 << 30)))
 
 
-def test_a_world_that_is_there_already_is_handed_over() -> None:
-    world, chosen = make_world(SCENARIO, 1), resolve(["first-seen", "rate"])
-    same(run_on_world(world, chosen), run_on_world(world, chosen, workers=TWO))
+def test_worlds_that_are_there_already_are_handed_over() -> None:
+    worlds, chosen = [make_world(SCENARIO, seed) for seed in (3, 1)], resolve(["first-seen", "rate"])
+    found = run_on_worlds(worlds, chosen, workers=TWO)
+    same(run_on_worlds(worlds, chosen), found)
+    assert found["cells"]["seed"].unique().tolist() == [3, 1]
 
 
 def test_a_world_on_disk_is_read_by_all_workers(tmp_path: Path) -> None:
