@@ -78,12 +78,13 @@ class Delivered(Detector):
         ]
 
     def completed(self, scored: Scored) -> Scored:
-        """The same scores with the times at which the alerts were raised."""
+        """The same scores with the times at which the alerts were raised; what it took to make them is not known."""
         stop = scored.start + len(scored.scores)
         raised_at = np.full(len(scored.scores), -1, np.int64)
         here = self._within(scored.start, stop)
         raised_at[self.flags.position[here] - scored.start] = self.flags.raised_at[here]
-        return replace(scored, raised_at=raised_at, ranked=self.flags.ranked)
+        nan = float("nan")
+        return replace(scored, raised_at=raised_at, ranked=self.flags.ranked, fit_seconds=nan, score_seconds=nan)
 
     def _within(self, start: int, stop: int) -> slice:
         first, last = np.searchsorted(self.flags.position, [start, stop])

@@ -92,10 +92,11 @@ def _remarks(done: pd.DataFrame) -> list[str]:
     alarms, allowed = done["false_positives"].sum(), (done["budget_per_day"] * done["test_days"]).sum()
     expected = (done["budget_per_day"] * done["calibration_days"] >= 1) & (done["run_as"] != "outside")
     silent = (done["calibration_alerts_per_day"] == 0) & expected
+    whose = "the" if (done["run_as"] == "outside").any() else "its"
     where = "" if silent.all() else f" in {silent.sum()} of {len(done)} worlds"
     return [
         *([f"no alert while calibrating{where}"] if silent.any() else []),
-        *([f"spends {alarms / allowed:.2g} times its budget"] if alarms > OVERSPENT * allowed > 0 else []),
+        *([f"spends {alarms / allowed:.2g} times {whose} budget"] if alarms > OVERSPENT * allowed > 0 else []),
     ]
 
 

@@ -16,6 +16,8 @@ from scopedrift.experiments.evaluation.evaluate import evaluate
 from scopedrift.experiments.evaluation.tables import tables
 from scopedrift.simulator.records.errors import LogError
 from scopedrift.simulator.records.timestamps import iso_microseconds
+from scopedrift.simulator.records.writing.lookup import positions_of
+from scopedrift.worlds import World
 
 SAME = (
     *("recall", "precision", "f1", "detected", "incidents", "false_positives", "false_positives_per_day", "alerts"),
@@ -236,3 +238,17 @@ def test_the_command_writes_what_the_function_finds(exported, tmp_path, write, s
     assert "How alerts were matched" in page and "hits.jsonl, line 1" in page
     saved = pd.read_parquet(tmp_path / "out" / "tables" / "outside_alerts.parquet")
     assert len(saved) == len(found.tables["outside_alerts"])
+
+
+def test_a_real_log_with_incidents_is_a_world_too(exported, tmp_path, write):
+    injected = sd.inject(exported.folder / "trail", [{"attack": "token-theft", "count": 3}], seed=1)
+    world = World.load(injected.save(tmp_path / "injected"))
+    sd.export(tmp_path / "injected", "cloudtrail", tmp_path / "out")
+    raws = [json.loads(raw) for _, _, raw in sd.read_log(tmp_path / "out").imported.records()]
+    known = positions_of(world.log, {raw["eventID"] for raw in raws})
+    truth = world.truth
+    bad = set(truth.index[truth["label"].isin(["attack", "scope_drift"])])
+    hits = [{"eventID": raw["eventID"], "rule": "r"} for raw in raws if known[raw["eventID"]] in bad]
+    found = sd.judge(tmp_path / "injected", write("hits.jsonl", hits))
+    assert found.metrics["incidents"] > 0 and found.metrics["recall"] == found.metrics["precision"] == 1.0
+    assert found.tables["matching"]["outcome"].tolist() == ["record id"]
