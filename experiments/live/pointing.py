@@ -11,7 +11,7 @@ Units: microseconds; positions count from the start of the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -48,6 +48,8 @@ class Pointer:
 
     log: EventLog
     window_us: int
+    _known: dict[int, tuple[Array, Array]] = field(default_factory=dict)
+    """The events of the identities that were asked for."""
 
     def point(
         self, alerts: Collection[OutsideAlert], progress: Callable[[float], None] = lambda done: None
@@ -133,9 +135,11 @@ class Pointer:
 
     def _events_of(self, identity: int) -> tuple[Array, Array]:
         """The positions of an identity's events by time, and their times."""
-        order, owners = self._sorted
-        rows = order[slice(*np.searchsorted(owners, [identity, identity + 1]))]
-        return rows, self._columns["time"][rows]
+        if identity not in self._known:
+            order, owners = self._sorted
+            rows = order[slice(*np.searchsorted(owners, np.array([identity, identity + 1], owners.dtype)))]
+            self._known[identity] = rows, self._columns["time"][rows]
+        return self._known[identity]
 
 
 _UNKNOWN: Final = -2

@@ -7,7 +7,7 @@ one identity names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from scopedrift.simulator.log.event_log import EventLog
-from scopedrift.simulator.log.events import MISSING, Array
+from scopedrift.simulator.log.events import MISSING, Array, Event
 from scopedrift.simulator.records.formats import FORMATS, Format
 from scopedrift.simulator.records.json_paths import at, texts_in
 from scopedrift.simulator.records.writing.entra import DIRECTORY
@@ -70,29 +70,25 @@ def _identifier(format: Format, names: ExportNames) -> Callable[[int], str] | No
 def identity_names(log: EventLog) -> Mapping[str, int]:
     """By a name in small letters that records give it: the code of the identity; its name in the log is one, too."""
     known: dict[str, int] = {}
+    specimens = [(position, *log.batch(position, position + 1)) for position in _specimens(log)]
     for format in FORMATS.values():
         if format.written:
-            for identity, text in _called(log, format):
+            for identity, text in _called(log, format, specimens):
                 known[text] = identity if known.get(text, identity) == identity else _SHARED
     own = {name.casefold(): code for code, name in enumerate(log.vocabulary["identity"])}
     return {text: code for text, code in known.items() if code != _SHARED} | own
 
 
-def _called(log: EventLog, format: Format) -> Iterator[tuple[int, str]]:
-    """Identities, and texts in their records: one record of each kind of event of each identity."""
+def _called(log: EventLog, format: Format, specimens: Sequence[tuple[int, Event]]) -> Iterator[tuple[int, str]]:
+    """Identities, and texts in the records that a format has of these events (with their positions, ascending)."""
     made = text_of(format.writer(ExportNames.of(log)))
-    carried = [log.vocabulary["stream"].find(stream) for stream in format.streams]
-    for position in _specimens(log):
-        batch = log.batch(position, position + 1)
-        if int(batch["stream"][0]) not in carried:
-            continue
-        (event,) = batch
-        record = made(event, position)
+    for position, event in specimens:
+        record = made(event, position) if event.stream in format.streams else None
         if record is not None:
-            decoded = msgspec.json.decode(record)
+            decoded, identity = msgspec.json.decode(record), log.vocabulary["identity"].find(event.identity)
             for path in format.told["identity"]:
                 for text in texts_in(at(decoded, path)):
-                    yield int(batch["identity"][0]), text.casefold()
+                    yield identity, text.casefold()
 
 
 def _specimens(log: EventLog) -> list[int]:
