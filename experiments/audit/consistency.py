@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from scopedrift.experiments.audit.subject import ALPHA, ENOUGH, Row, Subject
 from scopedrift.experiments.audit.traits import Family
 from scopedrift.experiments.evaluation.statistics import adjust
 from scopedrift.simulator.log.events import Array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 DRAWS: Final = 20_000
 MISSING_SHIFT: Final = 0.02
@@ -90,22 +93,22 @@ def _shifts(
     if len(cases) < ENOUGH:
         return None, {}
     told = np.stack(cases)
-    drawn = _drawn(len(cases), told.shape[2])
-    found, p_values = {}, []
-    for name, values in zip(names, np.moveaxis(told, 1, 0), strict=True):
-        if not values.any():
-            continue
-        found[name] = float(values[:, 0].mean())
-        chance = np.abs(values.take(drawn).mean(axis=0))
-        p_values.append((int((chance >= abs(found[name]) - 1e-12).sum()) + 1) / (DRAWS + 1))
-    return found, dict(zip(found, adjust(p_values), strict=True)) if found else {}
+    vary = np.flatnonzero(told.any(axis=(0, 2)))
+    found = {names[at]: float(told[:, at, 0].mean()) for at in vary}
+    table = np.moveaxis(told[:, vary], 1, 2).reshape(-1, len(vary))
+    chance = np.abs(_drawn(len(cases), told.shape[2]) @ table / len(cases))
+    as_large = (chance >= np.abs(list(found.values())) - 1e-12).sum(axis=0)
+    return found, dict(zip(found, adjust((as_large + 1) / (DRAWS + 1)), strict=True)) if found else {}
 
 
 @lru_cache(maxsize=4)
-def _drawn(cases: int, members: int) -> Array:
-    """One member of each case, `DRAWS` times: positions in a table of a row a case, shape `(cases, DRAWS)`."""
+def _drawn(cases: int, members: int) -> csr_array:
+    """One member of each case, `DRAWS` times: a one for each in a row of shape `(cases * members)`."""
+    from scipy.sparse import csr_array
+
     drawn = np.random.default_rng(0).integers(0, members, (DRAWS, cases)) + members * np.arange(cases)
-    return np.ascontiguousarray(drawn.T)
+    ends = np.arange(0, drawn.size + 1, cases)
+    return csr_array((np.ones(drawn.size), drawn.ravel(), ends), shape=(DRAWS, cases * members))
 
 
 def _only(world: Observed, families: Collection[Family]) -> Iterator[list[Array]]:
