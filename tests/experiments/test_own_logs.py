@@ -76,15 +76,18 @@ def test_bad_input_is_one_message_and_writes_nothing(scopedrift, tmp_path, given
     assert not (tmp_path / "result").exists()
 
 
-def test_a_simulated_log_is_no_injected_one(scopedrift, tmp_path):
+def test_a_saved_world_is_run_as_it_is_and_refused_without_its_scenario(scopedrift, tmp_path):
     (tmp_path / "tiny.yaml").write_text(
         "name: tiny\nhorizon: 30h\nwindows: {baseline: 12h, calibration: 12h}\n"
         "workloads: {serverless: {functions: 2}}\n"
     )
     assert scopedrift("simulate", "tiny.yaml", "--out", "log")[0] == 0
     assert json.loads((tmp_path / "log" / "truth.json").read_text())["incidents"] == []
+    code, out, _ = scopedrift("run", "log", "--no-track", "--detector", "first-seen")
+    assert code == 0 and "0 incidents in one simulated world" in out
+    (tmp_path / "log" / "world.json").unlink()
     code, _, err = scopedrift("run", "log", "--no-track")
-    assert code == 2 and "inject" in err
+    assert code == 2 and "log: not a whole world" in err
 
 
 def test_profile_writes_what_it_shows_and_a_twin_that_runs(scopedrift, tmp_path):
