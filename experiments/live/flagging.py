@@ -49,10 +49,9 @@ def flags_of(verdicts: Iterable[OutsideVerdict], events: PointedEvents, clock: C
 
 
 def _raised(alert: OutsideAlert, row: int, events: PointedEvents, clock: Clock) -> int:
-    """When an alert on an event counts as raised: never before it happened."""
-    if clock.useful and alert.raised >= 0:
-        return max(alert.raised, int(events.time[row]))
-    return int(events.arrived[row])
+    """When an alert on an event counts as raised: never before its record arrived, nor after the world ended."""
+    arrived = int(events.arrived[row])
+    return max(min(alert.raised, clock.ended), arrived) if clock.useful and alert.raised >= 0 else arrived
 
 
 def _said(alert: OutsideAlert) -> str:

@@ -1,7 +1,8 @@
 """What became of each alert of another system: counted or not, why, and what it is about.
 
-An alert that points at no event, that was raised before its record existed, or after the world ended, is not counted:
-no figure can hold it.  It is not forgotten, either: the tables made here show each.
+An alert that points at no event, or was raised before its record existed, is not counted: no figure can hold it.  It is
+not forgotten, either: the tables made here show each.  Of several records, an alert is about those that existed when it
+was raised, and about no others: a list of what is still to come would find incidents before they begin.
 
 Units: times in microseconds, -1 where there is none; positions count from the start of the log.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -28,6 +29,7 @@ from scopedrift.simulator.log.events import MISSING, SECOND, Array
 from scopedrift.simulator.log.truth import BENIGN_CHANGE, SCOPE_DRIFT
 
 EARLY, LATE = "raised before its record existed", "raised after the world ended"
+AHEAD = "some of its records did not exist yet"
 REPEATED, UNREADABLE = "repeats another alert", "could not be read"
 SEVERAL_WHO, SEVERAL_WHAT, RIVALS = "several identities", "several incidents", "other events fit as well"
 WINDOWS: Final = ("baseline", "calibration", "test")
@@ -84,6 +86,8 @@ class OutsideVerdict:
     """When the first event that it points at happened."""
     uncounted: str
     """Why it is in no figure; empty if it is."""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful about when it was raised."""
 
     @property
     def outcome(self) -> str:
@@ -95,18 +99,26 @@ def verdicts_of(
     delivery: AlertDelivery, pointed: Mapping[OutsideAlert, Pointed], events: PointedEvents, ended: int
 ) -> tuple[list[OutsideVerdict], Clock]:
     """The verdict on each alert, and what the times of all of them are worth; `ended` is the end of the test window."""
-    happened = {
-        alert: int(events.time[events.rows(each.positions)].min()) for alert, each in pointed.items() if each.positions
-    }
+    times = {alert: events.time[events.rows(each.positions)] for alert, each in pointed.items() if each.positions}
     clock = judge_clock(
-        np.array([alert.raised for alert in happened], np.int64), np.array(list(happened.values()), np.int64), ended
+        np.array([alert.raised for alert in times], np.int64),
+        np.array([each.min() for each in times.values()], np.int64),
+        ended,
     )
     found = []
     for alert, place in delivery.alerts.items():
-        first, timed = happened.get(alert, -1), clock.useful and alert.raised >= 0
-        early, late = timed and alert.raised < first - TOLERANCE, timed and alert.raised > ended
-        why = NOTHING if alert not in happened else EARLY if early else LATE if late else ""
-        found.append(OutsideVerdict(alert, place, pointed[alert], first, why))
+        each, told = pointed[alert], times.get(alert)
+        if told is None:
+            found.append(OutsideVerdict(alert, place, each, -1, NOTHING))
+            continue
+        first, timed, doubt = int(told.min()), clock.useful and alert.raised >= 0, []
+        there = told <= alert.raised + TOLERANCE if timed else np.ones(len(told), bool)
+        if there.any() and not there.all():
+            doubt.append(AHEAD)
+            each = replace(each, positions=tuple(np.asarray(each.positions)[there].tolist()))
+        if timed and alert.raised > ended:
+            doubt.append(LATE)
+        found.append(OutsideVerdict(alert, place, each, first, "" if there.any() else EARLY, tuple(doubt)))
     return found, clock
 
 
@@ -117,6 +129,7 @@ def doubts(verdict: OutsideVerdict, events: PointedEvents) -> list[str]:
     several = len(set(events.identity[rows].tolist())) > 1
     unlike = bool(set(events.incident[rivals].tolist()) - incidents)
     return [
+        *verdict.doubts,
         *([SEVERAL_WHO] if several else []),
         *([SEVERAL_WHAT] if len(incidents - {-1}) > 1 else []),
         *([RIVALS] if unlike else []),
@@ -188,11 +201,13 @@ class Account:
         return found
 
     def _window(self, verdict: OutsideVerdict) -> str:
-        """The window of the first event that an alert points at; if there is none, of when it was raised."""
-        for name in WINDOWS:
+        """The last window with an event that an alert points at; if it points at none, that of when it was raised."""
+        at = np.asarray(verdict.pointed.positions)
+        moment = max(verdict.alert.happened, verdict.alert.raised)
+        for name in reversed(WINDOWS):
             window = getattr(self.windows, name)
-            at = verdict.pointed.positions[0] if verdict.pointed.positions else -1
-            moment = max(verdict.alert.happened, verdict.alert.raised)
-            if window.start <= at < window.stop or (at < 0 and window.began_us <= moment < window.ended_us):
+            if ((window.start <= at) & (at < window.stop)).any():
+                return name
+            if not len(at) and window.began_us <= moment < window.ended_us:
                 return name
         return ""

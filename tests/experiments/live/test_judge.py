@@ -54,19 +54,19 @@ def test_what_a_detector_flagged_gives_its_results_when_another_system_delivers_
 
 def test_the_time_to_detect_is_that_of_the_alert(exported, tmp_path, write):
     times = {}
-    for delay in (600.0, 7_200.0):
+    for delay in (7_200.0, 10_800.0):  # records arrive sooner
         hits = [exported.hit(position, delay) for position in exported.bad]
         found = sd.judge(exported.world, write("hits.jsonl", hits))
         times[delay] = found.incidents.set_index("incident")["delay_s"]
         assert found.metrics["recall"] == 1.0
-    assert (times[7_200.0] - times[600.0]).round(3).eq(6_600.0).all()
+    assert (times[10_800.0] - times[7_200.0]).round(3).eq(3_600.0).all()
 
 
 @pytest.mark.parametrize(
     ("raised", "words"),
     [
         (lambda hit, record: {**hit, "alert_time": record["eventTime"]}, "the time of what they are about"),
-        (lambda hit, record: {**hit, "alert_time": "2026-06-01T00:00:00Z"}, "all its alerts have one time"),
+        (lambda hit, record: {**hit, "alert_time": "2026-06-01T00:00:00Z"}, "its alerts have one and the same time"),
         (
             lambda hit, record: {**hit, "alert_time": f"2026-06-01T00:{len(hit['rule']):02}:00Z"},
             "after the world ended",
@@ -99,17 +99,50 @@ def test_alerts_that_cannot_be_counted_are_shown(exported, tmp_path, write):
     found = sd.judge(exported.world, write("hits.jsonl", [*good, *odd]))
     counts = found.tables["matching"].set_index("outcome")["alerts"].to_dict()
     assert counts == {
-        "record id": len(good),
+        "record id": len(good) + 1,
         "nothing": 3,
         "raised before its record existed": 1,
-        "raised after the world ended": 1,
+        "of these: raised after the world ended": 1,
         "repeats another alert": 1,
         "could not be read": 1,
     }
-    assert found.tables["deliveries"]["uncounted"].item() == 5
-    assert any("5 of its" in text and "cannot be counted" in text for text in found.words)
+    assert found.tables["deliveries"]["uncounted"].item() == 4
+    assert any("4 of its" in text and "cannot be counted" in text for text in found.words)
     alone = sd.judge(exported.world, write("hits.jsonl", good))
     assert by_detector(found, "hits")[list(SAME)].equals(by_detector(alone, "hits")[list(SAME)])
+
+
+def test_no_alert_is_about_records_that_do_not_exist_yet(exported, tmp_path, write):
+    """One early alert for each incident, on something harmless and on all that the incident is going to do."""
+    harmless = exported.records[exported.some(1)[0]]
+    ids = [exported.records[position]["eventID"] for position in exported.bad]
+    soon = exported.hit(exported.some(1)[0], 60.0)["alert_time"]
+    cheat = {"rule": "future", "evidence": [harmless["eventID"], *ids], "alert_time": soon}
+    found = sd.judge(exported.world, write("hits.jsonl", [cheat]))
+    assert found.metrics["recall"] < 1.0
+    counts = found.tables["matching"].set_index("outcome")["alerts"].to_dict()
+    assert counts["of these: some of its records did not exist yet"] == 1
+
+
+def test_no_alert_is_faster_than_its_record_and_one_odd_time_speaks_for_itself_alone(exported, tmp_path, write):
+    arrived = pd.Series(exported.world.log.arrived[exported.bad], exported.bad)
+    stamped = [{**exported.hit(each), "alert_time": exported.records[each]["eventTime"]} for each in exported.bad]
+    end = iso_microseconds(exported.world.scenario.end_us - 1)
+    odd = {"rule": "slow", "eventID": exported.records[exported.bad[0]]["eventID"], "alert_time": end}
+    found = sd.judge(exported.world, {"all": write("a.jsonl", stamped), "odd": write("b.jsonl", [*stamped, odd])})
+    delays = found.incidents.pivot(index="incident", columns="detector", values="detected_at")
+    assert delays["all"].equals(delays["odd"])
+    assert delays["all"].min() >= pd.Timestamp(arrived.min(), unit="us", tz="UTC")
+    soon = [exported.hit(each, 2.0) for each in exported.bad]
+    quick = sd.judge(exported.world, write("c.jsonl", soon)).incidents["detected_at"]
+    assert quick.min() >= pd.Timestamp(arrived.min(), unit="us", tz="UTC")
+
+
+def test_local_times_are_told_from_early_alerts(exported, tmp_path, write):
+    hits = [exported.hit(position, -5 * 3600.0 + 60.0) for position in exported.bad]
+    found = sd.judge(exported.world, write("hits.jsonl", hits))
+    told = found.tables["deliveries"].iloc[0]
+    assert not told["timed"] and "are the times UTC?" in told["words"] and found.metrics["recall"] == 1.0
 
 
 def test_an_alert_on_several_identities_or_incidents_pays_for_each_and_says_so(exported, tmp_path, write):
