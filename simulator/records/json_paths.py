@@ -6,15 +6,20 @@ Where something inside is asked of a text, the JSON that the text holds is meant
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
+
+import msgspec
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """Any decoded JSON value."""
 _HOLDS: Final = re.compile(r'\s*("\s*)?[{[]')
 """The begin of a text that holds an object or a list, as JSON or as a text of JSON again."""
 _STRUCT: Final = re.compile(r"\s*\{\w+=")
+_DEEPEST: Final = 32
+"""Structures and lists inside each other in a structure, at most (assumed: records have fewer than ten)."""
 _NEXT: Final = re.compile(r", *\w+=")
 _CAMEL: Final = {
     name.lower(): name
@@ -72,21 +77,58 @@ def at(value: Json, path: str) -> Json:
 
 
 def decoded(value: Json) -> Json:
-    """The JSON that a text holds, as fields of many exports do; any other value as it is."""
+    """The JSON that a text holds, as fields of many exports do; any other value as it is.
+
+    What strict JSON does not allow is replaced, as in whole records; None for what is not JSON at all.
+    """
     if not isinstance(value, str) or not _HOLDS.match(value):
         return value
+    if _STRUCT.match(value):
+        return _struct(value.strip())
     try:
-        return decoded(json.loads(value))
+        return decoded(msgspec.json.decode(value))
     except (ValueError, RecursionError):
-        return _struct(value.strip()) if _STRUCT.match(value) else None
+        pass
+    try:
+        return decoded(msgspec.json.decode(strict(lenient(value))))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _integer(text: str) -> int | float | None:
+    return int(text) if len(text) < 19 else _finite(text)
+
+
+_LENIENT: Final = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, parse_int=_integer, strict=False)
+
+
+def lenient(text: str) -> Json:
+    """The value of JSON text in which NaN, infinities, control characters and huge numbers may occur."""
+    value: Json = _LENIENT.decode(text.strip().lstrip("\ufeff"))
+    return value
+
+
+def strict(value: Json) -> bytes:
+    """The JSON of a lenient value: halves of characters become `?`."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def _struct(value: str) -> Json:
-    """The fields of a structure as Athena and CloudTrail Lake write it: `{type=IAMUser, sessioncontext={...}}`."""
+    """The fields of a structure as Athena and CloudTrail Lake write it: `{type=IAMUser, sessioncontext={...}}`.
+
+    One that is nested too deeply is taken as the text that it is.
+    """
     fields: dict[str, Json] = {}
     depth, start = 0, 1
     for at, mark in enumerate(value):
         depth += (mark in "{[") - (mark in "}]")
+        if depth > _DEEPEST:
+            return value
         if (depth == 1 and _NEXT.match(value, at)) or depth == 0:
             name, _, inner = value[start:at].strip().partition("=")
             held = inner.strip()

@@ -19,8 +19,7 @@ import msgspec
 from scopedrift.detectors.adapters.sigma.conditions import FieldTest
 from scopedrift.detectors.adapters.sigma.fields import paths
 from scopedrift.detectors.adapters.sigma.rules import CompiledRule
-from scopedrift.simulator.records.json_paths import Json, Record
-from scopedrift.simulator.records.reading.repair import lenient
+from scopedrift.simulator.records.json_paths import Json, Record, lenient
 
 MEMO: Final = 30_000
 """Maximum texts of a part that are remembered; they are then forgotten, which bounds memory."""

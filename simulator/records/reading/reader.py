@@ -15,11 +15,11 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from scopedrift.simulator.records.errors import LogError, Unreadable
-from scopedrift.simulator.records.json_paths import Json, Record
+from scopedrift.simulator.records.json_paths import Json, Record, lenient
 from scopedrift.simulator.records.reading import parquet
 from scopedrift.simulator.records.reading.field_mapper import FieldMapper
 from scopedrift.simulator.records.reading.origin import value_at
-from scopedrift.simulator.records.reading.repair import fitted, lenient, repaired
+from scopedrift.simulator.records.reading.repair import fitted, repaired
 from scopedrift.simulator.records.reading.row_builder import Packed
 from scopedrift.simulator.records.reading.sources import Source
 from scopedrift.simulator.records.reading.splitting import NOT_JSON, Value, complete, values

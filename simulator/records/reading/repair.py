@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Final
-
 import msgspec
 
 from scopedrift.simulator.records.errors import Unreadable
-from scopedrift.simulator.records.json_paths import Json, decoded
+from scopedrift.simulator.records.json_paths import Json, decoded, lenient, strict
 from scopedrift.simulator.records.reading.splitting import NOT_JSON, TOO_DEEP
 
 
@@ -24,32 +20,11 @@ def repaired(raw: bytes) -> tuple[bytes, str]:
     except UnicodeDecodeError:
         text, what = raw.decode("utf-8", "replace"), "bytes that are not UTF-8 were replaced"
     try:
-        value = lenient(text)
-        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"), what
+        return strict(lenient(text)), what
     except RecursionError:
         raise Unreadable(TOO_DEEP) from None
     except ValueError:
         raise Unreadable(NOT_JSON) from None
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
-def _integer(text: str) -> int | float | None:
-    return int(text) if len(text) < 19 else _finite(text)
-
-
-lenient_decoder: Final = json.JSONDecoder(
-    parse_constant=lambda _: None, parse_float=_finite, parse_int=_integer, strict=False
-)
-
-
-def lenient(text: str) -> Json:
-    """The value of JSON text in which NaN, infinities, control characters and huge numbers may occur."""
-    value: Json = lenient_decoder.decode(text.strip().lstrip("\ufeff"))
-    return value
 
 
 def fitted(raw: bytes, shape: type[msgspec.Struct] | None) -> tuple[bytes, bool]:

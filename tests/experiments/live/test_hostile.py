@@ -20,6 +20,8 @@ def odd_lines(good):
     return [
         DEEP,
         json.dumps({**good, "evidence": json.dumps(json.dumps(DEEP))}),
+        json.dumps({**good, "evidence": "{a=" * 3_000 + "1" + "}" * 3_000}),
+        json.dumps({**good, "rule": json.dumps({"name": "\ud800"})}),
         "[" * 5_000,
         f'{{"rule": "x", "eventID": "{record}", "alert_time": NaN, "score": NaN}}',
         f'{{"rule": "x", "eventID": "{record}", "alert_time": 1e999, "score": -Infinity}}',

@@ -3,8 +3,10 @@
 import copy
 import json
 
+import msgspec
 import pytest
 
+from scopedrift.simulator.records.json_paths import at, decoded, texts_in
 from scopedrift.simulator.records.reading.importer import import_log
 
 POD = {"kind": "Pod", "spec": {"containers": [{"image": "i:1", "securityContext": {"privileged": True}}]}}
@@ -150,3 +152,24 @@ def test_json_text_that_is_broken_is_counted(tmp_path):
 def test_a_name_in_braces_is_a_name(tmp_path):
     named = {**RECORDS["cloudtrail"], "resources": [], "requestParameters": {"functionName": "{name}"}}
     assert rows(tmp_path, [named])[0]["resource"] == "{name}"
+
+
+def test_a_structure_that_is_nested_too_deeply_is_the_text_that_it_is():
+    deep = "{a=" * 3_000 + "1" + "}" * 3_000
+    assert decoded(deep) == deep and list(texts_in({"evidence": deep})) == [deep]
+    assert decoded("{b=1, a=" + deep + "}") == "{b=1, a=" + deep + "}"
+    assert at({"a": "{b={c={d=1}}}"}, "a.b.c.d") == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'{"name": "\ud800x"}', {"name": "?x"}),
+        (r'"{\"name\": \"\\udfff\"}"', {"name": "?"}),
+        ('{"a": NaN, "b": 1e999, "c": "x\x01y"}', {"a": None, "b": None, "c": "x\x01y"}),
+        ('{"a": ' + "9" * 5_000 + "}", {"a": None}),
+    ],
+)
+def test_what_strict_json_lacks_is_replaced_in_texts_as_in_records(text, value):
+    assert decoded(text) == value
+    msgspec.json.encode(decoded(text))
