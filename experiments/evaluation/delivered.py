@@ -46,8 +46,9 @@ class Delivered(Detector):
 
     def __init__(self, flags: Flags) -> None:
         self.flags = flags
-        self.below = float(flags.score.min()) - 1.0 if len(flags.score) else 0.0
+        self.below = 0.0
         """The score of events that no alert points at, which is also the threshold."""
+        self._ranks = np.unique(flags.score, return_inverse=True)[1] + 1.0  # any size of score leaves room below
         self._from = self._begin = self._at = 0
 
     def __deepcopy__(self, memo: dict[int, object]) -> Delivered:
@@ -58,11 +59,11 @@ class Delivered(Detector):
         self._at = self._from = len(history)
 
     def score(self, batch: EventBatch) -> Scores:
-        """The highest score of an alert on each event."""
+        """The rank, from 1, of the highest score of an alert on each event."""
         self._begin, self._at = self._at, self._at + len(batch)
         here = self._within(self._begin, self._at)
         scores = np.full(len(batch), self.below)
-        scores[self.flags.position[here] - self._begin] = self.flags.score[here]
+        scores[self.flags.position[here] - self._begin] = self._ranks[here]
         return scores
 
     def explain(self, batch: EventBatch, row: int) -> str:

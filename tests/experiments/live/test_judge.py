@@ -285,3 +285,14 @@ def test_a_real_log_with_incidents_is_a_world_too(exported, tmp_path, write):
     found = sd.judge(tmp_path / "injected", write("hits.jsonl", hits))
     assert found.metrics["incidents"] > 0 and found.metrics["recall"] == found.metrics["precision"] == 1.0
     assert found.tables["matching"]["outcome"].tolist() == ["record id"]
+
+
+@pytest.mark.parametrize("size", [2.0**60, 1e300, -1e300, 1.79e308])
+def test_alerts_with_scores_of_any_size_all_count(exported, write, size):
+    bad = exported.bad
+    plain = sd.judge(exported.world, write("hits.jsonl", [exported.hit(at, score=1 + at % 2) for at in bad]))
+    huge = sd.judge(
+        exported.world, write("huge.jsonl", [exported.hit(at, score=size * (1 - at % 2 / 8)) for at in bad])
+    )
+    assert huge.metrics["recall"] == plain.metrics["recall"] == 1.0
+    assert huge.metrics["raw_alerts"] == plain.metrics["raw_alerts"] > 0
