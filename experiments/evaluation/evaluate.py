@@ -92,9 +92,8 @@ def evaluate(
     """Fit, score and judge a detector on a world.
 
     A copy of `detector` runs; it sees event batches and the knowledge that it `needs` (less `withhold`), never the
-    truth.  The budget is the scenario's unless given; `name` replaces the detector's in the results; `seed` (one that
-    follows from the history unless given) is for detectors that draw random numbers.  One that runs in this process
-    without being built in must leave the world and the process as they were.
+    truth.  The budget is the scenario's unless given; `name` replaces the detector's in the results; `seed` is for
+    random draws (default: from the history).  Foreign code in this process must leave world and process as they were.
 
     Raises `DetectorError` if the detector fails, `ValueError` for a negative budget or an empty batch.
     """

@@ -118,10 +118,8 @@ def run(
             (`scopedrift.scenarios.seal`). Ignored for a single world.
         alert_budget: Accepted false alarms: a text such as `"3/week"`, or a number a day. Default: the scenario's.
         ablate: Repeat without each kind of knowledge and each log stream (slow); adds the table `ablation`.
-        jobs: Number of processes that make worlds and judge detectors side by side; results do not depend on it. 1: all
-            in this process. Default: the cores that this process may use.
-        memory: The memory that they may take together, such as `"4GiB"`; fewer work at a time if it would not suffice.
-            Default: 60 % of what is free.
+        jobs: Number of processes; results do not depend on it. 1: all in this one. Default: the cores it may use.
+        memory: The memory that they may take together, such as `"4GiB"`. Default: 60 % of what is free.
         isolation: As for `evaluate`.
         progress: Called with the share done (0 to 1) and the current step; `print` works.
 
@@ -142,9 +140,7 @@ def run(
     found = taking_part(chosen, detectors, isolation)
     if isinstance(chosen, World):
         if ablate:
-            raise UsageError(
-                "an ablation needs a scenario: it simulates worlds without each kind of knowledge and each log stream"
-            )
+            raise UsageError("an ablation needs a scenario: it simulates worlds with less knowledge and fewer streams")
         facts = _facts(chosen.scenario, [chosen.seed], list(found))
         result = running.run_on_world(chosen.source, found, progress, workers)
         return Results(chosen.name, result, facts, _terms(chosen.scenario), _parameters(found))
@@ -173,8 +169,7 @@ def judge(
     """Judge the alerts that other systems raised on a world, as detectors are judged.
 
     The systems saw the records of the world that `export` writes. An alert is matched with an event by the id of its
-    record, or else by who acted and when. All alerts count: a system has no threshold here. The time to detect is that
-    of the alert, not of the event.
+    record, or else by who acted and when. All alerts count. The time to detect is that of the alert, not of the event.
 
     Args:
         world: What `simulate` or `inject` returned, or a folder that they wrote.
