@@ -176,7 +176,7 @@ def judge(
         alerts: Files or folders of alerts: one, several, or a mapping from names in results to one or several. In
             texts, `NAME=PATH` gives a name and `*` stands for several files. A file without a name is called like
             itself; files of one name are one system's. JSON, JSON lines, CSV, Parquet; OCSF Detection Findings, alerts
-            of Elastic, OpenSearch and Splunk, GuardDuty findings, SARIF, hits of Sigma engines.
+            of Elastic, OpenSearch and Splunk, GuardDuty findings, SARIF, hits of Sigma engines. Empty: it raised none.
         detectors: Detectors to judge on the same world, with the references; as for `run`. Default: none.
         window: How many seconds an alert without the id of a record may be away from the event that it is about.
         mapping: A mapping file that describes other alerts.
@@ -189,7 +189,7 @@ def judge(
         matched), `outside_alerts` (each alert) and `paired` (each system against each other one).
 
     Raises:
-        LogError: A file of alerts does not exist or holds none, or the mapping is invalid.
+        LogError: A file of alerts does not exist, or holds something but no alert; or the mapping is invalid.
         LogFormatError: The folder holds no world or is damaged.
         SpecError: A detector does not exist or its parameters are wrong.
         UsageError: Two systems, or a system and a detector, have the same name.
