@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -26,6 +27,8 @@ HINTS: Final = ("operation", "source", "resource")
 """Columns that tell events of one identity apart."""
 LONGEST: Final = 200
 """Characters of a text that an alert says of itself."""
+MOST: Final = 20
+"""Texts of an alert that are kept although they are no ids."""
 POINTLESS: Final = "says neither which record it is about, nor who and when"
 UNNAMED: Final = "no rule named"
 """The rule of an alert that names none."""
@@ -48,6 +51,10 @@ class OutsideAlert:
     score: float
     """NaN: none."""
     reason: str
+    strange: tuple[str, ...] = ()
+    """Where no text may be an id of a record: the first texts that stand where such ids should be."""
+    odd_time: str = ""
+    """A time that cannot be read, where the alert has no other in its place."""
 
     @property
     def points(self) -> bool:
@@ -138,34 +145,41 @@ def read_by(mapping: MappingFile) -> Read:
         if fields is None:
             raise Unreadable(NO_TIME)
         told = mapping.alert
-        moment = _time([fields.get("time")])
-        raised = _time([fields.get("arrived")])
+        (moment, odd), (raised, odd_raised) = _time([fields.get("time")]), _time([fields.get("arrived")])
+        records, strange = _ids([fields.get("id"), *(found for path in told.records for found in every(record, path))])
         yield OutsideAlert(
             raised=moment if raised < 0 else raised,
             happened=-1 if raised < 0 else moment,
-            records=_ids([fields.get("id"), *(found for path in told.records for found in every(record, path))]),
+            records=records,
             identity=_texts([fields.get("identity")]),
             hints=tuple((text(fields.get(name)) or "").casefold() for name in HINTS),
             rules=_texts(_found(record, told.rule)) or (UNNAMED,),
             level=_text_at(record, told.level),
             score=_number(_found(record, told.score)),
             reason=_text_at(record, told.reason),
+            strange=strange,
+            odd_time=odd_raised or odd,
         )
 
     return mapped
 
 
 def _alert(record: Record, paths: AlertPaths) -> OutsideAlert:
+    raised, odd_raised = _time(_found(record, paths.raised))
+    happened, odd = _time(_found(record, paths.happened))
+    records, strange = _ids(_found(record, paths.records))
     return OutsideAlert(
-        raised=_time(_found(record, paths.raised)),
-        happened=_time(_found(record, paths.happened)),
-        records=_ids(_found(record, paths.records)),
+        raised=raised,
+        happened=happened,
+        records=records,
         identity=_texts(_found(record, paths.identity)),
         hints=tuple(_text_at(record, getattr(paths, name)).casefold() for name in HINTS),
         rules=_texts(_found(record, paths.rule)) or (UNNAMED,),
         level=_text_at(record, paths.level),
         score=_number(_found(record, paths.score)),
         reason=_text_at(record, paths.reason),
+        strange=strange,
+        odd_time=odd_raised or odd,
     )
 
 
@@ -202,14 +216,15 @@ def _texts(values: Sequence[Json]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, map(_shown, flat))))
 
 
-def _time(values: Sequence[Json]) -> int:
-    """The first of some values that is a time; -1: none is."""
-    for value in values:
+def _time(values: Sequence[Json]) -> tuple[int, str]:
+    """The first of some values that is a time, or -1 and the first that should have been one."""
+    odd = ""
+    for shown in map(_shown, values):
         try:
-            return parse_time(_shown(value))
+            return parse_time(shown), ""
         except Unreadable:
-            continue
-    return -1
+            odd = odd or shown
+    return -1, odd
 
 
 def _number(values: Sequence[Json]) -> float:
@@ -224,7 +239,13 @@ def _number(values: Sequence[Json]) -> float:
     return math.nan
 
 
-def _ids(values: Sequence[Json]) -> frozenset[str]:
+def _ids(values: Sequence[Json]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The texts that may be ids of records; where there are none, the first texts that are there instead."""
     from scopedrift.simulator.records.writing.lookup import identifiers_among
 
-    return identifiers_among(found for value in values for found in texts_in(value))
+    found = identifiers_among(each for value in values for each in texts_in(value))
+    if found:
+        return found, ()
+    flat = (each for value in values for each in (value if isinstance(value, list) else [value]))
+    told = (_shown(each) for one in flat for each in ([one] if isinstance(one, int | float) else texts_in(one)))
+    return found, tuple(islice(dict.fromkeys(filter(None, told)), MOST))

@@ -27,6 +27,7 @@ from scopedrift.experiments.live.verdicts import Account, PointedEvents, verdict
 from scopedrift.experiments.progress import Progress, part_of, silent
 from scopedrift.experiments.running.run import run_on_world
 
+ODD_TIME: Final = "of these: a time could not be read"
 POINTING_SHARE: Final = 0.3
 """Share of finding events in the work, for the progress bar (assumed)."""
 
@@ -61,7 +62,7 @@ def judge_alerts(
     for name, each in judged.items():
         key: Row = {"scenario": world.scenario.name, "detector": name}
         rows["deliveries"].append({**key, **_summary(each)})
-        rows["matching"] += [{**key, **row} for row in each.account.matching()]
+        rows["matching"] += [{**key, **row} for row in [*each.account.matching(), *_odd_times(each.account)]]
         rows["outside_alerts"] += [{**key, "seed": world.seed, **row} for row in each.account.alerts(world)]
         rows["paired"] += [{**key, **row} for row in _paired(name, tables)]
     return tables | {name: frame(name, found) for name, found in rows.items()}
@@ -85,6 +86,16 @@ def _summary(judged: JudgedDelivery) -> Row:
         "ranked": judged.flags.ranked,
         "words": judged.clock.words,
     }
+
+
+def _odd_times(account: Account) -> list[Row]:
+    """A row for the alerts that have a time which cannot be read, if there are any."""
+    odd = [(each, here) for each, here in zip(account.verdicts, account.in_test, strict=True) if each.alert.odd_time]
+    if not odd:
+        return []
+    first = odd[0][0]
+    example = f"{first.place}: {first.alert.odd_time!r}, expected ISO 8601 or a number of seconds since 1970"
+    return [{"outcome": ODD_TIME, "alerts": len(odd), "in_test": sum(here for _, here in odd), "example": example}]
 
 
 def _paired(name: str, tables: Tables) -> list[Row]:

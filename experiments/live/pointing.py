@@ -63,6 +63,8 @@ class Pointer:
         if found:
             return Pointed(BY_ID if len(found) == 1 else BY_EVIDENCE, tuple(found))
         said = "none of its ids is that of a record of this world" if alert.records else "it names no record"
+        if alert.strange:
+            said = f"its ids look like none of an export: {alert.strange[0]!r}"
         if not alert.identity:
             return Pointed(NOTHING, why=f"{said}, and nobody")
         who = {code for name in alert.identity if (code := self._identity(name)) is not None}

@@ -16,6 +16,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WHOLE_SECOND: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\dZ", re.ASCII)
 SECONDS: Final = {f":{second:02}Z": second * 1_000_000 for second in range(60)}
 """Of a time such as `2026-01-05T10:11:12Z`: what follows the minute, in microseconds."""
+_NUMBER: Final = re.compile(r"[\d.]+(e\+?\d+)?", re.ASCII | re.IGNORECASE)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LATEST: Final = 9_214_646_400_000_000  # the year 2262: tables with nanoseconds go no further
 _MEMO: Final = 30_000
@@ -51,13 +52,13 @@ def parse_time(value: object) -> int:
         raise Unreadable(NO_TIME)
     time = -1
     try:
-        if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
             moment = datetime.fromisoformat(value.strip())
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             time = (moment - EPOCH) // _MICROSECOND
         elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            number = float(value) if isinstance(value, float) or "." in str(value) else int(value)
-            time = _scaled(number)
+            whole = not isinstance(value, float) and str(value).isdigit()
+            time = _scaled(int(value) if whole else float(value))
     except (ValueError, OverflowError):
         pass
     if not 0 <= time < _LATEST:

@@ -7,6 +7,7 @@ one identity names it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -27,13 +28,17 @@ STEP: Final = 100_000
 _KINDS: Final = ("identity", "stream", "credential_kind", "service", "operation")
 """Events that are equal in these are called alike in records."""
 _UUID: Final = 36
+_BETWEEN: Final = re.compile(r"[\s,;]+")
 _SHARED: Final = -2
 """In place of an identity: the name is that of several."""
 
 
 def identifiers_among(texts: Iterable[str]) -> frozenset[str]:
-    """Those texts that may be the id of a record that an export wrote, as `positions_of` takes them."""
-    plain = (text.strip().removeprefix(DIRECTORY) for text in texts)
+    """Those texts that may be the id of a record that an export wrote, as `positions_of` takes them.
+
+    A text may hold several, with commas, semicolons or blanks between them, as fields of CSV exports do.
+    """
+    plain = (one.removeprefix(DIRECTORY) for text in texts for one in _BETWEEN.split(text))
     return frozenset(text.lower() if len(text) == _UUID else text for text in plain if len(text) in _lengths())
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import scopedrift as sd
+from scopedrift.experiments.live.alert_files import read_alerts
 from scopedrift.experiments.live.alert_formats import read, table
 
 RULE = "Secret read"
@@ -174,6 +175,52 @@ def test_files_of_every_kind_hold_the_same_alerts(exported, tmp_path, write):
     for column in ("recall", "alerts", "raw_alerts", "time_to_detect_median_s"):
         assert found.cells[column].nunique() == 1, column
     assert found.tables["deliveries"]["alerts"].tolist() == [len(hits)] * len(files)
+
+
+def test_a_field_of_a_csv_file_may_hold_several_ids(exported, tmp_path):
+    one, two, three = (exported.records[at]["eventID"] for at in exported.bad[:3])
+    for name, between in (("comma", ","), ("semicolon", "; "), ("blank", " "), ("line", "\n")):
+        file = tmp_path / f"{name}.csv"
+        with file.open("w", newline="") as opened:
+            csv.writer(opened).writerows([["rule", "event_ids"], [RULE, between.join([one, two, three])]])
+        (alert,) = read_alerts([file]).alerts
+        assert alert.records == {one, two, three}
+
+
+@pytest.mark.parametrize("field", ["eventID", "evidence", "event_ids"])
+@pytest.mark.parametrize("kind", [str, int])
+def test_alerts_whose_ids_are_not_understood_stay_different_and_say_so(exported, write, field, kind):
+    ids = [kind(each) for each in ("4711", "4712", "4713")]
+    told = {"eventID": ids, "evidence": [[{"id": str(each)}] for each in ids], "event_ids": [[each] for each in ids]}
+    at = "2026-01-09T12:00:00Z"
+    hits = [{"rule": RULE, "raised": at, "user": "nobody", field: each} for each in told[field]]
+    found = sd.judge(exported.world, write("hits.jsonl", [*hits, hits[0]]))
+    rows = found.tables["matching"].set_index("outcome")
+    assert rows["alerts"].to_dict() == {"nothing": 3, "repeats another alert": 1}
+    assert "its ids look like none of an export: '4711'" in rows["example"]["nothing"]
+
+
+def test_an_alert_without_any_id_names_no_record(exported, write):
+    hits = write("hits.jsonl", [{"rule": RULE, "raised": "2026-01-09T12:00:00Z", "user": "nobody"}])
+    (example,) = sd.judge(exported.world, hits).tables["matching"]["example"]
+    assert "it names no record" in example
+
+
+@pytest.mark.parametrize("moment", [1.76796e18, "1.76796e+18", 1.76796e9, "1767960000000.0"])
+def test_times_as_tables_write_them_are_read(moment):
+    (alert,) = read({"rule": RULE, "raised": moment, "user": "nobody"})
+    assert alert.raised == 1_767_960_000_000_000 and not alert.odd_time
+
+
+def test_times_that_cannot_be_read_are_counted_and_shown(exported, write):
+    plain = [exported.hit(at) for at in exported.bad]
+    odd = [{**exported.hit(at), "alert_time": "01/08/2026 10:05:34"} for at in exported.bad[:2]]
+    rows = sd.judge(exported.world, write("hits.jsonl", [*plain, *odd])).tables["matching"].set_index("outcome")
+    assert rows["alerts"]["of these: a time could not be read"] == 2
+    example = rows["example"]["of these: a time could not be read"]
+    assert f"line {len(plain) + 1}: '01/08/2026 10:05:34'" in example
+    plainly = sd.judge(exported.world, write("plain.jsonl", plain)).tables["matching"]["outcome"]
+    assert "of these: a time could not be read" not in set(plainly)
 
 
 MAPPING = """
