@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from scopedrift.experiments.errors import UsageError
+from scopedrift.experiments.interrupts import heed
 
 RUNS: Final = Path("runs")
 """The default folder of results, and of the tracking store."""
@@ -68,6 +69,7 @@ def new_folder(place: Path, kind: str) -> Iterator[Path]:
         yield fresh
         _refuse_foreign(place, kind)
         _mark(fresh, kind, _files(fresh))
+        heed()
         (fresh / UNFINISHED).unlink()
         _put(fresh, place)
 
@@ -87,6 +89,7 @@ def new_files(place: Path, kind: str) -> Iterator[Path]:
         made = _files(fresh)
         refuse_foreign_files(place, made)
         _mark(fresh, kind, sorted({*made, *_listed(place)}))
+        heed()
         for name in (MARKER, *made):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(fresh / name, place / name)
@@ -112,6 +115,7 @@ def write_file(path: Path, text: str, *, mark: str = "", new: bool = False, priv
             file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
             if place.is_file() and not new:
                 shutil.copymode(place, file)
+            heed()
             if not new:
                 os.replace(file, place)
             elif not _linked(file, place):

@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 from scopedrift.experiments.cli.audit import audit
 from scopedrift.experiments.cli.check import check
-from scopedrift.experiments.cli.errors import Terminated, exit_code, explained
+from scopedrift.experiments.cli.errors import exit_code, explained
 from scopedrift.experiments.cli.export import export
 from scopedrift.experiments.cli.gate import gate
 from scopedrift.experiments.cli.inject import inject
@@ -40,6 +40,7 @@ from scopedrift.experiments.cli.simulate import simulate
 from scopedrift.experiments.cli.sweep import sweep
 from scopedrift.experiments.cli.tune import tune
 from scopedrift.experiments.cli.ui import ui
+from scopedrift.experiments.interrupts import terminated
 
 
 class _Group(TyperGroup):
@@ -119,7 +120,7 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # there is no SIGHUP on Windows
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _terminated)
+            signal.signal(number, terminated)
     try:
         with inert_stderr():
             app()
@@ -142,9 +143,3 @@ def _open_what_is_closed() -> None:
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
-
-
-def _terminated(number: int, frame: object) -> None:
-    # Unwinds, so that nothing half-written stays behind.  Not KeyboardInterrupt itself: where that passes through
-    # the `exec` of a text (each dataclass that is imported has one), `python -m` ends by SIGINT whoever catches it.
-    raise Terminated(number)

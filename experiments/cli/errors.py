@@ -10,6 +10,8 @@ from typing import Final, NoReturn
 
 import typer
 
+from scopedrift.experiments.interrupts import Terminated
+
 BAD_INPUT: Final = 2
 
 _OURS: Final = (
@@ -24,10 +26,6 @@ _OURS: Final = (
     ("scopedrift.experiments.tracking", "TrackingError"),
 )
 """Errors that report a user's mistake: module and name. A module that was never imported raised nothing."""
-
-
-class Terminated(KeyboardInterrupt):
-    """A signal asked the process to end; the argument is its number."""
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
+from scopedrift.experiments.interrupts import heed
 from scopedrift.experiments.progress import Progress
 
 if TYPE_CHECKING:
@@ -142,11 +143,21 @@ def remark(text: str) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Progress]:
-    """Shows the progress of the block: a bar on a terminal, else a line now and then."""
-    if sys.stderr.isatty():
-        with _bar(title) as show:
-            yield show
-        return
+    """Shows the progress of the block: a bar on a terminal, else a line now and then.
+
+    Each step raises `Terminated` if a signal has come and was lost.
+    """
+    with _bar(title) if sys.stderr.isatty() else _lines(title) as show:
+
+        def step(done: float, what: str) -> None:
+            heed()
+            show(done, what)
+
+        yield step
+
+
+@contextmanager
+def _lines(title: str) -> Iterator[Progress]:
     spoken = time.monotonic()
 
     def speak(done: float, what: str) -> None:

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from scopedrift.experiments import folders
+from scopedrift.experiments import folders, interrupts
+from scopedrift.experiments.cli.output import progress
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import MARKER, new_files, new_folder, write_file
 
@@ -46,6 +48,40 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         raise ZeroDivisionError
     assert (tmp_path / "a" / "tables" / "cells.csv").read_text() == "second", "a failure leaves the earlier result"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def publish(how: str, place: Path, work: Callable[[], None]) -> None:
+    """`work`, whose result then takes its place as a file, as files or as a folder."""
+    if how == "file":
+        work()
+        write_file(place / "one", "1")
+        return
+    with new_folder(place, "run") if how == "folder" else new_files(place, "run") as folder:
+        (folder / "one").write_text("1")
+        work()
+
+
+@pytest.mark.parametrize("how", ["folder", "files", "file"])
+def test_an_interruption_that_python_drops_publishes_nothing_and_a_second_one_works(tmp_path, monkeypatch, how):
+    class Lost:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(interrupts, "_received", [])
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: None)
+    before = signal.signal(signal.SIGINT, interrupts.terminated)
+    try:
+        publish(how, tmp_path / "before", lambda: None)
+        reached = []
+        with pytest.raises(interrupts.Terminated):
+            publish(how, tmp_path / "a", lambda: (Lost(), reached.append("the end of the work")))
+        assert reached and not (tmp_path / "a" / "one").exists() and (tmp_path / "before" / "one").exists()
+        with progress("working") as show, pytest.raises(interrupts.Terminated):
+            show(0.5, "a step")
+        with pytest.raises(interrupts.Terminated):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_interruption_just_after_the_folder_is_made_leaves_nothing(tmp_path, monkeypatch):
