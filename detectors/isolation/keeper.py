@@ -88,10 +88,15 @@ def _own_namespaces() -> bool:
     return True
 
 
-def end_with_parent() -> None:
-    """Asks the system to end this process when the one that forked it ends (Linux)."""
+def end_with_parent(parent: int = 0) -> None:
+    """Asks the system to end this process when the one that forked it ends (Linux).
+
+    Ends it now if that was `parent`, and has ended already: then nobody would.
+    """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+        if parent and os.getppid() != parent:
+            os._exit(1)
 
 
 def _first_process(family: int) -> None:

@@ -154,9 +154,10 @@ def _settled(world: LabelledWorld) -> None:
 
 
 def _forked(link: socket.socket, name: str, work: Work, world: LabelledWorld) -> _Cell:
-    cell = _Cell(name, 0)
+    cell, parent = _Cell(name, 0), os.getpid()
     cell.process = os.fork()
     if not cell.process:
+        end_with_parent(parent)
         link.close()
         _judge(cell, work.detectors[name], world)
     return cell
@@ -166,7 +167,6 @@ def _judge(cell: _Cell, pickled: bytes, world: LabelledWorld) -> NoReturn:
     """Runs a detector over the world, in a process of its own."""
     code = 1
     try:
-        end_with_parent()
         for standard in (1, 2):
             os.dup2(cell.printed, standard)
         found, _ = cell_tables(evaluate_safely(pickle.loads(pickled), world, name=cell.name), world)

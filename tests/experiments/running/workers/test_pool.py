@@ -71,6 +71,14 @@ def family() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
+def parent(process: psutil.Process) -> int:
+    """Who forked it; -1 if it has ended meanwhile."""
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return -1
+
+
 @pytest.fixture
 def no_server() -> Iterator[None]:
     """No fork server but those that a test starts."""
@@ -163,8 +171,8 @@ def test_a_world_whose_process_dies_is_made_again(alone: Tables, no_server: None
     before, killed = family(), list[int]()
 
     def kill_one(done: float, what: str) -> None:
-        servers = {process.pid for process in family() if process not in before and process.ppid() == os.getpid()}
-        worlds = [process for process in family() if process.ppid() in servers]
+        servers = {process.pid for process in family() if process not in before and parent(process) == os.getpid()}
+        worlds = [process for process in family() if parent(process) in servers]
         if done > 0.5 and worlds and not killed:
             killed.append(worlds[0].pid)
             worlds[0].kill()
