@@ -297,7 +297,8 @@ def _opening(data: ReportData, totals: dict[str, Counts]) -> str:
     if not totals:
         return "There are no results to report."
     days = data.cells.groupby("seed")["test_days"].max().sum()
-    length = f"{number(days, 3)} days" if days >= 1 else duration_words(days * 86_400)
+    told = number(days, 3)
+    length = ("one day" if told == "1" else f"{told} days") if days >= 1 else duration_words(days * 86_400)
     spent = f" over {length} of test" if days > 0 else ""
     worlds = f"{seeds} simulated worlds" if seeds != 1 else "one simulated world"
     worlds = "one real log" if seeds == 1 and (data.worlds["background"] == "real").any() else worlds

@@ -196,6 +196,8 @@ def test_a_test_of_an_hour_is_no_fraction_of_a_day(make_world: Callable[..., dic
     world = make_world()
     cells = world["cells"].assign(test_days=1 / 120)
     assert " over one hour of test." in summarise(normalise({**world, "cells": cells}), "core-week").opening
+    cells = world["cells"].assign(test_days=1 / world["cells"]["seed"].nunique())
+    assert " over one day of test." in summarise(normalise({**world, "cells": cells}), "core-week").opening
 
 
 def test_no_table_at_all() -> None:
