@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -229,13 +230,16 @@ def test_a_system_without_what_it_takes_runs_in_one_process(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_interrupted_leaves_nothing(number: signal.Signals, tmp_path: Path, wait_until: Wait) -> None:
+def test_a_run_that_is_interrupted_leaves_nothing(
+    number: signal.Signals, tmp_path: Path, wait_until: Wait, patience: float
+) -> None:
     (tmp_path / "small.yaml").write_text(TEXT)
     (tmp_path / "own.py").write_text(OWN.format(fit="import time; time.sleep(600)"))
     command = ["run", "small.yaml", "--seeds", "2", "--detector", "own.py", "--in-process", "--jobs", "2"]
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what a shell runs in the background ignores it
     process = subprocess.Popen(
         [sys.executable, "-m", "scopedrift", *command, "--no-track", "--out", "out"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard,
     )  # fmt: skip
 
     def sleeping() -> list[psutil.Process]:
@@ -245,7 +249,7 @@ def test_a_run_that_is_interrupted_leaves_nothing(number: signal.Signals, tmp_pa
     wait_until(sleeping, "two detectors at work")
     children = sleeping()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=patience)
     wait_until(lambda: not any(each.is_running() for each in children), "the end of all processes")
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in errors and not (tmp_path / "out").exists()
