@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,8 +61,10 @@ class Realism:
             f"{counts[MET]} statistics are within tolerance, {counts[MISSED]} are not. "
             f"{len(self.rows) - sum(counts.values())} do not count, because a naive model passes them too."
         ]
-        if len(self.seeds) > 1:
-            found.append(f"Within tolerance means: in {HOLDS:.0%} of {len(self.seeds)} worlds.")
+        if few := sum(row.simulated() is None for row in self.rows):
+            found.append(f"{few} of the {counts[MISSED]} that are not have too few values to be measured.")
+        if (worlds := len(self.seeds)) > 1:
+            found.append(f"Within tolerance means: in at least {math.ceil(HOLDS * worlds - 1e-9)} of {worlds} worlds.")
         if narrow := [row.statistic.name for row in self.rows if row.narrow]:
             found.append(f"A naive model nearly passes {', '.join(narrow)}: little weight should rest on these.")
         return found

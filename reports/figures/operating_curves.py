@@ -1,7 +1,8 @@
 """Recall and precision of each detector at any number of false alarms a day.
 
 One line per detector: the mean over seeds of the best operating point that costs at most x; the band is the range over
-seeds. The large marker is where the calibrated threshold landed in the test window. References are left out.
+seeds. The large marker is where the calibrated threshold landed in the test window. References are left out. Where all
+scores are equal, as for alerts of other systems without scores, there is a marker and no line.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
 
     figure = canvas(3.6 + 0.2 * ((len(named) + 2) // 3))
     panels = figure.subplots(1, 2, sharey=True)
-    facts = []
+    facts, pointed = [], False
     for detector in [*others, *named]:
         curves = [c for _, c in data.curves[data.curves["detector"] == detector].groupby("seed")]
+        alone = max(len(curve) for curve in curves) < 2
+        pointed |= alone
         look = looks[detector] if detector in named else Look(REFERENCE, "", "-")
         for axes, metric in zip(panels, ("recall", "precision"), strict=True):
             values = np.vstack([_at_most(curve, metric, grid) for curve in curves])
@@ -47,8 +50,8 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
             if detector in named[:BANDS] and len(curves) > 1:
                 axes.fill_between(grid, least, most, color=look.colour, alpha=0.13, linewidth=0)
             axes.plot(
-                grid,
-                mean,
+                [] if alone else grid,
+                [] if alone else mean,
                 color=look.colour,
                 linestyle=look.line,
                 linewidth=1.8 if detector in named else 0.8,
@@ -69,11 +72,12 @@ def draw(data: ReportData, looks: dict[str, Look]) -> Drawing | None:
         panels[0].plot([], [], color=REFERENCE, linewidth=0.8, label=f"{len(others)} more detectors")
     legend_below(figure, panels[0])
     several = data.curves["seed"].nunique() > 1
+    alike = " A marker without a line: its alerts have no scores to order them." if pointed else ""
     caption = "The large marker shows the threshold set on the calibration window. Up and to the left is better."
     if several:
         seeds, first = data.curves["seed"].nunique(), f" (of the first {BANDS})" if len(named) > BANDS else ""
         caption += f" Lines are means; bands{first} show the range over {seeds} seeds."
-    caption += " The left edge includes thresholds without false alarms."
+    caption += f" The left edge includes thresholds without false alarms.{alike}"
     alt = f"Recall at {number(anchor)} false alarms a day: {listed(facts, 12)}."
     return Drawing("operating-curves", "Recall and precision against false alarms a day", caption, alt, figure)
 
