@@ -111,17 +111,18 @@ def print_paragraph(text: str) -> None:
 def print_json(value: object) -> None:
     """One JSON document on stdout; NaN and infinities become null."""
     everything = (sys.stdout.encoding or "").lower().startswith("utf")
-    text = json.dumps(_plain(value), indent=2, ensure_ascii=not everything, default=str)
+    text = json.dumps(plain(value), indent=2, ensure_ascii=not everything, default=str)
     print("\n".join(_UNSEEN.sub(lambda c: json.dumps(c[0])[1:-1], line) for line in text.split("\n")))
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """The value as JSON holds it: texts as keys, lists for sets and tuples, None for what is no finite number."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return [_plain(item) for item in sorted(value)]
+        return [plain(item) for item in sorted(value)]
     if callable(item := getattr(value, "item", None)):  # a NumPy scalar
         value = item()
     if isinstance(value, float) and not math.isfinite(value):

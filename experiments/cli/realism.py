@@ -11,7 +11,7 @@ import typer
 
 import scopedrift as sd
 from scopedrift.experiments.cli.options import SeedsOption, seeds_of
-from scopedrift.experiments.cli.output import print_json, print_paragraph, print_table, progress
+from scopedrift.experiments.cli.output import plain, print_json, print_paragraph, print_table, progress
 from scopedrift.experiments.errors import UsageError
 from scopedrift.experiments.folders import new_folder
 
@@ -66,7 +66,7 @@ def realism(
 def _write(folder: Path, rows: Sequence[Agreement], found: dict[str, object]) -> None:
     from scopedrift.reports.figures.quantiles import write_quantiles
 
-    (folder / MARKER).write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
+    (folder / MARKER).write_text(json.dumps(plain(found), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     curves = [
         (row.statistic.name, row.statistic.about, row.statistic.unit, row.simulated(), row.target.value)
         for row in rows

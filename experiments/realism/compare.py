@@ -83,8 +83,9 @@ class Agreement:
 
     @property
     def straw(self) -> float:
-        """The mean distance of the straw man from the target."""
-        return float(np.mean([each.straw for each in self.logs]))
+        """The mean distance of the straw man from the target, over the logs with enough values."""
+        known = [each.straw for each in self.logs if each.measured.value is not None]
+        return float(np.mean(known or [self.logs[0].straw]))
 
     @property
     def verdict(self) -> str:

@@ -148,7 +148,8 @@ def as_any_call(sample: Sample) -> Sample:
 
 def distinct_objects(sample: Sample) -> float:
     """Distinct objects per event, over each identity's spells of `SPELL` events."""
-    who, what = _grouped(sample)
+    who, objects = _grouped(sample)
+    _, what = np.unique(objects, return_inverse=True)
     starts = np.flatnonzero(np.r_[True, who[1:] != who[:-1]]) if len(who) else np.empty(0, np.int64)
     number = np.arange(len(who)) - np.repeat(starts, np.diff(np.r_[starts, len(who)]))
     size = np.bincount(who)[who] if len(who) else np.empty(0, np.int64)
@@ -156,7 +157,7 @@ def distinct_objects(sample: Sample) -> float:
     if not whole.any():
         return float("nan")
     spell = who[whole].astype(np.int64) * (number.max() // SPELL + 1) + number[whole] // SPELL
-    pairs = np.unique(np.stack([spell, what[whole].astype(np.int64)]), axis=1)
+    pairs = np.unique(np.stack([spell, what[whole]]), axis=1)
     return float(pairs.shape[1] / whole.sum())
 
 

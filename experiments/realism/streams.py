@@ -102,7 +102,8 @@ def _share(column: str, text: str) -> Callable[[LogTables], Sample]:
 
 
 def _action(log: LogTables) -> Array:
-    return log["operation"].astype(np.int64) * (len(log.names("project")) + 1) + log["project"]
+    """Numbers from 0, also where there is no project, or no operation."""
+    return (log["operation"].astype(np.int64) + 1) * (len(log.names("project")) + 1) + log["project"] + 1
 
 
 def _counts(log: LogTables) -> Sample:

@@ -19,7 +19,6 @@ from scopedrift.experiments.realism.catalogue import statistics
 from scopedrift.experiments.realism.statistic import LEAST, Statistic, Value, measure
 from scopedrift.experiments.realism.targets import Target, load
 from scopedrift.scenarios.documents import Problem, ScenarioError, suggestion
-from scopedrift.simulator.log.events import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,10 +58,12 @@ def _target(path: Path, frame: pd.DataFrame, text: str, library: Mapping[str, Ta
         wanted = "+".join(statistic.columns)
         raise ScenarioError(Problem(f"--map {text}: {name} takes {len(statistic.columns)} column(s): {wanted}"))
     names = [str(each) for each in frame.columns]
-    sample = tuple(
-        _values(path, _column(path, frame, names, column), meaning)
+    series = [
+        _read(path, _column(path, frame, names, column), meaning)
         for column, meaning in zip(columns, statistic.columns, strict=True)
-    )
+    ]
+    whole = np.logical_and.reduce([each.notna() for each in series])
+    sample = tuple(each[whole].to_numpy() for each in series)
     measured = measure(statistic, sample)
     if measured.value is None:
         message = f"{path}: {name} cannot be had from {measured.count} values (at least {LEAST} are needed)"
@@ -81,11 +82,11 @@ def _column(path: Path, frame: pd.DataFrame, names: Sequence[str], text: str) ->
     name, colon, value = text.partition(":")
     if not colon or name not in names:
         raise ScenarioError(Problem(f"{path}: no column {name!r}{suggestion(name, names)}"))
-    held = frame[name].dropna().astype(str)
+    held = frame[name].astype(str).where(frame[name].notna())
     if not (held == value).any():
-        some = ", ".join(held.drop_duplicates().head(5))
+        some = ", ".join(held.dropna().drop_duplicates().head(5))
         raise ScenarioError(Problem(f"{path}: column {name!r} never holds {value!r}; it holds {some}"))
-    return (held == value).astype(float)
+    return (held == value).astype(float).where(held.notna())
 
 
 def _plain(statistic: Statistic, value: Value) -> Value:
@@ -94,19 +95,18 @@ def _plain(statistic: Statistic, value: Value) -> Value:
     return {p: float(np.quantile(value, p)) for p in ANCHORS}
 
 
-def _values(path: Path, column: pd.Series, meaning: str) -> Array:
-    """A column as numbers, times as seconds since a Monday, names as text."""
+def _read(path: Path, column: pd.Series, meaning: str) -> pd.Series:
+    """A column as numbers, times as seconds since a Monday, names as text; what is missing stays so."""
     import pandas as pd
 
     if meaning in TEXTS:
-        return column.astype(str).to_numpy(object)
+        return column.astype(str).astype(object).where(column.notna())
     numbers = pd.to_numeric(column, errors="coerce")
     if meaning == "time":
         if numbers.isna().mean() > 0.5:
             moments = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")
             numbers = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
         numbers = numbers - MONDAY_S
-    values = numbers.dropna().to_numpy(np.float64)
-    if not len(values):
+    if numbers.isna().all():
         raise ScenarioError(Problem(f"{path}: column {column.name!r} holds no {meaning}"))
-    return np.asarray(values)
+    return numbers.astype(np.float64)

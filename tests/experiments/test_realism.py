@@ -185,6 +185,23 @@ def test_a_category_of_a_trace_is_a_column_of_ones_and_zeros(tmp_path):
             targets_from(file, [f"training.completed={mapping}"])
 
 
+def test_rows_of_a_trace_stay_whole_where_values_are_missing(tmp_path):
+    who, length = pipelines(0.9)
+    file = tmp_path / "runs.csv"
+    rows = [f"p{w},{x:.3f},pod-{i}" for i, (w, x) in enumerate(zip(who, length, strict=True))]
+    file.write_text("who,run_s,pod\n" + "\n".join(["p1,,a", ",5,b", *rows]) + "\n")
+    found = targets_from(file, ["training.length_within=who+run_s", "kubernetes.objects=who+pod"])
+    assert found["training.length_within"].value == pytest.approx(habits.within_share((who, length)), abs=0.01)
+    assert found["kubernetes.objects"].value == 1
+
+
+def test_a_world_with_too_few_values_hides_no_straw_man():
+    statistic = statistics()["training.fano_hour"]
+    target = Target(statistic.name, 39.0, "ratio", 0.5, "x")
+    measured = [Measured(39.0, 38.0, 100)] * 11 + [Measured(None, None, 3)]
+    assert Agreement(tuple(row(statistic, target, each) for each in measured)).verdict == EMPTY
+
+
 def test_streams_are_measured_apart_and_a_log_as_its_world_is(tmp_path):
     world = sd.simulate("tiny", seed=0)
     folder = tmp_path / "world"
@@ -218,6 +235,7 @@ def test_the_command_holds_a_small_world_to_given_targets(tmp_path):
     (found,) = json.loads(done.stdout)["statistics"]
     assert (found["name"], found["verdict"]) == ("cloud.denied", "missed")
     assert found["straw_man"] == pytest.approx(0.4, abs=0.01)
+    assert "NaN" not in (out / "realism.json").read_text()
     mine.write_text("targets:\n  cloud.denied: {value: 0.9}\n")
     assert CliRunner().invoke(app, ["realism", str(scenario), "--targets", str(mine)]).exit_code == 2
 

@@ -137,7 +137,8 @@ def _held() -> int:
 
 def _pickled(error: Exception) -> bytes:
     try:
-        return pickle.dumps(error)
+        pickle.loads(body := pickle.dumps(error))  # some can be written and not read
+        return body
     except Exception:
         return pickle.dumps(RuntimeError(described(error)))
 
